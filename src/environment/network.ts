@@ -1,0 +1,63 @@
+/**
+ * Byte streams between processes: TCP in production, a simulated network under a seed.
+ */
+import type { Buffer } from 'node:buffer';
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** What a connection reports. All calls come from the event loop, never from inside `write`. */
+export interface ConnectionHandler {
+  /** `chunk` is valid only during the call: the runtime reads into one reused buffer. */
+  data(chunk: Buffer): void;
+  /** The send queue fell below its low mark after `write` had returned false. */
+  drain(): void;
+  /** The last call. `error` is set unless the peer, or we, closed the stream in order. */
+  closed(error?: Error): void;
+}
+
+export interface Connection {
+  readonly remote: Address;
+  /**
+   * Queues bytes; they must not change afterwards. False means that the queue is above its mark:
+   * stop producing until `drain`.
+   */
+  write(bytes: Uint8Array): boolean;
+  /** Bytes queued and not yet taken by the peer. */
+  readonly queuedBytes: number;
+  /** Stops and restarts reading: the backpressure towards the peer. */
+  pause(): void;
+  resume(): void;
+  /** Sends what is queued, then closes. */
+  end(): void;
+  /** Closes at once and drops what is queued. */
+  destroy(): void;
+}
+
+export interface Listener {
+  readonly address: Address;
+  /** Stops accepting. Connections that are open stay open. */
+  close(): Promise<void>;
+}
+
+export class NetworkError extends Error {
+  override readonly name = 'NetworkError';
+  readonly code: 'address-in-use' | 'address-not-available' | 'refused' | 'timeout' | 'reset' | 'other';
+  constructor(code: NetworkError['code'], message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+export interface Network {
+  /** Rejects with a `NetworkError`. Port 0 asks for any free port; see `Listener.address`. */
+  listen(address: Address, accept: (connection: Connection) => ConnectionHandler): Promise<Listener>;
+  /** Rejects with a `NetworkError` when the peer cannot be reached within `timeoutMs`. */
+  connect(
+    address: Address,
+    handle: (connection: Connection) => ConnectionHandler,
+    timeoutMs: number,
+  ): Promise<Connection>;
+}

@@ -1,0 +1,39 @@
+export {
+  type BucketProperties,
+  type BucketPropertyChanges,
+  type CommitHook,
+  defaultBucketProperties,
+  type JsonValue,
+  type ModFun,
+  type PropertyProblem,
+  type SyncOnWrite,
+} from './bucket-properties.ts';
+export {
+  type BucketAddress,
+  type DeleteRequest,
+  type DeleteResult,
+  type GetRequest,
+  type GetResult,
+  type KeyValueStore,
+  KvFailure,
+  type ListOptions,
+  type NameStream,
+  type ObjectAddress,
+  type PutRequest,
+  type PutResult,
+  type ReadOptions,
+  type WriteOptions,
+} from './key-value-store.ts';
+export type { KvError, QuorumName } from './kv-error.ts';
+export { VersionedObject } from './object/index.ts';
+export {
+  type QuorumValue,
+  type QuorumWord,
+  quorumAll,
+  quorumCount,
+  quorumDefault,
+  quorumMajority,
+  quorumOfWord,
+  quorumOne,
+  quorumToJson,
+} from './quorum-value.ts';

@@ -1,0 +1,46 @@
+/**
+ * Every way in which a request can fail, as a value. Each API translates these in one file of its own
+ * (`api/protobuf/error-reply.ts`, `api/http/error-response.ts`, `client/hale-error.ts`).
+ */
+import type { PropertyProblem } from './bucket-properties.ts';
+
+export type QuorumName = 'r' | 'w' | 'pr' | 'pw' | 'dw' | 'node_confirms';
+
+export type KvError =
+  /** The deadline passed. A write may or may not have happened. */
+  | { readonly code: 'timeout' }
+  /** Refused at once, before any effect: too much is in progress. */
+  | { readonly code: 'overload' }
+  /** A quorum, or the request's n_val, exceeds the bucket's n_val. */
+  | { readonly code: 'n_val_violation'; readonly nVal: number }
+  /** Too few replies of the kind. A write may have happened on some replicas. */
+  | {
+      readonly code: 'quorum_unsatisfied';
+      readonly quorum: QuorumName;
+      readonly wanted: number;
+      readonly got: number;
+    }
+  | { readonly code: 'insufficient_vnodes'; readonly up: number; readonly needed: number }
+  | { readonly code: 'insufficient_nodes'; readonly up: number; readonly needed: number }
+  | { readonly code: 'all_nodes_down' }
+  /** Coverage: some key range has no vnode that could answer. */
+  | { readonly code: 'insufficient_vnodes_available' }
+  /** The context is not one that this database issued. */
+  | { readonly code: 'bad_context' }
+  /** The content is not a well-formed RpbContent, or an index entry in it is not valid. */
+  | { readonly code: 'bad_content'; readonly reason: string }
+  | { readonly code: 'bad_name'; readonly what: 'type' | 'bucket' | 'key'; readonly reason: 'empty' | 'too_long' }
+  | { readonly code: 'unknown_bucket_type'; readonly bucketType: string }
+  | { readonly code: 'too_large'; readonly bytes: number; readonly bytesMax: number }
+  | { readonly code: 'too_many_siblings'; readonly siblings: number; readonly siblingsMax: number }
+  /** if_none_match, and something live is stored. */
+  | { readonly code: 'match_found' }
+  /** if_not_modified, and the stored clock is another one. */
+  | { readonly code: 'modified' }
+  /** if_not_modified, and nothing live is stored; or a delete without context that found nothing. */
+  | { readonly code: 'notfound' }
+  /** The local store refused: disk full, failed or corrupt. */
+  | { readonly code: 'storage'; readonly reason: string }
+  | { readonly code: 'invalid_properties'; readonly problems: readonly PropertyProblem[] }
+  /** The node is draining. */
+  | { readonly code: 'stopping' };

@@ -1,0 +1,111 @@
+/**
+ * The one storage interface. A node has a single engine that holds all its vnodes (D5).
+ *
+ * Keys are byte strings in unsigned lexicographic order. Reads are synchronous: a hot read takes
+ * about as long as a promise would. Writes are atomic batches, durable or not by choice.
+ */
+import type { Buffer } from 'node:buffer';
+
+export type StorageErrorCode =
+  /** A checksum did not match: the message names the key or file. The value is never served. */
+  | 'corrupt'
+  /** No space. Writes fail until space returns; reads go on. */
+  | 'full'
+  /** The device failed. Writes fail until the engine has recovered; reads go on. */
+  | 'io'
+  /** The directory is open in this or another process. */
+  | 'locked'
+  /** The engine was closed, or is closing. */
+  | 'closed'
+  /** The directory holds a format this version does not know. */
+  | 'format';
+
+export class StorageError extends Error {
+  override readonly name = 'StorageError';
+  readonly code: StorageErrorCode;
+  constructor(code: StorageErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** `synced`: survives a power cut once the write resolved. `os`: survives the process, not the machine. */
+export type Durability = 'synced' | 'os';
+
+/** Half-open: `from` is in the range, `to` is not. Either may be missing. */
+export interface KeyRange {
+  readonly from?: Buffer;
+  readonly to?: Buffer;
+}
+
+export interface Entry {
+  readonly key: Buffer;
+  readonly value: Buffer;
+}
+
+export interface CursorLimits {
+  readonly entriesMax: number;
+  readonly bytesMax: number;
+}
+
+/** A walk over a consistent snapshot, pulled in slices so that no scan holds the event loop. */
+export interface Cursor {
+  /** The next entries in key order; empty at the end. Stops at whichever limit comes first, after at least one entry. */
+  next(limits: CursorLimits): Promise<readonly Entry[]>;
+  /** Moves on to the first key at or after `key`; a skip-scan over buckets needs it. */
+  seek(key: Buffer): void;
+  /** Frees the snapshot. Closing twice is allowed. */
+  close(): Promise<void>;
+}
+
+export interface ScanOptions {
+  readonly keysOnly?: boolean;
+  readonly reverse?: boolean;
+}
+
+/** Writes that become visible and durable together or not at all. Applied in order: the last one on a key wins. */
+export class WriteBatch {
+  /** Flat on purpose: one allocation per batch, none per write. `values[i]` undefined means delete. */
+  readonly keys: Buffer[] = [];
+  readonly values: (Buffer | undefined)[] = [];
+  byteLength = 0;
+
+  put(key: Buffer, value: Buffer): void {
+    this.keys.push(key);
+    this.values.push(value);
+    this.byteLength += key.length + value.length;
+  }
+
+  delete(key: Buffer): void {
+    this.keys.push(key);
+    this.values.push(undefined);
+    this.byteLength += key.length;
+  }
+
+  get length(): number {
+    return this.keys.length;
+  }
+}
+
+export interface StorageEngine {
+  /** `leveldb`, `memory`: as in the configuration. */
+  readonly name: string;
+  /** The committed value. The buffer belongs to the caller. Throws `StorageError`. */
+  get(key: Buffer): Buffer | undefined;
+  /** Resolves once the batch is visible and as durable as asked; rejects with `StorageError`, then nothing of it is promised. */
+  write(batch: WriteBatch, durability: Durability): Promise<void>;
+  scan(range: KeyRange, options?: ScanOptions): Cursor;
+  /** Deletes a range. Durable when resolved; not atomic: after a crash call it again. */
+  deleteRange(range: KeyRange): Promise<void>;
+  /** Bytes on disk in the range, roughly. */
+  sizeEstimate(range: KeyRange): Promise<number>;
+  /** A consistent copy that the same engine can open, made while reads and writes go on. */
+  copyTo(directory: string): Promise<void>;
+  /** What the engine knows of its health: `failing` while writes are refused. */
+  readonly health: StorageHealth;
+  close(): Promise<void>;
+}
+
+export type StorageHealth =
+  | { readonly kind: 'healthy' }
+  | { readonly kind: 'failing'; readonly error: StorageError };
