@@ -1,6 +1,6 @@
 /**
  * Bucket properties by the names that Riak's users type. Values are validated where they enter
- * (`parsePropertyChanges`), so that the rest of the code never meets a bad one.
+ * (`parsePropertyChanges`, or the Protocol Buffers API through the same rules), so that the rest of the code never meets a bad one.
  */
 import type { QuorumValue } from './quorum-value.ts';
 import { quorumCount, quorumMajority } from './quorum-value.ts';
@@ -44,6 +44,7 @@ export interface BucketProperties {
   readonly postcommit: readonly CommitHook[];
   readonly chash_keyfun: ModFun;
   readonly linkfun: ModFun;
+  readonly write_once: boolean;
   /** `synced`: acknowledged writes survive a power cut. `os`: they survive the process only. */
   readonly durability: 'synced' | 'os';
   /** Properties that Hale does not know, stored and shown as given. */
@@ -82,6 +83,7 @@ export const defaultBucketProperties: BucketProperties = {
   postcommit: [],
   chash_keyfun: { mod: 'riak_core_util', fun: 'chash_std_keyfun' },
   linkfun: { mod: 'riak_kv_wm_link_walker', fun: 'mapreduce_linkfun' },
+  write_once: false,
   durability: 'synced',
   custom: new Map(),
 };

@@ -26,6 +26,7 @@ export {
 } from './key-value-store.ts';
 export type { KvError, QuorumName } from './kv-error.ts';
 export { VersionedObject } from './object/index.ts';
+export { parsePropertyChanges, propertiesToJson } from './property-rules.ts';
 export {
   type QuorumValue,
   type QuorumWord,

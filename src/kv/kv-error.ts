@@ -29,7 +29,11 @@ export type KvError =
   | { readonly code: 'bad_context' }
   /** The content is not a well-formed RpbContent, or an index entry in it is not valid. */
   | { readonly code: 'bad_content'; readonly reason: string }
-  | { readonly code: 'bad_name'; readonly what: 'type' | 'bucket' | 'key'; readonly reason: 'empty' | 'too_long' }
+  | {
+      readonly code: 'bad_name';
+      readonly what: 'type' | 'bucket' | 'key';
+      readonly reason: 'empty' | 'too_long';
+    }
   | { readonly code: 'unknown_bucket_type'; readonly bucketType: string }
   | { readonly code: 'too_large'; readonly bytes: number; readonly bytesMax: number }
   | { readonly code: 'too_many_siblings'; readonly siblings: number; readonly siblingsMax: number }
