@@ -124,7 +124,9 @@ const rules: { readonly [P in keyof Ruled]: Rule<Ruled[P]> } = {
 /** Properties that are shown but cannot be set: a program that reads, edits and writes back sends them too. */
 const readOnly: ReadonlySet<string> = new Set(['name', 'active', 'claimant']);
 
-const ruleOf: ReadonlyMap<string, Rule<never>> = new Map(Object.entries(rules) as [string, Rule<never>][]);
+const ruleOf: ReadonlyMap<string, Rule<unknown>> = new Map(
+  Object.entries(rules) as unknown as [string, Rule<unknown>][],
+);
 
 /** The quorum properties and the n_val they must not exceed are checked where a request uses them, as Riak does. */
 export function parsePropertyChanges(
@@ -168,7 +170,7 @@ export function propertiesToJson(properties: BucketProperties, name?: string): R
   for (const [property, rule] of ruleOf) {
     const value = properties[property as keyof Ruled];
     if (property === 'durability' && value === 'synced') continue;
-    shown.set(property, rule.print(value as never));
+    shown.set(property, rule.print(value));
   }
   for (const [property, value] of properties.custom) shown.set(property, value);
   return Object.fromEntries(shown);

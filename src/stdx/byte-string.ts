@@ -11,19 +11,19 @@ declare const byteString: unique symbol;
 export type ByteString = string & { readonly [byteString]: true };
 
 export function bytesOfText(text: string): ByteString {
-  return Buffer.from(text, 'utf8').latin1Slice() as ByteString;
+  return Buffer.from(text, 'utf8').toString('latin1') as ByteString;
 }
 
 /** The UTF-8 reading of the bytes; ill-formed sequences become U+FFFD. */
 export function textOfBytes(bytes: ByteString): string {
-  return Buffer.from(bytes, 'latin1').utf8Slice();
+  return Buffer.from(bytes, 'latin1').toString('utf8');
 }
 
 export function byteStringOf(bytes: Uint8Array, start = 0, end = bytes.length): ByteString {
   const buffer = Buffer.isBuffer(bytes)
     ? bytes
     : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return buffer.latin1Slice(start, end) as ByteString;
+  return buffer.toString('latin1', start, end) as ByteString;
 }
 
 export function bufferOf(bytes: ByteString): Buffer {
