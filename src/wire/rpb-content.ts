@@ -1,9 +1,16 @@
 /**
  * RpbContent: one value ("sibling") with its metadata. Its encoded bytes are also the stored form of
  * a sibling (D9), so that a read over Protocol Buffers copies bytes and decodes nothing.
+ *
+ * Canonical form, which all that is stored has: fields in the order value, content_type, charset,
+ * content_encoding, vtag, links, last_mod, last_mod_usecs, usermeta, indexes, deleted (the order in which
+ * Riak answers); value always, first; `deleted` only when true; no unknown fields; shortest varints.
  */
-import type { Buffer } from 'node:buffer';
-import type { ByteString } from '../stdx/index.ts';
+import { Buffer } from 'node:buffer';
+import { assert, type ByteString, byteStringOf } from '../stdx/index.ts';
+import { DecodeError } from './decode-error.ts';
+import { ProtoReader } from './proto-reader.ts';
+import { varintSize, writeVarint } from './proto-writer.ts';
 
 export interface Pair {
   readonly key: ByteString;
@@ -28,4 +35,421 @@ export interface Content {
   readonly userMeta: readonly Pair[];
   readonly indexes: readonly Pair[];
   readonly deleted: boolean;
+}
+
+/** The bytes are not a well-formed RpbContent. */
+export class ContentError extends DecodeError {
+  override readonly name = 'ContentError';
+}
+
+// Tags: field number << 3 | wire type.
+const tagValue = 0x0a;
+const tagContentType = 0x12;
+const tagCharset = 0x1a;
+const tagContentEncoding = 0x22;
+const tagVtag = 0x2a;
+const tagLink = 0x32;
+const tagLastMod = 0x38;
+const tagLastModUsecs = 0x40;
+const tagUserMeta = 0x4a;
+const tagIndex = 0x52;
+const tagDeleted = 0x58;
+const fieldMax = tagDeleted >>> 3;
+
+const microsPerSecond = 1_000_000;
+const secondsMax = 0xffff_ffff;
+
+/**
+ * The client's content as the coordinator stores it: canonical, its vtag and last-modified replaced.
+ * `deleted` is kept. Throws `ContentError` when it is malformed or has no value.
+ */
+export function stampContent(content: Uint8Array, vtag: ByteString, lastModifiedMicros: number): Buffer {
+  const scan = scanContent(content, 0, content.length);
+  return writeContent(scan, content, { vtag, lastModifiedMicros });
+}
+
+/** A stored content with an empty value and all else as it is. */
+export function headOfContent(content: Buffer): Buffer {
+  const rest = afterValue(content);
+  const head = Buffer.allocUnsafe(2 + content.length - rest);
+  head[0] = tagValue;
+  head[1] = 0;
+  content.copy(head, 2, rest);
+  return head;
+}
+
+/** Whether a stored content is a tombstone. */
+export function isDeletedContent(content: Buffer): boolean {
+  const { length } = content;
+  // In canonical form a tombstone ends with this field; most contents are told apart by their last bytes.
+  if (length < 2 || content[length - 1] !== 1 || content[length - 2] !== tagDeleted) return false;
+  const reader = new ProtoReader(content, afterValue(content), length);
+  while (!reader.atEnd) {
+    const tag = reader.tag();
+    if (tag === tagDeleted) return reader.bool();
+    reader.skip(tag);
+  }
+  return false;
+}
+
+/** Microseconds since the Unix epoch of a stored content; 0 if it has none. */
+export function lastModifiedOfContent(content: Buffer): number {
+  const reader = new ProtoReader(content, afterValue(content), content.length);
+  let seconds = 0;
+  let micros = 0;
+  while (!reader.atEnd) {
+    const tag = reader.tag();
+    if (tag === tagLastMod) seconds = reader.uint32();
+    else if (tag === tagLastModUsecs) micros = reader.uint32();
+    else if (tag > tagLastModUsecs) break;
+    else reader.skip(tag);
+  }
+  return seconds * microsPerSecond + micros;
+}
+
+/** What a delete stores: no value, deleted. */
+export function tombstoneContent(vtag: ByteString, micros: number): Buffer {
+  return stampContent(tombstoneTemplate(), vtag, micros);
+}
+
+function tombstoneTemplate(): Uint8Array {
+  return Uint8Array.of(tagValue, 0, tagDeleted, 1);
+}
+
+/** Throws `ContentError` unless bytes `start` to `end` are a well-formed RpbContent with a value. */
+export function validateContent(bytes: Uint8Array, start = 0, end: number = bytes.length): void {
+  scanContent(bytes, start, end);
+}
+
+/** `value` is a view into `bytes`; all else is copied out. Absent parts of links and pairs read as empty. */
+export function decodeContent(bytes: Uint8Array, start = 0, end: number = bytes.length): Content {
+  const scan = scanContent(bytes, start, end);
+  const text = (at: Span): ByteString | undefined =>
+    at.start < 0 ? undefined : byteStringOf(bytes, at.start, at.end);
+  const pair = (at: PairSpans): Pair => ({ key: text(at.key) ?? empty, value: text(at.value) ?? empty });
+  return {
+    value: Buffer.from(bytes.buffer, bytes.byteOffset + scan.value.start, scan.value.end - scan.value.start),
+    contentType: text(scan.contentType),
+    charset: text(scan.charset),
+    contentEncoding: text(scan.contentEncoding),
+    vtag: text(scan.vtag),
+    links: scan.links.map((at) => ({
+      bucket: text(at.bucket) ?? empty,
+      key: text(at.key) ?? empty,
+      tag: text(at.tag) ?? empty,
+    })),
+    lastModifiedMicros: scan.seconds < 0 ? undefined : scan.seconds * microsPerSecond + scan.micros,
+    userMeta: scan.userMeta.map(pair),
+    indexes: scan.indexes.map(pair),
+    deleted: scan.deleted,
+  };
+}
+
+/** In canonical form. Optional fields that are absent in `content` are absent in the bytes. */
+export function encodeContent(content: Content): Buffer {
+  let size = fieldSize(content.value.length) + optionalSize(content.contentType);
+  size += optionalSize(content.charset) + optionalSize(content.contentEncoding) + optionalSize(content.vtag);
+  for (const link of content.links) size += fieldSize(linkSize(link));
+  if (content.lastModifiedMicros !== undefined) size += lastModifiedSize(content.lastModifiedMicros);
+  for (const pair of content.userMeta) size += fieldSize(pairSize(pair));
+  for (const pair of content.indexes) size += fieldSize(pairSize(pair));
+  if (content.deleted) size += 2;
+
+  const out = Buffer.allocUnsafe(size);
+  let at = writeHead(out, 0, tagValue, content.value.length);
+  out.set(content.value, at);
+  at += content.value.length;
+  at = writeText(out, at, tagContentType, content.contentType);
+  at = writeText(out, at, tagCharset, content.charset);
+  at = writeText(out, at, tagContentEncoding, content.contentEncoding);
+  at = writeText(out, at, tagVtag, content.vtag);
+  for (const link of content.links) {
+    at = writeHead(out, at, tagLink, linkSize(link));
+    at = writeText(out, at, 0x0a, link.bucket);
+    at = writeText(out, at, 0x12, link.key);
+    at = writeText(out, at, 0x1a, link.tag);
+  }
+  if (content.lastModifiedMicros !== undefined) {
+    at = writeLastModified(out, at, content.lastModifiedMicros);
+  }
+  for (const pair of content.userMeta) at = writePair(out, at, tagUserMeta, pair);
+  for (const pair of content.indexes) at = writePair(out, at, tagIndex, pair);
+  if (content.deleted) at = writeDeleted(out, at);
+  assert(at === size, 'encoded content has the size computed for it');
+  return out;
+}
+
+// --- reading to offsets -------------------------------------------------------------------------
+
+/** Offsets of a field's bytes; `start` is -1 if it is absent. */
+interface Span {
+  readonly start: number;
+  readonly end: number;
+}
+
+interface PairSpans {
+  readonly key: Span;
+  readonly value: Span;
+}
+
+interface LinkSpans {
+  readonly bucket: Span;
+  readonly key: Span;
+  readonly tag: Span;
+}
+
+interface ContentScan {
+  value: Span;
+  contentType: Span;
+  charset: Span;
+  contentEncoding: Span;
+  vtag: Span;
+  /** Whole seconds, -1 if absent; and the microseconds beside them. */
+  seconds: number;
+  micros: number;
+  deleted: boolean;
+  links: LinkSpans[];
+  userMeta: PairSpans[];
+  indexes: PairSpans[];
+}
+
+const absent: Span = { start: -1, end: -1 };
+const none: never[] = [];
+const empty = '' as ByteString;
+
+function scanContent(bytes: Uint8Array, start: number, end: number): ContentScan {
+  try {
+    return scanFields(new ProtoReader(bytes, start, end));
+  } catch (error) {
+    if (error instanceof DecodeError) throw new ContentError(error.reason);
+    throw error;
+  }
+}
+
+function scanFields(reader: ProtoReader): ContentScan {
+  const scan: ContentScan = {
+    value: absent,
+    contentType: absent,
+    charset: absent,
+    contentEncoding: absent,
+    vtag: absent,
+    seconds: -1,
+    micros: 0,
+    deleted: false,
+    links: none,
+    userMeta: none,
+    indexes: none,
+  };
+  while (!reader.atEnd) {
+    const tag = reader.tag();
+    switch (tag) {
+      case tagValue:
+        scan.value = span(reader);
+        break;
+      case tagContentType:
+        scan.contentType = span(reader);
+        break;
+      case tagCharset:
+        scan.charset = span(reader);
+        break;
+      case tagContentEncoding:
+        scan.contentEncoding = span(reader);
+        break;
+      case tagVtag:
+        scan.vtag = span(reader);
+        break;
+      case tagLink:
+        scan.links = appended(scan.links, scanLink(reader));
+        break;
+      case tagLastMod:
+        scan.seconds = reader.uint32();
+        break;
+      case tagLastModUsecs:
+        scan.micros = reader.uint32();
+        break;
+      case tagUserMeta:
+        scan.userMeta = appended(scan.userMeta, scanPair(reader));
+        break;
+      case tagIndex:
+        scan.indexes = appended(scan.indexes, scanPair(reader));
+        break;
+      case tagDeleted:
+        scan.deleted = reader.bool();
+        break;
+      default:
+        if (tag >>> 3 <= fieldMax) throw new DecodeError(`wrong wire type in content field ${tag >>> 3}`);
+        reader.skip(tag);
+    }
+  }
+  if (scan.value === absent) throw new DecodeError('content without value');
+  return scan;
+}
+
+/** Adds to a list of its own; the shared empty list, which spares most contents three arrays, stays empty. */
+function appended<T>(list: T[], item: T): T[] {
+  if (list.length === 0) return [item];
+  list.push(item);
+  return list;
+}
+
+function span(reader: ProtoReader): Span {
+  const length = reader.length();
+  const start = reader.position;
+  reader.position = start + length;
+  return { start, end: start + length };
+}
+
+function scanPair(reader: ProtoReader): PairSpans {
+  const [key, value] = scanParts(reader, 2);
+  if (key === undefined || key === absent) throw new DecodeError('pair without key');
+  return { key, value: value ?? absent };
+}
+
+function scanLink(reader: ProtoReader): LinkSpans {
+  const [bucket, key, tag] = scanParts(reader, 3);
+  return { bucket: bucket ?? absent, key: key ?? absent, tag: tag ?? absent };
+}
+
+/** A nested message whose fields 1 to `count` are bytes. */
+function scanParts(reader: ProtoReader, count: number): Span[] {
+  const { start, end } = span(reader);
+  const nested = new ProtoReader(reader.bytes, start, end);
+  const parts: Span[] = new Array<Span>(count).fill(absent);
+  while (!nested.atEnd) {
+    const tag = nested.tag();
+    const field = tag >>> 3;
+    if (field > count) nested.skip(tag);
+    else if ((tag & 7) !== 2) throw new DecodeError('wrong wire type in link or pair');
+    else parts[field - 1] = span(nested);
+  }
+  return parts;
+}
+
+/** The offset after the value of a stored content. */
+function afterValue(content: Buffer): number {
+  assert(content[0] === tagValue, 'a stored content begins with its value');
+  const reader = new ProtoReader(content, 1, content.length);
+  const length = reader.length();
+  return reader.position + length;
+}
+
+// --- writing --------------------------------------------------------------------------------------
+
+interface Stamp {
+  readonly vtag: ByteString;
+  readonly lastModifiedMicros: number;
+}
+
+function writeContent(scan: ContentScan, from: Uint8Array, stamp: Stamp): Buffer {
+  let size = spanSize(scan.value) + spanSize(scan.contentType) + spanSize(scan.charset);
+  size += spanSize(scan.contentEncoding) + fieldSize(stamp.vtag.length);
+  for (const link of scan.links) size += fieldSize(linkSpansSize(link));
+  size += lastModifiedSize(stamp.lastModifiedMicros);
+  for (const pair of scan.userMeta) size += fieldSize(pairSpansSize(pair));
+  for (const pair of scan.indexes) size += fieldSize(pairSpansSize(pair));
+  if (scan.deleted) size += 2;
+
+  const out = Buffer.allocUnsafe(size);
+  let at = writeSpan(out, 0, tagValue, from, scan.value);
+  at = writeSpan(out, at, tagContentType, from, scan.contentType);
+  at = writeSpan(out, at, tagCharset, from, scan.charset);
+  at = writeSpan(out, at, tagContentEncoding, from, scan.contentEncoding);
+  at = writeText(out, at, tagVtag, stamp.vtag);
+  for (const link of scan.links) {
+    at = writeHead(out, at, tagLink, linkSpansSize(link));
+    at = writeSpan(out, at, 0x0a, from, link.bucket);
+    at = writeSpan(out, at, 0x12, from, link.key);
+    at = writeSpan(out, at, 0x1a, from, link.tag);
+  }
+  at = writeLastModified(out, at, stamp.lastModifiedMicros);
+  for (const pair of scan.userMeta) at = writePairSpans(out, at, tagUserMeta, from, pair);
+  for (const pair of scan.indexes) at = writePairSpans(out, at, tagIndex, from, pair);
+  if (scan.deleted) at = writeDeleted(out, at);
+  assert(at === size, 'stamped content has the size computed for it');
+  return out;
+}
+
+/** Tag, length and bytes of a field with a one-byte tag. */
+function fieldSize(length: number): number {
+  return 1 + varintSize(length) + length;
+}
+
+function optionalSize(text: ByteString | undefined): number {
+  return text === undefined ? 0 : fieldSize(text.length);
+}
+
+function spanSize(at: Span): number {
+  return at.start < 0 ? 0 : fieldSize(at.end - at.start);
+}
+
+function pairSize(pair: Pair): number {
+  return fieldSize(pair.key.length) + fieldSize(pair.value.length);
+}
+
+function pairSpansSize(pair: PairSpans): number {
+  return spanSize(pair.key) + spanSize(pair.value);
+}
+
+function linkSize(link: Link): number {
+  return fieldSize(link.bucket.length) + fieldSize(link.key.length) + fieldSize(link.tag.length);
+}
+
+function linkSpansSize(link: LinkSpans): number {
+  return spanSize(link.bucket) + spanSize(link.key) + spanSize(link.tag);
+}
+
+function lastModifiedSize(micros: number): number {
+  const seconds = secondsOf(micros);
+  return 2 + varintSize(seconds) + varintSize(micros - seconds * microsPerSecond);
+}
+
+function secondsOf(micros: number): number {
+  const seconds = Math.floor(micros / microsPerSecond);
+  assert(Number.isInteger(micros) && seconds >= 0 && seconds <= secondsMax, 'last-modified fits its fields');
+  return seconds;
+}
+
+function writeHead(out: Buffer, at: number, tag: number, length: number): number {
+  out[at] = tag;
+  return writeVarint(out, at + 1, length);
+}
+
+function writeText(out: Buffer, at: number, tag: number, text: ByteString | undefined): number {
+  if (text === undefined) return at;
+  const start = writeHead(out, at, tag, text.length);
+  return start + out.write(text, start, 'latin1');
+}
+
+function writeSpan(out: Buffer, at: number, tag: number, from: Uint8Array, field: Span): number {
+  if (field.start < 0) return at;
+  const length = field.end - field.start;
+  const start = writeHead(out, at, tag, length);
+  // A copy by hand is cheaper than the call for short fields.
+  if (length < 32) for (let i = 0; i < length; i += 1) out[start + i] = from[field.start + i]!;
+  else out.set(from.subarray(field.start, field.end), start);
+  return start + length;
+}
+
+function writePair(out: Buffer, at: number, tag: number, pair: Pair): number {
+  const start = writeHead(out, at, tag, pairSize(pair));
+  return writeText(out, writeText(out, start, 0x0a, pair.key), 0x12, pair.value);
+}
+
+function writePairSpans(out: Buffer, at: number, tag: number, from: Uint8Array, pair: PairSpans): number {
+  const start = writeHead(out, at, tag, pairSpansSize(pair));
+  return writeSpan(out, writeSpan(out, start, 0x0a, from, pair.key), 0x12, from, pair.value);
+}
+
+function writeLastModified(out: Buffer, at: number, micros: number): number {
+  const seconds = secondsOf(micros);
+  out[at] = tagLastMod;
+  const next = writeVarint(out, at + 1, seconds);
+  out[next] = tagLastModUsecs;
+  return writeVarint(out, next + 1, micros - seconds * microsPerSecond);
+}
+
+function writeDeleted(out: Buffer, at: number): number {
+  out[at] = tagDeleted;
+  out[at + 1] = 1;
+  return at + 2;
 }
