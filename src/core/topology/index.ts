@@ -1,0 +1,1 @@
+export { SoloTopology, type Topology } from './topology.ts';

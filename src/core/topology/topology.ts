@@ -1,0 +1,38 @@
+/**
+ * What a node knows of its cluster: who owns which partition (agreed, in the ring) and who can be
+ * reached now (an opinion, from liveness). The first changes with the epoch; the second at any time.
+ */
+import type { NodeId } from '../../environment/index.ts';
+import { type Partition, type PreferenceList, preferenceList, Ring } from '../ring/index.ts';
+
+export interface Topology {
+  readonly self: NodeId;
+  readonly ring: Ring;
+  isUp(node: NodeId): boolean;
+  /** Cached until the ring or the set of live nodes changes. */
+  preferenceList(first: Partition, n: number): PreferenceList;
+}
+
+/** A cluster of one: this node owns every partition. */
+export class SoloTopology implements Topology {
+  readonly self: NodeId;
+  readonly ring: Ring;
+  /** `#lists[n][partition]`: a lookup costs two array reads on the hot path. */
+  readonly #lists: (PreferenceList | undefined)[][] = [];
+
+  constructor(self: NodeId, ringSize: number) {
+    this.self = self;
+    this.ring = Ring.ownedByOne(1, ringSize, self);
+  }
+
+  isUp(node: NodeId): boolean {
+    return node === this.self;
+  }
+
+  preferenceList(first: Partition, n: number): PreferenceList {
+    this.#lists[n] ??= [];
+    const lists = this.#lists[n];
+    lists[first] ??= preferenceList(this.ring, first, n, (node) => this.isUp(node));
+    return lists[first];
+  }
+}
