@@ -1,0 +1,25 @@
+export { readAssignments } from './assignment.ts';
+export { readConfigurationFile } from './configuration-file.ts';
+export {
+  environmentPrefix,
+  environmentVariableOf,
+  readEnvironmentVariables,
+} from './environment-variable.ts';
+export type { KeyDefinition } from './key-definition.ts';
+export { nearestName } from './nearest-name.ts';
+export { describeKey, describeSchema, effectiveFile, formatValue, generateFile } from './reference.ts';
+export { frameOverhead } from './relation.ts';
+export { type Resolution, resolveConfiguration } from './resolve-configuration.ts';
+export {
+  type Configuration,
+  type ConfigurationKey,
+  configurationKeys,
+  configurationWith,
+  defaultConfiguration,
+  definitionOf,
+  isConfigurationKey,
+  schema,
+  sections,
+} from './schema.ts';
+export { type Origin, originText, type Problem, problemText, type Reading, type Setting } from './setting.ts';
+export { formatAddress, type HostAndPort, type Parsed, type ValueType } from './value-type.ts';

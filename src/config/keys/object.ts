@@ -1,0 +1,41 @@
+import { defineKey } from '../key-definition.ts';
+import { bytes, duration, either, integer } from '../value-type.ts';
+
+export const objectKeys = {
+  'object.size.maximum': defineKey({
+    type: bytes({ minimum: 1024, maximum: 512 * 2 ** 20 }),
+    default: 50 * 2 ** 20,
+    doc: 'A write that would make an object larger than this is refused.',
+    extremes: [1024],
+  }),
+  'object.size.warning_threshold': defineKey({
+    type: bytes({ minimum: 0, maximum: 512 * 2 ** 20 }),
+    default: 5 * 2 ** 20,
+    doc: 'An object larger than this is logged when it is read or written. Keep objects below 1MB.',
+    extremes: [0],
+  }),
+  'object.siblings.maximum': defineKey({
+    type: integer({ minimum: 1, maximum: 1_000_000 }),
+    default: 100,
+    doc: 'A write that would leave more siblings than this is refused.',
+    extremes: [1],
+  }),
+  'object.siblings.warning_threshold': defineKey({
+    type: integer({ minimum: 1, maximum: 1_000_000 }),
+    default: 25,
+    doc: 'An object with more siblings than this is logged when it is written.',
+    extremes: [1],
+  }),
+  delete_mode: defineKey({
+    type: either(duration({ minimum: 0, maximum: 604_800_000 }, 'ms'), 'keep', 'immediate'),
+    default: 3000,
+    doc: 'When the tombstone of a deleted object goes: after a while, "immediate"ly, or never ("keep").',
+    extremes: ['keep', 'immediate'],
+  }),
+  tombstone_pause: defineKey({
+    type: duration({ minimum: 0, maximum: 3_600_000 }, 's'),
+    default: 2000,
+    doc: 'How long a bulk erase waits before it reaps the tombstones that it wrote.',
+    extremes: [0],
+  }),
+} as const;

@@ -1,0 +1,23 @@
+import { defineKey } from '../key-definition.ts';
+import { duration, integer } from '../value-type.ts';
+
+export const requestKeys = {
+  max_concurrent_requests: defineKey({
+    type: integer({ minimum: 1, maximum: 10_000_000 }),
+    default: 50_000,
+    doc: 'Requests in progress on this node; one more is refused at once as overload.',
+    extremes: [2],
+  }),
+  request_timeout: defineKey({
+    type: duration({ minimum: 1, maximum: 86_400_000 }),
+    default: 60_000,
+    doc: 'How long a request may take that names no timeout of its own.',
+    extremes: [50, 3_600_000],
+  }),
+  put_coordinator_failure_timeout: defineKey({
+    type: duration({ minimum: 1, maximum: 3_600_000 }, 'ms'),
+    default: 3000,
+    doc: 'How long a node waits for a write it forwarded to be taken up before it tries another coordinator.',
+    extremes: [10],
+  }),
+} as const;

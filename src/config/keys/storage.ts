@@ -1,0 +1,47 @@
+import { defineKey } from '../key-definition.ts';
+import { bytes, flag, integer, word } from '../value-type.ts';
+
+export const storageKeys = {
+  storage_backend: defineKey({
+    type: word('leveldb', 'memory'),
+    default: 'leveldb',
+    doc: 'The engine that holds the data of all partitions. "memory" keeps nothing across a restart.',
+    extremes: ['memory'],
+  }),
+  durability: defineKey({
+    type: word('synced', 'os'),
+    default: 'synced',
+    doc: 'When a write is acknowledged: "synced", once it survives a power cut; "os", once the operating system has it. Bucket properties override it.',
+    extremes: ['os'],
+  }),
+  'leveldb.cache_size': defineKey({
+    type: bytes({ minimum: 2 ** 20, maximum: 2 ** 40 }),
+    default: 64 * 2 ** 20,
+    doc: 'Memory for blocks read from disk, uncompressed.',
+    extremes: [2 ** 20],
+  }),
+  'leveldb.write_buffer_size': defineKey({
+    type: bytes({ minimum: 64 * 2 ** 10, maximum: 2 ** 30 }),
+    default: 16 * 2 ** 20,
+    doc: 'Writes gathered in memory before they become a sorted file; up to two of them are held at once.',
+    extremes: [64 * 2 ** 10],
+  }),
+  'leveldb.block_size': defineKey({
+    type: bytes({ minimum: 1024, maximum: 16 * 2 ** 20 }),
+    default: 4096,
+    doc: 'The unit of reading from disk and of compression.',
+    extremes: [1024, 65_536],
+  }),
+  'leveldb.compression': defineKey({
+    type: flag(),
+    default: true,
+    doc: 'Whether blocks are compressed (Snappy).',
+    extremes: [false],
+  }),
+  'leveldb.max_open_files': defineKey({
+    type: integer({ minimum: 64, maximum: 1_000_000 }),
+    default: 1000,
+    doc: 'Files that the engine keeps open.',
+    extremes: [64],
+  }),
+} as const;
