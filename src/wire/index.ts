@@ -1,4 +1,15 @@
 export { DecodeError } from './decode-error.ts';
+export { messageCatalogue, messageOfCode } from './message-catalogue.ts';
+export { decodeMessage, encodeFrame, encodeMessage, messageDepthMax, writeFrame } from './message-codec.ts';
+export type { Encodable, FrameType, MessageOf, MessageType } from './message-type.ts';
+export * from './messages/aae-folds.ts';
+export * from './messages/buckets.ts';
+export * from './messages/connection.ts';
+export * from './messages/data-types.ts';
+export * from './messages/objects.ts';
+export * from './messages/queries.ts';
+export * from './messages/replication.ts';
+export * from './messages/search.ts';
 export { ProtoReader } from './proto-reader.ts';
 export { ProtoWriter, varintSize, writeVarint } from './proto-writer.ts';
 export {

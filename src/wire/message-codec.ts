@@ -1,0 +1,208 @@
+/**
+ * Encodes and decodes any message from its table. The four hot messages have paths of their own
+ * (`point-request.ts`, `point-reply.ts`); a law ties those to this codec.
+ *
+ * proto2 rules kept: unknown fields are skipped, the last of several occurrences of a single field holds,
+ * repeated numbers may come packed. Stricter than proto2: a known field with the wrong wire type is an error.
+ */
+import { Buffer } from 'node:buffer';
+import { assert, type ByteString, byteStringOf, unreachable } from '../stdx/index.ts';
+import { DecodeError } from './decode-error.ts';
+import type {
+  Encodable,
+  FrameType,
+  LazyMessage,
+  MessageType,
+  NamedField,
+  ScalarKind,
+} from './message-type.ts';
+import { ProtoReader, wireFixed32, wireLengthDelimited, wireVarint } from './proto-reader.ts';
+import { ProtoWriter } from './proto-writer.ts';
+
+/** Maps within maps, the deepest messages there are, may nest this deep. */
+export const messageDepthMax = 64;
+
+type Values = Record<string, unknown>;
+
+/** Throws `DecodeError`. `slice` fields are views into `bytes`. */
+export function decodeMessage<T>(
+  type: MessageType<T>,
+  bytes: Uint8Array,
+  start = 0,
+  end: number = bytes.length,
+): T {
+  return decodeFields(type, new ProtoReader(bytes, start, end), 0) as T;
+}
+
+/** The body, without length and code. */
+export function encodeMessage<T>(type: MessageType<T>, message: Encodable<T>): Buffer {
+  const writer = new ProtoWriter();
+  writeFields(writer, type, message as Values);
+  return writer.take();
+}
+
+/** Appends a whole frame: length, code, body. */
+export function writeFrame<T>(writer: ProtoWriter, type: FrameType<T>, message: Encodable<T>): void {
+  const start = writer.length;
+  writer.uint32BE(0);
+  writer.byte(type.code);
+  writeFields(writer, type, message as Values);
+  writer.patchUint32BE(start, writer.length - start - 4);
+}
+
+export function encodeFrame<T>(type: FrameType<T>, message: Encodable<T>): Buffer {
+  const writer = new ProtoWriter();
+  writeFrame(writer, type, message);
+  return writer.take();
+}
+
+function decodeFields(type: MessageType<unknown>, reader: ProtoReader, depth: number): Values {
+  if (depth > messageDepthMax) throw new DecodeError('messages nested too deep');
+  const values: Values = {};
+  for (const field of type.fields) if (field.label === 'repeated') values[field.name] = [];
+  while (!reader.atEnd) {
+    const tag = reader.tag();
+    const field = type.byNumber[tag >>> 3];
+    if (field === undefined) reader.skip(tag);
+    else if (field.label === 'repeated')
+      readItems(field, tag & 7, reader, depth, values[field.name] as unknown[]);
+    else values[field.name] = readValue(field, tag & 7, reader, depth);
+  }
+  for (const field of type.fields) {
+    if (field.label === 'required' && values[field.name] === undefined) {
+      throw new DecodeError(`${type.name} without ${field.name}`);
+    }
+  }
+  return values;
+}
+
+function readItems(
+  field: NamedField,
+  wire: number,
+  reader: ProtoReader,
+  depth: number,
+  items: unknown[],
+): void {
+  const scalar = wireTypeOf(field);
+  if (wire !== wireLengthDelimited || scalar === wireLengthDelimited) {
+    items.push(readValue(field, wire, reader, depth));
+    return;
+  }
+  const { start, end } = lengthDelimited(reader);
+  const packed = new ProtoReader(reader.bytes, start, end);
+  while (!packed.atEnd) items.push(readValue(field, scalar, packed, depth));
+}
+
+function readValue(field: NamedField, wire: number, reader: ProtoReader, depth: number): unknown {
+  if (wire !== wireTypeOf(field)) throw new DecodeError(`wrong wire type in field ${field.name}`);
+  const { kind } = field;
+  if (typeof kind === 'string') return readScalar(kind, reader);
+  const { start, end } = lengthDelimited(reader);
+  return decodeFields(messageOf(kind), new ProtoReader(reader.bytes, start, end), depth + 1);
+}
+
+function readScalar(kind: ScalarKind, reader: ProtoReader): unknown {
+  switch (kind) {
+    case 'uint32':
+      return reader.uint32();
+    case 'bool':
+      return reader.bool();
+    case 'uint64':
+      return reader.uint64();
+    case 'int64':
+      return BigInt.asIntN(64, reader.uint64());
+    case 'sint64': {
+      const zigzag = reader.uint64();
+      return (zigzag >> 1n) ^ -(zigzag & 1n);
+    }
+    case 'float':
+      return reader.float();
+    case 'name': {
+      const { start, end } = lengthDelimited(reader);
+      return byteStringOf(reader.bytes, start, end);
+    }
+    case 'slice': {
+      const { start, end } = lengthDelimited(reader);
+      const { buffer, byteOffset } = reader.bytes;
+      return Buffer.from(buffer, byteOffset + start, end - start);
+    }
+    default:
+      return unreachable(kind);
+  }
+}
+
+function lengthDelimited(reader: ProtoReader): { readonly start: number; readonly end: number } {
+  const length = reader.length();
+  const start = reader.position;
+  reader.position = start + length;
+  return { start, end: start + length };
+}
+
+function writeFields(writer: ProtoWriter, type: MessageType<unknown>, values: Values): void {
+  for (const field of type.fields) {
+    const value = values[field.name];
+    if (value === undefined) assert(field.label !== 'required', `${type.name} is given ${field.name}`);
+    else if (field.label === 'repeated')
+      for (const item of value as unknown[]) writeValue(writer, field, item);
+    else writeValue(writer, field, value);
+  }
+}
+
+function writeValue(writer: ProtoWriter, field: NamedField, value: unknown): void {
+  writer.varint(field.number * 8 + wireTypeOf(field));
+  if (typeof field.kind === 'string') {
+    writeScalar(writer, field.kind, value);
+    return;
+  }
+  const start = writer.length;
+  writeFields(writer, messageOf(field.kind), value as Values);
+  writer.prefixLength(start);
+}
+
+function writeScalar(writer: ProtoWriter, kind: ScalarKind, value: unknown): void {
+  switch (kind) {
+    case 'uint32':
+      writer.varint(value as number);
+      return;
+    case 'bool':
+      writer.byte(value === true ? 1 : 0);
+      return;
+    case 'uint64':
+    case 'int64':
+      writer.varint64(value as bigint);
+      return;
+    case 'sint64':
+      writer.varint64(((value as bigint) << 1n) ^ ((value as bigint) >> 63n));
+      return;
+    case 'float':
+      writer.float(value as number);
+      return;
+    case 'name':
+      writer.byteString(value as ByteString);
+      return;
+    case 'slice':
+      writer.bytes(value as Uint8Array);
+      return;
+    default:
+      unreachable(kind);
+  }
+}
+
+function messageOf(kind: MessageType<unknown> | LazyMessage<unknown>): MessageType<unknown> {
+  return 'lazy' in kind ? kind.lazy() : kind;
+}
+
+function wireTypeOf(field: NamedField): number {
+  switch (field.kind) {
+    case 'uint32':
+    case 'bool':
+    case 'sint64':
+    case 'int64':
+    case 'uint64':
+      return wireVarint;
+    case 'float':
+      return wireFixed32;
+    default:
+      return wireLengthDelimited;
+  }
+}
