@@ -1,6 +1,7 @@
 export type { Clock, Instant, WallMicros } from './clock.ts';
 export { type Disk, DiskError, type DiskFile } from './disk.ts';
 export type { Environment } from './environment.ts';
+export type { HttpBody, HttpExchange, HttpHandler, HttpListener, HttpServer } from './http.ts';
 export type { Log, LogFields } from './log.ts';
 export {
   type Address,

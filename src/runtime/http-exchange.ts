@@ -1,0 +1,201 @@
+/**
+ * One request and response over `node:http`. See `environment/http.ts` for what must hold.
+ */
+import { Buffer } from 'node:buffer';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Address, HttpBody, HttpExchange } from '../environment/index.ts';
+
+/** Bodies of at most this size leave in one string with the head: one write instead of a gather of two. */
+const joinedBodyBytesMax = 4096;
+/** Longer than any length that fits a double exactly; Node has checked that they are digits. */
+const contentLengthDigitsMax = 15;
+
+/** Bytes of unfinished bodies, of all connections together. */
+export interface BodyBudget {
+  used: number;
+  readonly bytesMax: number;
+}
+
+export interface ExchangeSettings {
+  readonly budget: BodyBudget;
+  /** A peer that takes no byte of a response for so long is cut off. */
+  readonly stalledWriteMs: number;
+}
+
+export class NodeHttpExchange implements HttpExchange {
+  readonly method: string;
+  readonly target: string;
+  readonly headers: readonly string[];
+  readonly #request: IncomingMessage;
+  readonly #response: ServerResponse;
+  readonly #settings: ExchangeSettings;
+  /** The client waits for `100 Continue` before it sends the body. */
+  #awaitsContinue: boolean;
+  #abort: AbortController | undefined;
+  #bodyAborted: (() => void) | undefined;
+
+  constructor(
+    request: IncomingMessage,
+    response: ServerResponse,
+    settings: ExchangeSettings,
+    awaitsContinue: boolean,
+  ) {
+    this.method = request.method ?? '';
+    this.target = request.url ?? '';
+    this.headers = request.rawHeaders;
+    this.#request = request;
+    this.#response = response;
+    this.#settings = settings;
+    this.#awaitsContinue = awaitsContinue;
+  }
+
+  get remote(): Address {
+    const { remoteAddress, remotePort } = this.#request.socket;
+    return { host: remoteAddress ?? '', port: remotePort ?? 0 };
+  }
+
+  get signal(): AbortSignal {
+    if (this.#abort === undefined) {
+      this.#abort = new AbortController();
+      if (this.#response.destroyed && !this.#response.writableFinished) this.#abort.abort();
+    }
+    return this.#abort.signal;
+  }
+
+  /** The request has been received to its last byte. */
+  get received(): boolean {
+    return this.#request.complete;
+  }
+
+  /** The status line has gone out. */
+  get answered(): boolean {
+    return this.#response.headersSent;
+  }
+
+  /** The connection's owner says that the peer has gone. */
+  peerGone(): void {
+    this.#bodyAborted?.();
+    this.#abort?.abort();
+  }
+
+  readBody(bytesMax: number, done: (body: HttpBody) => void): void {
+    const refusal = this.#refuseBody(bytesMax);
+    if (refusal !== undefined) {
+      process.nextTick(done, refusal);
+      return;
+    }
+    this.#continue();
+    this.#gather(bytesMax, done);
+  }
+
+  async *bodyChunks(): AsyncIterable<Buffer> {
+    this.#continue();
+    for await (const chunk of this.#request) yield chunk as Buffer;
+  }
+
+  respond(status: number, headers: string[], body?: Buffer): void {
+    const response = this.#response;
+    if (response.destroyed) return;
+    if (status !== 204 && status !== 304) headers.push('Content-Length', String(body?.length ?? 0));
+    this.#closeIfBodyWillNotCome(headers);
+    response.writeHead(status, headers);
+    if (body === undefined || body.length === 0 || this.method === 'HEAD') response.end();
+    else if (body.length <= joinedBodyBytesMax) response.end(body.latin1Slice(), 'latin1');
+    else response.end(body);
+    this.#watchStall();
+  }
+
+  start(status: number, headers: string[]): void {
+    if (this.#response.destroyed) return;
+    this.#closeIfBodyWillNotCome(headers);
+    this.#response.writeHead(status, headers);
+  }
+
+  write(bytes: Buffer): boolean {
+    if (this.#response.destroyed || bytes.length === 0) return true;
+    const flows = this.#response.write(bytes);
+    if (!flows) this.#watchStall();
+    return flows;
+  }
+
+  drained(): Promise<void> {
+    const response = this.#response;
+    if (response.destroyed || !response.writableNeedDrain) return Promise.resolve();
+    return new Promise((resolve) => {
+      const settle = (): void => {
+        response.off('drain', settle);
+        response.off('close', settle);
+        resolve();
+      };
+      response.on('drain', settle);
+      response.on('close', settle);
+    });
+  }
+
+  end(): void {
+    if (this.#response.destroyed) return;
+    this.#response.end();
+    this.#watchStall();
+  }
+
+  #refuseBody(bytesMax: number): HttpBody | undefined {
+    const { headers } = this;
+    for (let at = 0; at + 1 < headers.length; at += 2) {
+      const name = headers[at]!;
+      // The two names are told apart from most others by their length.
+      if (name.length === 14 && name.toLowerCase() === 'content-length') {
+        const text = headers[at + 1]!;
+        if (text.length > contentLengthDigitsMax || Number(text) > bytesMax) return { kind: 'too_large' };
+      } else if (name.length === 17 && name.toLowerCase() === 'transfer-encoding') {
+        if (headers[at + 1]!.toLowerCase() !== 'chunked') return { kind: 'unsupported_coding' };
+      }
+    }
+    return undefined;
+  }
+
+  #gather(bytesMax: number, done: (body: HttpBody) => void): void {
+    const request = this.#request;
+    const { budget } = this.#settings;
+    let chunks: Buffer[] = [];
+    let length = 0;
+    const settle = (body: HttpBody): void => {
+      if (this.#bodyAborted === undefined) return;
+      this.#bodyAborted = undefined;
+      budget.used -= length;
+      chunks = [];
+      done(body);
+    };
+    this.#bodyAborted = () => settle({ kind: 'aborted' });
+    request.on('data', (chunk: Buffer) => {
+      if (this.#bodyAborted === undefined) return; // The rest of a refused body; Node reads past it.
+      length += chunk.length;
+      budget.used += chunk.length;
+      if (length > bytesMax) settle({ kind: 'too_large' });
+      else if (budget.used > budget.bytesMax) settle({ kind: 'overload' });
+      else chunks.push(chunk);
+    });
+    request.on('end', () => {
+      const bytes = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length);
+      settle({ kind: 'complete', bytes });
+    });
+    if (request.destroyed) process.nextTick(() => this.#bodyAborted?.());
+  }
+
+  #continue(): void {
+    if (!this.#awaitsContinue) return;
+    this.#awaitsContinue = false;
+    this.#response.writeContinue();
+  }
+
+  /** Without `100 Continue` a client may or may not send the body: the connection has lost its framing. */
+  #closeIfBodyWillNotCome(headers: string[]): void {
+    if (this.#awaitsContinue) headers.push('Connection', 'close');
+  }
+
+  #watchStall(): void {
+    const socket: Socket | null = this.#response.socket;
+    // Node puts the keep-alive timeout in its place when the response has been flushed.
+    if (socket !== null && socket.writableLength > 0) socket.setTimeout(this.#settings.stalledWriteMs);
+  }
+}
