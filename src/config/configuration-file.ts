@@ -44,9 +44,18 @@ function firstSentence(message: string): string {
 /** A line of Riak's own format, `key = 127.0.0.1:8098`, with the quotes that TOML wants; undefined for others. */
 function quoteBareValue(line: string): string | undefined {
   const match = /^\s*([\w.-]+)\s*=\s*([^\s"'[{#][^"#]*?)\s*(?:#.*)?$/.exec(line);
-  if (match === null) return undefined;
-  const repaired = `${match[1]} = ${JSON.stringify(match[2])}`;
-  return repaired === line.trim() ? undefined : repaired;
+  if (match === null || isValidToml(line)) return undefined;
+  return `${match[1]} = ${JSON.stringify(match[2])}`;
+}
+
+/** A line that is right by itself is wrong for another reason, such as a name that was there before. */
+function isValidToml(line: string): boolean {
+  try {
+    parseToml(line);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function readJson(path: string, text: string): Reading {
