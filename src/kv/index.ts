@@ -25,6 +25,12 @@ export {
   type WriteOptions,
 } from './key-value-store.ts';
 export type { KvError, QuorumName } from './kv-error.ts';
+export { type KvObserver, silentObserver } from './kv-observer.ts';
+export {
+  type KeyValueParts,
+  type KeyValueSettings,
+  LocalKeyValueStore,
+} from './local-key-value-store.ts';
 export { VersionedObject } from './object/index.ts';
 export { parsePropertyChanges, propertiesToJson } from './property-rules.ts';
 export {
@@ -38,3 +44,4 @@ export {
   quorumOne,
   quorumToJson,
 } from './quorum-value.ts';
+export { type DeleteMode, layoutVersion, nameBytesMax, nodeFactKey } from './vnode/index.ts';

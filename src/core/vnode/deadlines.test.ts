@@ -51,7 +51,11 @@ class Recorded extends Deadline {
 }
 
 test('law: each deadline that is not cleared fires once, not early, late by at most two ticks', () => {
-  const event = fc.record({ atMs: fc.nat(20_000), delayMs: fc.nat(12_000), clearAfterMs: fc.option(fc.nat(12_000)) });
+  const event = fc.record({
+    atMs: fc.nat(20_000),
+    delayMs: fc.nat(12_000),
+    clearAfterMs: fc.option(fc.nat(12_000)),
+  });
   fc.assert(
     fc.property(fc.array(event, { maxLength: 60 }), (events) => {
       const clock = new HandClock();

@@ -16,11 +16,7 @@ export class VnodeRouter<Request, Reply> {
   readonly #local: VnodeService<Request, Reply>;
   readonly #peers: PeerTransport<Request, Reply>;
 
-  constructor(
-    self: NodeId,
-    local: VnodeService<Request, Reply>,
-    peers: PeerTransport<Request, Reply>,
-  ) {
+  constructor(self: NodeId, local: VnodeService<Request, Reply>, peers: PeerTransport<Request, Reply>) {
     this.#self = self;
     this.#local = local;
     this.#peers = peers;

@@ -1,0 +1,143 @@
+/**
+ * Counts the replies to a read and says when the answer is known (Dynamo §4.5; Riak's get core).
+ *
+ * A value that is told of replies: it does not wait, and knows neither clock nor network.
+ *
+ * R1  Objects count for r. A `notfound` counts too if `notfoundOk`.
+ * R2  For pr, the same, but only from replicas that are primaries.
+ * R3  For node_confirms, distinct nodes among the replies that count.
+ * R4  Failures are errors, and notfounds unless `notfoundOk`. When so many have failed that r or pr
+ *     can no longer be met, or (with `basicQuorum`) a majority has, the read ends.
+ * R5  A read whose replies are all notfound or tombstones, without an error, is `notfound` even if
+ *     the quorum was not met.
+ * R6  A reply that has been counted is not counted again.
+ */
+import type { Replica } from '../../core/ring/index.ts';
+import type { KvError, QuorumName } from '../kv-error.ts';
+import { mergeObjects, sameVersion, type VersionedObject } from '../object/index.ts';
+
+export interface ReadRequirements {
+  readonly r: number;
+  readonly pr: number;
+  readonly nodeConfirms: number;
+  readonly notfoundOk: boolean;
+  readonly basicQuorum: boolean;
+}
+
+export type ReadReply =
+  | { readonly kind: 'object'; readonly object: VersionedObject }
+  | { readonly kind: 'notfound' }
+  | { readonly kind: 'failed'; readonly error: KvError };
+
+export type ReadDecision =
+  | { readonly kind: 'waiting' }
+  /** `object` is the merge of what has come; undefined: nothing is stored. */
+  | { readonly kind: 'met'; readonly object: VersionedObject | undefined }
+  | { readonly kind: 'failed'; readonly error: KvError };
+
+const waiting: ReadDecision = { kind: 'waiting' };
+
+export class ReadQuorum {
+  readonly #replicas: readonly Replica[];
+  readonly #need: ReadRequirements;
+  /** By position in the preference list. */
+  readonly #replies: (ReadReply | undefined)[];
+  readonly #failuresMax: number;
+  #merged: VersionedObject | undefined;
+  #answered = 0;
+  #objects = 0;
+  #counted = 0;
+  #countedPrimaries = 0;
+  #errors = 0;
+
+  constructor(replicas: readonly Replica[], n: number, need: ReadRequirements) {
+    this.#replicas = replicas;
+    this.#need = need;
+    this.#replies = new Array<ReadReply | undefined>(replicas.length).fill(undefined);
+    const untilImpossible = n - Math.max(need.r, need.pr) + 1;
+    this.#failuresMax = need.basicQuorum ? Math.min(Math.floor(n / 2) + 1, untilImpossible) : untilImpossible;
+  }
+
+  /** Records the reply of the replica at `position`. */
+  reply(position: number, reply: ReadReply): ReadDecision {
+    if (this.#replies[position] !== undefined) return waiting;
+    this.#replies[position] = reply;
+    this.#answered += 1;
+    if (reply.kind === 'object') {
+      this.#objects += 1;
+      this.#merged = this.#merged === undefined ? reply.object : mergeObjects(this.#merged, reply.object);
+    }
+    if (reply.kind === 'failed') this.#errors += 1;
+    else if (reply.kind === 'object' || this.#need.notfoundOk) {
+      this.#counted += 1;
+      if (this.#replicas[position].primary) this.#countedPrimaries += 1;
+    }
+    return this.#decide();
+  }
+
+  /** The merge of all that has come. */
+  get merged(): VersionedObject | undefined {
+    return this.#merged;
+  }
+
+  get complete(): boolean {
+    return this.#answered === this.#replicas.length;
+  }
+
+  /** Every replica has the object, or a version of it: the condition for forgetting a tombstone. */
+  get everyReplicaHasObject(): boolean {
+    return this.#objects === this.#replicas.length;
+  }
+
+  /** Positions of the replicas that answered with less than the merged object: the targets of read repair. */
+  stale(): readonly number[] {
+    const merged = this.#merged;
+    if (merged === undefined) return [];
+    const positions: number[] = [];
+    this.#replies.forEach((reply, position) => {
+      if (reply === undefined || reply.kind === 'failed') return;
+      if (reply.kind === 'notfound' || !sameVersion(reply.object, merged)) positions.push(position);
+    });
+    return positions;
+  }
+
+  #decide(): ReadDecision {
+    const { r, pr, nodeConfirms, notfoundOk } = this.#need;
+    const quorumMet = this.#counted >= r && this.#countedPrimaries >= pr;
+    if (quorumMet && (nodeConfirms === 0 || this.#confirmingNodes() >= nodeConfirms)) {
+      return { kind: 'met', object: this.#merged };
+    }
+    const notfounds = this.#answered - this.#objects - this.#errors;
+    const failures = this.#errors + (notfoundOk ? 0 : notfounds);
+    if (failures < this.#failuresMax && !this.complete) return waiting;
+    return this.#unmet();
+  }
+
+  #unmet(): ReadDecision {
+    const { r, pr, nodeConfirms } = this.#need;
+    const nothingLive = this.#merged === undefined || this.#merged.isTombstone;
+    if (this.#errors === 0 && nothingLive) return { kind: 'met', object: this.#merged };
+    const overload = this.#replies.find(
+      (reply) => reply?.kind === 'failed' && reply.error.code === 'overload',
+    );
+    if (overload?.kind === 'failed') return { kind: 'failed', error: overload.error };
+    const unsatisfied = (quorum: QuorumName, wanted: number, got: number): ReadDecision => ({
+      kind: 'failed',
+      error: { code: 'quorum_unsatisfied', quorum, wanted, got },
+    });
+    const rMet = this.#counted >= r;
+    if (this.#countedPrimaries < pr && (rMet || pr >= r))
+      return unsatisfied('pr', pr, this.#countedPrimaries);
+    if (!rMet) return unsatisfied('r', r, this.#counted);
+    return unsatisfied('node_confirms', nodeConfirms, this.#confirmingNodes());
+  }
+
+  #confirmingNodes(): number {
+    const nodes = new Set<string>();
+    this.#replies.forEach((reply, position) => {
+      const counts = reply?.kind === 'object' || (reply?.kind === 'notfound' && this.#need.notfoundOk);
+      if (counts) nodes.add(this.#replicas[position].node);
+    });
+    return nodes.size;
+  }
+}

@@ -1,0 +1,111 @@
+/**
+ * Counts the replies to a write and says when it may be acknowledged (Dynamo §4.5; Riak's put core).
+ *
+ * W1  w counts replicas that have received the write, dw those that have stored it as durably as asked.
+ * W2  pw counts stored replies of primaries; node_confirms the distinct nodes of stored replies.
+ * W3  dw is at least 1: nothing is acknowledged that nobody stored.
+ * W4  The write fails when enough replicas failed that dw, pw or node_confirms can no longer be met, or
+ *     when all have answered and something is unmet. W cannot fail by itself: what is stored was received.
+ * W5  A failed write is not undone anywhere. The client must take it as "maybe".
+ * W6  A reply that has been counted is not counted again.
+ */
+import type { Replica } from '../../core/ring/index.ts';
+import type { KvError, QuorumName } from '../kv-error.ts';
+
+export interface WriteRequirements {
+  readonly w: number;
+  readonly dw: number;
+  readonly pw: number;
+  readonly nodeConfirms: number;
+}
+
+export type WriteReply =
+  | { readonly kind: 'accepted' }
+  | { readonly kind: 'stored' }
+  | { readonly kind: 'failed'; readonly error: KvError };
+
+export type WriteDecision =
+  | { readonly kind: 'waiting' }
+  | { readonly kind: 'met' }
+  | { readonly kind: 'failed'; readonly error: KvError };
+
+const waiting: WriteDecision = { kind: 'waiting' };
+const met: WriteDecision = { kind: 'met' };
+
+export class WriteQuorum {
+  readonly #replicas: readonly Replica[];
+  readonly #n: number;
+  readonly #need: WriteRequirements;
+  readonly #last: (WriteReply['kind'] | undefined)[];
+  #firstError: KvError | undefined;
+  #accepted = 0;
+  #stored = 0;
+  #storedPrimaries = 0;
+  #failed = 0;
+
+  constructor(replicas: readonly Replica[], n: number, need: WriteRequirements) {
+    this.#replicas = replicas;
+    this.#n = n;
+    this.#need = need;
+    this.#last = new Array<WriteReply['kind'] | undefined>(replicas.length).fill(undefined);
+  }
+
+  /** Records what the replica at `position` says. `stored` implies `accepted`. */
+  reply(position: number, reply: WriteReply): WriteDecision {
+    const last = this.#last[position];
+    if (last === 'stored' || last === 'failed' || last === reply.kind) return waiting;
+    this.#last[position] = reply.kind;
+    if (last === undefined && reply.kind !== 'failed') this.#accepted += 1;
+    if (reply.kind === 'stored') {
+      this.#stored += 1;
+      if (this.#replicas[position].primary) this.#storedPrimaries += 1;
+    }
+    if (reply.kind === 'failed') {
+      this.#failed += 1;
+      this.#firstError ??= reply.error;
+    }
+    return this.#decide();
+  }
+
+  get complete(): boolean {
+    return this.#stored + this.#failed === this.#replicas.length;
+  }
+
+  #decide(): WriteDecision {
+    const { w, dw, pw, nodeConfirms } = this.#need;
+    const confirmed = nodeConfirms === 0 || this.#storingNodes() >= nodeConfirms;
+    if (this.#accepted >= w && this.#stored >= dw && this.#storedPrimaries >= pw && confirmed) return met;
+    const strictest = Math.max(dw, pw, nodeConfirms);
+    const impossible = this.#failed >= this.#n - strictest + 1;
+    return impossible || this.complete ? { kind: 'failed', error: this.#error() } : waiting;
+  }
+
+  /** Which quorum to blame: pw or node_confirms if dw was met or they ask for at least as much, else dw. */
+  #error(): KvError {
+    const { dw, pw, nodeConfirms } = this.#need;
+    const unsatisfied = (quorum: QuorumName, wanted: number, got: number): KvError => ({
+      code: 'quorum_unsatisfied',
+      quorum,
+      wanted,
+      got,
+    });
+    const dwMet = this.#stored >= dw;
+    if (this.#storedPrimaries < pw && (dwMet || pw >= dw))
+      return unsatisfied('pw', pw, this.#storedPrimaries);
+    const nodes = this.#storingNodes();
+    if (nodes < nodeConfirms && (dwMet || nodeConfirms >= dw)) {
+      return unsatisfied('node_confirms', nodeConfirms, nodes);
+    }
+    return this.#stored === 0 && this.#firstError !== undefined
+      ? this.#firstError
+      : unsatisfied('dw', dw, this.#stored);
+  }
+
+  #storingNodes(): number {
+    const nodes = new Set<string>();
+    this.#last.forEach((last, position) => {
+      if (last === 'stored') nodes.add(this.#replicas[position].node);
+    });
+    return nodes.size;
+  }
+}

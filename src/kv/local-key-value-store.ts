@@ -1,0 +1,423 @@
+/**
+ * A node's `KeyValueStore`: checks requests, resolves bucket properties, and drives reads, writes,
+ * deletes and listings through the ring.
+ */
+import { Buffer } from 'node:buffer';
+import { VersionVector } from '../clocks/index.ts';
+import { planCoverage } from '../core/coverage/index.ts';
+import type { Topology } from '../core/topology/index.ts';
+import { Deadlines, noPeers, VnodeRouter } from '../core/vnode/index.ts';
+import type { Environment, Instant } from '../environment/index.ts';
+import { type ByteString, byteLiteral, textOfBytes } from '../stdx/index.ts';
+import type { GroupCommit } from '../storage/index.ts';
+import { ContentError, stampContent, tombstoneContent } from '../wire/index.ts';
+import type { BucketProperties, BucketPropertyChanges } from './bucket-properties.ts';
+import {
+  type CoordinatorParts,
+  type CoordinatorSettings,
+  coordinateGet,
+  coordinatePut,
+  NameHash,
+  type PreparedWrite,
+  type ReadOutcome,
+  RepairBudget,
+} from './coordinator/index.ts';
+import {
+  type BucketAddress,
+  type DeleteRequest,
+  type DeleteResult,
+  type GetRequest,
+  type GetResult,
+  type KeyValueStore,
+  KvFailure,
+  type ListOptions,
+  type NameStream,
+  type ObjectAddress,
+  type PutRequest,
+  type PutResult,
+} from './key-value-store.ts';
+import type { KvError } from './kv-error.ts';
+import type { KvObserver } from './kv-observer.ts';
+import { listBuckets, listKeys } from './list-names.ts';
+import { collapse, type VersionedObject } from './object/index.ts';
+import { PropertyStore } from './property-store.ts';
+import { quorumAll } from './quorum-value.ts';
+import { generatedKeyLength, uniqueText, vtagLength } from './unique-text.ts';
+import {
+  type DeleteMode,
+  KvVnodes,
+  nameBytesMax,
+  type ObjectLimits,
+  type ReplicaReply,
+  type ReplicaRequest,
+  TombstoneReaper,
+  VnodeIdentities,
+} from './vnode/index.ts';
+
+export interface KeyValueSettings extends CoordinatorSettings, ObjectLimits {
+  readonly deleteMode: DeleteMode;
+  /** Milliseconds for a listing that names no timeout. */
+  readonly listTimeoutMs: number;
+  /** What buckets without properties of their own have. */
+  readonly bucketDefaults: BucketProperties;
+}
+
+export interface KeyValueParts {
+  readonly environment: Pick<Environment, 'clock' | 'timers' | 'random' | 'log'>;
+  readonly commit: GroupCommit;
+  readonly topology: Topology;
+  readonly observer: KvObserver;
+  readonly settings: KeyValueSettings;
+}
+
+/** `rw` and the reap read after a delete wait this long at most. */
+const reapReadTimeoutMs = 60_000;
+/** Deletes whose reap read has not begun. Beyond this the next read of the key does it. */
+const reapReadsMax = 10_000;
+
+export class LocalKeyValueStore implements KeyValueStore {
+  readonly #coordinator: CoordinatorParts;
+  readonly #environment: KeyValueParts['environment'];
+  readonly #commit: GroupCommit;
+  readonly #identities: VnodeIdentities;
+  readonly #properties: PropertyStore;
+  readonly #repairs: RepairBudget;
+  readonly #observer: KvObserver;
+  readonly #settings: KeyValueSettings;
+  #inProgress = 0;
+  #reapReads = 0;
+  #stopping = false;
+  #idle: (() => void) | undefined;
+
+  private constructor(
+    parts: KeyValueParts,
+    identities: VnodeIdentities,
+    properties: PropertyStore,
+    coordinator: CoordinatorParts,
+  ) {
+    this.#coordinator = coordinator;
+    this.#environment = parts.environment;
+    this.#commit = parts.commit;
+    this.#identities = identities;
+    this.#properties = properties;
+    this.#repairs = new RepairBudget(parts.environment.clock, parts.settings.readRepairsPerSecondMax);
+    this.#observer = parts.observer;
+    this.#settings = parts.settings;
+  }
+
+  /** Loads vnode identities and bucket properties. Rejects with `StorageError`. */
+  static async open(parts: KeyValueParts): Promise<LocalKeyValueStore> {
+    const { environment, commit, topology, observer, settings } = parts;
+    const { clock, timers, random, log } = environment;
+    const partitions = topology.ring.partitionsOf(topology.self);
+    const identities = await VnodeIdentities.open(partitions, commit, random, log);
+    const properties = await PropertyStore.open(commit, settings.bucketDefaults, log);
+    const reaper = new TombstoneReaper({ commit, timers, mode: settings.deleteMode, observer, log });
+    const vnodes = new KvVnodes({ commit, identities, reaper, limits: settings, observer, log });
+    const router = new VnodeRouter<ReplicaRequest, ReplicaReply>(topology.self, vnodes, noPeers);
+    return new LocalKeyValueStore(parts, identities, properties, {
+      clock,
+      timers,
+      random,
+      topology,
+      router,
+      vnodes,
+      deadlines: new Deadlines(clock, timers),
+      names: new NameHash(),
+      observer,
+      settings,
+    });
+  }
+
+  get(request: GetRequest, done: (result: GetResult) => void): void {
+    const startedAt = this.#environment.clock.now();
+    const finish = (result: GetResult) => {
+      this.#leave();
+      const object = result.kind === 'found' ? result.object : undefined;
+      const outcome = result.kind === 'unchanged' ? 'found' : result.kind;
+      const durationMs = this.#environment.clock.now() - startedAt;
+      this.#observer.getFinished(durationMs, outcome, object?.sizeBytes ?? 0, object?.siblingCount ?? 0);
+      done(result);
+    };
+    const properties = this.#enter(request, request.key);
+    if ('code' in properties) {
+      done({ kind: 'failed', error: properties });
+      return;
+    }
+    coordinateGet(this.#coordinator, this.#repairs, request, properties, (outcome) => {
+      finish(getResult(outcome, request, properties));
+    });
+  }
+
+  put(request: PutRequest, done: (result: PutResult) => void): void {
+    const startedAt = this.#environment.clock.now();
+    const generatedKey =
+      request.key === undefined ? uniqueText(this.#environment.random, generatedKeyLength) : undefined;
+    const address: ObjectAddress = {
+      bucketType: request.bucketType,
+      bucket: request.bucket,
+      key: request.key ?? generatedKey ?? byteLiteral(''),
+    };
+    const properties = this.#enter(address, address.key);
+    if ('code' in properties) {
+      done({ kind: 'failed', error: properties });
+      return;
+    }
+    const finish = (result: PutResult, object: VersionedObject | undefined) => {
+      this.#leave();
+      const durationMs = this.#environment.clock.now() - startedAt;
+      this.#observer.putFinished(durationMs, result.kind, object?.sizeBytes ?? 0, object?.siblingCount ?? 0);
+      done(result);
+    };
+    const write = this.#prepareWrite(request, address);
+    if ('code' in write) {
+      finish({ kind: 'failed', error: write }, undefined);
+      return;
+    }
+    this.#checkThenWrite(write, properties, (outcome) => {
+      if (outcome.kind === 'failed') {
+        finish(outcome, undefined);
+        return;
+      }
+      const wanted = request.returnObject !== undefined && request.returnObject !== 'no';
+      const object = wanted ? shown(outcome.object, properties) : undefined;
+      finish({ kind: 'stored', object, generatedKey }, outcome.object);
+    });
+  }
+
+  delete(request: DeleteRequest, done: (result: DeleteResult) => void): void {
+    const startedAt = this.#environment.clock.now();
+    const properties = this.#enter(request, request.key);
+    if ('code' in properties) {
+      done({ kind: 'failed', error: properties });
+      return;
+    }
+    const finish = (result: DeleteResult) => {
+      this.#leave();
+      this.#observer.deleteFinished(this.#environment.clock.now() - startedAt, result.kind);
+      done(result);
+    };
+    if (request.context !== undefined && request.context.length > 0) {
+      const context = VersionVector.decode(request.context);
+      if (context === undefined) finish({ kind: 'failed', error: { code: 'bad_context' } });
+      else this.#writeTombstone(request, context, properties, finish);
+      return;
+    }
+    const { r, pr, rw, timeoutMs, sloppyQuorum, nVal } = request;
+    const read: GetRequest = { ...addressOnly(request), r: r ?? rw, pr, timeoutMs, sloppyQuorum, nVal };
+    coordinateGet(this.#coordinator, this.#repairs, read, properties, (outcome) => {
+      if (outcome.kind === 'failed') finish(outcome);
+      else if (outcome.object === undefined || outcome.object.isTombstone) finish({ kind: 'notfound' });
+      else this.#writeTombstone(request, outcome.object.clock, properties, finish);
+    });
+  }
+
+  listKeys(address: BucketAddress, options: ListOptions): NameStream {
+    const properties = this.#checkListing(address);
+    const { topology, names } = this.#coordinator;
+    const bucketOnly = properties.chash_keyfun.fun === 'chash_bucketonly_keyfun';
+    return listKeys(this.#listParts(options), address, this.#coverage(properties.n_val), (found) =>
+      topology.ring.partitionOf(names.of(found, bucketOnly)),
+    );
+  }
+
+  listBuckets(bucketType: ByteString, options: ListOptions): NameStream {
+    this.#checkListing({ bucketType, bucket: byteLiteral('any') });
+    // Every partition: a bucket may keep fewer replicas than the default.
+    return listBuckets(this.#listParts(options), bucketType, this.#coverage(1));
+  }
+
+  properties(address: BucketAddress): BucketProperties | undefined {
+    return this.#properties.of(address);
+  }
+
+  async setProperties(address: BucketAddress, changes: BucketPropertyChanges): Promise<void> {
+    this.#checkListing(address);
+    await this.#properties.set(address, changes);
+  }
+
+  async resetProperties(address: BucketAddress): Promise<void> {
+    this.#checkListing(address);
+    await this.#properties.reset(address);
+  }
+
+  /** Requests in progress. */
+  get inProgress(): number {
+    return this.#inProgress;
+  }
+
+  /**
+   * Refuses new requests, waits for those in progress (each has a deadline) and for all writes, and
+   * gives the vnodes' leases back. The engine is the caller's to close.
+   */
+  async close(): Promise<void> {
+    this.#stopping = true;
+    if (this.#inProgress > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
+    this.#coordinator.deadlines.close();
+    await this.#commit.drain();
+    await this.#identities.closeCleanly();
+  }
+
+  /** Admits a request, or says why not. Every admitted request calls `#leave` once. */
+  #enter(address: BucketAddress, key: ByteString): BucketProperties | KvError {
+    if (this.#stopping) return { code: 'stopping' };
+    if (this.#inProgress >= this.#settings.requestsMax || this.#commit.overloaded) {
+      this.#observer.overloaded();
+      return { code: 'overload' };
+    }
+    const badName = checkName('bucket', address.bucket) ?? checkName('key', key);
+    if (badName !== undefined) return badName;
+    const properties = this.#propertiesOf(address);
+    if (!('code' in properties)) this.#inProgress += 1;
+    return properties;
+  }
+
+  #leave(): void {
+    this.#inProgress -= 1;
+    if (this.#inProgress === 0) this.#idle?.();
+  }
+
+  #propertiesOf(address: BucketAddress): BucketProperties | KvError {
+    const badType = checkName('type', address.bucketType);
+    if (badType !== undefined) return badType;
+    const properties = this.#properties.of(address);
+    return properties ?? { code: 'unknown_bucket_type', bucketType: textOfBytes(address.bucketType) };
+  }
+
+  #checkListing(address: BucketAddress): BucketProperties {
+    if (this.#stopping) throw new KvFailure({ code: 'stopping' });
+    const properties = checkName('bucket', address.bucket) ?? this.#propertiesOf(address);
+    if ('code' in properties) throw new KvFailure(properties);
+    this.#observer.listStarted();
+    return properties;
+  }
+
+  #prepareWrite(request: PutRequest, address: ObjectAddress): PreparedWrite | KvError {
+    const context = decodeContext(request.context);
+    if (context === undefined) return { code: 'bad_context' };
+    const { random, clock } = this.#environment;
+    try {
+      const content = stampContent(request.content, uniqueText(random, vtagLength), clock.wallMicros());
+      const condition = request.ifNoneMatch ? 'absent' : request.ifNotModified ? 'unmodified' : 'none';
+      return { address, options: request, context, content, condition, asis: request.asis === true };
+    } catch (error) {
+      if (error instanceof ContentError) return { code: 'bad_content', reason: error.message };
+      throw error;
+    }
+  }
+
+  /** A condition is read at a quorum first, then checked again where the write is made. */
+  #checkThenWrite(
+    write: PreparedWrite,
+    properties: BucketProperties,
+    done: Parameters<typeof coordinatePut>[3],
+  ): void {
+    const proceed = () => coordinatePut(this.#coordinator, write, properties, done);
+    if (write.condition === 'none') {
+      proceed();
+      return;
+    }
+    const { timeoutMs, sloppyQuorum, nVal } = write.options;
+    const read = { ...write.address, timeoutMs, sloppyQuorum, nVal };
+    coordinateGet(this.#coordinator, this.#repairs, read, properties, (outcome) => {
+      const refusal = outcome.kind === 'failed' ? outcome.error : conditionFails(write, outcome.object);
+      if (refusal === undefined) proceed();
+      else done({ kind: 'failed', error: refusal });
+    });
+  }
+
+  #writeTombstone(
+    request: DeleteRequest,
+    context: VersionVector,
+    properties: BucketProperties,
+    done: (result: DeleteResult) => void,
+  ): void {
+    const { random, clock } = this.#environment;
+    const { w, dw, pw, rw, nodeConfirms, sloppyQuorum, nVal, timeoutMs, syncOnWrite } = request;
+    const write: PreparedWrite = {
+      address: addressOnly(request),
+      options: { w: w ?? rw, dw, pw, nodeConfirms, sloppyQuorum, nVal, timeoutMs, syncOnWrite },
+      context,
+      content: tombstoneContent(uniqueText(random, vtagLength), clock.wallMicros()),
+      condition: 'none',
+      asis: false,
+    };
+    coordinatePut(this.#coordinator, write, properties, (outcome) => {
+      if (outcome.kind === 'failed') {
+        done(outcome);
+        return;
+      }
+      done({ kind: 'deleted' });
+      if (nVal === undefined) this.#reapSoon(write.address, properties);
+    });
+  }
+
+  /** Reads the key at all replicas: a read that finds only the tombstone everywhere lets it be forgotten. */
+  #reapSoon(address: ObjectAddress, properties: BucketProperties): void {
+    if (this.#settings.deleteMode === 'keep' || this.#reapReads >= reapReadsMax) return;
+    this.#reapReads += 1;
+    this.#environment.timers.after(this.#settings.tombstonePauseMs, () => {
+      this.#reapReads -= 1;
+      if (this.#stopping) return;
+      const read = { ...address, r: quorumAll, timeoutMs: reapReadTimeoutMs };
+      coordinateGet(this.#coordinator, this.#repairs, read, properties, () => {});
+    });
+  }
+
+  #listParts({ timeoutMs }: ListOptions) {
+    const { clock } = this.#environment;
+    const deadline = (clock.now() + (timeoutMs || this.#settings.listTimeoutMs)) as Instant;
+    return { engine: this.#commit.engine, clock, deadline };
+  }
+
+  #coverage(n: number) {
+    const { topology, random } = this.#coordinator;
+    const { ring } = topology;
+    const plan = planCoverage(ring, n, random.u32() % ring.size, (partition) =>
+      topology.isUp(ring.ownerOf(partition)),
+    );
+    if (plan.kind === 'insufficient') throw new KvFailure({ code: 'insufficient_vnodes_available' });
+    return plan.steps;
+  }
+}
+
+function getResult(outcome: ReadOutcome, request: GetRequest, properties: BucketProperties): GetResult {
+  if (outcome.kind === 'failed') return outcome;
+  const { object } = outcome;
+  if (object === undefined) return { kind: 'notfound' };
+  if (object.isTombstone) return { kind: 'notfound', tombstone: object };
+  if (request.ifModified !== undefined) {
+    const known = decodeContext(request.ifModified);
+    if (known === undefined) return { kind: 'failed', error: { code: 'bad_context' } };
+    if (known.equals(object.clock)) return { kind: 'unchanged' };
+  }
+  return { kind: 'found', object: shown(object, properties) };
+}
+
+/** Replicas may hold siblings from before `allow_mult` was turned off, or until they are repaired. */
+function shown(object: VersionedObject, properties: BucketProperties): VersionedObject {
+  return properties.allow_mult || object.siblingCount === 1 ? object : collapse(object);
+}
+
+function conditionFails(write: PreparedWrite, object: VersionedObject | undefined): KvError | undefined {
+  const live = object !== undefined && !object.isTombstone;
+  if (write.condition === 'absent') return live ? { code: 'match_found' } : undefined;
+  if (!live) return { code: 'notfound' };
+  return object.clock.equals(write.context) ? undefined : { code: 'modified' };
+}
+
+/** Undefined: not a context of this database. None at all is the empty one. */
+function decodeContext(context: Uint8Array | undefined): VersionVector | undefined {
+  if (context === undefined || context.length === 0) return VersionVector.empty;
+  return VersionVector.decode(Buffer.isBuffer(context) ? context : Buffer.from(context));
+}
+
+function checkName(what: 'type' | 'bucket' | 'key', name: ByteString): KvError | undefined {
+  if (name.length === 0) return { code: 'bad_name', what, reason: 'empty' };
+  if (name.length > nameBytesMax) return { code: 'bad_name', what, reason: 'too_long' };
+  return undefined;
+}
+
+function addressOnly({ bucketType, bucket, key }: ObjectAddress): ObjectAddress {
+  return { bucketType, bucket, key };
+}

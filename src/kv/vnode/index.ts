@@ -1,0 +1,14 @@
+export {
+  addressOf,
+  bucketRange,
+  bucketTypeRange,
+  layoutVersion,
+  nameBytesMax,
+  nodeFactKey,
+  ObjectKey,
+  partitionRange,
+} from './key-layout.ts';
+export { type CoordinatedPut, KvVnodes, type ObjectLimits } from './kv-vnodes.ts';
+export type { MergePolicy, ReplicaPut, ReplicaReply, ReplicaRequest } from './replica-protocol.ts';
+export { type DeleteMode, TombstoneReaper } from './tombstone-reaper.ts';
+export { VnodeIdentities } from './vnode-identities.ts';

@@ -1,0 +1,155 @@
+/**
+ * Where things stand in a node's one storage engine. Layout version 1; the first byte of a key says
+ * what it is, and everything of one partition lies together:
+ *
+ *     01 name                                            facts about the node
+ *     02 partition(2)                                    a vnode's identity
+ *     03 type\0 bucket                                   a bucket's own properties
+ *     10 partition(2) 01 len(2) type len(2) bucket key   an object
+ *     10 partition(2) 02 …                               reserved: secondary index entries
+ *
+ * Numbers are big-endian. The type `default` is stored as the empty string, which no type has as its
+ * name. So: dropping a partition is one range; a bucket's keys are one range, in key order; the buckets
+ * of a type are found by jumping from one to the next.
+ */
+import { Buffer } from 'node:buffer';
+import type { Partition } from '../../core/ring/index.ts';
+import { assert, type ByteString, byteLiteral, byteStringOf } from '../../stdx/index.ts';
+import type { KeyRange } from '../../storage/index.ts';
+import type { BucketAddress, ObjectAddress } from '../key-value-store.ts';
+
+export const layoutVersion = 1;
+/** Two length bytes hold a type's and a bucket's length; keys keep the same bound. */
+export const nameBytesMax = 65_535;
+
+const spaceNode = 0x01;
+const spaceIdentity = 0x02;
+const spaceProperties = 0x03;
+const spacePartition = 0x10;
+const sectionObjects = 0x01;
+/** Space, partition and section. */
+const prefixBytes = 4;
+
+const defaultType = byteLiteral('default');
+
+function storedType(bucketType: ByteString): ByteString {
+  return bucketType === defaultType ? byteLiteral('') : bucketType;
+}
+
+/** An object's key in any partition: made once a request, whatever the number of replicas on this node. */
+export class ObjectKey {
+  readonly address: ObjectAddress;
+  readonly #bytes: Buffer;
+
+  constructor(address: ObjectAddress) {
+    this.address = address;
+    const type = storedType(address.bucketType);
+    const { bucket, key } = address;
+    const bytes = Buffer.allocUnsafe(prefixBytes + 4 + type.length + bucket.length + key.length);
+    bytes[0] = spacePartition;
+    bytes[3] = sectionObjects;
+    const end = writeBucket(bytes, type, bucket);
+    bytes.write(key, end, 'latin1');
+    this.#bytes = bytes;
+  }
+
+  /** For a synchronous read: the same buffer each time, overwritten by the next call. */
+  borrow(partition: Partition): Buffer {
+    this.#bytes.writeUInt16BE(partition, 1);
+    return this.#bytes;
+  }
+
+  /** For a write: a buffer of its own. */
+  copy(partition: Partition): Buffer {
+    return Buffer.from(this.borrow(partition));
+  }
+}
+
+function writeBucket(bytes: Buffer, type: ByteString, bucket: ByteString): number {
+  assert(type.length <= nameBytesMax && bucket.length <= nameBytesMax, 'names are checked at the door');
+  let at = bytes.writeUInt16BE(type.length, prefixBytes);
+  at += bytes.write(type, at, 'latin1');
+  at = bytes.writeUInt16BE(bucket.length, at);
+  return at + bytes.write(bucket, at, 'latin1');
+}
+
+/** All that a partition stores. */
+export function partitionRange(partition: Partition): KeyRange {
+  const from = Buffer.from([spacePartition, partition >> 8, partition & 0xff]);
+  return { from, to: successor(from) };
+}
+
+/** A bucket's objects in one partition, in key order. */
+export function bucketRange(partition: Partition, { bucketType, bucket }: BucketAddress): KeyRange {
+  const type = storedType(bucketType);
+  const from = Buffer.allocUnsafe(prefixBytes + 4 + type.length + bucket.length);
+  from[0] = spacePartition;
+  from.writeUInt16BE(partition, 1);
+  from[3] = sectionObjects;
+  writeBucket(from, type, bucket);
+  return { from, to: successor(from) };
+}
+
+/** A bucket type's objects in one partition. */
+export function bucketTypeRange(partition: Partition, bucketType: ByteString): KeyRange {
+  const type = storedType(bucketType);
+  const from = Buffer.allocUnsafe(prefixBytes + 2 + type.length);
+  from[0] = spacePartition;
+  from.writeUInt16BE(partition, 1);
+  from[3] = sectionObjects;
+  from.writeUInt16BE(type.length, prefixBytes);
+  from.write(type, prefixBytes + 2, 'latin1');
+  return { from, to: successor(from) };
+}
+
+/** Reads an object's address back from its storage key. */
+export function addressOf(storageKey: Buffer): ObjectAddress {
+  assert(storageKey[0] === spacePartition && storageKey[3] === sectionObjects, 'an object key');
+  const typeStart = prefixBytes + 2;
+  const typeEnd = typeStart + storageKey.readUInt16BE(prefixBytes);
+  const bucketStart = typeEnd + 2;
+  const bucketEnd = bucketStart + storageKey.readUInt16BE(typeEnd);
+  assert(bucketEnd <= storageKey.length, 'an object key is as long as it says');
+  const type = byteStringOf(storageKey, typeStart, typeEnd);
+  return {
+    bucketType: type === '' ? defaultType : type,
+    bucket: byteStringOf(storageKey, bucketStart, bucketEnd),
+    key: byteStringOf(storageKey, bucketEnd),
+  };
+}
+
+export function nodeFactKey(name: string): Buffer {
+  return Buffer.concat([Buffer.from([spaceNode]), Buffer.from(name, 'utf8')]);
+}
+
+export function identityKey(partition: Partition): Buffer {
+  return Buffer.from([spaceIdentity, partition >> 8, partition & 0xff]);
+}
+
+/** Types hold no zero byte, so that the separator is unambiguous. */
+export function propertiesKey({ bucketType, bucket }: BucketAddress): Buffer {
+  return Buffer.from(`${String.fromCharCode(spaceProperties)}${bucketType}\0${bucket}`, 'latin1');
+}
+
+export const propertiesRange: KeyRange = {
+  from: Buffer.from([spaceProperties]),
+  to: Buffer.from([spaceProperties + 1]),
+};
+
+export function bucketOfPropertiesKey(storageKey: Buffer): BucketAddress {
+  const separator = storageKey.indexOf(0, 1);
+  return {
+    bucketType: byteStringOf(storageKey, 1, separator),
+    bucket: byteStringOf(storageKey, separator + 1),
+  };
+}
+
+/** The first key that is greater than every key with this prefix. */
+function successor(prefix: Buffer): Buffer {
+  let end = prefix.length;
+  while (end > 0 && prefix[end - 1] === 0xff) end -= 1;
+  assert(end > 0, 'spaces are below 0xff');
+  const next = Buffer.from(prefix.subarray(0, end));
+  next[end - 1] += 1;
+  return next;
+}

@@ -1,0 +1,253 @@
+/**
+ * All vnodes of this node: reads, coordinated puts, replica puts and reaps on the one storage engine.
+ *
+ * Every read-modify-write reads through the group commit, which shows what is queued as well, so that
+ * two writes of one turn do not miss each other. Reads for clients see what is committed only: what
+ * has not been acknowledged may still vanish. A vnode writes by merging, never by overwriting (D10).
+ */
+import type { VersionVector } from '../../clocks/index.ts';
+import type { Partition } from '../../core/ring/index.ts';
+import type { VnodeService } from '../../core/vnode/index.ts';
+import type { Log } from '../../environment/index.ts';
+import { textOfBytes, unreachable } from '../../stdx/index.ts';
+import { type Durability, type GroupCommit, StorageError } from '../../storage/index.ts';
+import type { KvError } from '../kv-error.ts';
+import type { KvObserver } from '../kv-observer.ts';
+import { type PruneLimits, pruned, putObject, replicaPut, VersionedObject } from '../object/index.ts';
+import type { ObjectKey } from './key-layout.ts';
+import type {
+  MergePolicy,
+  ReplicaPut,
+  ReplicaReap,
+  ReplicaReply,
+  ReplicaRequest,
+} from './replica-protocol.ts';
+import type { TombstoneReaper } from './tombstone-reaper.ts';
+import type { VnodeIdentities } from './vnode-identities.ts';
+
+export interface ObjectLimits {
+  readonly objectBytesMax: number;
+  readonly objectBytesWarn: number;
+  readonly siblingsMax: number;
+  readonly siblingsWarn: number;
+}
+
+export interface CoordinatedPut {
+  readonly key: ObjectKey;
+  readonly context: VersionVector;
+  /** Stamped: it carries the vtag and last-modified time of this write. */
+  readonly content: Buffer;
+  readonly policy: MergePolicy;
+  readonly prune: PruneLimits;
+  readonly durability: Durability;
+  readonly nowSeconds: number;
+  /** Checked against the local copy, in the same turn as the write. */
+  readonly condition: 'none' | 'absent' | 'unmodified';
+}
+
+export type CoordinatedPutResult =
+  | { readonly kind: 'merged'; readonly object: VersionedObject }
+  | { readonly kind: 'failed'; readonly error: KvError };
+
+const notfound: ReplicaReply = { kind: 'notfound' };
+const accepted: ReplicaReply = { kind: 'accepted' };
+const stored: ReplicaReply = { kind: 'stored' };
+
+export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
+  readonly #commit: GroupCommit;
+  readonly #identities: VnodeIdentities;
+  readonly #reaper: TombstoneReaper;
+  readonly #limits: ObjectLimits;
+  readonly #observer: KvObserver;
+  readonly #log: Log;
+
+  constructor(parts: {
+    readonly commit: GroupCommit;
+    readonly identities: VnodeIdentities;
+    readonly reaper: TombstoneReaper;
+    readonly limits: ObjectLimits;
+    readonly observer: KvObserver;
+    readonly log: Log;
+  }) {
+    this.#commit = parts.commit;
+    this.#identities = parts.identities;
+    this.#reaper = parts.reaper;
+    this.#limits = parts.limits;
+    this.#observer = parts.observer;
+    this.#log = parts.log;
+  }
+
+  handle(partition: Partition, request: ReplicaRequest, reply: (reply: ReplicaReply) => void): void {
+    switch (request.kind) {
+      case 'get':
+        reply(this.#get(partition, request.key));
+        return;
+      case 'put':
+        this.#replicaPut(partition, request, reply);
+        return;
+      case 'reap':
+        this.#reap(partition, request, reply);
+        return;
+      default:
+        unreachable(request);
+    }
+  }
+
+  /**
+   * Merges a client's write into the local copy under a new dot and queues the result. The result is
+   * returned at once, for the other replicas; `done` tells when it is on this node's disk.
+   */
+  coordinatePut(
+    partition: Partition,
+    put: CoordinatedPut,
+    done: (error: KvError | undefined) => void,
+  ): CoordinatedPutResult {
+    const local = this.#readForWrite(partition, put.key);
+    if (local === 'unreadable')
+      return failed({ code: 'storage', reason: 'the stored object cannot be read' });
+    const refusal = checkCondition(put, local);
+    if (refusal !== undefined) return failed(refusal);
+    const actor = this.#identities.actorFor(partition, local, put.context);
+    if (actor === undefined) return failed({ code: 'storage', reason: 'no writes can be made durable' });
+    const counter = (local?.clock.counterOf(actor) ?? 0) + 1;
+    const merged = putObject(local, {
+      context: put.context,
+      content: put.content,
+      dot: { actor, counter },
+      seconds: put.nowSeconds,
+      allowMult: put.policy.allowMult,
+      lastWriteWins: put.policy.lastWriteWins,
+    });
+    const object = pruned(merged, put.prune, put.nowSeconds);
+    const excess = this.#checkLimits(put.key, object);
+    if (excess !== undefined) return failed(excess);
+    this.#store(partition, put.key, object, put.durability, done);
+    return { kind: 'merged', object };
+  }
+
+  #get(partition: Partition, key: ObjectKey): ReplicaReply {
+    let bytes: Buffer | undefined;
+    try {
+      bytes = this.#commit.engine.get(key.borrow(partition));
+      return bytes === undefined ? notfound : { kind: 'object', object: VersionedObject.decode(bytes) };
+    } catch (error) {
+      return failed(this.#readFailure(partition, key, error));
+    }
+  }
+
+  #replicaPut(partition: Partition, put: ReplicaPut, reply: (reply: ReplicaReply) => void): void {
+    const local = this.#readForWrite(partition, put.key);
+    if (local === 'unreadable') {
+      reply(failed({ code: 'storage', reason: 'the stored object cannot be read' }));
+      return;
+    }
+    this.#identities.checkAmnesia(partition, local, put.object);
+    const merged = replicaPut(local, put.object, put.policy);
+    if (put.purpose === 'write') {
+      const excess = this.#checkLimits(put.key, merged);
+      if (excess !== undefined) {
+        reply(failed(excess));
+        return;
+      }
+    }
+    if (put.announce) reply(accepted);
+    const done = (error: KvError | undefined) => reply(error === undefined ? stored : failed(error));
+    if (merged === local) this.#awaitStored(put.durability, done);
+    else this.#store(partition, put.key, merged, put.durability, done);
+  }
+
+  #reap(partition: Partition, reap: ReplicaReap, reply: (reply: ReplicaReply) => void): void {
+    this.#reaper.reap(partition, reap.key, reap.tombstone);
+    reply(accepted);
+  }
+
+  #store(
+    partition: Partition,
+    key: ObjectKey,
+    object: VersionedObject,
+    durability: Durability,
+    done: (error: KvError | undefined) => void,
+  ): void {
+    this.#commit.write(
+      durability,
+      (batch) => batch.put(key.copy(partition), object.bytes),
+      (error) => {
+        if (error === undefined) {
+          done(undefined);
+          return;
+        }
+        this.#identities.writeFailed(partition);
+        done(storageFailure(error));
+      },
+    );
+  }
+
+  /** The copy that makes this write superfluous may itself still be on its way to the disk. */
+  #awaitStored(durability: Durability, done: (error: KvError | undefined) => void): void {
+    this.#commit.write(
+      durability,
+      () => {},
+      (error) => done(error === undefined ? undefined : storageFailure(error)),
+    );
+  }
+
+  /** The local copy, queued writes included. A corrupt copy counts as lost: the write heals it under a new epoch. */
+  #readForWrite(partition: Partition, key: ObjectKey): VersionedObject | undefined | 'unreadable' {
+    try {
+      const bytes = this.#commit.get(key.borrow(partition));
+      return bytes === undefined ? undefined : VersionedObject.decode(bytes);
+    } catch (error) {
+      this.#readFailure(partition, key, error);
+      const corrupt = !(error instanceof StorageError) || error.code === 'corrupt';
+      return corrupt ? undefined : 'unreadable';
+    }
+  }
+
+  #readFailure(partition: Partition, key: ObjectKey, error: unknown): KvError {
+    if (!(error instanceof Error)) throw error;
+    const { bucket, key: name } = key.address;
+    this.#observer.readFailed();
+    this.#log.error('a stored object cannot be read', {
+      partition,
+      bucket: textOfBytes(bucket),
+      key: textOfBytes(name),
+      reason: error.message,
+    });
+    return { code: 'storage', reason: error.message };
+  }
+
+  #checkLimits(key: ObjectKey, object: VersionedObject): KvError | undefined {
+    const { objectBytesMax, objectBytesWarn, siblingsMax, siblingsWarn } = this.#limits;
+    const { sizeBytes, siblingCount } = object;
+    if (sizeBytes > objectBytesMax) return { code: 'too_large', bytes: sizeBytes, bytesMax: objectBytesMax };
+    if (siblingCount > siblingsMax) {
+      return { code: 'too_many_siblings', siblings: siblingCount, siblingsMax };
+    }
+    if (sizeBytes > objectBytesWarn || siblingCount > siblingsWarn) {
+      const { bucket, key: name } = key.address;
+      this.#log.warn('an object is large', {
+        bucket: textOfBytes(bucket),
+        key: textOfBytes(name),
+        bytes: sizeBytes,
+        siblings: siblingCount,
+      });
+    }
+    return undefined;
+  }
+}
+
+function checkCondition(put: CoordinatedPut, local: VersionedObject | undefined): KvError | undefined {
+  if (put.condition === 'none') return undefined;
+  const live = local !== undefined && !local.isTombstone;
+  if (put.condition === 'absent') return live ? { code: 'match_found' } : undefined;
+  if (!live) return { code: 'notfound' };
+  return local.clock.equals(put.context) ? undefined : { code: 'modified' };
+}
+
+function failed(error: KvError): { readonly kind: 'failed'; readonly error: KvError } {
+  return { kind: 'failed', error };
+}
+
+function storageFailure(error: StorageError): KvError {
+  return { code: 'storage', reason: error.message };
+}

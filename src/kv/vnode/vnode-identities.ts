@@ -1,0 +1,215 @@
+/**
+ * Who a vnode is in the clocks of its objects, so that no dot is ever issued twice.
+ *
+ * A dot is (vnode id, epoch, counter). The id is 8 random bytes kept beside the data. The counter of an
+ * actor (id, epoch) goes up by one with each write it coordinates for a key, from what the local copy
+ * says. Where the local copy may have forgotten writes, the next one takes a new epoch (riak_kv#679):
+ * there is no local copy; the client's context knows more of us than our copy does; the process ended
+ * without a clean stop, or a batch failed, so that dots may have travelled which the disk never saw.
+ *
+ * I1  An epoch is used only after a lease that covers it is durable.
+ * I2  After a start without a clean stop, no epoch of an earlier lease is used again.
+ * I3  A key whose highest epoch of ours is below the floor takes a new epoch.
+ * I4  An id whose records are older than the data is never used again.
+ */
+import { Buffer } from 'node:buffer';
+import { type ActorId, actorId, type VersionVector } from '../../clocks/index.ts';
+import type { Partition } from '../../core/ring/index.ts';
+import type { Log, Random } from '../../environment/index.ts';
+import { assert, type ByteString, byteStringOf } from '../../stdx/index.ts';
+import type { GroupCommit } from '../../storage/index.ts';
+import { needsNewEpoch, type VersionedObject } from '../object/index.ts';
+import { identityKey } from './key-layout.ts';
+
+/** Epochs that one durable lease covers. */
+const leaseEpochs = 10_000;
+/** A lease is renewed when fewer than this are left. */
+const leaseLow = 5_000;
+const epochMax = 2 ** 32 - 1;
+const vnodeIdBytes = 8;
+
+const recordVersion = 1;
+const recordBytes = 1 + vnodeIdBytes + 4 + 4 + 1;
+
+interface Identity {
+  vnodeId: ByteString;
+  next: number;
+  /** Durable: epochs below this may be used. */
+  leasedTo: number;
+  floor: number;
+  renewing: boolean;
+}
+
+export class VnodeIdentities {
+  readonly #commit: GroupCommit;
+  readonly #random: Random;
+  readonly #log: Log;
+  readonly #identities: Identity[] = [];
+
+  private constructor(commit: GroupCommit, random: Random, log: Log) {
+    this.#commit = commit;
+    this.#random = random;
+    this.#log = log;
+  }
+
+  /** Reads what is stored, makes what is missing, and leases epochs for this run. Resolves when durable. */
+  static async open(
+    partitions: readonly Partition[],
+    commit: GroupCommit,
+    random: Random,
+    log: Log,
+  ): Promise<VnodeIdentities> {
+    const identities = new VnodeIdentities(commit, random, log);
+    for (const partition of partitions) identities.#load(partition);
+    await identities.#persist(false);
+    for (const identity of identities.#identities) identity.leasedTo = identity.next + leaseEpochs;
+    return identities;
+  }
+
+  /**
+   * The actor under which to coordinate a write of a key whose local copy is `local`. Undefined: the
+   * lease is used up and could not be renewed, because the disk takes no writes.
+   */
+  actorFor(
+    partition: Partition,
+    local: VersionedObject | undefined,
+    context: VersionVector,
+  ): ActorId | undefined {
+    const identity = this.#of(partition);
+    if (this.#isForeign(identity, context)) {
+      this.#rotate(partition);
+      return undefined;
+    }
+    const highest = local?.clock.highestEpochOf(identity.vnodeId);
+    if (highest !== undefined && highest >= identity.floor) {
+      const current = actorId(identity.vnodeId, highest);
+      if (!needsNewEpoch(local, context, current)) return current;
+    }
+    return this.#newEpoch(partition, identity);
+  }
+
+  /**
+   * A write from elsewhere names this vnode's own writes beyond what the local copy knows: the copy
+   * has forgotten some (regression R03). From now on every key takes a new epoch.
+   */
+  checkAmnesia(partition: Partition, local: VersionedObject | undefined, incoming: VersionedObject): void {
+    const identity = this.#of(partition);
+    if (this.#isForeign(identity, incoming.clock)) {
+      this.#rotate(partition);
+      return;
+    }
+    const highest = incoming.clock.highestEpochOf(identity.vnodeId);
+    const alreadyBeyond = highest === undefined || highest < identity.floor;
+    if (alreadyBeyond) return;
+    const actor = actorId(identity.vnodeId, highest);
+    if (incoming.clock.counterOf(actor) <= (local?.clock.counterOf(actor) ?? 0)) return;
+    this.#log.warn('a vnode has forgotten writes of its own; it goes on under a new epoch', { partition });
+    identity.floor = identity.next;
+  }
+
+  /** A batch failed: dots in it may have travelled, and the disk does not know them. */
+  writeFailed(partition: Partition): void {
+    const identity = this.#of(partition);
+    identity.floor = identity.next;
+  }
+
+  /** Gives back what is left of the leases, so that the next start may go on with the same epochs. */
+  async closeCleanly(): Promise<void> {
+    await this.#persist(true);
+  }
+
+  #of(partition: Partition): Identity {
+    const identity = this.#identities[partition];
+    assert(identity !== undefined, 'this node serves the partition');
+    return identity;
+  }
+
+  /** A clock names an epoch of ours that we never leased: our records are older than the data (a restored backup). */
+  #isForeign(identity: Identity, clock: VersionVector): boolean {
+    const highest = clock.highestEpochOf(identity.vnodeId);
+    return highest !== undefined && highest >= identity.leasedTo;
+  }
+
+  /** Takes a new id, usable once its first lease is durable. */
+  #rotate(partition: Partition): void {
+    this.#log.warn('a vnode identity is older than its data; the vnode gets a new one', { partition });
+    const vnodeId = byteStringOf(this.#random.bytes(vnodeIdBytes));
+    const identity = { vnodeId, next: 1, leasedTo: 1, floor: 0, renewing: false };
+    this.#identities[partition] = identity;
+    this.#renew(partition, identity);
+  }
+
+  #newEpoch(partition: Partition, identity: Identity): ActorId | undefined {
+    if (identity.leasedTo - identity.next < leaseLow) this.#renew(partition, identity);
+    if (identity.next >= identity.leasedTo) return undefined;
+    const epoch = identity.next;
+    identity.next += 1;
+    return actorId(identity.vnodeId, epoch);
+  }
+
+  #renew(partition: Partition, identity: Identity): void {
+    if (identity.renewing) return;
+    identity.renewing = true;
+    const leasedTo = identity.next + leaseEpochs;
+    // Four thousand million epochs last for centuries of inserts; then the vnode gets a new name.
+    assert(leasedTo <= epochMax, 'the epochs of a vnode id are used up');
+    this.#commit.write(
+      'synced',
+      (batch) => batch.put(identityKey(partition), encodeRecord(identity, leasedTo, false)),
+      (error) => {
+        identity.renewing = false;
+        if (error === undefined) identity.leasedTo = leasedTo;
+        else this.#log.warn('could not renew a lease of epochs', { partition, reason: error.message });
+      },
+    );
+  }
+
+  #load(partition: Partition): void {
+    const record = this.#commit.engine.get(identityKey(partition));
+    const stored = record === undefined ? undefined : decodeRecord(record);
+    if (record !== undefined && stored === undefined) {
+      this.#log.warn('a vnode identity cannot be read; the vnode gets a new one', { partition });
+    }
+    const vnodeId = stored?.vnodeId ?? byteStringOf(this.#random.bytes(vnodeIdBytes));
+    const next = stored?.leasedTo ?? 1;
+    const floor = stored === undefined ? 0 : stored.clean ? stored.floor : stored.leasedTo;
+    this.#identities[partition] = { vnodeId, next, leasedTo: next, floor, renewing: false };
+  }
+
+  #persist(clean: boolean): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#commit.write(
+        'synced',
+        (batch) => {
+          this.#identities.forEach((identity, partition) => {
+            const leasedTo = clean ? identity.next : identity.next + leaseEpochs;
+            batch.put(identityKey(partition as Partition), encodeRecord(identity, leasedTo, clean));
+          });
+        },
+        (error) => (error === undefined ? resolve() : reject(error)),
+      );
+    });
+  }
+}
+
+function encodeRecord(identity: Identity, leasedTo: number, clean: boolean): Buffer {
+  const record = Buffer.alloc(recordBytes);
+  record[0] = recordVersion;
+  record.write(identity.vnodeId, 1, 'latin1');
+  record.writeUInt32BE(leasedTo, 1 + vnodeIdBytes);
+  record.writeUInt32BE(identity.floor, 5 + vnodeIdBytes);
+  record[9 + vnodeIdBytes] = clean ? 1 : 0;
+  return record;
+}
+
+function decodeRecord(
+  record: Buffer,
+): { vnodeId: ByteString; leasedTo: number; floor: number; clean: boolean } | undefined {
+  if (record.length !== recordBytes || record[0] !== recordVersion) return undefined;
+  return {
+    vnodeId: byteStringOf(record, 1, 1 + vnodeIdBytes),
+    leasedTo: record.readUInt32BE(1 + vnodeIdBytes),
+    floor: record.readUInt32BE(5 + vnodeIdBytes),
+    clean: record[9 + vnodeIdBytes] === 1,
+  };
+}
