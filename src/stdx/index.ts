@@ -7,3 +7,4 @@ export {
   bytesOfText,
   textOfBytes,
 } from './byte-string.ts';
+export { readVarint, varintSize, writeVarint } from './varint.ts';
