@@ -1,4 +1,5 @@
 export { DecodeError } from './decode-error.ts';
+export { FrameError, FrameReader, frameHeadBytes } from './frame-reader.ts';
 export { messageCatalogue, messageOfCode } from './message-catalogue.ts';
 export { decodeMessage, encodeFrame, encodeMessage, messageDepthMax, writeFrame } from './message-codec.ts';
 export type { Encodable, FrameType, MessageOf, MessageType } from './message-type.ts';
@@ -10,6 +11,8 @@ export * from './messages/objects.ts';
 export * from './messages/queries.ts';
 export * from './messages/replication.ts';
 export * from './messages/search.ts';
+export { writeBody, writeFrameHead, writeGetReply, writePutReply } from './point-reply.ts';
+export { GetRequestReader, PutRequestReader } from './point-request.ts';
 export { ProtoReader } from './proto-reader.ts';
 export { ProtoWriter, varintSize, writeVarint } from './proto-writer.ts';
 export {

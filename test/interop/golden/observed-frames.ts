@@ -1,0 +1,318 @@
+/**
+ * Requests sent to a Riak 3.4 node (LevelDB backend, ring of 64, one node) and what it answered. Requests
+ * are whole frames, replies are code and body, in hexadecimal. Replies that only print a stack trace of
+ * that implementation are left out.
+ */
+export interface ObservedExchange {
+  readonly name: string;
+  readonly request: string;
+  readonly replies: readonly string[];
+}
+
+export const observedExchanges: readonly ObservedExchange[] = [
+  {
+    name: 'RpbPingReq',
+    request: '0000000101',
+    replies: ['02'],
+  },
+  {
+    name: 'RpbGetServerInfoReq',
+    request: '0000000107',
+    replies: ['080a117269616b6c6462403132372e302e302e3112023235'],
+  },
+  {
+    name: 'RpbGetClientIdReq',
+    request: '0000000103',
+    replies: ['040a0400000000'],
+  },
+  {
+    name: 'RpbSetClientIdReq',
+    request: '00000007050a0461626364',
+    replies: ['06'],
+  },
+  {
+    name: 'RpbGetReq not found',
+    request: '0000000c090a0370623312046e6f6e65',
+    replies: ['0a'],
+  },
+  {
+    name: 'RpbPutReq no content type',
+    request: '000000120b0a0370623312016b22070a0568656c6c6f',
+    replies: ['0c'],
+  },
+  {
+    name: 'RpbGetReq',
+    request: '00000009090a0370623312016b',
+    replies: [
+      '0a0a290a0568656c6c6f2a16336c634950305663705a3377595a527576723052566438c0af84d80640eba73312276bce61606060cc60ca05523c779a8c6fde3be6e7cac0e0a794c194c898c7ca706072e913be2c00',
+    ],
+  },
+  {
+    name: 'RpbGetReq head=true',
+    request: '0000000b090a0370623312016b4001',
+    replies: [
+      '0a0a240a002a16336c634950305663705a3377595a527576723052566438c0af84d80640eba73312276bce61606060cc60ca05523c779a8c6fde3be6e7cac0e0a794c194c898c7ca706072e913be2c00',
+    ],
+  },
+  {
+    name: 'RpbGetReq if_modified=vclock unchanged',
+    request:
+      '00000032090a0370623312016b3a276bce61606060cc60ca05523c779a8c6fde3be6e7cac0e0a794c194c898c7ca706072e913be2c00',
+    replies: ['0a1801'],
+  },
+  {
+    name: 'RpbPutReq return_body',
+    request:
+      '0000007e0b0a0370623312016b1a276bce61606060cc60ca05523c779a8c6fde3be6e7cac0e0a794c194c898c7ca706072e913be2c0022480a0668656c6c6f32120a746578742f706c61696e1a057574662d384a090a044d657461120176520d0a076167655f696e741202343232110a0370623312056f746865721a037461673801',
+    replies: [
+      '0c0a6a0a0668656c6c6f32120a746578742f706c61696e1a057574662d382a16374f4d6f7a4f65634b7778495a7059684d7354364a3532110a0370623312056f746865721a0374616738c0af84d80640c3d5334a090a044d657461120176520d0a076167655f696e741202343212276bce61606060cc60ca05523c779a8c6fde3be6e7cac0e0a794c194c894c7ca706072e913be2c00',
+    ],
+  },
+  {
+    name: 'RpbPutReq return_head',
+    request:
+      '0000003e0b0a0370623312016b1a276bce61606060cc60ca05523c779a8c6fde3be6e7cac0e0a794c194c898c7ca706072e913be2c0022080a0668656c6c6f335801',
+    replies: [
+      '0c0a240a002a1636654e5473506b484f506472757a4a326c6d6347683538c0af84d80640d6e13312276bce61606060cc60ca05523c779a8c6fde3be6e7cac0e0a794c194c89cc7ca706072e913be2c00',
+    ],
+  },
+  {
+    name: 'RpbPutReq no key (generated)',
+    request: '0000000d0b0a0370623322050a0367656e',
+    replies: ['0c1a1b43724c644b33626b7a5677464a6b64754a6b34384e37454d777876'],
+  },
+  {
+    name: 'RpbPutReq if_none_match on existing',
+    request: '000000100b0a0370623312016b22030a01785001',
+    replies: ['000a0b6d617463685f666f756e641000'],
+  },
+  {
+    name: 'RpbPutReq if_not_modified stale vclock',
+    request:
+      '000000390b0a0370623312016b1a276bce61606060cc60ca05523c779a8c6fde3be6e7cac0e0a794c194c898c7ca706072e913be2c0022030a01784801',
+    replies: ['000a086d6f6469666965641000'],
+  },
+  {
+    name: 'RpbPutReq if_not_modified on notfound',
+    request:
+      '0000003a0b0a0370623312026e661a276bce61606060cc60ca05523c779a8c6fde3be6e7cac0e0a794c194c898c7ca706072e913be2c0022030a01784801',
+    replies: ['000a086e6f74666f756e641000'],
+  },
+  {
+    name: 'RpbPutReq w=5 > n_val',
+    request: '000000100b0a0370623312016b22030a01782805',
+    replies: ['000a137b6e5f76616c5f76696f6c6174696f6e2c337d1000'],
+  },
+  {
+    name: 'RpbGetReq r=5 > n_val',
+    request: '0000000b090a0370623312016b1805',
+    replies: ['000a137b6e5f76616c5f76696f6c6174696f6e2c337d1000'],
+  },
+  {
+    name: 'RpbGetReq r=quorum(4294967294-1)',
+    request: '0000000f090a0370623312016b18fdffffff0f',
+    replies: [
+      '0a0a2a0a0668656c6c6f332a1636654e5473506b484f506472757a4a326c6d6347683538c0af84d80640d6e13312276bce61606060cc60ca05523c779a8c6fde3be6e7cac0e0a794c194c89cc7ca706072e913be2c00',
+    ],
+  },
+  {
+    name: 'RpbGetReq unknown type',
+    request: '00000011090a0370623312016b6a066e6f73756368',
+    replies: ['000a076e6f5f747970651000'],
+  },
+  {
+    name: 'RpbGetReq empty bucket',
+    request: '00000006090a0012016b',
+    replies: ['000a1c4275636b65742063616e6e6f74206265207a65726f2d6c656e6774681000'],
+  },
+  {
+    name: 'RpbGetReq empty key',
+    request: '00000008090a037062331200',
+    replies: ['000a194b65792063616e6e6f74206265207a65726f2d6c656e6774681000'],
+  },
+  {
+    name: 'RpbPutReq empty key',
+    request: '0000000d0b0a03706233120022030a0178',
+    replies: ['000a194b65792063616e6e6f74206265207a65726f2d6c656e6774681000'],
+  },
+  {
+    name: 'RpbSetBucketReq allow_mult',
+    request: '0000000d150a0670627369623312021001',
+    replies: ['16'],
+  },
+  {
+    name: 'RpbGetBucketReq',
+    request: '00000009130a06706273696233',
+    replies: [
+      '140a8e010803100118002801380142220a0e7269616b5f636f72655f7574696c121063686173685f7374645f6b657966756e4a2b0a167269616b5f6b765f776d5f6c696e6b5f77616c6b657212116d61707265647563655f6c696e6b66756e5080a305581460326832700078fdffffff0f8001fdffffff0f8801009001fdffffff0f9801fdffffff0fa00100a80101e00100',
+    ],
+  },
+  {
+    name: 'RpbSetBucketReq bad n_val 0',
+    request: '0000000d150a0670627369623312020800',
+    replies: [
+      '000a30496e76616c6964206275636b65742070726f706572746965733a205b7b6e5f76616c2c6e6f745f696e74656765727d5d1000',
+    ],
+  },
+  {
+    name: 'sibling put 1',
+    request: '000000110b0a0670627369623312017322030a0161',
+    replies: ['0c'],
+  },
+  {
+    name: 'sibling put 2 return_body',
+    request: '000000130b0a0670627369623312017322030a01623801',
+    replies: [
+      '0c0a250a01612a163377594f44484450437478737656596251327954316f38c0af84d80640dff8340a250a01622a163239684534727132647430567a59597a586a6c79457338c0af84d80640cc8d3512276bce61606060cc60ca05523c779a8c6fde3bbc869781c14f31832991298f95e1c0e4d2277c5900',
+    ],
+  },
+  {
+    name: 'sibling get',
+    request: '0000000c090a06706273696233120173',
+    replies: [
+      '0a0a250a01612a163377594f44484450437478737656596251327954316f38c0af84d80640dff8340a250a01622a163239684534727132647430567a59597a586a6c79457338c0af84d80640cc8d3512276bce61606060cc60ca05523c779a8c6fde3bbc869781c14f31832991298f95e1c0e4d2277c5900',
+    ],
+  },
+  {
+    name: 'RpbDelReq without vclock',
+    request: '0000000c0d0a06706273696233120173',
+    replies: ['0e'],
+  },
+  {
+    name: 'get after delete',
+    request: '0000000c090a06706273696233120173',
+    replies: ['0a'],
+  },
+  {
+    name: 'get after delete deletedvclock=true',
+    request: '0000000e090a067062736962331201734801',
+    replies: ['0a12276bce61606060cc60ca05523c779a8c6fde3bbc869781c14f31832991398f95e1c0e4d2277c5900'],
+  },
+  {
+    name: 'RpbDelReq not found',
+    request: '0000000f0d0a0670627369623312046e6f6e65',
+    replies: ['0e'],
+  },
+  {
+    name: 'RpbListKeysReq (stream to done)',
+    request: '00000006110a03706233',
+    replies: ['120a1b43724c644b33626b7a5677464a6b64754a6b34384e37454d777876', '120a016b', '121001'],
+  },
+  {
+    name: 'RpbListBucketsReq',
+    request: '000000010f',
+    replies: [
+      '100a037462310a04736962330a046c7777330a0262330a037062330a04736962310a046c7777310a037462330a0262310a06706273696233',
+    ],
+  },
+  {
+    name: 'RpbListBucketsReq stream',
+    request: '000000030f1001',
+    replies: [
+      '100a0262310a026233',
+      '100a067062736962330a04736962310a03746233',
+      '100a03746231',
+      '100a046c7777330a03706233',
+      '100a0473696233',
+      '100a046c777731',
+      '101001',
+    ],
+  },
+  {
+    name: 'RpbIndexReq eq age_int=42',
+    request: '00000015190a0370623312076167655f696e74180022023432',
+    replies: ['1a'],
+  },
+  {
+    name: 'RpbIndexReq range return_terms stream',
+    request: '0000001c190a0370623312076167655f696e7418012a01303202393938014001',
+    replies: ['1a2001'],
+  },
+  {
+    name: 'RpbIndexReq $bucket max_results 1',
+    request: '00000016190a037062331207246275636b6574180022015f4801',
+    replies: [
+      '1a0a1b43724c644b33626b7a5677464a6b64754a6b34384e37454d7778761a2c673230414141416251334a4d5a45737a596d7436566e6447536d746b645570724e44684f4e30564e64336832',
+    ],
+  },
+  {
+    name: 'RpbMapRedReq',
+    request:
+      '0000009d170a87017b22696e70757473223a5b5b22706233222c226b225d5d2c227175657279223a5b7b226d6170223a7b226c616e6775616765223a2265726c616e67222c226d6f64756c65223a227269616b5f6b765f6d6170726564756365222c2266756e6374696f6e223a226d61705f6f626a6563745f76616c7565222c226b656570223a747275657d7d5d7d12106170706c69636174696f6e2f6a736f6e',
+    replies: ['180800120a5b2268656c6c6f33225d', '181801'],
+  },
+  {
+    name: 'RpbCounterUpdateReq (allow_mult bucket) returnvalue',
+    request: '00000010320a06706273696233120163180a3801',
+    replies: ['33080a'],
+  },
+  {
+    name: 'RpbCounterGetReq',
+    request: '0000000c340a06706273696233120163',
+    replies: ['35080a'],
+  },
+  {
+    name: 'RpbGetBucketKeyPreflistReq',
+    request: '00000009210a0370623312016b',
+    replies: [
+      '220a17081112117269616b6c6462403132372e302e302e3118010a17081212117269616b6c6462403132372e302e302e3118010a17081312117269616b6c6462403132372e302e302e311801',
+    ],
+  },
+  {
+    name: 'DtUpdateReq counter return_body',
+    request: '0000001b520a037062331201631a08636f756e746572732a040a0208064801',
+    replies: ['531806'],
+  },
+  {
+    name: 'DtFetchReq counter',
+    request: '00000013500a037062331201631a08636f756e74657273',
+    replies: ['5110011a020806'],
+  },
+  {
+    name: 'DtUpdateReq set add a,b return_body',
+    request: '0000001b520a037062331201731a04736574732a0812060a01610a01624801',
+    replies: ['53121c836c0000000168026d0000000cdc8233d9ded3e8c600004e2261026a220161220162'],
+  },
+  {
+    name: 'DtFetchReq set',
+    request: '0000000f500a037062331201731a0473657473',
+    replies: ['510a1c836c0000000168026d0000000cdc8233d9ded3e8c600004e2261026a10021a06120161120162'],
+  },
+  {
+    name: 'DtUpdateReq map: counter,register,flag return_body',
+    request:
+      '0000003b520a0370623312016d1a046d6170732a281a26120b0a050a016e100112020804120c0a050a01721003220372656712090a050a0166100428014801',
+    replies: [
+      '53121c836c0000000168026d0000000cdc8233d9ded0e2dd00004e2361016a2a090a050a0166100428012a090a050a016e100110042a0c0a050a017210032203726567',
+    ],
+  },
+  {
+    name: 'DtFetchReq map',
+    request: '0000000f500a0370623312016d1a046d617073',
+    replies: [
+      '510a1c836c0000000168026d0000000cdc8233d9ded0e2dd00004e2361016a10031a241a090a050a0166100428011a090a050a016e100110041a0c0a050a017210032203726567',
+    ],
+  },
+  {
+    name: 'DtFetchReq not found',
+    request: '00000012500a0370623312046e6f6e651a0473657473',
+    replies: ['511002'],
+  },
+  {
+    name: 'DtUpdateReq set op on counter type',
+    request: '0000001a520a037062331201631a08636f756e746572732a0512030a0161',
+    replies: [
+      '000a364f7065726174696f6e20747970652069732060736574602062757420206275636b657420747970652069732060636f756e746572602e1000',
+    ],
+  },
+  {
+    name: 'hll update return_body',
+    request: '0000001b520a037062331201681a04686c6c732a0822060a01610a01624801',
+    replies: ['533002'],
+  },
+  {
+    name: 'RpbPingReq still alive?',
+    request: '0000000101',
+    replies: ['02'],
+  },
+];
