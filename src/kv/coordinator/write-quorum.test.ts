@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import type { Partition, Replica } from '../../core/ring/index.ts';
+import { nodeIdOf } from '../../environment/index.ts';
+import { type WriteDecision, WriteQuorum, type WriteReply, type WriteRequirements } from './write-quorum.ts';
+
+function replicas(count: number, primaries = count, nodes = count): Replica[] {
+  return Array.from({ length: count }, (_, index) => ({
+    partition: index as Partition,
+    node: nodeIdOf(`n${index % nodes}@host`),
+    primary: index < primaries,
+  }));
+}
+
+const stored: WriteReply = { kind: 'stored' };
+const accepted: WriteReply = { kind: 'accepted' };
+const failed: WriteReply = { kind: 'failed', error: { code: 'storage', reason: 'disk full' } };
+const need = (changes: Partial<WriteRequirements>): WriteRequirements => ({
+  w: 2,
+  dw: 2,
+  pw: 0,
+  nodeConfirms: 0,
+  ...changes,
+});
+
+test('W1: the write is met by the reply that completes w and dw, not one earlier', () => {
+  const quorum = new WriteQuorum(replicas(3), 3, need({}));
+  assert.equal(quorum.reply(0, stored).kind, 'waiting');
+  assert.equal(quorum.reply(2, stored).kind, 'met');
+});
+
+test('W1: w=3 waits for receipts beyond dw=1', () => {
+  const quorum = new WriteQuorum(replicas(3), 3, need({ w: 3, dw: 1 }));
+  assert.equal(quorum.reply(0, stored).kind, 'waiting');
+  assert.equal(quorum.reply(1, accepted).kind, 'waiting');
+  assert.equal(quorum.reply(2, accepted).kind, 'met');
+});
+
+test('W2 (R41): pw counts the answers of primaries, whoever was up before', () => {
+  const quorum = new WriteQuorum(replicas(3, 2), 3, need({ pw: 2 }));
+  quorum.reply(0, stored);
+  quorum.reply(1, failed);
+  assert.deepEqual(quorum.reply(2, stored), {
+    kind: 'failed',
+    error: { code: 'quorum_unsatisfied', quorum: 'pw', wanted: 2, got: 1 },
+  });
+});
+
+test('W2: node_confirms counts distinct nodes', () => {
+  const quorum = new WriteQuorum(replicas(3, 3, 1), 3, need({ nodeConfirms: 2 }));
+  quorum.reply(0, stored);
+  quorum.reply(1, stored);
+  assert.deepEqual(quorum.reply(2, stored), {
+    kind: 'failed',
+    error: { code: 'quorum_unsatisfied', quorum: 'node_confirms', wanted: 2, got: 1 },
+  });
+});
+
+test('W4: two failures of three end a write with dw=2, and one stored copy is told', () => {
+  const quorum = new WriteQuorum(replicas(3), 3, need({}));
+  quorum.reply(0, stored);
+  quorum.reply(1, failed);
+  assert.deepEqual(quorum.reply(2, failed), {
+    kind: 'failed',
+    error: { code: 'quorum_unsatisfied', quorum: 'dw', wanted: 2, got: 1 },
+  });
+});
+
+test('when nobody stored it, the error says why', () => {
+  const quorum = new WriteQuorum(replicas(3), 3, need({}));
+  quorum.reply(0, failed);
+  assert.deepEqual(quorum.reply(1, failed), {
+    kind: 'failed',
+    error: { code: 'storage', reason: 'disk full' },
+  });
+});
+
+test('law: met exactly when the counts say so; a duplicate changes nothing; the last reply decides', () => {
+  const replyOf = fc.constantFrom(stored, accepted, failed);
+  const cases = fc.record({
+    n: fc.integer({ min: 1, max: 5 }),
+    primaries: fc.nat(5),
+    w: fc.nat(5),
+    dw: fc.integer({ min: 1, max: 5 }),
+    pw: fc.nat(5),
+    nodeConfirms: fc.nat(5),
+    nodes: fc.integer({ min: 1, max: 5 }),
+    replies: fc.array(fc.tuple(fc.nat(4), replyOf), { maxLength: 20 }),
+  });
+  fc.assert(
+    fc.property(cases, ({ n, primaries, nodes, replies, ...wanted }) => {
+      const bounded = {
+        w: Math.min(wanted.w, n),
+        dw: Math.min(wanted.dw, n),
+        pw: Math.min(wanted.pw, n),
+        nodeConfirms: Math.min(wanted.nodeConfirms, n),
+      };
+      const list = replicas(n, Math.min(primaries, n), nodes);
+      const quorum = new WriteQuorum(list, n, bounded);
+      const final = new Map<number, 'accepted' | 'stored' | 'failed'>();
+      let decided: WriteDecision['kind'] = 'waiting';
+      for (const [anyPosition, reply] of replies) {
+        const position = anyPosition % n;
+        const last = final.get(position);
+        const decision = quorum.reply(position, reply);
+        if (last === 'stored' || last === 'failed' || last === reply.kind) {
+          assert.equal(decision.kind, 'waiting');
+          continue;
+        }
+        final.set(position, reply.kind);
+        const everAccepted = [...final.values()].filter((kind) => kind !== 'failed').length;
+        const storing = [...final].filter(([, kind]) => kind === 'stored').map(([at]) => list[at]);
+        const isMet =
+          storing.length >= bounded.dw &&
+          everAccepted >= bounded.w - [...final.values()].filter((kind) => kind === 'failed').length &&
+          storing.filter((replica) => replica.primary).length >= bounded.pw &&
+          new Set(storing.map((replica) => replica.node)).size >= bounded.nodeConfirms;
+        if (decision.kind === 'met') assert.ok(isMet);
+        if (decision.kind === 'failed') assert.ok(storing.length < n);
+        if (decided === 'waiting') decided = decision.kind;
+        const complete = [...final.values()].filter((kind) => kind !== 'accepted').length === n;
+        if (complete) assert.notEqual(decision.kind, 'waiting', 'nothing more can come');
+      }
+    }),
+  );
+});
