@@ -1,0 +1,57 @@
+/** Runs one order in a load generator of its own and weighs the server's CPU time meanwhile. */
+import { fork } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { LoadOrder, LoadReport, LoadResult } from './generate-load.ts';
+
+const generator = fileURLToPath(new URL('./generate-load.js', import.meta.url));
+const ticksPerSecond = 100;
+
+export interface Weighed extends LoadResult {
+  /** CPU time of the server's processes, user and system, while measuring. */
+  readonly serverCpuMicros: number;
+}
+
+/** CPU time that processes have used, all threads, in µs; resolution 10 ms. */
+export function cpuMicros(pids: readonly number[]): number {
+  let ticks = 0;
+  for (const pid of pids) {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    // The name in parentheses may hold spaces: count fields after it.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    ticks += Number(fields[11]) + Number(fields[12]);
+  }
+  return (ticks * 1_000_000) / ticksPerSecond;
+}
+
+export function residentBytes(pid: number): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'latin1');
+  const line = status.split('\n').find((candidate) => candidate.startsWith('VmRSS:'));
+  return Number.parseInt(line?.replace(/\D+/g, '') ?? '0', 10) * 1024;
+}
+
+export function runLoad(order: LoadOrder, serverPids: readonly number[]): Promise<Weighed> {
+  return new Promise((resolve, reject) => {
+    const child = fork(generator);
+    let before = cpuMicros(serverPids);
+    child.on('message', (report: LoadReport) => {
+      switch (report.kind) {
+        case 'started':
+          before = cpuMicros(serverPids);
+          return;
+        case 'ended':
+          resolve({ ...report.result, serverCpuMicros: cpuMicros(serverPids) - before });
+          child.kill();
+          return;
+        case 'failed':
+          reject(new Error(report.message));
+          child.kill();
+      }
+    });
+    child.on('error', reject);
+    child.on('exit', (code) => {
+      if (code !== null && code !== 0) reject(new Error(`the load generator ended with ${code}`));
+    });
+    child.send(order);
+  });
+}

@@ -1,0 +1,98 @@
+/** Servers to measure, each a process of its own on a free port and a fresh directory. */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export interface BenchServer {
+  readonly name: string;
+  readonly pids: readonly number[];
+  readonly ports: { readonly pb?: number; readonly http?: number; readonly redis?: number };
+  stop(): Promise<void>;
+}
+
+const startTimeoutMs = 20_000;
+
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
+
+export interface HaleOptions {
+  /** The Node binary; this process's own if absent. */
+  readonly node?: string;
+  readonly settings: readonly string[];
+  readonly nodeArguments?: readonly string[];
+}
+
+export async function startHale({ node, settings, nodeArguments = [] }: HaleOptions): Promise<BenchServer> {
+  const main = fileURLToPath(new URL('../src/cli/main.js', import.meta.url));
+  const directory = mkdtempSync(join(tmpdir(), 'hale-bench-'));
+  const pb = await freePort();
+  const http = await freePort();
+  const options = settings.flatMap((setting) => ['-o', setting]);
+  const listeners = ['--pb', `127.0.0.1:${pb}`, '--http', `127.0.0.1:${http}`, '--cluster', '127.0.0.1:0'];
+  const command = [...nodeArguments, main, 'start', '--data', directory, ...listeners, ...options];
+  const child = spawn(node ?? process.execPath, command, { stdio: ['ignore', 'pipe', 'inherit'] });
+  await untilPrinted(child, /^ready\b/m);
+  return running('hale', child, { pb, http }, directory);
+}
+
+export async function startRedis(): Promise<BenchServer> {
+  const directory = mkdtempSync(join(tmpdir(), 'redis-bench-'));
+  const redis = await freePort();
+  const settings = ['--port', String(redis), '--bind', '127.0.0.1', '--dir', directory, '--save', ''];
+  const child = spawn('redis-server', settings, { stdio: ['ignore', 'pipe', 'inherit'] });
+  await untilPrinted(child, /Ready to accept connections/);
+  return running('redis', child, { redis }, directory);
+}
+
+export function redisVersion(): string | undefined {
+  try {
+    return /v=([\d.]+)/.exec(execFileSync('redis-server', ['--version'], { encoding: 'utf8' }))?.[1];
+  } catch {
+    return undefined;
+  }
+}
+
+function running(name: string, child: ChildProcess, ports: BenchServer['ports'], directory: string): BenchServer {
+  const { pid } = child;
+  if (pid === undefined) throw new Error(`${name} did not start`);
+  return {
+    name,
+    pids: [pid],
+    ports,
+    async stop() {
+      const ended = new Promise((resolve) => child.once('exit', resolve));
+      child.kill('SIGTERM');
+      await ended;
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+function untilPrinted(child: ChildProcess, pattern: RegExp): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let printed = '';
+    const timer = setTimeout(() => {
+      child.kill('SIGKILL');
+      reject(new Error(`not ready within ${startTimeoutMs} ms:\n${printed}`));
+    }, startTimeoutMs);
+    child.stdout?.on('data', (chunk: Buffer) => {
+      if (printed.length < 64 * 1024) printed += chunk.toString('utf8');
+      if (!pattern.test(printed)) return;
+      clearTimeout(timer);
+      resolve();
+    });
+    child.once('exit', (code) => {
+      clearTimeout(timer);
+      reject(new Error(`ended with ${code} before it was ready:\n${printed}`));
+    });
+  });
+}
