@@ -1,3 +1,16 @@
+/**
+ * Storage: one interface (storage-engine.ts), its conformance suite (storage-engine-conformance.ts, which
+ * every engine's test runs), the engines, and group commit over any of them.
+ */
+export {
+  type CommitDone,
+  GROUP_COMMIT_LIMITS,
+  GroupCommit,
+  type GroupCommitLimits,
+  type GroupCommitStats,
+} from './group-commit.ts';
+export { LEVEL_TUNING, type LevelTuning } from './leveldb/level-database.ts';
+export { type LevelEngineOptions, openLevelEngine } from './leveldb/level-engine.ts';
 export {
   type Cursor,
   type CursorLimits,

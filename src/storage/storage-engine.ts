@@ -18,7 +18,9 @@ export type StorageErrorCode =
   /** The engine was closed, or is closing. */
   | 'closed'
   /** The directory holds a format this version does not know. */
-  | 'format';
+  | 'format'
+  /** The engine cannot do this by design: a volatile engine has nothing to copy to a directory. */
+  | 'unsupported';
 
 export class StorageError extends Error {
   override readonly name = 'StorageError';
@@ -52,15 +54,26 @@ export interface CursorLimits {
 export interface Cursor {
   /** The next entries in key order; empty at the end. Stops at whichever limit comes first, after at least one entry. */
   next(limits: CursorLimits): Promise<readonly Entry[]>;
-  /** Moves on to the first key at or after `key`; a skip-scan over buckets needs it. */
+  /**
+   * Moves on to the first key at or after `key` (at or before it in reverse); a skip-scan over buckets
+   * needs it. Never moves back: a key that was passed already changes nothing.
+   */
   seek(key: Buffer): void;
   /** Frees the snapshot. Closing twice is allowed. */
   close(): Promise<void>;
 }
 
 export interface ScanOptions {
+  /** Entries come with an empty value. Values are not read, so their checksums are not checked either. */
   readonly keysOnly?: boolean;
+  /** From the end of the range to its start. */
   readonly reverse?: boolean;
+  /**
+   * Told of each entry that is damaged; the entry is left out and the scan goes on. `key` is undefined
+   * when the damage hides which keys are lost. Without this callback `next` rejects with the error once,
+   * and the following `next` goes on behind the damaged entry.
+   */
+  readonly corrupt?: (key: Buffer | undefined, error: StorageError) => void;
 }
 
 /** Writes that become visible and durable together or not at all. Applied in order: the last one on a key wins. */

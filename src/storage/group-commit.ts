@@ -1,0 +1,207 @@
+/**
+ * Group commit (D8): the writes that one turn of the event loop gathers, of all vnodes, go to the engine
+ * as one batch with one sync; what arrives while that batch is in flight makes the next one. Under load
+ * batches grow by themselves and the cost of a sync is shared by many writes.
+ *
+ * What holds:
+ * - Batches are written one at a time in the order of the `write` calls.
+ * - One call's writes are in one batch: visible and durable together.
+ * - `get` sees every write that was queued, before it is durable, so that a read-modify-write that
+ *   follows another on the same key in the same turn builds on it. When a batch fails its values leave
+ *   this view.
+ *
+ * A write that was computed from a pending value of a batch that then fails still goes on. That is safe:
+ * its author was told nothing false, since an unacknowledged write may happen or not, alone or as part of
+ * a later one. Dotted version vectors (D10) make the two cases mergeable.
+ */
+import type { Buffer } from 'node:buffer';
+import type { Tasks } from '../environment/index.ts';
+import { type ByteString, byteStringOf } from '../stdx/index.ts';
+import { type Durability, type StorageEngine, StorageError, WriteBatch } from './storage-engine.ts';
+
+export type CommitDone = (error: StorageError | undefined) => void;
+
+export interface GroupCommitLimits {
+  /** Bytes queued and in flight from which `overloaded` is true. */
+  readonly pendingBytesMax: number;
+  /** Bytes from which a batch takes no more writes. One call's writes are never split. */
+  readonly batchBytesMax: number;
+}
+
+export interface GroupCommitStats {
+  /** Batches, calls of `write` and bytes of keys and values that went to the engine and succeeded. */
+  readonly batches: number;
+  readonly writes: number;
+  readonly bytes: number;
+  readonly failedBatches: number;
+}
+
+export const GROUP_COMMIT_LIMITS: GroupCommitLimits = {
+  pendingBytesMax: 64 * 1024 * 1024,
+  batchBytesMax: 4 * 1024 * 1024,
+};
+
+/** One batch with the callbacks that wait for it and its newest value of each key. */
+class Group {
+  readonly batch = new WriteBatch();
+  readonly done: CommitDone[] = [];
+  readonly overlay = new Map<ByteString, Buffer | undefined>();
+  durability: Durability = 'os';
+}
+
+export class GroupCommit {
+  /** Committed reads, scans and the rest go here. */
+  readonly engine: StorageEngine;
+  readonly #tasks: Tasks;
+  readonly #limits: GroupCommitLimits;
+  /** Oldest first; the first is in flight when `#flying`, the last takes new writes. */
+  readonly #groups: Group[] = [];
+  #flying = false;
+  #scheduled = false;
+  #pendingBytes = 0;
+  #drained: (() => void)[] = [];
+  #batches = 0;
+  #writes = 0;
+  #bytes = 0;
+  #failedBatches = 0;
+
+  constructor(engine: StorageEngine, tasks: Tasks, limits: GroupCommitLimits = GROUP_COMMIT_LIMITS) {
+    this.engine = engine;
+    this.#tasks = tasks;
+    this.#limits = limits;
+  }
+
+  /**
+   * The newest value, queued writes included; undefined if deleted or absent. It must not be changed: it
+   * may be the very buffer that waits to be written. Throws `StorageError`.
+   */
+  get(key: Buffer): Buffer | undefined {
+    if (this.#groups.length > 0) {
+      const name = byteStringOf(key);
+      for (let i = this.#groups.length - 1; i >= 0; i--) {
+        const overlay = this.#groups[i]!.overlay;
+        const value = overlay.get(name);
+        if (value !== undefined) return value;
+        if (overlay.has(name)) return undefined;
+      }
+    }
+    return this.engine.get(key);
+  }
+
+  /**
+   * Appends what `fill` puts and deletes to the batch being gathered. Keys and values must not change
+   * afterwards. `done` is called once, from the event loop, never from inside this call: without an
+   * error when the batch is as durable as asked, else with what it failed of. If `fill` throws, nothing
+   * of it is written and `done` is not called.
+   */
+  write(durability: Durability, fill: (batch: WriteBatch) => void, done: CommitDone): void {
+    const group = this.#gathering();
+    const { batch, overlay } = group;
+    const start = batch.length;
+    const startBytes = batch.byteLength;
+    try {
+      fill(batch);
+    } catch (cause) {
+      batch.keys.length = start;
+      batch.values.length = start;
+      batch.byteLength = startBytes;
+      throw cause;
+    }
+    for (let i = start; i < batch.length; i++) {
+      const key = batch.keys[i]!;
+      overlay.set(byteStringOf(key), batch.values[i]);
+    }
+    this.#pendingBytes += batch.byteLength - startBytes;
+    if (durability === 'synced') group.durability = 'synced';
+    group.done.push(done);
+    this.#schedule();
+  }
+
+  /**
+   * Too much is queued: admit no new requests until this is false again. `write` itself refuses nothing,
+   * since it may be one step of a request that was admitted before.
+   */
+  get overloaded(): boolean {
+    return this.#pendingBytes >= this.#limits.pendingBytesMax;
+  }
+
+  get stats(): GroupCommitStats {
+    return {
+      batches: this.#batches,
+      writes: this.#writes,
+      bytes: this.#bytes,
+      failedBatches: this.#failedBatches,
+    };
+  }
+
+  /** Resolves when nothing is queued or in flight, whether it succeeded or not. */
+  drain(): Promise<void> {
+    if (this.#groups.length === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#drained.push(resolve);
+    });
+  }
+
+  /** The group that takes new writes: never the one in flight, nor one that is full. */
+  #gathering(): Group {
+    const groups = this.#groups;
+    const last = groups[groups.length - 1];
+    const inFlight = this.#flying && groups.length === 1;
+    if (last !== undefined && !inFlight && last.batch.byteLength < this.#limits.batchBytesMax) return last;
+    const group = new Group();
+    groups.push(group);
+    return group;
+  }
+
+  #schedule(): void {
+    if (this.#flying || this.#scheduled) return;
+    this.#scheduled = true;
+    this.#tasks.endOfTurn(() => {
+      this.#scheduled = false;
+      this.#flying = true;
+      this.#tasks.spawn('group-commit', () => this.#flush());
+    });
+  }
+
+  /** Writes groups until none is left. */
+  async #flush(): Promise<void> {
+    for (let group = this.#groups[0]; group !== undefined; group = this.#groups[0]) {
+      const error = await this.#commit(group);
+      this.#groups.shift();
+      this.#pendingBytes -= group.batch.byteLength;
+      this.#count(group, error);
+      // With nothing behind it, what `done` writes now belongs to the next turn's batch.
+      if (this.#groups.length === 0) this.#flying = false;
+      for (const done of group.done) done(error);
+      if (!this.#flying) break;
+    }
+    if (this.#groups.length === 0) this.#releaseDrained();
+  }
+
+  async #commit(group: Group): Promise<StorageError | undefined> {
+    if (group.batch.length === 0) return undefined;
+    try {
+      await this.engine.write(group.batch, group.durability);
+      return undefined;
+    } catch (cause) {
+      if (cause instanceof StorageError) return cause;
+      throw cause;
+    }
+  }
+
+  #count(group: Group, error: StorageError | undefined): void {
+    if (error !== undefined) {
+      this.#failedBatches += 1;
+      return;
+    }
+    this.#batches += 1;
+    this.#writes += group.done.length;
+    this.#bytes += group.batch.byteLength;
+  }
+
+  #releaseDrained(): void {
+    const drained = this.#drained;
+    this.#drained = [];
+    for (const resolve of drained) resolve();
+  }
+}
