@@ -10,7 +10,7 @@
  */
 import type { Buffer } from 'node:buffer';
 import { assert, type ByteString } from '../stdx/index.ts';
-import { type ActorId, type Dot, epochOfActor, vnodeIdBytes } from './actor.ts';
+import { type ActorId, type Dot, epochOfActor } from './actor.ts';
 import { contextBytes, entriesOfContext, writeContext } from './context-encoding.ts';
 
 export interface VersionEntry {
@@ -98,8 +98,7 @@ export class VersionVector {
 
   /** 0 if the actor has no entry. */
   counterOf(actor: ActorId): number {
-    const at = this.#positionOf(actor);
-    const entry = this.entries[at];
+    const entry = this.entries[this.#placeOf(actor)];
     return entry !== undefined && entry.actor === actor ? entry.counter : 0;
   }
 
@@ -161,7 +160,7 @@ export class VersionVector {
     assert(Number.isSafeInteger(dot.counter) && dot.counter >= 1, 'a counter is from 1 to 2^53 - 1');
     assert(Number.isSafeInteger(seconds) && seconds >= 0, 'seconds are from 0 to 2^53 - 1');
     const { actor, counter } = dot;
-    const at = this.#positionOf(actor);
+    const at = this.#placeOf(actor);
     const present = this.entries[at];
     const replaced = present !== undefined && present.actor === actor;
     assert(!replaced || present.counter < counter, 'a dot is issued once');
@@ -218,8 +217,14 @@ export class VersionVector {
     return new VersionVector(entries);
   }
 
+  /** Where the actor's entry is, or -1. */
+  positionOf(actor: ActorId): number {
+    const at = this.#placeOf(actor);
+    return this.entries[at]?.actor === actor ? at : -1;
+  }
+
   /** Where the actor's entry is, or would be. */
-  #positionOf(actor: ActorId): number {
+  #placeOf(actor: ActorId): number {
     const { entries } = this;
     let low = 0;
     let high = entries.length;

@@ -13,7 +13,7 @@
  * Siblings are in the order of their dots, so that replicas that know the same store the same bytes.
  */
 import { Buffer } from 'node:buffer';
-import { type Dot, isContext, VersionVector } from '../../clocks/index.ts';
+import { contextSize, type Dot, isContext, type VersionVector } from '../../clocks/index.ts';
 import { byteStringOf, readVarint, varintSize, writeVarint } from '../../stdx/index.ts';
 import { isDeletedContent } from '../../wire/index.ts';
 import { EmptyObjectError } from './object-error.ts';
@@ -88,6 +88,10 @@ function dotsAreWhole(bytes: Buffer, start: number, end: number, count: number, 
   return at === end;
 }
 
+export function flagsOf(bytes: Buffer): number {
+  return bytes[flagsOffset]!;
+}
+
 /** The dots of bytes that `layoutOf` accepted. */
 export function readDots(bytes: Buffer, layout: Layout, clock: VersionVector): readonly (Dot | undefined)[] {
   const end = layout.bodyStart;
@@ -135,36 +139,77 @@ export interface Written {
 export function writeStoredForm(clock: VersionVector, siblings: readonly Sibling[]): Written {
   if (siblings.length === 0) throw new EmptyObjectError();
   const ordered = siblings.length === 1 ? siblings : [...siblings].sort(byDot);
+  const contextLength = contextSize(clock.entries);
   let tombstones = 0;
   let dotsLength = 0;
+  let bodyLength = fieldSize(contextLength);
   for (const { dot, content } of ordered) {
     if (isDeletedContent(content)) tombstones += 1;
     dotsLength += dotSize(clock, dot);
+    bodyLength += fieldSize(content.length);
   }
-  const { bytes, bodyStart } = allocate(clock, ordered, dotsLength);
+  const bodyStart = dotsLengthOffset + varintSize(dotsLength) + dotsLength;
+  const bytes = Buffer.allocUnsafe(bodyStart + bodyLength);
   bytes[0] = format;
   bytes[flagsOffset] =
     (tombstones > 0 ? flagAnyTombstone : 0) | (tombstones === ordered.length ? flagAllTombstones : 0);
   let at = writeVarint(bytes, dotsLengthOffset, dotsLength);
   for (const { dot } of ordered) at = writeDot(bytes, at, clock, dot);
-  const contextStart = writeBody(
-    bytes,
-    bodyStart,
-    ordered.map(({ content }) => content),
-    clock,
-  );
-  return {
-    bytes,
-    layout: { siblingCount: ordered.length, bodyStart, contextStart },
-    dots: ordered.map(({ dot }) => dot),
-  };
+  for (const { content } of ordered) at = writeField(bytes, at, tagContent, content);
+  bytes[at] = tagContext;
+  const contextStart = writeVarint(bytes, at + 1, contextLength);
+  clock.encodeInto(bytes, contextStart);
+  const layout = { siblingCount: ordered.length, bodyStart, contextStart };
+  return { bytes, layout, dots: ordered.map(({ dot }) => dot) };
 }
 
-/** The body of an RpbGetResp with these contents. */
-export function bodyOf(contents: readonly Buffer[], context: Buffer): Buffer {
-  const body = Buffer.allocUnsafe(bodySize(contents, context.length));
+/** The body of an RpbGetResp with these contents and this context. */
+export function replyBodyOf(contents: readonly Buffer[], context: Buffer): Buffer {
+  let size = fieldSize(context.length);
+  for (const content of contents) size += fieldSize(content.length);
+  const body = Buffer.allocUnsafe(size);
   let at = 0;
   for (const content of contents) at = writeField(body, at, tagContent, content);
   writeField(body, at, tagContext, context);
   return body;
+}
+
+function fieldSize(length: number): number {
+  return 1 + varintSize(length) + length;
+}
+
+function writeField(bytes: Buffer, offset: number, tag: number, field: Buffer): number {
+  bytes[offset] = tag;
+  const at = writeVarint(bytes, offset + 1, field.length);
+  bytes.set(field, at);
+  return at + field.length;
+}
+
+function referenceOf(clock: VersionVector, dot: Dot): number {
+  const entry = clock.positionOf(dot.actor);
+  return entry === -1 ? dotInline : dotEntryBase + entry;
+}
+
+function dotSize(clock: VersionVector, dot: Dot | undefined): number {
+  if (dot === undefined) return 1;
+  const reference = referenceOf(clock, dot);
+  return varintSize(reference) + (reference === dotInline ? actorBytes : 0) + varintSize(dot.counter);
+}
+
+function writeDot(bytes: Buffer, offset: number, clock: VersionVector, dot: Dot | undefined): number {
+  if (dot === undefined) return writeVarint(bytes, offset, dotUnknown);
+  const reference = referenceOf(clock, dot);
+  let at = writeVarint(bytes, offset, reference);
+  if (reference === dotInline) at += bytes.write(dot.actor, at, 'latin1');
+  return writeVarint(bytes, at, dot.counter);
+}
+
+/** By dot, those without one last, then by content. */
+function byDot(a: Sibling, b: Sibling): number {
+  if (a.dot === undefined || b.dot === undefined) {
+    if (a.dot === b.dot) return a.content.compare(b.content);
+    return a.dot === undefined ? 1 : -1;
+  }
+  if (a.dot.actor !== b.dot.actor) return a.dot.actor < b.dot.actor ? -1 : 1;
+  return a.dot.counter - b.dot.counter || a.content.compare(b.content);
 }

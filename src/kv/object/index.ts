@@ -1,0 +1,14 @@
+export type { PruneLimits } from '../../clocks/index.ts';
+export { compareObjects, sameVersion } from './causality.ts';
+export { collapse, mergeObjects } from './merge-objects.ts';
+export { EmptyObjectError, ObjectFormatError } from './object-error.ts';
+export {
+  asisObject,
+  type CoordinatedWrite,
+  needsNewEpoch,
+  pruned,
+  putObject,
+  replicaPut,
+} from './put-object.ts';
+export type { Sibling } from './stored-form.ts';
+export { makeObject, VersionedObject } from './versioned-object.ts';

@@ -1,0 +1,96 @@
+/**
+ * What a write makes of the copy that a vnode holds.
+ */
+import type { Buffer } from 'node:buffer';
+import {
+  type ActorId,
+  type Dot,
+  epochOfActor,
+  type PruneLimits,
+  VersionVector,
+  vnodeIdOfActor,
+} from '../../clocks/index.ts';
+import { lastModified, mergeObjects } from './merge-objects.ts';
+import type { Sibling } from './stored-form.ts';
+import { makeObject, type VersionedObject } from './versioned-object.ts';
+
+export interface CoordinatedWrite {
+  /** What the client had read; empty if nothing. */
+  readonly context: VersionVector;
+  /** An encoded RpbContent, stamped with its vtag and time. */
+  readonly content: Buffer;
+  /** The name of this write: neither the context nor the local copy may cover it. */
+  readonly dot: Dot;
+  /** The time of this write, in seconds since the Unix epoch. */
+  readonly seconds: number;
+  readonly allowMult: boolean;
+  readonly lastWriteWins: boolean;
+}
+
+/**
+ * The write at its coordinator: the content gets a dot of its own and takes the place of what the client
+ * had read. Siblings that the client had not read stay, unless the bucket has none: with `lastWriteWins`
+ * the write supersedes them; without `allowMult` whichever was modified last stays, and stands for
+ * this write from here on. So also there a dot has one content and the merge remains a join.
+ */
+export function putObject(local: VersionedObject | undefined, put: CoordinatedWrite): VersionedObject {
+  const { context, content, dot, seconds } = put;
+  const written: Sibling = { dot, content };
+  if (local === undefined) return makeObject(context.with(dot, seconds), [written]);
+  const clock = VersionVector.merge(local.clock, context).with(dot, seconds);
+  if (put.lastWriteWins) return makeObject(clock, [written]);
+  const siblings = unread(local, context);
+  siblings.push(written);
+  if (put.allowMult) return makeObject(clock, siblings);
+  return makeObject(clock, [{ dot, content: lastModified(siblings).content }]);
+}
+
+/** The siblings that are not part of what the client had read. */
+function unread(local: VersionedObject, context: VersionVector): Sibling[] {
+  const kept: Sibling[] = [];
+  local.dots.forEach((dot, i) => {
+    const read = dot === undefined ? context.descends(local.clock) : context.covers(dot);
+    if (!read) kept.push(local.siblings[i]);
+  });
+  return kept;
+}
+
+/**
+ * The result of a coordinator, a repair or a handoff, at a vnode that did not coordinate it. Returns
+ * `local` itself if there is nothing to store.
+ *
+ * The same in every bucket. Where `allow_mult` is false, concurrent versions are kept, at most one for
+ * each coordinator, and hidden when read (`collapse`): which one is the last can change while writes
+ * are on their way, and a version dropped too early could not come back.
+ */
+export function replicaPut(local: VersionedObject | undefined, incoming: VersionedObject): VersionedObject {
+  return local === undefined ? incoming : mergeObjects(local, incoming);
+}
+
+/** A version from elsewhere, with its clock as it is and no dot known. */
+export function asisObject(context: VersionVector, content: Buffer): VersionedObject {
+  return makeObject(context, [{ dot: undefined, content }]);
+}
+
+/** The object with its clock pruned; itself if that drops nothing. Writes of clients only (spec'd by Riak). */
+export function pruned(object: VersionedObject, limits: PruneLimits, nowSeconds: number): VersionedObject {
+  const clock = object.clock.prune(limits, nowSeconds);
+  return clock === object.clock ? object : makeObject(clock, object.siblings);
+}
+
+/**
+ * Whether a vnode must not go on counting as `actor`, because the local copy may have forgotten some of
+ * what the vnode wrote (riak_kv#679): there is no copy, or the context names writes of a later epoch
+ * of the vnode, or more of this one, than the copy does; or because the counter is used up.
+ */
+export function needsNewEpoch(
+  local: VersionedObject | undefined,
+  context: VersionVector,
+  actor: ActorId,
+): boolean {
+  if (local === undefined) return true;
+  const epoch = context.highestEpochOf(vnodeIdOfActor(actor));
+  if (epoch !== undefined && epoch > epochOfActor(actor)) return true;
+  const counter = local.clock.counterOf(actor);
+  return context.counterOf(actor) > counter || counter >= Number.MAX_SAFE_INTEGER;
+}
