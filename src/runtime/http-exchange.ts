@@ -101,7 +101,7 @@ export class NodeHttpExchange implements HttpExchange {
     this.#closeIfBodyWillNotCome(headers);
     response.writeHead(status, headers);
     if (body === undefined || body.length === 0 || this.method === 'HEAD') response.end();
-    else if (body.length <= joinedBodyBytesMax) response.end(body.latin1Slice(), 'latin1');
+    else if (body.length <= joinedBodyBytesMax) response.end(body.toString('latin1'), 'latin1');
     else response.end(body);
     this.#watchStall();
   }

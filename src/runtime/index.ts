@@ -1,0 +1,10 @@
+export type { CrashHandler } from './crash.ts';
+export {
+  type DataDirectoryLock,
+  DataDirectoryLockedError,
+  type LockHolder,
+  lockDataDirectory,
+} from './data-directory-lock.ts';
+export { type LogLevel, type LogOptions, openLog, silentLog } from './log.ts';
+export type { NetworkOptions } from './network.ts';
+export { type NodeEnvironment, type NodeEnvironmentOptions, nodeEnvironment } from './node-environment.ts';

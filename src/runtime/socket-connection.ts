@@ -1,0 +1,160 @@
+/**
+ * A TCP connection over `net.Socket`, made for many small messages.
+ *
+ * Writes of one turn of the event loop leave in one system call: they gather here until the end of
+ * the turn, then go to the socket joined (small) or as one `writev` (large).
+ */
+import { Buffer } from 'node:buffer';
+import type { Socket } from 'node:net';
+import type { Address, Connection, ConnectionHandler, Tasks } from '../environment/index.ts';
+import type { CrashHandler } from './crash.ts';
+import { networkErrorOf } from './network-failure.ts';
+
+/** `write` answers false from here on. A reply larger than this is still taken whole. */
+export const queueHighBytes = 256 * 1024;
+/** `drain` comes once the queue is this short again. */
+export const queueLowBytes = 64 * 1024;
+/** Up to here copying into one buffer costs less than a `writev` of the parts. */
+const joinedBytesMax = 64 * 1024;
+/** How long a peer may keep its half open after ours is closed and sent. */
+const lingerMsMax = 10_000;
+
+export interface SocketServices {
+  readonly tasks: Pick<Tasks, 'endOfTurn'>;
+  readonly crash: CrashHandler;
+}
+
+export class SocketConnection implements Connection {
+  readonly remote: Address;
+  readonly #socket: Socket;
+  readonly #services: SocketServices;
+  #handler: ConnectionHandler | undefined;
+  readonly #gathered: Uint8Array[] = [];
+  #gatheredBytes = 0;
+  #isFlushAsked = false;
+  #isAboveMark = false;
+  #phase: 'open' | 'ending' | 'closed' = 'open';
+  #error: Error | undefined;
+  #linger: NodeJS.Timeout | undefined;
+  readonly #flush = (): void => this.#flushGathered();
+  readonly #written = (): void => this.#bytesTaken();
+
+  constructor(socket: Socket, services: SocketServices) {
+    this.#socket = socket;
+    this.#services = services;
+    this.remote = { host: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 };
+    // The peer sends no more. What is queued for it still goes out; what is not yet answered is not.
+    socket.on('end', () => this.end());
+    socket.on('error', (error) => {
+      this.#error ??= error;
+    });
+    socket.on('close', () => this.#socketClosed());
+  }
+
+  /** Must be called in the turn in which the connection was made. */
+  handleWith(handler: ConnectionHandler): void {
+    this.#handler = handler;
+  }
+
+  /** Called by whoever reads the socket. `chunk` is lent. */
+  received(chunk: Buffer): void {
+    if (this.#phase !== 'open') return;
+    try {
+      this.#handler?.data(chunk);
+    } catch (error) {
+      this.#services.crash('connection data', error);
+    }
+  }
+
+  write(bytes: Uint8Array): boolean {
+    if (this.#phase !== 'open') return false;
+    this.#gathered.push(bytes);
+    this.#gatheredBytes += bytes.length;
+    if (!this.#isFlushAsked) {
+      this.#isFlushAsked = true;
+      this.#services.tasks.endOfTurn(this.#flush);
+    }
+    if (this.queuedBytes < queueHighBytes) return !this.#isAboveMark;
+    this.#isAboveMark = true;
+    return false;
+  }
+
+  get queuedBytes(): number {
+    return this.#gatheredBytes + this.#socket.writableLength;
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  end(): void {
+    if (this.#phase !== 'open') return;
+    this.#flushGathered();
+    this.#phase = 'ending';
+    // Reading goes on, into nothing: the peer's end, or its reset, has to be noticed.
+    this.#socket.resume();
+    this.#socket.end(() => {
+      if (this.#phase === 'closed') return;
+      this.#linger = setTimeout(() => this.#socket.destroy(), lingerMsMax);
+      this.#linger.unref();
+    });
+  }
+
+  destroy(): void {
+    if (this.#phase === 'closed') return;
+    this.#phase = 'ending';
+    this.#dropGathered();
+    this.#socket.destroy();
+  }
+
+  #flushGathered(): void {
+    this.#isFlushAsked = false;
+    const parts = this.#gathered;
+    if (parts.length === 0) return;
+    if (parts.length === 1) {
+      this.#socket.write(parts[0]!, this.#written);
+    } else if (this.#gatheredBytes <= joinedBytesMax) {
+      this.#socket.write(Buffer.concat(parts, this.#gatheredBytes), this.#written);
+    } else {
+      this.#socket.cork();
+      for (const part of parts) this.#socket.write(part);
+      this.#socket.write(emptyChunk, this.#written);
+      this.#socket.uncork();
+    }
+    this.#dropGathered();
+  }
+
+  #dropGathered(): void {
+    this.#gathered.length = 0;
+    this.#gatheredBytes = 0;
+  }
+
+  #bytesTaken(): void {
+    if (!this.#isAboveMark || this.#phase !== 'open' || this.queuedBytes > queueLowBytes) return;
+    this.#isAboveMark = false;
+    this.#guard('drain', () => this.#handler?.drain());
+  }
+
+  #socketClosed(): void {
+    this.#phase = 'closed';
+    this.#dropGathered();
+    clearTimeout(this.#linger);
+    const error = this.#error === undefined ? undefined : networkErrorOf(this.#error);
+    this.#guard('closed', () => this.#handler?.closed(error));
+    this.#handler = undefined;
+  }
+
+  #guard(activity: string, run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.#services.crash(`connection ${activity}`, error);
+    }
+  }
+}
+
+const emptyChunk = Buffer.alloc(0);
