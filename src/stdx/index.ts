@@ -7,4 +7,5 @@ export {
   bytesOfText,
   textOfBytes,
 } from './byte-string.ts';
+export { OrderedMap, type OrderedMapSnapshot, type OrderedMapWalker } from './ordered-map.ts';
 export { readVarint, varintSize, writeVarint } from './varint.ts';
