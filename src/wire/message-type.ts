@@ -77,19 +77,23 @@ export type DecodedFields<F extends Fields> = {
 };
 
 /** What encoding takes: as decoded, except that empty repeated fields may be left out, at every depth. */
-export type Encodable<T> = T extends Uint8Array
-  ? Uint8Array
-  : T extends readonly (infer Item)[]
-    ? readonly Encodable<Item>[]
-    : T extends object
-      ? {
-          readonly [Name in keyof T as T[Name] extends readonly unknown[] ? never : Name]: Encodable<T[Name]>;
-        } & {
-          readonly [Name in keyof T as T[Name] extends readonly unknown[] ? Name : never]?: Encodable<
-            T[Name]
-          >;
-        }
-      : T;
+export type Encodable<T> = T extends string | number | boolean | bigint | undefined
+  ? T
+  : T extends Uint8Array
+    ? Uint8Array
+    : T extends readonly (infer Item)[]
+      ? readonly Encodable<Item>[]
+      : T extends object
+        ? {
+            readonly [Name in keyof T as T[Name] extends readonly unknown[] ? never : Name]: Encodable<
+              T[Name]
+            >;
+          } & {
+            readonly [Name in keyof T as T[Name] extends readonly unknown[] ? Name : never]?: Encodable<
+              T[Name]
+            >;
+          }
+        : T;
 
 export type MessageOf<Type> = Type extends MessageType<infer T> ? T : never;
 

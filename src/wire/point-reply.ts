@@ -7,16 +7,17 @@ import { frameHeadBytes } from './frame-reader.ts';
 import { rpbGetResp, rpbPutResp } from './messages/objects.ts';
 import { type ProtoWriter, varintSize } from './proto-writer.ts';
 
-/** Appends the head of a frame whose body of `bodyBytes` bytes follows. */
+/** Appends the head of a frame whose body of `bodyBytes` bytes follows, here or as a write of its own. */
 export function writeFrameHead(writer: ProtoWriter, code: number, bodyBytes: number): void {
-  writer.reserve(frameHeadBytes + bodyBytes);
   writer.uint32BE(bodyBytes + 1);
   writer.byte(code);
 }
 
 /** Appends a frame whose body is encoded already; none for an empty message. */
 export function writeBody(writer: ProtoWriter, code: number, body: Uint8Array | undefined): void {
-  writeFrameHead(writer, code, body === undefined ? 0 : body.length);
+  const bodyBytes = body === undefined ? 0 : body.length;
+  writer.reserve(frameHeadBytes + bodyBytes);
+  writeFrameHead(writer, code, bodyBytes);
   if (body !== undefined) writer.raw(body);
 }
 

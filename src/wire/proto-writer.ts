@@ -50,6 +50,11 @@ export class ProtoWriter {
     return this.#length;
   }
 
+  /** Bytes that fit without another allocation. */
+  get room(): number {
+    return this.#bytes.length - this.#length;
+  }
+
   /** What was written. The writer starts anew, in the room left over if there is some. */
   take(): Buffer {
     const written = this.#bytes.subarray(0, this.#length);

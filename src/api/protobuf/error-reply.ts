@@ -1,0 +1,111 @@
+/**
+ * Every error text of the Protocol Buffers API. Riak's `errcode` is always 0, so programs match on the
+ * text: what stands here is part of the protocol, down to Erlang's way of printing a term.
+ */
+import type { KvError, PropertyProblem } from '../../kv/index.ts';
+import { type ByteString, bytesOfText, textOfBytes, unreachable } from '../../stdx/index.ts';
+import { type ProtoWriter, rpbErrorResp, writeFrame } from '../../wire/index.ts';
+
+export function writeError(writer: ProtoWriter, text: string): void {
+  writeFrame(writer, rpbErrorResp, { errmsg: bytesOfText(text), errcode: 0 });
+}
+
+export function unknownCode(code: number): string {
+  return `Unknown message code: ${code}`;
+}
+
+export function undecodable(reason: string): string {
+  return `Message decoding error: ${reason}`;
+}
+
+/** The connection is closed after this one: what follows cannot be told apart any more. */
+export function badFrame(reason: string): string {
+  return `Invalid message packet, reason: ${reason}`;
+}
+
+/** Riak closes the connection after this one, and so do we: the client lost track. */
+export const requestDuringStream = 'Cannot send another request while one is in progress';
+export const startTlsRefused = 'Security not enabled; STARTTLS not allowed.';
+export const tooManyBuckets = 'too many buckets for one reply, stream them';
+
+const nounOf = { type: 'Type', bucket: 'Bucket', key: 'Key' } as const;
+
+export function emptyName(what: keyof typeof nounOf): string {
+  return `${nounOf[what]} cannot be zero-length`;
+}
+
+export function badSyncOnWrite(word: ByteString): string {
+  return `{sync_on_write_val_violation,${erlangBinary(textOfBytes(word))}}`;
+}
+
+/** For listings and properties of buckets; point requests say `no_type`. */
+export function noBucketTypeNamed(type: string): string {
+  return `No bucket-type named '${type}'`;
+}
+
+/** For the properties of types. */
+export function invalidBucketType(type: ByteString): string {
+  return `Invalid bucket type: ${erlangBinary(textOfBytes(type))}`;
+}
+
+export function invalidProperties(problems: readonly PropertyProblem[]): string {
+  const printed = problems.map(({ property, reason }) => `{${property},${reason}}`);
+  return `Invalid bucket properties: [${printed.join(',')}]`;
+}
+
+/** The untyped namespace has no type whose properties could be set. */
+export const defaultTypeUpdate = 'Invalid bucket properties: no_default_update';
+export const inactiveTypeUpdate = 'Invalid bucket properties: not_active';
+
+/** The text for an error of the store. */
+export function textOfError(error: KvError): string {
+  switch (error.code) {
+    case 'timeout':
+    case 'overload':
+    case 'match_found':
+    case 'modified':
+    case 'notfound':
+    case 'all_nodes_down':
+    case 'insufficient_vnodes_available':
+      return error.code;
+    case 'n_val_violation':
+      return `{n_val_violation,${error.nVal}}`;
+    case 'quorum_unsatisfied':
+      return `{${error.quorum}_val_unsatisfied,${error.wanted},${error.got}}`;
+    case 'insufficient_vnodes':
+      return `{insufficient_vnodes,${error.up},need,${error.needed}}`;
+    case 'insufficient_nodes':
+      return `{insufficient_nodes,${error.up},need,${error.needed}}`;
+    case 'bad_context':
+      return undecodable('the vclock is not one that this database issued');
+    case 'bad_content':
+      return undecodable(error.reason);
+    case 'bad_name':
+      return error.reason === 'empty' ? emptyName(error.what) : `${nounOf[error.what]} is too long`;
+    case 'unknown_bucket_type':
+      return 'no_type';
+    case 'too_large':
+      return `{too_large,${error.bytes},${error.bytesMax}}`;
+    case 'too_many_siblings':
+      return `{too_many_siblings,${error.siblings},${error.siblingsMax}}`;
+    case 'storage':
+      return `storage: ${error.reason}`;
+    case 'invalid_properties':
+      return invalidProperties(error.problems);
+    case 'stopping':
+      return 'stopping';
+    default:
+      return unreachable(error);
+  }
+}
+
+/** As `textOfError`, for listings and properties of buckets. */
+export function textOfBucketError(error: KvError): string {
+  return error.code === 'unknown_bucket_type' ? noBucketTypeNamed(error.bucketType) : textOfError(error);
+}
+
+/** Erlang prints a binary of printable characters as text, any other as its bytes. */
+function erlangBinary(text: string): string {
+  if (/^[\x20-\x7e]*$/.test(text)) return `<<"${text.replaceAll(/["\\]/g, '\\$&')}">>`;
+  return `<<${[...bytesOfText(text)].map((byte) => byte.charCodeAt(0)).join(',')}>>`;
+}

@@ -1,0 +1,8 @@
+export {
+  frameBytesMaxDefault,
+  type PbObserver,
+  PbService,
+  type PbServices,
+  servePbConnection,
+  silentPbObserver,
+} from './pb-service.ts';

@@ -1,0 +1,399 @@
+/**
+ * One Protocol Buffers connection: frames in, one request at a time in strict order, replies out.
+ *
+ * Frames that have arrived wait until the request before them is answered, so clients may pipeline. While a
+ * listing streams, nothing may arrive: Riak calls that an error and closes, and so do we. Input that waits is
+ * bounded by not reading, output by not starting requests.
+ */
+import type { Buffer } from 'node:buffer';
+import type { Connection, ConnectionHandler } from '../../environment/index.ts';
+import type { DeleteResult, GetResult, PutResult } from '../../kv/index.ts';
+import { type ByteString, byteLiteral, unreachable } from '../../stdx/index.ts';
+import {
+  DecodeError,
+  decodeMessage,
+  type Encodable,
+  FrameError,
+  FrameReader,
+  type FrameType,
+  rpbDelReq,
+  rpbDelResp,
+  rpbGetBucketReq,
+  rpbGetBucketTypeReq,
+  rpbGetClientIdReq,
+  rpbGetClientIdResp,
+  rpbGetReq,
+  rpbGetResp,
+  rpbGetServerInfoReq,
+  rpbGetServerInfoResp,
+  rpbListBucketsReq,
+  rpbListKeysReq,
+  rpbPingReq,
+  rpbPingResp,
+  rpbPutReq,
+  rpbPutResp,
+  rpbResetBucketReq,
+  rpbSetBucketReq,
+  rpbSetBucketTypeReq,
+  rpbSetClientIdReq,
+  rpbSetClientIdResp,
+  rpbStartTls,
+} from '../../wire/index.ts';
+import { getBucket, getBucketType, resetBucket, setBucket, setBucketType } from './bucket-requests.ts';
+import {
+  badFrame,
+  requestDuringStream,
+  startTlsRefused,
+  textOfError,
+  undecodable,
+  unknownCode,
+} from './error-reply.ts';
+import { listBuckets, listKeys } from './list-requests.ts';
+import type { PbService } from './pb-service.ts';
+import { deleteRequestOf, emptyNameError, getRequestOf, putRequestOf } from './point-requests.ts';
+import { ReplyQueue } from './reply-queue.ts';
+
+/** Requests answered without a pause; then other connections have their turn. */
+const requestsPerTurnMax = 256;
+/** Input that waits for the request before it. Beyond this nothing is read; one chunk comes on top. */
+const waitingBytesMax = 64 * 1024;
+const clientIdBytesMax = 1024;
+const clientIdInitial = byteLiteral('\0\0\0\0');
+
+/**
+ * `ready`: the next frame may be handled. `busy`: a request is in progress. `streaming`: a listing is.
+ * `yielding`: enough for this turn. `closed`: nothing is read or written any more.
+ */
+type Phase = 'ready' | 'busy' | 'streaming' | 'yielding' | 'closed';
+
+/** What the handlers of rarer requests see of a connection. */
+export interface Exchange {
+  readonly service: PbService;
+  /** Answers the request with one frame. */
+  reply<T>(type: FrameType<T>, message: Encodable<T>): void;
+  fail(text: string): void;
+  /** From here on the request answers in many frames through `replies`, and ends with `reply` or `fail`. */
+  beginStream(cancel: () => void): ReplyQueue;
+  readonly isClosed: boolean;
+}
+
+export class PbConnection implements ConnectionHandler, Exchange {
+  readonly service: PbService;
+  readonly #connection: Connection;
+  readonly #frames: FrameReader;
+  readonly #replies: ReplyQueue;
+  #phase: Phase = 'ready';
+  #isRunning = false;
+  #isPaused = false;
+  #isDraining = false;
+  #clientId: ByteString = clientIdInitial;
+  /** Of the request in progress: its code, and what of an object it wants to see. */
+  #code = 0;
+  #wantsHead = false;
+  #wantsTombstone = false;
+  #cancelStream: (() => void) | undefined;
+  readonly #getDone = (result: GetResult): void => this.#answerGet(result);
+  readonly #putDone = (result: PutResult): void => this.#answerPut(result);
+
+  constructor(connection: Connection, service: PbService) {
+    this.service = service;
+    this.#connection = connection;
+    this.#frames = new FrameReader(service.frameBytesMax);
+    this.#replies = new ReplyQueue(connection, service.flusher);
+  }
+
+  data(chunk: Buffer): void {
+    if (this.#phase === 'closed') return;
+    if (this.#phase === 'streaming') {
+      this.#closeWith(requestDuringStream);
+      return;
+    }
+    this.#frames.feed(chunk);
+    this.#run();
+    this.#frames.retain();
+    if (this.#mayNotRead() && !this.#isPaused) {
+      this.#isPaused = true;
+      this.#connection.pause();
+    }
+  }
+
+  drain(): void {
+    this.#replies.drained();
+    this.#run();
+  }
+
+  closed(): void {
+    this.#phase = 'closed';
+    this.#replies.close();
+    this.#cancelStream?.();
+    this.#cancelStream = undefined;
+    this.service.forget(this);
+  }
+
+  /** Ends the connection when no request is in progress. */
+  drainAndEnd(): void {
+    this.#isDraining = true;
+    if (this.#phase === 'ready' && !this.#isRunning) this.#end();
+  }
+
+  get isClosed(): boolean {
+    return this.#phase === 'closed';
+  }
+
+  reply<T>(type: FrameType<T>, message: Encodable<T>): void {
+    if (this.#phase === 'closed') return;
+    this.#replies.frame(type, message);
+    this.#finish(false);
+  }
+
+  fail(text: string): void {
+    if (this.#phase === 'closed') return;
+    this.#replies.error(text);
+    this.#finish(true);
+  }
+
+  beginStream(cancel: () => void): ReplyQueue {
+    this.#phase = 'streaming';
+    this.#cancelStream = cancel;
+    return this.#replies;
+  }
+
+  /** Handles frames until one has to wait, or there is none. */
+  #run(): void {
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    for (let handled = 0; this.#mayStart() && this.#findFrame(); handled += 1) {
+      this.#phase = 'busy';
+      this.#code = this.#frames.code;
+      this.#handle();
+      if (handled === requestsPerTurnMax && this.#mayStart()) this.#yield();
+    }
+    this.#isRunning = false;
+    if (this.#isDraining && this.#phase === 'ready') this.#end();
+    else if (this.#isPaused && !this.#mayNotRead()) {
+      this.#isPaused = false;
+      this.#connection.resume();
+    }
+  }
+
+  #mayStart(): boolean {
+    return this.#phase === 'ready' && !this.#isDraining && !this.#replies.isChoked;
+  }
+
+  #mayNotRead(): boolean {
+    return !this.#mayStart() && this.#frames.heldBytes > waitingBytesMax;
+  }
+
+  #findFrame(): boolean {
+    try {
+      return this.#frames.next();
+    } catch (error) {
+      if (!(error instanceof FrameError)) throw error;
+      this.#closeWith(badFrame(error.message));
+      return false;
+    }
+  }
+
+  #handle(): void {
+    switch (this.#code) {
+      case rpbGetReq.code:
+        this.#get();
+        return;
+      case rpbPutReq.code:
+        this.#put();
+        return;
+      case rpbPingReq.code:
+        this.reply(rpbPingResp, {});
+        return;
+      case rpbDelReq.code:
+        this.#with(rpbDelReq, (message) => {
+          const badName = emptyNameError(message.bucket, message.key, message.type);
+          if (badName !== undefined) this.fail(badName);
+          else this.service.store.delete(deleteRequestOf(message), (result) => this.#answerDelete(result));
+        });
+        return;
+      case rpbGetServerInfoReq.code:
+        this.reply(rpbGetServerInfoResp, { node: this.service.node, server_version: this.service.version });
+        return;
+      case rpbGetClientIdReq.code:
+        this.reply(rpbGetClientIdResp, { client_id: this.#clientId });
+        return;
+      case rpbSetClientIdReq.code:
+        this.#with(rpbSetClientIdReq, (message) => this.#setClientId(message.client_id));
+        return;
+      default:
+        this.#handleBuckets();
+    }
+  }
+
+  #handleBuckets(): void {
+    switch (this.#code) {
+      case rpbListBucketsReq.code:
+        this.#with(rpbListBucketsReq, (message) => listBuckets(this, message));
+        return;
+      case rpbListKeysReq.code:
+        this.#with(rpbListKeysReq, (message) => listKeys(this, message));
+        return;
+      case rpbGetBucketReq.code:
+        this.#with(rpbGetBucketReq, (message) => getBucket(this, message));
+        return;
+      case rpbSetBucketReq.code:
+        this.#with(rpbSetBucketReq, (message) => setBucket(this, message));
+        return;
+      case rpbResetBucketReq.code:
+        this.#with(rpbResetBucketReq, (message) => resetBucket(this, message));
+        return;
+      case rpbGetBucketTypeReq.code:
+        this.#with(rpbGetBucketTypeReq, (message) => getBucketType(this, message));
+        return;
+      case rpbSetBucketTypeReq.code:
+        this.#with(rpbSetBucketTypeReq, (message) => setBucketType(this, message));
+        return;
+      case rpbStartTls.code:
+        this.fail(startTlsRefused);
+        return;
+      default:
+        this.fail(unknownCode(this.#code));
+    }
+  }
+
+  #get(): void {
+    const { bytes, start, end } = this.#frames;
+    const { getRequest: fields, store } = this.service;
+    try {
+      fields.read(bytes, start, end);
+    } catch (error) {
+      this.#refuse(error);
+      return;
+    }
+    const badName = emptyNameError(fields.bucket, fields.key, fields.type);
+    if (badName !== undefined) {
+      this.fail(badName);
+      return;
+    }
+    this.#wantsHead = fields.head === true;
+    this.#wantsTombstone = fields.deletedVclock === true;
+    store.get(getRequestOf(fields, bytes), this.#getDone);
+  }
+
+  #put(): void {
+    const { bytes, start, end } = this.#frames;
+    const { putRequest: fields, store } = this.service;
+    try {
+      fields.read(bytes, start, end);
+    } catch (error) {
+      this.#refuse(error);
+      return;
+    }
+    const request = emptyNameError(fields.bucket, fields.key, fields.type) ?? putRequestOf(fields, bytes);
+    if (typeof request === 'string') {
+      this.fail(request);
+      return;
+    }
+    this.#wantsHead = request.returnObject === 'head';
+    store.put(request, this.#putDone);
+  }
+
+  #answerGet(result: GetResult): void {
+    switch (result.kind) {
+      case 'found':
+        this.#replyBody(rpbGetResp.code, result.object);
+        return;
+      case 'unchanged':
+        this.reply(rpbGetResp, { unchanged: true });
+        return;
+      case 'notfound': {
+        const tombstone = this.#wantsTombstone ? result.tombstone : undefined;
+        this.reply(rpbGetResp, { vclock: tombstone?.context });
+        return;
+      }
+      case 'failed':
+        this.fail(textOfError(result.error));
+        return;
+      default:
+        unreachable(result);
+    }
+  }
+
+  #answerPut(result: PutResult): void {
+    if (result.kind === 'failed') {
+      this.fail(textOfError(result.error));
+      return;
+    }
+    const { object, generatedKey } = result;
+    if (object === undefined) this.reply(rpbPutResp, { key: generatedKey });
+    else if (generatedKey === undefined) this.#replyBody(rpbPutResp.code, object);
+    else {
+      const body = this.#wantsHead ? object.headReplyBody() : object.replyBody();
+      this.reply(rpbPutResp, { ...decodeMessage(rpbGetResp, body), key: generatedKey });
+    }
+  }
+
+  #answerDelete(result: DeleteResult): void {
+    if (result.kind === 'failed') this.fail(textOfError(result.error));
+    else this.reply(rpbDelResp, {});
+  }
+
+  #replyBody(code: number, object: { replyBody(): Uint8Array; headReplyBody(): Uint8Array }): void {
+    if (this.#phase === 'closed') return;
+    this.#replies.body(code, this.#wantsHead ? object.headReplyBody() : object.replyBody());
+    this.#finish(false);
+  }
+
+  #setClientId(clientId: ByteString): void {
+    if (clientId.length > clientIdBytesMax) {
+      this.fail(undecodable('client id is too long'));
+      return;
+    }
+    this.#clientId = clientId;
+    this.reply(rpbSetClientIdResp, {});
+  }
+
+  #with<T>(type: FrameType<T>, handle: (message: T) => void): void {
+    const { bytes, start, end } = this.#frames;
+    let message: T;
+    try {
+      message = decodeMessage(type, bytes, start, end);
+    } catch (error) {
+      this.#refuse(error);
+      return;
+    }
+    handle(message);
+  }
+
+  /** Answers a body that its decoder refused; the connection stays usable. */
+  #refuse(error: unknown): void {
+    if (!(error instanceof DecodeError)) throw error;
+    this.fail(undecodable(error.reason));
+  }
+
+  #finish(failed: boolean): void {
+    this.#cancelStream = undefined;
+    this.#phase = 'ready';
+    this.service.observer.requestFinished(this.#code, failed);
+    this.#run();
+  }
+
+  #yield(): void {
+    this.#phase = 'yielding';
+    this.service.tasks.endOfTurn(() => {
+      if (this.#phase !== 'yielding') return;
+      this.#phase = 'ready';
+      this.#run();
+    });
+  }
+
+  /** Says why, sends what is queued, closes. */
+  #closeWith(text: string): void {
+    this.#cancelStream?.();
+    this.#cancelStream = undefined;
+    this.#replies.error(text);
+    this.#end();
+  }
+
+  #end(): void {
+    this.#replies.flush();
+    this.#phase = 'closed';
+    this.#connection.end();
+  }
+}

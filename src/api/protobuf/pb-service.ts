@@ -1,0 +1,93 @@
+/** What all Protocol Buffers connections of a node share. */
+import type { Connection, ConnectionHandler, Tasks } from '../../environment/index.ts';
+import type { KeyValueStore } from '../../kv/index.ts';
+import { assert, type ByteString, bytesOfText } from '../../stdx/index.ts';
+import { GetRequestReader, PutRequestReader } from '../../wire/index.ts';
+import { PbConnection } from './pb-connection.ts';
+import { TurnFlusher } from './reply-queue.ts';
+
+/** Calls come on the hot path: implementations count and return. */
+export interface PbObserver {
+  connectionOpened(): void;
+  connectionClosed(): void;
+  /** One request was answered; `failed`: with an error. */
+  requestFinished(code: number, failed: boolean): void;
+}
+
+export const silentPbObserver: PbObserver = {
+  connectionOpened() {},
+  connectionClosed() {},
+  requestFinished() {},
+};
+
+export interface PbServices {
+  readonly store: KeyValueStore;
+  readonly serverInfo: {
+    /** `name@host`. */
+    readonly node: string;
+    /** Three integers, such as `3.2.0`: clients parse it, and choose what to use of the protocol by it. */
+    readonly version: string;
+  };
+  readonly limits: {
+    /** Bounds the length field of a request; above the largest object with its metadata. */
+    readonly frameBytesMax: number;
+  };
+  readonly observer: PbObserver;
+  readonly tasks: Tasks;
+}
+
+export const frameBytesMaxDefault = 64 * 1024 * 1024;
+
+export class PbService {
+  readonly store: KeyValueStore;
+  readonly tasks: Tasks;
+  readonly observer: PbObserver;
+  readonly frameBytesMax: number;
+  readonly node: ByteString;
+  readonly version: ByteString;
+  readonly flusher: TurnFlusher;
+  /** Scratch, used and done with inside one call. */
+  readonly getRequest = new GetRequestReader();
+  readonly putRequest = new PutRequestReader();
+  readonly #connections = new Set<PbConnection>();
+  #draining = false;
+
+  constructor({ store, serverInfo, limits, observer, tasks }: PbServices) {
+    assert(/^\d+\.\d+\.\d+$/.test(serverInfo.version), 'the server version is three integers');
+    this.store = store;
+    this.tasks = tasks;
+    this.observer = observer;
+    this.frameBytesMax = limits.frameBytesMax;
+    this.node = bytesOfText(serverInfo.node);
+    this.version = bytesOfText(serverInfo.version);
+    this.flusher = new TurnFlusher(tasks);
+  }
+
+  /** Connections that are open. */
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  accept(connection: Connection): ConnectionHandler {
+    const handler = new PbConnection(connection, this);
+    this.#connections.add(handler);
+    this.observer.connectionOpened();
+    if (this.#draining) handler.drainAndEnd();
+    return handler;
+  }
+
+  /** Ends every connection once the request in progress on it is answered. */
+  drain(): void {
+    this.#draining = true;
+    for (const connection of this.#connections) connection.drainAndEnd();
+  }
+
+  forget(connection: PbConnection): void {
+    if (this.#connections.delete(connection)) this.observer.connectionClosed();
+  }
+}
+
+/** The handler of one connection. `service` is made once and shared by all. */
+export function servePbConnection(connection: Connection, service: PbService): ConnectionHandler {
+  return service.accept(connection);
+}
