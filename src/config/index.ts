@@ -5,7 +5,8 @@ export {
   environmentVariableOf,
   readEnvironmentVariables,
 } from './environment-variable.ts';
-export type { KeyDefinition } from './key-definition.ts';
+export { type FlagDefinition, flagDefinitions, readFlags } from './flag.ts';
+export type { KeyDefinition, KeyFlag } from './key-definition.ts';
 export { nearestName } from './nearest-name.ts';
 export { describeKey, describeSchema, effectiveFile, formatValue, generateFile } from './reference.ts';
 export { frameOverhead } from './relation.ts';

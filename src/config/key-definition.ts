@@ -8,6 +8,15 @@ export interface KeyDefinition<T> {
   readonly doc: string;
   /** Values at the edge of what works; the simulator may pick any instead of the default. */
   readonly extremes?: readonly T[];
+  /** A flag of `hale start` for it, beside `-o`. */
+  readonly flag?: KeyFlag;
+}
+
+export interface KeyFlag {
+  /** With its dashes: `--data`. */
+  readonly name: string;
+  /** Stands for the value in `--help`: `DIR`. */
+  readonly placeholder: string;
 }
 
 /** Infers the value's type from `type`, and holds the default and the extremes to it. */
@@ -16,6 +25,7 @@ export function defineKey<T>(definition: {
   readonly default: NoInfer<T>;
   readonly doc: string;
   readonly extremes?: readonly NoInfer<T>[];
+  readonly flag?: KeyFlag;
 }): KeyDefinition<T> {
   return definition;
 }

@@ -14,6 +14,7 @@ export function describeKey(key: ConfigurationKey): string {
     ...wrap(`Must be ${definition.type.rule}.`, '    '),
     `    Default:     ${definition.type.format(definition.default)}`,
     `    Environment: ${environmentVariableOf(key)}`,
+    ...(definition.flag === undefined ? [] : [`    Flag:        ${definition.flag.name}`]),
     '',
   ].join('\n');
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { environmentVariableOf } from './environment-variable.ts';
+import { flagDefinitions } from './flag.ts';
 import { relations } from './relation.ts';
 import { configurationKeys, defaultConfiguration, definitionOf, sections } from './schema.ts';
 
@@ -42,6 +43,13 @@ test('defaults and extremes obey their own types', () => {
 
 test('defaults obey every relation', () => {
   for (const relation of relations) assert.ok(relation.holds(defaultConfiguration()), relation.keys[0]);
+});
+
+test('no two keys share a flag', () => {
+  const names = flagDefinitions().map(({ flag }) => flag.name);
+  assert.equal(new Set(names).size, names.length);
+  for (const name of ['--name', '--data', '--http', '--pb', '--cluster', '--log-level'])
+    assert.ok(names.includes(name));
 });
 
 test('the numbers that clients and operators of Riak rely on', () => {

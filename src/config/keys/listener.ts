@@ -6,21 +6,19 @@ export const listenerKeys = {
     type: either(address(), 'off'),
     default: { host: '127.0.0.1', port: 8098 },
     doc: 'Where the HTTP API listens. Administration is served here too, to callers on the same machine only.',
+    flag: { name: '--http', placeholder: 'HOST:PORT' },
   }),
   'listener.protobuf.internal': defineKey({
     type: either(address(), 'off'),
     default: { host: '127.0.0.1', port: 8087 },
     doc: 'Where the Protocol Buffers API listens.',
+    flag: { name: '--pb', placeholder: 'HOST:PORT' },
   }),
   'listener.cluster.internal': defineKey({
     type: either(address(), 'off'),
     default: { host: '127.0.0.1', port: 8099 },
     doc: 'Where this node listens to the other nodes of its cluster.',
-  }),
-  'protobuf.backlog': defineKey({
-    type: integer({ minimum: 1, maximum: 65_535 }),
-    default: 128,
-    doc: 'Protocol Buffers connections that the operating system keeps waiting to be accepted.',
+    flag: { name: '--cluster', placeholder: 'HOST:PORT' },
   }),
   'protobuf.connections.maximum': defineKey({
     type: integer({ minimum: 1, maximum: 1_000_000 }),
@@ -46,24 +44,41 @@ export const listenerKeys = {
     doc: 'HTTP connections open at once; one more is closed as soon as it opens.',
     extremes: [4],
   }),
-  'http.headers.size.maximum': defineKey({
+  'http.headers.maximum': defineKey({
     type: bytes({ minimum: 1024, maximum: 16 * 2 ** 20 }),
-    default: 2 ** 20,
+    default: 64 * 2 ** 10,
     doc: 'The request line and headers of one HTTP request together. Index entries and user metadata travel in headers.',
   }),
-  'http.headers.maximum': defineKey({
-    type: integer({ minimum: 10, maximum: 100_000 }),
-    default: 1000,
-    doc: 'Headers in one HTTP request.',
+  'http.bodies.maximum': defineKey({
+    type: bytes({ minimum: 2 ** 20, maximum: 2 ** 40 }),
+    default: 512 * 2 ** 20,
+    doc: 'Memory for HTTP request bodies that are still arriving, all connections together; beyond it requests are refused.',
+    extremes: [2 ** 20],
+  }),
+  'http.pipeline.maximum': defineKey({
+    type: integer({ minimum: 1, maximum: 65_536 }),
+    default: 32,
+    doc: 'Requests of one HTTP connection that wait for their turn before its socket stops being read.',
+    extremes: [1],
   }),
   'http.keep_alive': defineKey({
     type: duration({ minimum: 1000, maximum: 86_400_000 }),
-    default: 60_000,
+    default: 300_000,
     doc: 'How long an idle HTTP connection stays open.',
+  }),
+  'http.headers_timeout': defineKey({
+    type: duration({ minimum: 1000, maximum: 86_400_000 }),
+    default: 60_000,
+    doc: 'How long a client may take to send the headers of one HTTP request.',
   }),
   'http.receive_timeout': defineKey({
     type: duration({ minimum: 1000, maximum: 86_400_000 }),
-    default: 300_000,
-    doc: 'How long a client may take to send one HTTP request.',
+    default: 600_000,
+    doc: 'How long a client may take to send one HTTP request, headers and body.',
+  }),
+  'http.stalled_write_timeout': defineKey({
+    type: duration({ minimum: 1000, maximum: 86_400_000 }),
+    default: 60_000,
+    doc: 'How long a client may take no byte of its HTTP response before it is cut off.',
   }),
 } as const;

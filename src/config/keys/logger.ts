@@ -6,6 +6,7 @@ export const loggerKeys = {
     type: word('debug', 'info', 'warning', 'error', 'none'),
     default: 'info',
     doc: 'The least severe messages that are logged.',
+    flag: { name: '--log-level', placeholder: 'LEVEL' },
   }),
   'logger.format': defineKey({
     type: word('auto', 'text', 'json'),

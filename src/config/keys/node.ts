@@ -6,6 +6,7 @@ export const nodeKeys = {
     type: nodeName(),
     default: 'hale@127.0.0.1',
     doc: 'The name of this node in its cluster. It is stored with the data: a data directory belongs to one name.',
+    flag: { name: '--name', placeholder: 'NAME@HOST' },
   }),
   ring_size: defineKey({
     type: powerOfTwo({ minimum: 8, maximum: 1024 }),
@@ -17,6 +18,7 @@ export const nodeKeys = {
     type: path(),
     default: './data',
     doc: 'The directory of all that this node stores, made if it is missing. One process at a time may use it.',
+    flag: { name: '--data', placeholder: 'DIR' },
   }),
   drain_timeout: defineKey({
     type: duration({ minimum: 0, maximum: 3_600_000 }),

@@ -14,6 +14,18 @@ export const requestKeys = {
     doc: 'How long a request may take that names no timeout of its own.',
     extremes: [50, 3_600_000],
   }),
+  list_timeout: defineKey({
+    type: duration({ minimum: 1, maximum: 604_800_000 }),
+    default: 60_000,
+    doc: 'How long a listing of keys or buckets may take that names no timeout of its own.',
+    extremes: [50, 3_600_000],
+  }),
+  read_repair_limit: defineKey({
+    type: integer({ minimum: 0, maximum: 1_000_000 }),
+    default: 1000,
+    doc: 'Read repairs a second that this node starts; what goes beyond is left to anti-entropy.',
+    extremes: [0],
+  }),
   put_coordinator_failure_timeout: defineKey({
     type: duration({ minimum: 1, maximum: 3_600_000 }, 'ms'),
     default: 3000,

@@ -1,0 +1,32 @@
+/** What a program that runs `hale` can tell from its exit. Stable. */
+export const exitCodes = {
+  ok: 0,
+  /** Anything without a code of its own; also a crash of the node. */
+  failure: 1,
+  /** The command line itself is wrong. */
+  usage: 2,
+  /** The configuration is wrong or its file cannot be read. */
+  configuration: 3,
+  /** An address to listen on is taken, or is not this machine's. */
+  address: 4,
+  /** The data directory is in use, or belongs to another node. */
+  dataDirectoryTaken: 5,
+  /** The data directory cannot be read or written, or its data is damaged or of an unknown format. */
+  data: 6,
+  /** No node answers at the given address. */
+  unreachable: 7,
+  /** `hale get` or `hale del` found nothing. */
+  notFound: 8,
+} as const;
+
+export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
+
+/** Ends a command. Every line of the message is printed after `hale: `. */
+export class CommandFailure extends Error {
+  override readonly name = 'CommandFailure';
+  readonly exitCode: ExitCode;
+  constructor(exitCode: ExitCode, message: string) {
+    super(message);
+    this.exitCode = exitCode;
+  }
+}

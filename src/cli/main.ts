@@ -1,0 +1,19 @@
+#!/usr/bin/env node
+/** The `hale` command. */
+import { CommandFailure } from './exit-codes.ts';
+import { program } from './program.ts';
+import { processTerminal } from './terminal.ts';
+
+const terminal = processTerminal();
+// A reader that went away (`hale config describe | head`) is no failure of ours.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
+
+try {
+  await program(terminal).parseAsync();
+} catch (error) {
+  if (!(error instanceof CommandFailure)) throw error;
+  for (const line of error.message.split('\n')) terminal.error(`hale: ${line}\n`);
+  process.exitCode = error.exitCode;
+}

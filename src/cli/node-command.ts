@@ -1,0 +1,55 @@
+/** `hale ping`, `status` and `stop`: a running node, over its HTTP listener. */
+import { CommandFailure, exitCodes } from './exit-codes.ts';
+import { nodeUrl, requestOf, responseProblem } from './http-request.ts';
+import { table } from './table.ts';
+import type { Terminal } from './terminal.ts';
+
+const adminPath = '/admin/v1';
+const pollMs = 50;
+
+export async function pingNode(terminal: Terminal, at: string): Promise<void> {
+  const response = await requestOf(nodeUrl(at), { method: 'GET', path: '/ping' });
+  if (response.status !== 200) throw new CommandFailure(exitCodes.failure, responseProblem(response));
+  terminal.out('pong\n');
+}
+
+export async function showStatus(terminal: Terminal, options: { at: string; json: boolean }): Promise<void> {
+  const response = await requestOf(nodeUrl(options.at), { method: 'GET', path: `${adminPath}/status` });
+  if (response.status !== 200) throw new CommandFailure(exitCodes.failure, responseProblem(response));
+  const status: unknown = JSON.parse(response.body.toString('utf8'));
+  const rows = Object.entries(status as Record<string, unknown>).map(([name, value]) => [name, cell(value)]);
+  terminal.out(options.json ? `${JSON.stringify(status, undefined, 2)}\n` : table(rows));
+}
+
+function cell(value: unknown): string {
+  if (Array.isArray(value)) return value.map(cell).join(', ');
+  if (typeof value !== 'object' || value === null) return String(value);
+  return Object.entries(value)
+    .map(([name, inner]) => `${name} ${cell(inner)}`)
+    .join(', ');
+}
+
+/** Asks the node to drain and stop, and waits until it no longer answers. */
+export async function stopNode(terminal: Terminal, options: { at: string; waitMs: number }): Promise<void> {
+  const node = nodeUrl(options.at);
+  const response = await requestOf(node, { method: 'POST', path: `${adminPath}/stop` });
+  if (response.status !== 202) throw new CommandFailure(exitCodes.failure, responseProblem(response));
+  const deadline = performance.now() + options.waitMs;
+  while (await isAnswering(node)) {
+    if (performance.now() > deadline) {
+      throw new CommandFailure(exitCodes.failure, `still stopping after ${options.waitMs} ms`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, pollMs));
+  }
+  terminal.out('stopped\n');
+}
+
+async function isAnswering(node: URL): Promise<boolean> {
+  try {
+    await requestOf(node, { method: 'GET', path: '/ping' });
+    return true;
+  } catch (error) {
+    if (error instanceof CommandFailure && error.exitCode === exitCodes.unreachable) return false;
+    throw error;
+  }
+}

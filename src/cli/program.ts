@@ -1,0 +1,188 @@
+/** The command line: what there is, and where it goes. Commands are loaded when they are called. */
+
+import { Buffer } from 'node:buffer';
+import { readFileSync } from 'node:fs';
+import { Command, type CommanderError, InvalidArgumentError } from 'commander';
+import { flagDefinitions } from '../config/index.ts';
+import { CommandFailure, exitCodes } from './exit-codes.ts';
+import type { ConfigurationOptions } from './load-configuration.ts';
+import type { ObjectOptions } from './object-command.ts';
+import type { Terminal } from './terminal.ts';
+import { packageVersion } from './version.ts';
+
+const defaultNode = 'http://127.0.0.1:8098';
+const stopWaitMsDefault = 60_000;
+
+export function program(terminal: Terminal): Command {
+  const hale = new Command('hale')
+    .description('A distributed key/value database that speaks the protocols of Riak.')
+    .version(packageVersion(), '-V, --version')
+    .helpCommand(false)
+    .showHelpAfterError(false);
+  addStart(hale, terminal);
+  addNodeCommands(hale, terminal);
+  addObjectCommands(hale, terminal);
+  addConfigurationCommands(hale, terminal);
+  hale
+    .command('version')
+    .description('print the version')
+    .action(() => terminal.out(`hale ${packageVersion()}\n`));
+  for (const command of allCommands(hale)) failAsUsage(command);
+  return hale;
+}
+
+function allCommands(command: Command): readonly Command[] {
+  return [command, ...command.commands.flatMap(allCommands)];
+}
+
+/** One line of error instead of the usual two, and our exit code. `--help` and `--version` still exit 0. */
+function failAsUsage(command: Command): void {
+  command.configureOutput({ writeErr: () => undefined });
+  command.exitOverride((error: CommanderError) => {
+    if (error.exitCode === 0) process.exit(exitCodes.ok);
+    const isHelp = error.code === 'commander.help';
+    const message = isHelp ? 'a command is missing' : error.message.replace(/^error: /, '');
+    throw new CommandFailure(
+      exitCodes.usage,
+      `${message.replace(/\s*\n\s*/g, ' ')}; see hale ${pathOf(command)}--help`,
+    );
+  });
+}
+
+function pathOf(command: Command): string {
+  return command.parent === null ? '' : `${pathOf(command.parent)}${command.name()} `;
+}
+
+function addConfigurationOptions(command: Command): Command {
+  for (const { flag, doc } of flagDefinitions()) {
+    command.option(`${flag.name} <${flag.placeholder}>`, doc.replace(/\. .*$/, '.'));
+  }
+  return command
+    .option('--config <FILE>', 'configuration file; otherwise $HALE_CONFIG, or ./hale.conf if it is there')
+    .option('-o <KEY=VALUE>', 'set any key of the configuration (repeatable)', collect, []);
+}
+
+function collect(value: string, previous: readonly string[]): readonly string[] {
+  return [...previous, value];
+}
+
+function configurationOptions(command: Command): ConfigurationOptions {
+  const options = command.opts<Record<string, unknown>>();
+  const flags = new Map<string, string>();
+  for (const option of command.options) {
+    const value = options[option.attributeName()];
+    if (option.long !== undefined && typeof value === 'string') flags.set(option.long, value);
+  }
+  return {
+    file: options.config as string | undefined,
+    assignments: options.o as readonly string[],
+    flags,
+  };
+}
+
+function addStart(hale: Command, terminal: Terminal): void {
+  const start = hale.command('start').description('run a node in the foreground until it is told to stop');
+  addConfigurationOptions(start).action(async () => {
+    const { startCommand } = await import('./start-command.ts');
+    await startCommand(terminal, configurationOptions(start));
+  });
+}
+
+function addConfigurationCommands(hale: Command, terminal: Terminal): void {
+  const config = hale.command('config').description('what can be configured, and what is');
+  config
+    .command('describe [KEY]')
+    .description('explain one key, those of a section, or all')
+    .action(async (key: string | undefined) => {
+      const { describe } = await import('./configuration-command.ts');
+      describe(terminal, key);
+    });
+  const effective = config.command('effective').description('print every value, and where it comes from');
+  addConfigurationOptions(effective).action(async () => {
+    const command = await import('./configuration-command.ts');
+    command.effective(terminal, configurationOptions(effective));
+  });
+  const generate = config.command('generate').description('print a commented hale.conf');
+  addConfigurationOptions(generate).action(async () => {
+    const command = await import('./configuration-command.ts');
+    command.generate(terminal, configurationOptions(generate));
+  });
+}
+
+function addressed(command: Command): Command {
+  return command.option(
+    '--at <URL>',
+    'HTTP listener of a node; otherwise $HALE_AT',
+    process.env.HALE_AT ?? defaultNode,
+  );
+}
+
+function addNodeCommands(hale: Command, terminal: Terminal): void {
+  addressed(hale.command('ping').description('see whether a node answers')).action(
+    async (options: { at: string }) => {
+      const { pingNode } = await import('./node-command.ts');
+      await pingNode(terminal, options.at);
+    },
+  );
+  addressed(hale.command('status').description('show how a node is'))
+    .option('--json', 'as JSON', false)
+    .action(async (options: { at: string; json: boolean }) => {
+      const { showStatus } = await import('./node-command.ts');
+      await showStatus(terminal, options);
+    });
+  addressed(hale.command('stop').description('drain and stop a node; returns when it has stopped'))
+    .option('--wait <SECONDS>', 'how long to wait', seconds, stopWaitMsDefault)
+    .action(async (options: { at: string; wait: number }) => {
+      const { stopNode } = await import('./node-command.ts');
+      await stopNode(terminal, { at: options.at, waitMs: options.wait });
+    });
+}
+
+function seconds(text: string): number {
+  if (!/^\d{1,6}$/.test(text)) throw new InvalidArgumentError('must be a number of seconds');
+  return Number(text) * 1000;
+}
+
+interface ObjectFlags {
+  readonly at: string;
+  readonly type?: string;
+  readonly contentType?: string;
+  readonly json: boolean;
+}
+
+function objectOptions(bucket: string, key: string, flags: ObjectFlags): ObjectOptions {
+  if (bucket === '' || key === '')
+    throw new CommandFailure(exitCodes.usage, 'BUCKET and KEY must not be empty');
+  return { at: flags.at, bucket, key, ...(flags.type === undefined ? {} : { type: flags.type }) };
+}
+
+function addObjectCommands(hale: Command, terminal: Terminal): void {
+  const typed = (command: Command) => addressed(command).option('--type <TYPE>', 'bucket type');
+  typed(hale.command('get <BUCKET> <KEY>').description('print a value'))
+    .option('--json', 'with its metadata, as JSON', false)
+    .action(async (bucket: string, key: string, flags: ObjectFlags) => {
+      const { getObject } = await import('./object-command.ts');
+      await getObject(terminal, { ...objectOptions(bucket, key, flags), json: flags.json });
+    });
+  typed(
+    hale.command('put <BUCKET> <KEY> [VALUE]').description('store a value; - or none reads standard input'),
+  )
+    .option('--content-type <TYPE>', 'media type of the value (default: text/plain)')
+    .option('--json', 'check that the value is JSON, and store it as such', false)
+    .action(async (bucket: string, key: string, value: string | undefined, flags: ObjectFlags) => {
+      const { putObject } = await import('./object-command.ts');
+      const isStdin = value === undefined || value === '-';
+      await putObject(terminal, {
+        ...objectOptions(bucket, key, flags),
+        value: isStdin ? readFileSync(0) : Buffer.from(value, 'utf8'),
+        json: flags.json,
+        ...(flags.contentType === undefined ? {} : { contentType: flags.contentType }),
+      });
+    });
+  typed(hale.command('del <BUCKET> <KEY>').description('delete an object')).action(
+    async (bucket: string, key: string, flags: ObjectFlags) => {
+      const { deleteObject } = await import('./object-command.ts');
+      await deleteObject(terminal, objectOptions(bucket, key, flags));
+    },
+  );
+}

@@ -1,0 +1,26 @@
+/** The two output streams of a command, and whether people read them. */
+import type { Buffer } from 'node:buffer';
+
+export interface Terminal {
+  out(text: string | Buffer): void;
+  error(text: string): void;
+  /** Emphasis, or the text as it is where colours are not wanted (https://no-color.org). */
+  bold(text: string): string;
+  dim(text: string): string;
+}
+
+export function processTerminal(): Terminal {
+  const hasColour = process.stdout.isTTY === true && !process.env.NO_COLOR && process.env.TERM !== 'dumb';
+  const styled = (code: number, text: string) => (hasColour ? `\u001b[${code}m${text}\u001b[0m` : text);
+  return {
+    out: (text) => void process.stdout.write(text),
+    error: (text) => void process.stderr.write(text),
+    bold: (text) => styled(1, text),
+    dim: (text) => styled(2, text),
+  };
+}
+
+/** Names and values come from strangers: what would steer the terminal is shown as U+FFFD. */
+export function printable(text: string): string {
+  return text.replace(/\p{Cc}/gu, '\ufffd');
+}

@@ -1,0 +1,48 @@
+/** What a node can say of itself at a moment; statistics, status and metrics are made of it. */
+import type { Address } from '../environment/index.ts';
+import type { NodeMetrics } from './node-metrics.ts';
+
+/** Of the process and its machine, in bytes and seconds. */
+export interface ProcessFacts {
+  readonly pid: number;
+  readonly runtimeVersion: string;
+  readonly cpuCount: number;
+  readonly loadAverages: readonly [number, number, number];
+  readonly machineMemoryTotal: number;
+  readonly machineMemoryFree: number;
+  readonly residentMemory: number;
+  readonly heapTotal: number;
+  readonly heapUsed: number;
+  readonly externalMemory: number;
+  readonly bufferMemory: number;
+  readonly cpuSeconds: number;
+}
+
+export interface ListenerFacts {
+  readonly address: Address;
+  readonly connections: number;
+}
+
+export interface NodeFacts {
+  readonly name: string;
+  readonly version: string;
+  readonly state: 'running' | 'stopping';
+  readonly uptimeMs: number;
+  readonly ringSize: number;
+  readonly members: readonly string[];
+  readonly storageBackend: string;
+  /** Undefined while writes are taken. */
+  readonly storageFailure: string | undefined;
+  readonly requestsInProgress: number;
+  readonly http: ListenerFacts | undefined;
+  readonly protobuf: ListenerFacts | undefined;
+  readonly metrics: NodeMetrics;
+  readonly commits: {
+    readonly batches: number;
+    readonly writes: number;
+    readonly bytes: number;
+    readonly failedBatches: number;
+  };
+  /** Undefined where nobody told how to know: an embedded node, a simulated one. */
+  readonly process: ProcessFacts | undefined;
+}

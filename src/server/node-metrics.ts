@@ -1,0 +1,110 @@
+/** What a node counts about itself. Counting is an addition; everything else happens when it is asked. */
+import type { Timer, Timers } from '../environment/index.ts';
+import type { KvObserver } from '../kv/index.ts';
+import { SlidingCounter, SlidingHistogram, sampleEveryMs } from './sliding-window.ts';
+
+const microsecondsPerMs = 1000;
+
+export class NodeMetrics implements KvObserver {
+  readonly gets = new SlidingCounter();
+  readonly getsNotFound = new SlidingCounter();
+  readonly getErrors = new SlidingCounter();
+  readonly puts = new SlidingCounter();
+  readonly putErrors = new SlidingCounter();
+  readonly deletes = new SlidingCounter();
+  readonly deleteErrors = new SlidingCounter();
+  readonly replicaReadErrors = new SlidingCounter();
+  readonly readRepairs = new SlidingCounter();
+  readonly readRepairsSkipped = new SlidingCounter();
+  readonly tombstonesReaped = new SlidingCounter();
+  readonly lists = new SlidingCounter();
+  readonly overloads = new SlidingCounter();
+  readonly protobufConnects = new SlidingCounter();
+  readonly httpConnects = new SlidingCounter();
+  /** Microseconds. */
+  readonly getTime = new SlidingHistogram();
+  readonly putTime = new SlidingHistogram();
+  readonly deleteTime = new SlidingHistogram();
+  /** Bytes, of objects that were found or stored. */
+  readonly getSize = new SlidingHistogram();
+  readonly putSize = new SlidingHistogram();
+  readonly getSiblings = new SlidingHistogram();
+  readonly putSiblings = new SlidingHistogram();
+
+  readonly #timers: Timers;
+  readonly #sampled: readonly (SlidingCounter | SlidingHistogram)[];
+  #timer: Timer | undefined;
+
+  constructor(timers: Timers) {
+    this.#timers = timers;
+    this.#sampled = Object.values(this).filter(
+      (part) => part instanceof SlidingCounter || part instanceof SlidingHistogram,
+    );
+  }
+
+  /** Begins to sample, until `stop`. */
+  start(): void {
+    this.#timer = this.#timers.after(sampleEveryMs, () => {
+      for (const part of this.#sampled) part.sample();
+      this.start();
+    });
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+  }
+
+  getFinished(
+    durationMs: number,
+    outcome: 'found' | 'notfound' | 'failed',
+    bytes: number,
+    siblings: number,
+  ): void {
+    this.gets.add();
+    this.getTime.record(durationMs * microsecondsPerMs);
+    if (outcome === 'found') {
+      this.getSize.record(bytes);
+      this.getSiblings.record(siblings);
+    } else if (outcome === 'notfound') this.getsNotFound.add();
+    else this.getErrors.add();
+  }
+
+  putFinished(durationMs: number, outcome: 'stored' | 'failed', bytes: number, siblings: number): void {
+    this.puts.add();
+    this.putTime.record(durationMs * microsecondsPerMs);
+    if (outcome === 'stored') {
+      this.putSize.record(bytes);
+      this.putSiblings.record(siblings);
+    } else this.putErrors.add();
+  }
+
+  deleteFinished(durationMs: number, outcome: 'deleted' | 'notfound' | 'failed'): void {
+    this.deletes.add();
+    this.deleteTime.record(durationMs * microsecondsPerMs);
+    if (outcome === 'failed') this.deleteErrors.add();
+  }
+
+  readFailed(): void {
+    this.replicaReadErrors.add();
+  }
+
+  readRepaired(replicas: number): void {
+    this.readRepairs.add(replicas);
+  }
+
+  readRepairSkipped(): void {
+    this.readRepairsSkipped.add();
+  }
+
+  tombstoneReaped(): void {
+    this.tombstonesReaped.add();
+  }
+
+  listStarted(): void {
+    this.lists.add();
+  }
+
+  overloaded(): void {
+    this.overloads.add();
+  }
+}

@@ -1,0 +1,119 @@
+/**
+ * The node's metrics in Prometheus' text format. They are gathered only when asked: each metric is an
+ * object that prom-client asks for its values, and nothing is counted twice.
+ */
+import type { Metric, MetricObjectWithValues, MetricValue } from 'prom-client';
+import type { NodeFacts } from './node-facts.ts';
+import { bucketTop, type SlidingHistogram } from './sliding-window.ts';
+
+export interface MetricsPage {
+  readonly contentType: string;
+  readonly text: string;
+}
+
+interface Sample {
+  readonly name: string;
+  readonly help: string;
+  readonly type: 'counter' | 'gauge' | 'histogram';
+  readonly values: readonly (MetricValue<string> & { readonly metricName?: string })[];
+}
+
+export async function prometheusText(facts: NodeFacts): Promise<MetricsPage> {
+  const { Registry } = await import('prom-client');
+  const registry = new Registry();
+  for (const sample of samples(facts)) {
+    const metric = { name: sample.name, get: () => Promise.resolve({ ...sample, aggregator: 'sum' }) };
+    registry.registerMetric(
+      metric as unknown as Metric<string> & MetricObjectWithValues<MetricValue<string>>,
+    );
+  }
+  return { contentType: registry.contentType, text: await registry.metrics() };
+}
+
+function samples(facts: NodeFacts): readonly Sample[] {
+  return [...counters(facts), ...gauges(facts), ...histograms(facts)];
+}
+
+function single(type: 'counter' | 'gauge', name: string, help: string, value: number): Sample {
+  return { name, help, type, values: [{ value, labels: {} }] };
+}
+
+function counters({ metrics: m, commits }: NodeFacts): readonly Sample[] {
+  const count = (name: string, help: string, value: number) => single('counter', name, help, value);
+  return [
+    count('hale_gets_total', 'Reads of objects that ended.', m.gets.total),
+    count('hale_gets_not_found_total', 'Reads that found nothing.', m.getsNotFound.total),
+    count('hale_get_errors_total', 'Reads that failed.', m.getErrors.total),
+    count('hale_puts_total', 'Writes of objects that ended.', m.puts.total),
+    count('hale_put_errors_total', 'Writes that failed.', m.putErrors.total),
+    count('hale_deletes_total', 'Deletes that ended.', m.deletes.total),
+    count('hale_delete_errors_total', 'Deletes that failed.', m.deleteErrors.total),
+    count('hale_lists_total', 'Listings of keys or buckets begun.', m.lists.total),
+    count('hale_overloads_total', 'Requests refused because too much was in progress.', m.overloads.total),
+    count('hale_replica_read_errors_total', 'Replica reads that storage failed.', m.replicaReadErrors.total),
+    count('hale_read_repairs_total', 'Replicas repaired after a read.', m.readRepairs.total),
+    count('hale_read_repairs_skipped_total', 'Read repairs beyond the limit.', m.readRepairsSkipped.total),
+    count('hale_tombstones_reaped_total', 'Tombstones removed.', m.tombstonesReaped.total),
+    count('hale_protobuf_connects_total', 'Protocol Buffers connections accepted.', m.protobufConnects.total),
+    count('hale_commit_batches_total', 'Batches that storage committed.', commits.batches),
+    count('hale_commit_writes_total', 'Writes in committed batches.', commits.writes),
+    count('hale_commit_bytes_total', 'Bytes in committed batches.', commits.bytes),
+    count('hale_commit_failed_batches_total', 'Batches that storage refused.', commits.failedBatches),
+  ];
+}
+
+function gauges(facts: NodeFacts): readonly Sample[] {
+  const gauge = (name: string, help: string, value: number) => single('gauge', name, help, value);
+  const { process } = facts;
+  const storageFails = facts.storageFailure === undefined ? 0 : 1;
+  return [
+    gauge('hale_uptime_seconds', 'Time since the node started.', facts.uptimeMs / 1000),
+    gauge('hale_requests_in_progress', 'Requests in progress.', facts.requestsInProgress),
+    gauge('hale_ring_partitions', 'Partitions of the ring.', facts.ringSize),
+    gauge('hale_ring_members', 'Members of the cluster.', facts.members.length),
+    gauge('hale_storage_failing', '1 while storage refuses writes.', storageFails),
+    gauge('hale_http_connections', 'HTTP connections open.', facts.http?.connections ?? 0),
+    gauge(
+      'hale_protobuf_connections',
+      'Protocol Buffers connections open.',
+      facts.protobuf?.connections ?? 0,
+    ),
+    ...(process === undefined
+      ? []
+      : [
+          gauge('process_resident_memory_bytes', 'Resident memory.', process.residentMemory),
+          gauge('nodejs_heap_size_used_bytes', 'Heap in use.', process.heapUsed),
+          gauge('nodejs_heap_size_total_bytes', 'Heap allocated.', process.heapTotal),
+          gauge('nodejs_external_memory_bytes', 'Memory outside of the heap.', process.externalMemory),
+          single('counter', 'process_cpu_seconds_total', 'CPU time used.', process.cpuSeconds),
+        ]),
+  ];
+}
+
+function histograms({ metrics: m }: NodeFacts): readonly Sample[] {
+  const seconds = 1e-6;
+  return [
+    histogram('hale_get_duration_seconds', 'Time of a read.', m.getTime, seconds),
+    histogram('hale_put_duration_seconds', 'Time of a write.', m.putTime, seconds),
+    histogram('hale_delete_duration_seconds', 'Time of a delete.', m.deleteTime, seconds),
+    histogram('hale_get_object_bytes', 'Size of the objects read.', m.getSize, 1),
+    histogram('hale_put_object_bytes', 'Size of the objects written.', m.putSize, 1),
+  ];
+}
+
+/** Only buckets that end an octave, to keep the page short. */
+const bucketsPerOctave = 4;
+
+function histogram(name: string, help: string, measured: SlidingHistogram, scale: number): Sample {
+  const values: (MetricValue<string> & { metricName: string })[] = [];
+  let count = 0;
+  for (const [bucket, counted] of measured.buckets.entries()) {
+    count += counted;
+    if (bucket % bucketsPerOctave !== bucketsPerOctave - 1) continue;
+    values.push({ metricName: `${name}_bucket`, labels: { le: bucketTop(bucket) * scale }, value: count });
+  }
+  values.push({ metricName: `${name}_bucket`, labels: { le: '+Inf' }, value: count });
+  values.push({ metricName: `${name}_sum`, labels: {}, value: measured.sum * scale });
+  values.push({ metricName: `${name}_count`, labels: {}, value: count });
+  return { name, help, type: 'histogram', values };
+}

@@ -1,0 +1,95 @@
+/**
+ * The flat object of `GET /stats`, by Riak's names: `name` is of the last minute, `name_total` since the
+ * start; times are microseconds, sizes bytes.
+ */
+import type { NodeFacts, ProcessFacts } from './node-facts.ts';
+import type { SlidingCounter, SlidingHistogram } from './sliding-window.ts';
+
+export type StatValue = number | string | readonly string[];
+export type Stats = Readonly<Record<string, StatValue>>;
+
+/** The release whose statistics, clients and dashboards this node takes after. */
+export const riakVersion = '3.2.0';
+
+export function riakStats(facts: NodeFacts): Stats {
+  const { metrics: m } = facts;
+  return {
+    ...counter('node_gets', m.gets),
+    ...counter('node_puts', m.puts),
+    ...counter('node_deletes', m.deletes),
+    ...counter('node_get_fsm_errors', m.getErrors),
+    ...counter('node_put_fsm_errors', m.putErrors),
+    ...distribution('node_get_fsm_time', m.getTime),
+    ...distribution('node_put_fsm_time', m.putTime),
+    ...distribution('node_get_fsm_objsize', m.getSize),
+    ...distribution('node_put_fsm_objsize', m.putSize),
+    ...distribution('node_get_fsm_siblings', m.getSiblings),
+    ...distribution('node_put_fsm_siblings', m.putSiblings),
+    node_get_fsm_rejected: m.overloads.recent,
+    node_get_fsm_rejected_total: m.overloads.total,
+    ...counter('read_repairs', m.readRepairs),
+    ...counter('skipped_read_repairs', m.readRepairsSkipped),
+    list_fsm_create: m.lists.recent,
+    list_fsm_create_total: m.lists.total,
+    ...counter('pbc_connects', m.protobufConnects),
+    pbc_active: facts.protobuf?.connections ?? 0,
+    leveldb_read_block_error: m.replicaReadErrors.total,
+    nodename: facts.name,
+    connected_nodes: facts.members.filter((member) => member !== facts.name),
+    ring_members: facts.members,
+    ring_num_partitions: facts.ringSize,
+    ring_creation_size: facts.ringSize,
+    ring_ownership: ownership(facts),
+    riak_kv_vnodes_running: facts.ringSize,
+    storage_backend: facts.storageBackend,
+    riak_kv_version: riakVersion,
+    riak_core_version: riakVersion,
+    riak_api_version: riakVersion,
+    hale_version: facts.version,
+    ...(facts.process === undefined ? {} : processStats(facts.process)),
+  };
+}
+
+function counter(name: string, counted: SlidingCounter): Stats {
+  return { [name]: counted.recent, [`${name}_total`]: counted.total };
+}
+
+function distribution(name: string, histogram: SlidingHistogram): Stats {
+  const { mean, median, percentile95, percentile99, largest } = histogram.recent;
+  return {
+    [`${name}_mean`]: Math.round(mean),
+    [`${name}_median`]: median,
+    [`${name}_95`]: percentile95,
+    [`${name}_99`]: percentile99,
+    [`${name}_100`]: largest,
+  };
+}
+
+/** Riak prints an Erlang term here; dashboards read it as text. */
+function ownership(facts: NodeFacts): string {
+  return `[{'${facts.name}',${facts.ringSize}}]`;
+}
+
+function processStats(facts: ProcessFacts): Stats {
+  const [minute, fiveMinutes, fifteenMinutes] = facts.loadAverages;
+  return {
+    cpu_nprocs: facts.cpuCount,
+    // As Erlang's cpu_sup tells it: 256 is a load of one.
+    cpu_avg1: Math.round(minute * 256),
+    cpu_avg5: Math.round(fiveMinutes * 256),
+    cpu_avg15: Math.round(fifteenMinutes * 256),
+    mem_total: facts.machineMemoryTotal,
+    mem_allocated: facts.machineMemoryTotal - facts.machineMemoryFree,
+    memory_total: facts.residentMemory,
+    memory_processes: facts.heapTotal,
+    memory_processes_used: facts.heapUsed,
+    memory_system: Math.max(0, facts.residentMemory - facts.heapTotal),
+    memory_binary: facts.bufferMemory,
+    memory_code: 0,
+    memory_atom: 0,
+    memory_atom_used: 0,
+    memory_ets: 0,
+    sys_process_count: 1,
+    sys_system_version: `Node.js ${facts.runtimeVersion}`,
+  };
+}
