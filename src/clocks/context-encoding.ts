@@ -9,9 +9,9 @@
  * cut, altered or made by another database must be refused, not merged (Basho issue riak#739).
  */
 import { Buffer } from 'node:buffer';
-import { crc32 } from 'node:zlib';
 import { byteStringOf, readVarint, varintSize, writeVarint } from '../stdx/index.ts';
 import { actorBytes } from './actor.ts';
+import { crc32 } from './crc32.ts';
 import type { VersionEntry } from './version-vector.ts';
 
 const format = 0x01;
@@ -43,7 +43,7 @@ export function writeContext(entries: readonly VersionEntry[], bytes: Buffer, of
     at = writeVarint(bytes, at + actorBytes, counter);
     at = writeVarint(bytes, at, seconds);
   }
-  return bytes.writeUInt32BE(crc32(bytes.subarray(offset, at)), at);
+  return bytes.writeUInt32BE(crc32(bytes, offset, at), at);
 }
 
 /** Whether bytes `start` to `end` are a version vector. Allocates nothing: every read of an object asks. */
@@ -102,5 +102,5 @@ function ascends(bytes: Uint8Array, a: number, b: number): boolean {
 function checksumHolds(bytes: Uint8Array, start: number, end: number): boolean {
   const stored =
     bytes[end]! * 0x100_0000 + ((bytes[end + 1]! << 16) | (bytes[end + 2]! << 8) | bytes[end + 3]!);
-  return crc32(bytes.subarray(start, end)) === stored;
+  return crc32(bytes, start, end) === stored;
 }

@@ -8,5 +8,5 @@ export function compareObjects(a: VersionedObject, b: VersionedObject): Causalit
 
 /** The same clock to the byte. Objects that only merging and coordinated puts made then have the same siblings. */
 export function sameVersion(a: VersionedObject, b: VersionedObject): boolean {
-  return a === b || a.context.equals(b.context);
+  return a === b || a.hasContextOf(b);
 }

@@ -12,13 +12,17 @@
  */
 import { type Dot, sameDot, VersionVector } from '../../clocks/index.ts';
 import { isDeletedContent, lastModifiedOfContent } from '../../wire/index.ts';
+import { sameVersion } from './causality.ts';
 import type { Sibling } from './stored-form.ts';
 import { makeObject, type VersionedObject } from './versioned-object.ts';
 
 /** Returns `left` itself, or else `right` itself, if the result has its bytes: then there is nothing to store. */
 export function mergeObjects(left: VersionedObject, right: VersionedObject): VersionedObject {
   if (left === right) return left;
+  if (sameVersion(left, right) && left.bytes.equals(right.bytes)) return left;
   const clock = VersionVector.merge(left.clock, right.clock);
+  if (clock === right.clock && replacesOnlySibling(right, left)) return right;
+  if (clock === left.clock && replacesOnlySibling(left, right)) return left;
   const keptLeft = survivors(left, right);
   const keptRight = survivors(right, left);
   if (keptLeft.length + keptRight.length === 0) return rescued(left, right, clock);
@@ -30,6 +34,15 @@ export function mergeObjects(left: VersionedObject, right: VersionedObject): Ver
   const siblings = keptLeft.map((i) => left.siblings[i]);
   for (const i of added) siblings.push(right.siblings[i]);
   return makeObject(clock, siblings);
+}
+
+/** The common case, decided without lists: one sibling each, and the newer has seen the older's write. */
+function replacesOnlySibling(newer: VersionedObject, older: VersionedObject): boolean {
+  if (newer.siblingCount !== 1 || older.siblingCount !== 1) return false;
+  const newDot = newer.dots[0];
+  const oldDot = older.dots[0];
+  if (newDot === undefined || oldDot === undefined || sameDot(newDot, oldDot)) return false;
+  return newer.clock.covers(oldDot) && !older.clock.covers(newDot);
 }
 
 /** Positions of the siblings of `object` that stay beside `other` (M1, M2). */

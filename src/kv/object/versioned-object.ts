@@ -83,6 +83,13 @@ export class VersionedObject {
     return this.bytes.subarray(this.#layout.contextStart);
   }
 
+  /** Whether the two contexts are the same bytes. */
+  hasContextOf(other: VersionedObject): boolean {
+    const start = this.#layout.contextStart;
+    const otherStart = other.#layout.contextStart;
+    return this.bytes.compare(other.bytes, otherStart, other.bytes.length, start, this.bytes.length) === 0;
+  }
+
   /** The dots of the siblings, in their order. */
   get dots(): readonly (Dot | undefined)[] {
     this.#dots ??= readDots(this.bytes, this.#layout, this.clock);
