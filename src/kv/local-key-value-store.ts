@@ -396,7 +396,8 @@ function getResult(outcome: ReadOutcome, request: GetRequest, properties: Bucket
 
 /** Replicas may hold siblings from before `allow_mult` was turned off, or until they are repaired. */
 function shown(object: VersionedObject, properties: BucketProperties): VersionedObject {
-  return properties.allow_mult || object.siblingCount === 1 ? object : collapse(object);
+  const shownWhole = properties.allow_mult && !properties.last_write_wins;
+  return shownWhole || object.siblingCount === 1 ? object : collapse(object);
 }
 
 function conditionFails(write: PreparedWrite, object: VersionedObject | undefined): KvError | undefined {

@@ -156,13 +156,11 @@ class ReadOperation extends Deadline {
       return;
     }
     observer.readRepaired(stale.length);
-    const { allow_mult, last_write_wins, durability } = this.#properties;
     const message = {
       kind: 'put',
       key: this.#key,
       object,
-      policy: { allowMult: allow_mult, lastWriteWins: last_write_wins },
-      durability,
+      durability: this.#properties.durability,
       purpose: 'repair',
       announce: false,
     } as const;

@@ -160,12 +160,10 @@ class WriteOperation extends Deadline {
   }
 
   #replicate(object: VersionedObject, coordinator: number): void {
-    const { allow_mult, last_write_wins } = this.#properties;
     const message = {
       kind: 'put',
       key: this.#key,
       object,
-      policy: { allowMult: allow_mult, lastWriteWins: last_write_wins },
       durability: this.#durability(false),
       purpose: this.#write.asis ? 'repair' : 'write',
       announce: this.#announce,

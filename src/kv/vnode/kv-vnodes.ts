@@ -15,13 +15,7 @@ import type { KvError } from '../kv-error.ts';
 import type { KvObserver } from '../kv-observer.ts';
 import { type PruneLimits, pruned, putObject, replicaPut, VersionedObject } from '../object/index.ts';
 import type { ObjectKey } from './key-layout.ts';
-import type {
-  MergePolicy,
-  ReplicaPut,
-  ReplicaReap,
-  ReplicaReply,
-  ReplicaRequest,
-} from './replica-protocol.ts';
+import type { ReplicaPut, ReplicaReap, ReplicaReply, ReplicaRequest } from './replica-protocol.ts';
 import type { TombstoneReaper } from './tombstone-reaper.ts';
 import type { VnodeIdentities } from './vnode-identities.ts';
 
@@ -32,12 +26,18 @@ export interface ObjectLimits {
   readonly siblingsWarn: number;
 }
 
+/** How a bucket's coordinators treat siblings. */
+export interface SiblingPolicy {
+  readonly allowMult: boolean;
+  readonly lastWriteWins: boolean;
+}
+
 export interface CoordinatedPut {
   readonly key: ObjectKey;
   readonly context: VersionVector;
   /** Stamped: it carries the vtag and last-modified time of this write. */
   readonly content: Buffer;
-  readonly policy: MergePolicy;
+  readonly policy: SiblingPolicy;
   readonly prune: PruneLimits;
   readonly durability: Durability;
   readonly nowSeconds: number;
@@ -142,7 +142,7 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
       return;
     }
     this.#identities.checkAmnesia(partition, local, put.object);
-    const merged = replicaPut(local, put.object, put.policy);
+    const merged = replicaPut(local, put.object);
     if (put.purpose === 'write') {
       const excess = this.#checkLimits(put.key, merged);
       if (excess !== undefined) {
@@ -152,7 +152,7 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
     }
     if (put.announce) reply(accepted);
     const done = (error: KvError | undefined) => reply(error === undefined ? stored : failed(error));
-    if (merged === local) this.#awaitStored(put.durability, done);
+    if (merged === local && this.#isCommitted(partition, put.key, merged)) reply(stored);
     else this.#store(partition, put.key, merged, put.durability, done);
   }
 
@@ -182,13 +182,17 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
     );
   }
 
-  /** The copy that makes this write superfluous may itself still be on its way to the disk. */
-  #awaitStored(durability: Durability, done: (error: KvError | undefined) => void): void {
-    this.#commit.write(
-      durability,
-      () => {},
-      (error) => done(error === undefined ? undefined : storageFailure(error)),
-    );
+  /**
+   * Whether the copy that makes a write superfluous is one that the engine holds. One that is only queued
+   * may still fail, and must not stand in for an acknowledged write.
+   */
+  #isCommitted(partition: Partition, key: ObjectKey, object: VersionedObject): boolean {
+    try {
+      return this.#commit.engine.get(key.borrow(partition))?.equals(object.bytes) ?? false;
+    } catch (error) {
+      this.#readFailure(partition, key, error);
+      return false;
+    }
   }
 
   /** The local copy, queued writes included. A corrupt copy counts as lost: the write heals it under a new epoch. */

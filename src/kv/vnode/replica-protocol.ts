@@ -6,12 +6,6 @@ import type { KvError } from '../kv-error.ts';
 import type { VersionedObject } from '../object/index.ts';
 import type { ObjectKey } from './key-layout.ts';
 
-/** How replicas of a bucket merge. */
-export interface MergePolicy {
-  readonly allowMult: boolean;
-  readonly lastWriteWins: boolean;
-}
-
 export interface ReplicaGet {
   readonly kind: 'get';
   readonly key: ObjectKey;
@@ -22,7 +16,6 @@ export interface ReplicaPut {
   readonly key: ObjectKey;
   /** The resulting object of the coordinator, never the client's. */
   readonly object: VersionedObject;
-  readonly policy: MergePolicy;
   readonly durability: Durability;
   /** Limits hold for writes of clients; what is stored already must be able to move (`repair`). */
   readonly purpose: 'write' | 'repair';
