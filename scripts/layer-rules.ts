@@ -56,6 +56,7 @@ export function violationsOf(filePath: string, facts: SourceFacts): readonly Vio
     ...facts.imports.flatMap((fact) =>
       importViolations(file, fact).map((message) => ({ line: fact.line, message })),
     ),
+    ...exampleViolations(file, facts),
     ...machineViolations(file, facts),
     ...purityViolations(file, facts),
     ...stateViolations(file, facts),
@@ -101,7 +102,7 @@ function importViolations(file: SourceFile, fact: ImportFact): readonly string[]
   if (specifier === undefined) return ['import of an expression: no check can follow it'];
   if (specifier.startsWith('.')) return relativeViolations(file, fact, specifier);
   if (specifier.startsWith('node:')) return builtinViolations(file, fact, specifier);
-  if (publicSubpaths.has(specifier)) return ownPackageViolations(file, specifier);
+  if (specifier === 'hale' || specifier.startsWith('hale/')) return ownPackageViolations(file, specifier);
   return packageViolations(file, specifier);
 }
 
@@ -129,6 +130,19 @@ function relativeViolations(file: SourceFile, fact: ImportFact, specifier: strin
     ...rowViolations(file, fact, targetPlace.module),
     ...faceViolations(target, targetPlace.module, specifier),
   ];
+}
+
+function exampleViolations(file: SourceFile, facts: SourceFacts): readonly Violation[] {
+  if (file.place.kind !== 'example') return [];
+  const own = facts.imports.filter(
+    ({ specifier }) => specifier !== undefined && publicSubpaths.has(specifier),
+  );
+  const first = own[0]?.specifier;
+  const others = own.filter(({ specifier }) => specifier !== first);
+  return others.map(({ line, specifier }) => ({
+    line,
+    message: `'${specifier}' beside '${first}': an example imports exactly one subpath`,
+  }));
 }
 
 /** What a module may import, by its own row or, for a test of it, also by those of what it imports. */
@@ -187,7 +201,7 @@ function ownPackageViolations(file: SourceFile, specifier: string): readonly str
   if (file.place.kind === 'module' || file.place.kind === 'entry point') {
     return [`'${specifier}': inside the package, import by relative path`];
   }
-  return [];
+  return publicSubpaths.has(specifier) ? [] : [`'${specifier}' is not a public subpath of the package`];
 }
 
 function packageViolations(file: SourceFile, specifier: string): readonly string[] {

@@ -76,7 +76,11 @@ export function sourceFacts(path: string, text: string): SourceFacts {
   }
   const visits = visitAll(parsed.program as unknown as SyntaxNode);
   const bound = boundNames(visits);
-  const defaultExports = visits.filter(({ node }) => node.type === 'ExportDefaultDeclaration');
+  const defaultExports = visits.filter(
+    ({ node }) =>
+      node.type === 'ExportDefaultDeclaration' ||
+      (node.type === 'ExportSpecifier' && nameOf(node.exported) === 'default'),
+  );
   return {
     imports: visits.flatMap(({ node }) => importOf(node, lineOf)),
     globals: visits.flatMap((visit) => globalsOf(visit, bound, lineOf)),
@@ -134,6 +138,10 @@ function nameOf(node: unknown): string | undefined {
   return undefined;
 }
 
+function literalOf(node: unknown): string | undefined {
+  return isNode(node) && node.type === 'Literal' ? nameOf(node) : undefined;
+}
+
 function importOf(node: SyntaxNode, lineOf: (offset: number) => number): readonly ImportFact[] {
   const line = lineOf(node.start);
   switch (node.type) {
@@ -141,7 +149,7 @@ function importOf(node: SyntaxNode, lineOf: (offset: number) => number): readonl
       const specifiers = nodes(node.specifiers);
       const allTypes = specifiers.length > 0 && specifiers.every((s) => s.importKind === 'type');
       const typesOnly = node.importKind === 'type' || allTypes;
-      return [{ line, specifier: nameOf(node.source), typesOnly, names: specifiers.map(importedName) }];
+      return [{ line, specifier: literalOf(node.source), typesOnly, names: specifiers.map(importedName) }];
     }
     case 'ExportNamedDeclaration': {
       if (!isNode(node.source)) return [];
@@ -149,16 +157,16 @@ function importOf(node: SyntaxNode, lineOf: (offset: number) => number): readonl
       const allTypes = specifiers.length > 0 && specifiers.every((s) => s.exportKind === 'type');
       const typesOnly = node.exportKind === 'type' || allTypes;
       const names = specifiers.map((s) => nameOf(s.local) ?? '*');
-      return [{ line, specifier: nameOf(node.source), typesOnly, names }];
+      return [{ line, specifier: literalOf(node.source), typesOnly, names }];
     }
     case 'ExportAllDeclaration': {
       const typesOnly = node.exportKind === 'type';
-      return [{ line, specifier: nameOf(node.source), typesOnly, names: ['*'] }];
+      return [{ line, specifier: literalOf(node.source), typesOnly, names: ['*'] }];
     }
     case 'ImportExpression':
-      return [{ line, specifier: nameOf(node.source), typesOnly: false, names: ['*'] }];
+      return [{ line, specifier: literalOf(node.source), typesOnly: false, names: ['*'] }];
     case 'TSImportType':
-      return [{ line, specifier: nameOf(node.source), typesOnly: true, names: ['*'] }];
+      return [{ line, specifier: literalOf(node.source), typesOnly: true, names: ['*'] }];
     default:
       return [];
   }
