@@ -46,7 +46,8 @@ export class VersionVector {
 
   /** Entries in any order, one for an actor. */
   static of(entries: readonly VersionEntry[]): VersionVector {
-    const sorted = [...entries].sort((a, b) => (a.actor < b.actor ? -1 : 1));
+    const sorted = entries.map(({ actor, counter, seconds }) => ({ actor, counter, seconds }));
+    sorted.sort((a, b) => (a.actor < b.actor ? -1 : 1));
     sorted.forEach((entry, i) => {
       assert(i === 0 || sorted[i - 1].actor !== entry.actor, 'an actor has one entry');
       assert(Number.isSafeInteger(entry.counter) && entry.counter >= 1, 'a counter is from 1 to 2^53 - 1');
