@@ -32,12 +32,6 @@ export const listenerKeys = {
     doc: 'The largest Protocol Buffers message accepted. Keep it above object.size.maximum.',
     extremes: [51 * 2 ** 20],
   }),
-  'protobuf.pipeline.maximum': defineKey({
-    type: integer({ minimum: 1, maximum: 65_536 }),
-    default: 256,
-    doc: 'Requests of one Protocol Buffers connection that are worked on at once; the rest wait in the socket.',
-    extremes: [1],
-  }),
   'http.connections.maximum': defineKey({
     type: integer({ minimum: 1, maximum: 1_000_000 }),
     default: 20_000,

@@ -1,0 +1,6 @@
+export type { NodeFacts, ProcessFacts } from './node-facts.ts';
+export type { NodeStatus } from './node-status.ts';
+export type { MetricsPage } from './prometheus-text.ts';
+export { riakVersion, type Stats } from './riak-stats.ts';
+export { StartError, type StartErrorCode } from './start-error.ts';
+export { type HaleNode, type NodeParts, startNode } from './start-node.ts';

@@ -1,0 +1,55 @@
+/** `hale status`: how a node is, for people and for programs that watch it. */
+import type { NodeFacts } from './node-facts.ts';
+
+export interface NodeStatus {
+  readonly node: string;
+  readonly version: string;
+  readonly state: 'running' | 'stopping';
+  readonly uptime_seconds: number;
+  readonly members: readonly string[];
+  readonly ring_size: number;
+  readonly http: string;
+  readonly protobuf: string;
+  readonly storage: string;
+  /** `healthy`, or why writes are refused. */
+  readonly storage_health: string;
+  readonly requests: {
+    readonly in_progress: number;
+    readonly gets: number;
+    readonly puts: number;
+    readonly deletes: number;
+    readonly refused: number;
+  };
+  readonly connections: { readonly http: number; readonly protobuf: number };
+  readonly resident_memory_bytes?: number;
+  readonly pid?: number;
+}
+
+export function nodeStatus(facts: NodeFacts): NodeStatus {
+  const { metrics, http, protobuf, process } = facts;
+  return {
+    node: facts.name,
+    version: facts.version,
+    state: facts.state,
+    uptime_seconds: Math.floor(facts.uptimeMs / 1000),
+    members: facts.members,
+    ring_size: facts.ringSize,
+    http: http === undefined ? 'off' : addressText(http.address),
+    protobuf: protobuf === undefined ? 'off' : addressText(protobuf.address),
+    storage: facts.storageBackend,
+    storage_health: facts.storageFailure ?? 'healthy',
+    requests: {
+      in_progress: facts.requestsInProgress,
+      gets: metrics.gets.total,
+      puts: metrics.puts.total,
+      deletes: metrics.deletes.total,
+      refused: metrics.overloads.total,
+    },
+    connections: { http: http?.connections ?? 0, protobuf: protobuf?.connections ?? 0 },
+    ...(process === undefined ? {} : { resident_memory_bytes: process.residentMemory, pid: process.pid }),
+  };
+}
+
+function addressText({ host, port }: { readonly host: string; readonly port: number }): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}

@@ -1,0 +1,293 @@
+/**
+ * The composition root: builds a node from its configuration and from what the machine gives.
+ *
+ * engine → identity → group commit → key-value store → listeners. Started in this order, so that a listener
+ * never accepts what cannot be served; stopped in the reverse, so that nothing that was accepted is lost.
+ * What was started before a failure is closed again.
+ */
+import { createHttpHandler } from '../api/http/index.ts';
+import {
+  type Configuration,
+  configurationKeys,
+  formatAddress,
+  formatValue,
+  frameOverhead,
+  type HostAndPort,
+} from '../config/index.ts';
+import { SoloTopology } from '../core/topology/index.ts';
+import {
+  type Address,
+  type Environment,
+  type HttpListener,
+  type HttpServer,
+  type Instant,
+  NetworkError,
+  nodeIdOf,
+} from '../environment/index.ts';
+import { type KeyValueStore, LocalKeyValueStore } from '../kv/index.ts';
+import { GroupCommit, type StorageEngine, StorageError } from '../storage/index.ts';
+import { adminHandler } from './admin-api.ts';
+import { keyValueSettings } from './key-value-settings.ts';
+import type { NodeFacts, ProcessFacts } from './node-facts.ts';
+import { claimIdentity } from './node-identity.ts';
+import { NodeMetrics } from './node-metrics.ts';
+import { type NodeStatus, nodeStatus } from './node-status.ts';
+import { openEngine } from './open-engine.ts';
+import { type MetricsPage, prometheusText } from './prometheus-text.ts';
+import { ProtobufListener } from './protobuf-listener.ts';
+import { riakStats, riakVersion, type Stats } from './riak-stats.ts';
+import { StartError } from './start-error.ts';
+
+export interface NodeParts {
+  readonly environment: Environment;
+  /** Of the package, for people. */
+  readonly version: string;
+  /**
+   * A path for the operating system to a directory that exists, on which the caller holds a lock until the
+   * node has stopped. The memory engine needs none.
+   */
+  readonly dataDirectory?: string;
+  /** Instead of the engine that the configuration names. The node closes it. */
+  readonly engine?: StorageEngine;
+  /** Without it `listener.http.internal` must be off. */
+  readonly http?: HttpServer;
+  readonly processFacts?: () => ProcessFacts;
+}
+
+export interface HaleNode extends AsyncDisposable {
+  readonly name: string;
+  readonly store: KeyValueStore;
+  /** Where it listens; undefined for listeners that are off. */
+  readonly httpAddress: Address | undefined;
+  readonly protobufAddress: Address | undefined;
+  status(): NodeStatus;
+  stats(): Stats;
+  metrics(): Promise<MetricsPage>;
+  /**
+   * Drains and closes: accepts nothing new, lets requests in progress end within `drain_timeout`, syncs, and
+   * closes the engine. Every call returns the same promise.
+   */
+  stop(): Promise<void>;
+  /** Resolves when the node has stopped, whoever asked for it. */
+  readonly stopped: Promise<void>;
+}
+
+/** Rejects with `StartError`, having closed all that it had opened. */
+export async function startNode(configuration: Configuration, parts: NodeParts): Promise<HaleNode> {
+  const node = new RunningNode(configuration, parts);
+  try {
+    await node.start();
+    return node;
+  } catch (error) {
+    await node.stop();
+    throw startErrorOf(error);
+  }
+}
+
+function startErrorOf(error: unknown): unknown {
+  if (!(error instanceof StorageError)) return error;
+  return new StartError(error.code === 'locked' ? 'locked' : 'data', error.message, { cause: error });
+}
+
+interface ApiListener {
+  readonly address: Address;
+  readonly connections: number;
+  close(): Promise<void>;
+  destroy(): void;
+}
+
+class RunningNode implements HaleNode {
+  readonly name: string;
+  readonly stopped: Promise<void>;
+  readonly #configuration: Configuration;
+  readonly #parts: NodeParts;
+  readonly #metrics: NodeMetrics;
+  readonly #startedAt: Instant;
+  #engine: StorageEngine | undefined;
+  #commit: GroupCommit | undefined;
+  #store: LocalKeyValueStore | undefined;
+  #http: HttpListener | undefined;
+  #protobuf: ProtobufListener | undefined;
+  #stopping: Promise<void> | undefined;
+  #resolveStopped: () => void = () => undefined;
+
+  constructor(configuration: Configuration, parts: NodeParts) {
+    this.name = configuration.nodename;
+    this.#configuration = configuration;
+    this.#parts = parts;
+    this.#metrics = new NodeMetrics(parts.environment.timers);
+    this.#startedAt = parts.environment.clock.now();
+    this.stopped = new Promise((resolve) => {
+      this.#resolveStopped = resolve;
+    });
+  }
+
+  get store(): KeyValueStore {
+    return this.#store!;
+  }
+
+  get httpAddress(): Address | undefined {
+    return this.#http?.address;
+  }
+
+  get protobufAddress(): Address | undefined {
+    return this.#protobuf?.address;
+  }
+
+  async start(): Promise<void> {
+    const configuration = this.#configuration;
+    const { environment, engine, dataDirectory } = this.#parts;
+    const { nodename, ring_size } = configuration;
+    this.#engine = engine ?? (await openEngine(configuration, dataDirectory, environment));
+    await claimIdentity(this.#engine, { nodename, ring_size });
+    this.#commit = new GroupCommit(this.#engine, environment.tasks);
+    this.#store = await LocalKeyValueStore.open({
+      environment,
+      commit: this.#commit,
+      topology: new SoloTopology(nodeIdOf(nodename), ring_size),
+      observer: this.#metrics,
+      settings: keyValueSettings(configuration),
+    });
+    this.#metrics.start();
+    await this.#listenProtobuf(configuration['listener.protobuf.internal'], this.#store);
+    await this.#listenHttp(configuration['listener.http.internal'], this.#store);
+  }
+
+  async #listenProtobuf(address: HostAndPort | 'off', store: KeyValueStore): Promise<void> {
+    if (address === 'off') return;
+    const { network, tasks } = this.#parts.environment;
+    const metrics = this.#metrics;
+    const services = {
+      store,
+      serverInfo: { node: this.name, version: riakVersion },
+      limits: { frameBytesMax: this.#configuration['protobuf.frame.maximum'] },
+      observer: {
+        connectionOpened: () => metrics.protobufConnects.add(),
+        connectionClosed: () => undefined,
+        requestFinished: () => undefined,
+      },
+      tasks,
+    };
+    const connectionsMax = this.#configuration['protobuf.connections.maximum'];
+    this.#protobuf = await listening(address, 'listener.protobuf.internal', () =>
+      ProtobufListener.listen(network, address, services, connectionsMax),
+    );
+  }
+
+  async #listenHttp(address: HostAndPort | 'off', store: KeyValueStore): Promise<void> {
+    if (address === 'off') return;
+    const { http, environment } = this.#parts;
+    if (http === undefined)
+      throw new StartError('configuration', 'listener.http.internal must be "off" here');
+    const { clock, random, log, tasks } = environment;
+    const handler = createHttpHandler({
+      store,
+      stats: () => this.stats(),
+      admin: adminHandler(this.#adminActions(), tasks),
+      clock,
+      random,
+      log,
+      limits: { bodyBytesMax: this.#configuration['object.size.maximum'] + frameOverhead },
+    });
+    this.#http = await listening(address, 'listener.http.internal', () => http.listen(address, handler));
+  }
+
+  #adminActions() {
+    return {
+      status: () => this.status(),
+      configuration: () =>
+        Object.fromEntries(configurationKeys.map((key) => [key, formatValue(key, this.#configuration)])),
+      metrics: () => this.metrics(),
+      stop: () => this.#parts.environment.tasks.spawn('admin-stop', () => this.stop()),
+    };
+  }
+
+  status(): NodeStatus {
+    return nodeStatus(this.#facts());
+  }
+
+  stats(): Stats {
+    return riakStats(this.#facts());
+  }
+
+  metrics(): Promise<MetricsPage> {
+    return prometheusText(this.#facts());
+  }
+
+  #facts(): NodeFacts {
+    const { environment, version, processFacts } = this.#parts;
+    const health = this.#engine?.health;
+    return {
+      name: this.name,
+      version,
+      state: this.#stopping === undefined ? 'running' : 'stopping',
+      uptimeMs: environment.clock.now() - this.#startedAt,
+      ringSize: this.#configuration.ring_size,
+      members: [this.name],
+      storageBackend: this.#engine?.name ?? this.#configuration.storage_backend,
+      storageFailure: health?.kind === 'failing' ? health.error.message : undefined,
+      requestsInProgress: this.#store?.inProgress ?? 0,
+      http: this.#http,
+      protobuf: this.#protobuf,
+      metrics: this.#metrics,
+      commits: this.#commit?.stats ?? { batches: 0, writes: 0, bytes: 0, failedBatches: 0 },
+      process: processFacts?.(),
+    };
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+
+  async #stop(): Promise<void> {
+    const listeners: readonly ApiListener[] = [this.#http, this.#protobuf].filter((l) => l !== undefined);
+    const drained = await this.#withinDrainTimeout(async () => {
+      await Promise.all(listeners.map((listener) => listener.close()));
+      await this.#store?.close();
+    });
+    if (!drained) {
+      this.#parts.environment.log.warn('requests in progress were cut off', { node: this.name });
+      for (const listener of listeners) listener.destroy();
+      await this.#commit?.drain();
+    }
+    this.#metrics.stop();
+    await this.#engine?.close();
+    this.#resolveStopped();
+  }
+
+  /** False: `work` took longer than `drain_timeout`, and is left to itself. */
+  #withinDrainTimeout(work: () => Promise<void>): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      const timer = this.#parts.environment.timers.after(this.#configuration.drain_timeout, () =>
+        resolve(false),
+      );
+      work().then(
+        () => {
+          timer.cancel();
+          resolve(true);
+        },
+        (error: unknown) => {
+          timer.cancel();
+          reject(error);
+        },
+      );
+    });
+  }
+}
+
+/** Tells which listener failed, and where. */
+async function listening<L>(address: HostAndPort, key: string, listen: () => Promise<L>): Promise<L> {
+  try {
+    return await listen();
+  } catch (error) {
+    if (!(error instanceof NetworkError)) throw error;
+    const reason = error.code === 'address-in-use' ? 'is in use' : `cannot be listened on (${error.message})`;
+    const message = `${formatAddress(address)} ${reason}; set ${key} to another address`;
+    throw new StartError('address', message, { cause: error });
+  }
+}
