@@ -3,7 +3,7 @@
  * text: what stands here is part of the protocol, down to Erlang's way of printing a term.
  */
 import type { KvError, PropertyProblem } from '../../kv/index.ts';
-import { type ByteString, bytesOfText, textOfBytes, unreachable } from '../../stdx/index.ts';
+import { type ByteString, bytesOfText, unreachable } from '../../stdx/index.ts';
 import { type ProtoWriter, rpbErrorResp, writeFrame } from '../../wire/index.ts';
 
 export function writeError(writer: ProtoWriter, text: string): void {
@@ -35,7 +35,7 @@ export function emptyName(what: keyof typeof nounOf): string {
 }
 
 export function badSyncOnWrite(word: ByteString): string {
-  return `{sync_on_write_val_violation,${erlangBinary(textOfBytes(word))}}`;
+  return `{sync_on_write_val_violation,${erlangBinary(word)}}`;
 }
 
 /** For listings and properties of buckets; point requests say `no_type`. */
@@ -45,7 +45,7 @@ export function noBucketTypeNamed(type: string): string {
 
 /** For the properties of types. */
 export function invalidBucketType(type: ByteString): string {
-  return `Invalid bucket type: ${erlangBinary(textOfBytes(type))}`;
+  return `Invalid bucket type: ${erlangBinary(type)}`;
 }
 
 export function invalidProperties(problems: readonly PropertyProblem[]): string {
@@ -105,7 +105,7 @@ export function textOfBucketError(error: KvError): string {
 }
 
 /** Erlang prints a binary of printable characters as text, any other as its bytes. */
-function erlangBinary(text: string): string {
-  if (/^[\x20-\x7e]*$/.test(text)) return `<<"${text.replaceAll(/["\\]/g, '\\$&')}">>`;
-  return `<<${[...bytesOfText(text)].map((byte) => byte.charCodeAt(0)).join(',')}>>`;
+function erlangBinary(bytes: ByteString): string {
+  if (/^[\x20-\x7e]*$/.test(bytes)) return `<<"${bytes.replaceAll(/["\\]/g, '\\$&')}">>`;
+  return `<<${[...bytes].map((byte) => byte.charCodeAt(0)).join(',')}>>`;
 }
