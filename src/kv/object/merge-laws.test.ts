@@ -116,7 +116,7 @@ const histories: fc.Arbitrary<readonly Step[]> = fc.array(
     { weight: 6, arbitrary: deliveries },
     { weight: 1, arbitrary: forgettings },
   ),
-  { minLength: 1, maxLength: 24, size: "max" },
+  { minLength: 1, maxLength: 24, size: 'max' },
 );
 
 interface Told {
