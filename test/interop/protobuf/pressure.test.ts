@@ -151,11 +151,14 @@ test('a peer that asks and never reads is not read any more, and others are serv
   assert.equal(await greedy.ask(putFrame('big', big)), '0c');
   greedy.socket.pause();
   const get = encodeFrame(rpbGetReq, { bucket: byteLiteral('endless'), key: byteLiteral('big') });
+  // An unknown field makes the request large enough to fill the kernel's buffers soon.
+  const padded = Buffer.concat([get, Buffer.from('7ae807', 'hex'), Buffer.alloc(1000)]);
+  padded.writeUInt32BE(padded.length - 4);
+  const batch = Buffer.concat(Array.from({ length: 100 }, () => padded));
   const before = process.memoryUsage().arrayBuffers;
   let sent = 0;
   let isStuck = false;
-  for (; sent < 200_000 && !isStuck; sent += 1000) {
-    const batch = Buffer.concat(Array.from({ length: 1000 }, () => get));
+  for (; sent < 100_000 && !isStuck; sent += 100) {
     isStuck = !greedy.socket.write(batch) && (await isStillFull(greedy));
     assert.equal(await other.ask(ping), '02');
   }
@@ -182,7 +185,7 @@ test('drain: what is asked is answered, then connections end', async () => {
   await until(() => pulls.begun > begun, 'the listing is in progress');
   draining.service.drain();
   assert.equal(await idle.receive(), 'closed');
-  assert.equal(draining.service.connections, 1);
+  await until(() => draining.service.connections === 1, 'the idle one is gone');
   pulls.gate = undefined;
   open();
   assert.equal(await busy.receive(), '121001');
