@@ -51,6 +51,8 @@ export interface HttpExchange {
   /** Resolves when the peer has taken enough to go on, or has gone (see `signal`). */
   drained(): Promise<void>;
   end(): void;
+  /** Cuts the connection: the only way to say that a response which has begun cannot be completed. */
+  abort(): void;
 }
 
 export type HttpHandler = (exchange: HttpExchange) => void;

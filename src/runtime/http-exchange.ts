@@ -139,6 +139,10 @@ export class NodeHttpExchange implements HttpExchange {
     this.#watchStall();
   }
 
+  abort(): void {
+    this.#request.socket.destroy();
+  }
+
   #refuseBody(bytesMax: number): HttpBody | undefined {
     const { headers } = this;
     for (let at = 0; at + 1 < headers.length; at += 2) {

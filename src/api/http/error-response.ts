@@ -1,0 +1,91 @@
+/**
+ * The one translation of failures of the database into HTTP. Texts are Riak's where its clients or
+ * people's scripts know them. 503: try again, perhaps later or elsewhere; a write may have happened.
+ */
+import type { HttpExchange } from '../../environment/index.ts';
+import type { KvError, PropertyProblem, QuorumName } from '../../kv/index.ts';
+import { unreachable } from '../../stdx/index.ts';
+import { sendJson, sendPage, sendText } from './http-response.ts';
+
+export function sendError(exchange: HttpExchange, error: KvError): void {
+  switch (error.code) {
+    case 'notfound':
+      sendText(exchange, 404, 'not found\n');
+      return;
+    case 'match_found':
+      sendPage(exchange, 412);
+      return;
+    case 'modified':
+      sendPage(exchange, 409);
+      return;
+    case 'invalid_properties':
+      sendJson(exchange, 400, reasonsByProperty(error.problems));
+      return;
+    default: {
+      const { status, text } = errorText(error);
+      sendText(exchange, status, text);
+    }
+  }
+}
+
+type TextError = Exclude<
+  KvError,
+  { readonly code: 'notfound' | 'match_found' | 'modified' | 'invalid_properties' }
+>;
+
+export function errorText(error: TextError): { readonly status: number; readonly text: string } {
+  switch (error.code) {
+    case 'timeout':
+      return { status: 503, text: 'request timed out\n' };
+    case 'overload':
+      return { status: 503, text: 'overload\n' };
+    case 'stopping':
+      return { status: 503, text: 'The node is stopping.\n' };
+    case 'n_val_violation':
+      return {
+        status: 400,
+        text: `Specified w/dw/pw/node_confirms values invalid for bucket n value of ${error.nVal}\n`,
+      };
+    case 'quorum_unsatisfied':
+      return {
+        status: 503,
+        text: `${quorumLabel(error.quorum)}-value unsatisfied: ${error.got}/${error.wanted}\n`,
+      };
+    case 'insufficient_vnodes':
+    case 'insufficient_nodes':
+      return { status: 503, text: `${error.code}: ${error.up} up, ${error.needed} needed\n` };
+    case 'all_nodes_down':
+    case 'insufficient_vnodes_available':
+      return { status: 503, text: `${error.code}\n` };
+    case 'bad_context':
+      return { status: 400, text: 'X-Riak-Vclock is not a context that this database issued.\n' };
+    case 'bad_content':
+      return { status: 400, text: `${error.reason}\n` };
+    case 'bad_name':
+      return {
+        status: 400,
+        text: `The ${error.what} is ${error.reason === 'empty' ? 'empty' : 'too long'}.\n`,
+      };
+    case 'unknown_bucket_type':
+      return { status: 404, text: `Unknown bucket type: ${error.bucketType}` };
+    case 'too_large':
+      return { status: 413, text: `The object has ${error.bytes} bytes; ${error.bytesMax} are allowed.\n` };
+    case 'too_many_siblings':
+      return {
+        status: 400,
+        text: `The object has ${error.siblings} siblings; ${error.siblingsMax} are allowed.\n`,
+      };
+    case 'storage':
+      return { status: 503, text: `storage: ${error.reason}\n` };
+    default:
+      return unreachable(error);
+  }
+}
+
+function quorumLabel(quorum: QuorumName): string {
+  return quorum === 'node_confirms' ? quorum : quorum.toUpperCase();
+}
+
+function reasonsByProperty(problems: readonly PropertyProblem[]): Record<string, string> {
+  return Object.fromEntries(problems.map(({ property, reason }) => [property, reason]));
+}

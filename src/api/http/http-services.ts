@@ -1,0 +1,30 @@
+import type { HttpExchange, HttpHandler, Random, Tasks } from '../../environment/index.ts';
+import type { KeyValueStore } from '../../kv/index.ts';
+import type { QueryParameters } from './query-parameters.ts';
+import type { RequestHeaders } from './request-headers.ts';
+
+export interface HttpLimits {
+  /** A request body; the largest object and some slack. */
+  readonly bodyBytesMax: number;
+}
+
+/** What the HTTP API needs of the node. */
+export interface HttpServices {
+  readonly store: KeyValueStore;
+  /** The node's statistics by their Riak names, for `/stats`. */
+  readonly stats: () => Record<string, unknown>;
+  /** Answers what lies under `/admin`. Called for peers on a loopback address only. */
+  readonly admin?: HttpHandler;
+  readonly random: Random;
+  readonly tasks: Tasks;
+  readonly limits: HttpLimits;
+}
+
+/** A request whose head has been read, as the resources get it. */
+export interface HttpRequest<R> {
+  readonly exchange: HttpExchange;
+  readonly services: HttpServices;
+  readonly route: R;
+  readonly query: QueryParameters;
+  readonly headers: RequestHeaders;
+}

@@ -1,0 +1,125 @@
+/** Which resource a path names. Three styles reach the same objects; answers use the style of the request. */
+import { type ByteString, byteLiteral } from '../../stdx/index.ts';
+import type { LinkStyle } from './link-header.ts';
+
+const defaultType = byteLiteral('default');
+
+/** `types` for `/types/T/buckets/B/keys/K`, `buckets` without its first two segments, `riak` for `/riak/B/K`. */
+export type UrlStyle = 'types' | LinkStyle;
+
+export interface BucketRoute {
+  readonly style: UrlStyle;
+  readonly bucketType: ByteString;
+  readonly bucket: ByteString;
+}
+
+export type Route =
+  | { readonly kind: 'index' | 'ping' | 'stats' | 'admin' | 'unknown' }
+  /** A resource of Riak's that this version lacks. */
+  | { readonly kind: 'missing_feature'; readonly feature: string }
+  | { readonly kind: 'buckets'; readonly bucketType: ByteString }
+  | { readonly kind: 'type_properties'; readonly bucketType: ByteString }
+  | ({ readonly kind: 'bucket_properties' } & BucketRoute)
+  | ({ readonly kind: 'keys' } & BucketRoute)
+  | ({ readonly kind: 'legacy_bucket' } & BucketRoute)
+  | ({ readonly kind: 'object'; readonly key: ByteString } & BucketRoute);
+
+export function routeOf(segments: readonly ByteString[]): Route {
+  const first: string | undefined = segments[0];
+  switch (first) {
+    case undefined:
+      return { kind: 'index' };
+    case 'buckets':
+      return bucketsRoute(segments, 1, 'buckets', defaultType);
+    case 'types':
+      return typesRoute(segments);
+    case 'riak':
+      return legacyRoute(segments);
+    case 'ping':
+    case 'stats':
+      return segments.length === 1 ? { kind: first } : { kind: 'unknown' };
+    case 'admin':
+      return { kind: 'admin' };
+    case 'mapred':
+      return { kind: 'missing_feature', feature: 'MapReduce' };
+    default:
+      return { kind: 'unknown' };
+  }
+}
+
+/** The path of an object in the style of the request, for `Location`; all parts encoded by `encode`. */
+export function objectPath(
+  route: BucketRoute,
+  key: ByteString,
+  encode: (name: ByteString) => string,
+): string {
+  const bucket = encode(route.bucket);
+  switch (route.style) {
+    case 'riak':
+      return `/riak/${bucket}/${encode(key)}`;
+    case 'buckets':
+      return `/buckets/${bucket}/keys/${encode(key)}`;
+    case 'types':
+      return `/types/${encode(route.bucketType)}/buckets/${bucket}/keys/${encode(key)}`;
+  }
+}
+
+export function linkStyleOf(style: UrlStyle): LinkStyle {
+  return style === 'riak' ? 'riak' : 'buckets';
+}
+
+function typesRoute(segments: readonly ByteString[]): Route {
+  const bucketType = segments[1];
+  if (bucketType === undefined) return { kind: 'unknown' };
+  if (segments[2] === byteLiteral('props') && segments.length === 3) {
+    return { kind: 'type_properties', bucketType };
+  }
+  return segments[2] === byteLiteral('buckets')
+    ? bucketsRoute(segments, 3, 'types', bucketType)
+    : { kind: 'unknown' };
+}
+
+function bucketsRoute(
+  segments: readonly ByteString[],
+  from: number,
+  style: UrlStyle,
+  bucketType: ByteString,
+): Route {
+  const bucket = segments[from];
+  if (bucket === undefined) return { kind: 'buckets', bucketType };
+  const resource: string | undefined = segments[from + 1];
+  const rest = segments.length - from - 2;
+  switch (resource) {
+    case 'keys':
+      return keysRoute(segments, from + 2, { style, bucketType, bucket });
+    case 'props':
+      return rest === 0 ? { kind: 'bucket_properties', style, bucketType, bucket } : { kind: 'unknown' };
+    case 'index':
+      return { kind: 'missing_feature', feature: 'Querying secondary indexes' };
+    case 'query':
+      return { kind: 'missing_feature', feature: 'The query API' };
+    case 'counters':
+    case 'datatypes':
+      return { kind: 'missing_feature', feature: 'Data types' };
+    default:
+      return { kind: 'unknown' };
+  }
+}
+
+function keysRoute(segments: readonly ByteString[], from: number, bucketRoute: BucketRoute): Route {
+  const key = segments[from];
+  if (key === undefined) return { kind: 'keys', ...bucketRoute };
+  if (segments.length === from + 1) return { kind: 'object', key, ...bucketRoute };
+  const step: string = segments[from + 1]!;
+  return { kind: 'missing_feature', feature: step === 'preflist' ? 'Showing preflists' : 'Link walking' };
+}
+
+function legacyRoute(segments: readonly ByteString[]): Route {
+  const bucketType = defaultType;
+  const bucket = segments[1];
+  if (bucket === undefined) return { kind: 'buckets', bucketType };
+  const key = segments[2];
+  if (key === undefined) return { kind: 'legacy_bucket', style: 'riak', bucketType, bucket };
+  if (segments.length > 3) return { kind: 'missing_feature', feature: 'Link walking' };
+  return { kind: 'object', style: 'riak', bucketType, bucket, key };
+}

@@ -1,0 +1,38 @@
+/**
+ * Conditions of PUT, POST and DELETE. Two of them the store itself checks where it writes
+ * (`If-None-Match: *` and `X-Riak-If-Not-Modified`), so they are as strong as the store makes them. The
+ * others compare entity tags and dates, which the store does not know: they are read before the write,
+ * and another writer may come between.
+ */
+import { sendError } from './error-response.ts';
+import { sendPage, varyEncoding } from './http-response.ts';
+import type { HttpRequest } from './http-services.ts';
+import { storedObjectOf, validatorsOf } from './object-representation.ts';
+import { checkWrite } from './preconditions.ts';
+import { getRequestOf, type ObjectRoute } from './read-object.ts';
+import type { RequestHeaders } from './request-headers.ts';
+
+/** Calls `proceed` if the conditions hold; else the answer has been sent. Throws `QueryError`. */
+export function checkByReading(request: HttpRequest<ObjectRoute>, proceed: () => void): void {
+  const { exchange, services, headers } = request;
+  services.store.get(getRequestOf(request.route, request.query), (result) => {
+    if (result.kind === 'failed') return sendError(exchange, result.error);
+    const stored = result.kind === 'found' ? validatorsOf(storedObjectOf(result.object)) : undefined;
+    if (checkWrite(headers, stored) === 'proceed') proceed();
+    else sendPage(exchange, 412, 'Vary', varyEncoding);
+  });
+}
+
+export function createsOnly(headers: RequestHeaders): boolean {
+  return headers.ifNoneMatch === '*';
+}
+
+/** There is a condition that the store cannot check in the act of a put. */
+export function needsReadBeforePut(headers: RequestHeaders): boolean {
+  const { ifMatch, ifNoneMatch, ifUnmodifiedSince } = headers;
+  return (
+    ifMatch !== undefined ||
+    ifUnmodifiedSince !== undefined ||
+    (ifNoneMatch !== undefined && ifNoneMatch !== '*')
+  );
+}
