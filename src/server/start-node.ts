@@ -5,7 +5,7 @@
  * never accepts what cannot be served; stopped in the reverse, so that nothing that was accepted is lost.
  * What was started before a failure is closed again.
  */
-import { createHttpHandler } from '../api/http/index.ts';
+import { handleHttp } from '../api/http/index.ts';
 import {
   type Configuration,
   configurationKeys,
@@ -179,17 +179,18 @@ class RunningNode implements HaleNode {
     const { http, environment } = this.#parts;
     if (http === undefined)
       throw new StartError('configuration', 'listener.http.internal must be "off" here');
-    const { clock, random, log, tasks } = environment;
-    const handler = createHttpHandler({
+    const { random, tasks } = environment;
+    const services = {
       store,
       stats: () => this.stats(),
       admin: adminHandler(this.#adminActions(), tasks),
-      clock,
       random,
-      log,
+      tasks,
       limits: { bodyBytesMax: this.#configuration['object.size.maximum'] + frameOverhead },
-    });
-    this.#http = await listening(address, 'listener.http.internal', () => http.listen(address, handler));
+    };
+    this.#http = await listening(address, 'listener.http.internal', () =>
+      http.listen(address, (exchange) => handleHttp(exchange, services)),
+    );
   }
 
   #adminActions() {
