@@ -6,6 +6,7 @@
  * from a page), and those whose `Host` is a name that somebody could have pointed at this machine.
  */
 import { Buffer } from 'node:buffer';
+import { isLoopback } from '../api/http/index.ts';
 import type { HttpExchange, HttpHandler, Tasks } from '../environment/index.ts';
 import type { MetricsPage } from './prometheus-text.ts';
 
@@ -72,10 +73,6 @@ function refusalOf(exchange: HttpExchange): string | undefined {
   const host = headerOf(exchange, 'host') ?? '';
   if (!isLocalName(host)) return `administration does not answer to the name ${host}; use an IP address`;
   return undefined;
-}
-
-function isLoopback(address: string): boolean {
-  return address === '::1' || /^(?:::ffff:)?127\.\d+\.\d+\.\d+$/i.test(address);
 }
 
 /** `localhost` or an IP address, with or without a port: no name that a stranger's DNS could answer for. */

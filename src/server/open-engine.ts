@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer';
 import type { Configuration } from '../config/index.ts';
 import type { Environment } from '../environment/index.ts';
-import { openLevelEngine, openMemoryEngine, type StorageEngine } from '../storage/index.ts';
+import { openLevelEngine, type StorageEngine } from '../storage/index.ts';
 import { StartError } from './start-error.ts';
 
 const levelDirectory = 'leveldb';
@@ -18,7 +18,9 @@ export async function openEngine(
   dataDirectory: string | undefined,
   environment: Environment,
 ): Promise<StorageEngine> {
-  if (configuration.storage_backend === 'memory') return openMemoryEngine();
+  if (configuration.storage_backend === 'memory') {
+    throw new StartError('configuration', 'storage_backend = "memory" is not available');
+  }
   if (dataDirectory === undefined) {
     throw new StartError('configuration', 'storage_backend = "leveldb" needs a data directory');
   }

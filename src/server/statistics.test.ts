@@ -1,0 +1,146 @@
+/** What is shown of a node's facts: Riak's statistics, Prometheus' page, the status. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { NodeFacts } from './node-facts.ts';
+import { NodeMetrics } from './node-metrics.ts';
+import { nodeStatus } from './node-status.ts';
+import { prometheusText } from './prometheus-text.ts';
+import { riakStats } from './riak-stats.ts';
+
+function exampleFacts(): NodeFacts {
+  const metrics = new NodeMetrics({ after: () => ({ cancel: () => undefined }) });
+  metrics.getFinished(2, 'found', 100, 1);
+  metrics.getFinished(4, 'notfound', 0, 0);
+  metrics.getFinished(4, 'failed', 0, 0);
+  metrics.putFinished(1, 'stored', 50, 2);
+  metrics.deleteFinished(1, 'failed');
+  metrics.overloaded();
+  metrics.protobufConnects.add();
+  return {
+    name: 'hale@127.0.0.1',
+    version: '1.2.3',
+    state: 'running',
+    uptimeMs: 61_500,
+    ringSize: 64,
+    members: ['hale@127.0.0.1'],
+    storageBackend: 'memory',
+    storageFailure: undefined,
+    requestsInProgress: 3,
+    http: { address: { host: '::1', port: 8098 }, connections: 2 },
+    protobuf: undefined,
+    metrics,
+    commits: { batches: 4, writes: 9, bytes: 1000, failedBatches: 0 },
+    process: {
+      pid: 42,
+      runtimeVersion: '20.0.0',
+      cpuCount: 2,
+      loadAverages: [0.5, 1, 2],
+      machineMemoryTotal: 1000,
+      machineMemoryFree: 400,
+      residentMemory: 100,
+      heapTotal: 60,
+      heapUsed: 50,
+      externalMemory: 5,
+      bufferMemory: 4,
+      cpuSeconds: 1.5,
+    },
+  };
+}
+
+test('statistics have the names and shapes on which dashboards depend', () => {
+  const stats = riakStats(exampleFacts());
+  assert.equal(stats.node_gets, 3);
+  assert.equal(stats.node_gets_total, 3);
+  assert.equal(stats.node_puts_total, 1);
+  assert.equal(stats.node_get_fsm_errors_total, 1);
+  assert.equal(stats.node_get_fsm_rejected_total, 1);
+  assert.equal(stats.pbc_connects_total, 1);
+  assert.equal(stats.pbc_active, 0);
+  assert.equal(stats.nodename, 'hale@127.0.0.1');
+  assert.deepEqual(stats.ring_members, ['hale@127.0.0.1']);
+  assert.equal(stats.ring_num_partitions, 64);
+  assert.equal(stats.storage_backend, 'memory');
+  assert.equal(stats.riak_kv_version, '3.2.0');
+  assert.equal(stats.memory_total, 100);
+  assert.equal(stats.mem_allocated, 600);
+  assert.equal(stats.cpu_avg1, 128);
+  for (const suffix of ['mean', 'median', '95', '99', '100']) {
+    for (const name of [
+      'node_get_fsm_time',
+      'node_put_fsm_time',
+      'node_get_fsm_objsize',
+      'node_put_fsm_siblings',
+    ]) {
+      const value = stats[`${name}_${suffix}`];
+      assert.ok(
+        typeof value === 'number' && Number.isInteger(value) && value > 0,
+        `${name}_${suffix} ${value}`,
+      );
+    }
+  }
+  assert.ok(
+    (stats.node_get_fsm_time_100 as number) >= 4000 && (stats.node_get_fsm_time_100 as number) <= 5000,
+  );
+  assert.equal(stats.node_get_fsm_time_mean, 3333);
+});
+
+test('statistics without a process leave its numbers out', () => {
+  const stats = riakStats({ ...exampleFacts(), process: undefined });
+  assert.equal(stats.memory_total, undefined);
+  assert.equal(stats.node_gets, 3);
+});
+
+test("the metrics are in Prometheus' format, histograms cumulative", async () => {
+  const { contentType, text } = await prometheusText(exampleFacts());
+  assert.match(contentType, /^text\/plain/);
+  assert.match(text, /^# TYPE hale_gets_total counter$/m);
+  assert.match(text, /^hale_gets_total 3$/m);
+  assert.match(text, /^hale_requests_in_progress 3$/m);
+  assert.match(text, /^# TYPE hale_get_duration_seconds histogram$/m);
+  assert.match(text, /^hale_get_duration_seconds_bucket\{le="\+Inf"\} 3$/m);
+  assert.match(text, /^hale_get_duration_seconds_count 3$/m);
+  assert.match(text, /^hale_get_duration_seconds_sum 0\.01$/m);
+  const counts = [...text.matchAll(/^hale_get_duration_seconds_bucket\{le="([^"]+)"\} (\d+)$/gm)];
+  const bounds = counts.map(([, le]) => Number(le!.replace('+Inf', 'Infinity')));
+  assert.ok(counts.length > 20);
+  for (let i = 1; i < counts.length; i += 1) {
+    assert.ok(bounds[i]! > bounds[i - 1]!);
+    assert.ok(Number(counts[i]![2]) >= Number(counts[i - 1]![2]));
+  }
+  for (const line of text.trim().split('\n')) {
+    assert.match(line, /^(# (HELP|TYPE) [a-z_]+ .+|[a-z_]+(\{le="[^"]+"\})? [\d.e+-]+|)$/);
+  }
+});
+
+test('the status says where the node listens and how its storage is', () => {
+  const status = nodeStatus(exampleFacts());
+  assert.equal(status.http, '[::1]:8098');
+  assert.equal(status.protobuf, 'off');
+  assert.equal(status.uptime_seconds, 61);
+  assert.equal(status.storage_health, 'healthy');
+  assert.equal(status.requests.gets, 3);
+  assert.equal(status.pid, 42);
+  assert.equal(nodeStatus({ ...exampleFacts(), storageFailure: 'no space' }).storage_health, 'no space');
+});
+
+test('metrics sample themselves until they are stopped', () => {
+  let wake: (() => void) | undefined;
+  let cancelled = 0;
+  const metrics = new NodeMetrics({
+    after: (_delay, run) => {
+      wake = run;
+      return {
+        cancel: () => {
+          cancelled += 1;
+        },
+      };
+    },
+  });
+  metrics.gets.add(4);
+  metrics.start();
+  for (let tick = 0; tick < 13; tick += 1) wake!();
+  assert.equal(metrics.gets.recent, 0);
+  assert.equal(metrics.gets.total, 4);
+  metrics.stop();
+  assert.equal(cancelled, 1);
+});
