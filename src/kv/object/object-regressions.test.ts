@@ -216,6 +216,7 @@ test('collapse: the last modified, then the live one, then the greater bytes', (
   assert.deepEqual(of(content('live', 1), tombstone(2)), ['deleted']);
   assert.deepEqual(of(content('live', 2), tombstone(2)), ['live']);
   assert.deepEqual(of(tombstone(2), content('live', 2)), ['live']);
+  assert.deepEqual(of(content('', 2), tombstone(2)), [''], 'though the tombstone has the greater bytes');
   assert.deepEqual(of(content('aa', 1), content('ab', 1)), ['ab']);
   assert.deepEqual(of(content('ab', 1), content('aa', 1)), ['ab']);
 });
@@ -247,4 +248,12 @@ test('a pruned clock keeps every sibling, and its dots', () => {
   assert.deepEqual(VersionedObject.decode(Buffer.from(small.bytes)).dots, object.dots);
   assert.deepEqual(values(mergeObjects(small, object)), ['x', 'y']);
   assert.equal(pruned(small, limits, 100), small);
+});
+
+test('M1: a version whose clock was pruned keeps its sibling beside a newer clock that never saw its write', () => {
+  const seen = nothing.with({ actor: b1, counter: 1 }, 0);
+  const prunedAway = makeObject(seen, [{ dot: { actor: a1, counter: 1 }, content: content('x') }]);
+  const newer = put(undefined, b1, nothing, 'y', { context: seen, dot: { actor: b1, counter: 2 } });
+  assert.deepEqual(values(mergeObjects(prunedAway, newer)), ['x', 'y']);
+  assert.deepEqual(values(mergeObjects(newer, prunedAway)), ['x', 'y']);
 });
