@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { test } from 'node:test';
+import { modules, publicSubpaths } from './layer-table.ts';
+import { repositoryRoot } from './source-files.ts';
+
+const read = (file: string): string => readFileSync(path.join(repositoryRoot, file), 'utf8');
+
+interface Manifest {
+  readonly dependencies: Readonly<Record<string, string>>;
+  readonly devDependencies: Readonly<Record<string, string>>;
+  readonly exports: Readonly<Record<string, unknown>>;
+  readonly scripts: Readonly<Record<string, string>>;
+}
+const manifest = JSON.parse(read('package.json')) as Manifest;
+
+test('.ci/run runs the test command of the README', () => {
+  const command = read('.ci/run').trimEnd().split('\n').at(-1)!;
+  assert.ok(read('README.md').split('\n').includes(command), `README.md has no line '${command}'`);
+});
+
+test('the lock file names no registry host', () => {
+  assert.doesNotMatch(read('package-lock.json'), /"resolved"/);
+});
+
+test('every dependency is in the layer table, and the other way round', () => {
+  const allowed = [...modules.values()].flatMap((row) => row.packages ?? []);
+  assert.deepEqual([...new Set(allowed)].sort(), Object.keys(manifest.dependencies).sort());
+});
+
+test('every dependency is recorded in docs/decisions.md', () => {
+  const decisions = read('docs/decisions.md');
+  for (const name of [...Object.keys(manifest.dependencies), ...Object.keys(manifest.devDependencies)]) {
+    assert.ok(decisions.includes(`| \`${name}\` |`), `docs/decisions.md has no row for ${name}`);
+  }
+});
+
+test('every exported subpath is public in the layer table', () => {
+  for (const subpath of Object.keys(manifest.exports)) {
+    if (subpath.endsWith('.json')) continue;
+    assert.ok(publicSubpaths.has(path.posix.join('hale', subpath)), `${subpath} is not in publicSubpaths`);
+  }
+});
+
+test('every npm command that CONTRIBUTING.md names exists', () => {
+  const named = [...read('CONTRIBUTING.md').matchAll(/npm run ([a-z:]+)/g)].map(([, name]) => name!);
+  assert.ok(named.length >= 5, 'CONTRIBUTING.md names the commands');
+  for (const name of named) assert.ok(name in manifest.scripts, `no script '${name}'`);
+});
