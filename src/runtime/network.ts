@@ -170,8 +170,10 @@ export class MachineNetwork implements Network {
 
   #closeServer(server: Server): Promise<void> {
     if (!this.#servers.delete(server)) return Promise.resolve();
+    // Its callback would wait for the connections too. The listening socket itself is closed at once.
+    server.close();
     return new Promise((resolve) => {
-      server.close(() => resolve());
+      setImmediate(resolve);
     });
   }
 }
