@@ -15,7 +15,7 @@ const clocks = fc
   .uniqueArray(fc.record({ actor, counter: fc.integer({ min: 1, max: 400 }), seconds: fc.nat() }), {
     selector: (entry) => entry.actor,
   })
-  .map(VersionVector.of);
+  .map((entries) => VersionVector.of(entries));
 const contents = fc.oneof(
   fc.constant(tombstoneContent(byteLiteral('tag'), 7)),
   fc.uint8Array({ maxLength: 300, size: 'max' }).map((value) => {
