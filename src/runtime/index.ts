@@ -9,3 +9,4 @@ export { defaultHttpServerLimits, type HttpServerLimits, NodeHttpServer } from '
 export { type LogLevel, type LogOptions, openLog, silentLog } from './log.ts';
 export type { NetworkOptions } from './network.ts';
 export { type NodeEnvironment, type NodeEnvironmentOptions, nodeEnvironment } from './node-environment.ts';
+export { isRunning, type ProcessIdentity } from './process-identity.ts';
