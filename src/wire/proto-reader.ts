@@ -58,6 +58,11 @@ export class ProtoReader {
         this.position = position + 1;
         return first;
       }
+      // Two bytes hold the length of most values.
+      if (position + 1 < end && bytes[position + 1]! < 0x80) {
+        this.position = position + 2;
+        return (first & 0x7f) | (bytes[position + 1]! << 7);
+      }
     }
     let result = 0;
     const limit = Math.min(end, position + varintBytesMax);

@@ -56,6 +56,8 @@ const tagIndex = 0x52;
 const tagDeleted = 0x58;
 const fieldMax = tagDeleted >>> 3;
 
+/** Up to here copying by hand is cheaper than a call. */
+const shortBytes = 40;
 const microsPerSecond = 1_000_000;
 const secondsMax = 0xffff_ffff;
 
@@ -416,16 +418,18 @@ function writeHead(out: Buffer, at: number, tag: number, length: number): number
 
 function writeText(out: Buffer, at: number, tag: number, text: ByteString | undefined): number {
   if (text === undefined) return at;
-  const start = writeHead(out, at, tag, text.length);
-  return start + out.write(text, start, 'latin1');
+  const { length } = text;
+  const start = writeHead(out, at, tag, length);
+  if (length > shortBytes) return start + out.write(text, start, 'latin1');
+  for (let i = 0; i < length; i += 1) out[start + i] = text.charCodeAt(i);
+  return start + length;
 }
 
 function writeSpan(out: Buffer, at: number, tag: number, from: Uint8Array, field: Span): number {
   if (field.start < 0) return at;
   const length = field.end - field.start;
   const start = writeHead(out, at, tag, length);
-  // A copy by hand is cheaper than the call for short fields.
-  if (length < 32) for (let i = 0; i < length; i += 1) out[start + i] = from[field.start + i]!;
+  if (length <= shortBytes) for (let i = 0; i < length; i += 1) out[start + i] = from[field.start + i]!;
   else out.set(from.subarray(field.start, field.end), start);
   return start + length;
 }
