@@ -1,4 +1,5 @@
 /** `hale ping`, `status` and `stop`: a running node, over its HTTP listener. */
+import { isRunning } from '../runtime/index.ts';
 import { CommandFailure, exitCodes } from './exit-codes.ts';
 import { nodeUrl, requestOf, responseProblem } from './http-request.ts';
 import { table } from './table.ts';
@@ -29,13 +30,17 @@ function cell(value: unknown): string {
     .join(', ');
 }
 
-/** Asks the node to drain and stop, and waits until it no longer answers. */
+/**
+ * Asks the node to drain and stop, and waits until its process has ended: then its data and its ports are
+ * free. (Administration is for callers on the same machine, so the process can be seen.)
+ */
 export async function stopNode(terminal: Terminal, options: { at: string; waitMs: number }): Promise<void> {
   const node = nodeUrl(options.at);
   const response = await requestOf(node, { method: 'POST', path: `${adminPath}/stop` });
   if (response.status !== 202) throw new CommandFailure(exitCodes.failure, responseProblem(response));
+  const { pid } = JSON.parse(response.body.toString('utf8')) as { readonly pid?: number };
   const deadline = performance.now() + options.waitMs;
-  while (await isAnswering(node)) {
+  while (pid === undefined ? await isAnswering(node) : isRunning({ pid, startTime: undefined })) {
     if (performance.now() > deadline) {
       throw new CommandFailure(exitCodes.failure, `still stopping after ${options.waitMs} ms`);
     }

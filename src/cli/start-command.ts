@@ -95,6 +95,7 @@ async function startedNode(
       version: packageVersion(),
       http,
       processFacts,
+      ownProcess: process.pid,
       ...directory,
     });
   } catch (error) {

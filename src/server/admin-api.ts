@@ -15,8 +15,8 @@ export interface AdminActions {
   /** Key → canonical text of every value of the configuration. */
   configuration(): unknown;
   metrics(): Promise<MetricsPage>;
-  /** Begins to stop; returns at once. */
-  stop(): void;
+  /** Begins to stop; returns at once, with what to answer. The answer still leaves. */
+  stop(): unknown;
 }
 
 interface AdminRoute {
@@ -45,10 +45,7 @@ export function adminHandler(actions: AdminActions, tasks: Tasks): HttpHandler {
       'stop',
       {
         method: 'POST',
-        answer: (exchange) => {
-          respondJson(exchange, 202, { state: 'stopping' });
-          actions.stop();
-        },
+        answer: (exchange) => respondJson(exchange, 202, actions.stop()),
       },
     ],
   ]);

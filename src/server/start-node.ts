@@ -52,6 +52,8 @@ export interface NodeParts {
   /** Without it `listener.http.internal` must be off. */
   readonly http?: HttpServer;
   readonly processFacts?: () => ProcessFacts;
+  /** The id of the process that ends when the node has stopped: who asks the node to stop may wait for it. */
+  readonly ownProcess?: number;
 }
 
 export interface HaleNode extends AsyncDisposable {
@@ -199,7 +201,10 @@ class RunningNode implements HaleNode {
       configuration: () =>
         Object.fromEntries(configurationKeys.map((key) => [key, formatValue(key, this.#configuration)])),
       metrics: () => this.metrics(),
-      stop: () => this.#parts.environment.tasks.spawn('admin-stop', () => this.stop()),
+      stop: () => {
+        this.#parts.environment.tasks.spawn('admin-stop', () => this.stop());
+        return { state: 'stopping', pid: this.#parts.ownProcess };
+      },
     };
   }
 

@@ -1,0 +1,118 @@
+/** Runs the `hale` command as the real process it is. */
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const mainFile = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+const readyMsMax = 20_000;
+
+export interface Finished {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+export class HaleProcess {
+  readonly #child: ChildProcess;
+  readonly #finished: Promise<Finished>;
+  #out = '';
+  #err = '';
+
+  constructor(args: readonly string[], options: { readonly cwd: string; readonly env?: NodeJS.ProcessEnv }) {
+    const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('HALE_'));
+    this.#child = spawn(process.execPath, [mainFile, ...args], {
+      cwd: options.cwd,
+      env: { ...Object.fromEntries(inherited), ...options.env },
+      stdio: ['pipe', 'pipe', 'pipe'],
+    });
+    this.#child.stdout!.setEncoding('utf8').on('data', (text: string) => {
+      this.#out += text;
+    });
+    this.#child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+      this.#err += text;
+    });
+    this.#finished = once(this.#child, 'close').then(([code, signal]) => ({
+      code: code as number | null,
+      signal: signal as NodeJS.Signals | null,
+      out: this.#out,
+      err: this.#err,
+    }));
+  }
+
+  get pid(): number {
+    return this.#child.pid!;
+  }
+
+  get out(): string {
+    return this.#out;
+  }
+
+  /** Writes to its standard input and closes it. */
+  input(text: string): this {
+    this.#child.stdin!.end(text);
+    return this;
+  }
+
+  finished(): Promise<Finished> {
+    return this.#finished;
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
+  /** Resolves at the line `ready`. */
+  async ready(): Promise<void> {
+    const child = this.#child;
+    const deadline = Date.now() + readyMsMax;
+    while (!/^ready$/m.test(this.#out)) {
+      const ended = child.exitCode !== null || child.signalCode !== null;
+      assert.ok(!ended && Date.now() < deadline, `not ready: ${this.#out}${this.#err}`);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+  }
+
+  /** `http://host:port` of the banner. */
+  get url(): string {
+    return /http {2,}(http:\S+)/.exec(this.#out)![1]!;
+  }
+
+  get protobufPort(): number {
+    return Number(/protocol buffers {2,}\S+:(\d+)/.exec(this.#out)![1]);
+  }
+}
+
+/** A directory of its own, and processes that do not outlive the test. */
+export class HaleSandbox {
+  readonly directory = mkdtempSync(path.join(tmpdir(), 'hale-e2e-'));
+  readonly #processes: HaleProcess[] = [];
+
+  hale(args: readonly string[], env: NodeJS.ProcessEnv = {}): HaleProcess {
+    const started = new HaleProcess(args, { cwd: this.directory, env });
+    this.#processes.push(started);
+    return started;
+  }
+
+  /** Runs a command to its end. */
+  run(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Finished> {
+    return this.hale(args, env).input('').finished();
+  }
+
+  /** A node on free ports, ready; its data is `data` in this directory unless the arguments say otherwise. */
+  async start(...args: readonly string[]): Promise<HaleProcess> {
+    const node = this.hale(['start', '--http', '127.0.0.1:0', '--pb', '127.0.0.1:0', ...args]);
+    await node.ready();
+    return node;
+  }
+
+  async close(): Promise<void> {
+    for (const started of this.#processes) started.signal('SIGKILL');
+    await Promise.all(this.#processes.map((started) => started.finished()));
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}
