@@ -7,3 +7,8 @@ export class DecodeError extends Error {
     this.reason = reason;
   }
 }
+
+/** The bytes are not a well-formed RpbContent. */
+export class ContentError extends DecodeError {
+  override readonly name = 'ContentError';
+}

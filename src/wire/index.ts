@@ -1,4 +1,4 @@
-export { DecodeError } from './decode-error.ts';
+export { ContentError, DecodeError } from './decode-error.ts';
 export { FrameError, FrameReader, frameHeadBytes } from './frame-reader.ts';
 export { messageCatalogue, messageOfCode } from './message-catalogue.ts';
 export { decodeMessage, encodeFrame, encodeMessage, messageDepthMax, writeFrame } from './message-codec.ts';
@@ -17,7 +17,6 @@ export { ProtoReader } from './proto-reader.ts';
 export { ProtoWriter, varintSize, writeVarint } from './proto-writer.ts';
 export {
   type Content,
-  ContentError,
   decodeContent,
   encodeContent,
   headOfContent,

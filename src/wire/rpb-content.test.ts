@@ -3,9 +3,9 @@ import { Buffer } from 'node:buffer';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { type ByteString, byteLiteral } from '../stdx/index.ts';
+import { ContentError } from './decode-error.ts';
 import {
   type Content,
-  ContentError,
   decodeContent,
   encodeContent,
   headOfContent,

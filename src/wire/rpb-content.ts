@@ -8,7 +8,24 @@
  */
 import { Buffer } from 'node:buffer';
 import { assert, type ByteString, byteStringOf } from '../stdx/index.ts';
-import { DecodeError } from './decode-error.ts';
+import {
+  type ContentScan,
+  type LinkSpans,
+  type PairSpans,
+  type Span,
+  scanContent,
+  tagCharset,
+  tagContentEncoding,
+  tagContentType,
+  tagDeleted,
+  tagIndex,
+  tagLastMod,
+  tagLastModUsecs,
+  tagLink,
+  tagUserMeta,
+  tagValue,
+  tagVtag,
+} from './content-scan.ts';
 import { ProtoReader } from './proto-reader.ts';
 import { varintSize, writeVarint } from './proto-writer.ts';
 
@@ -37,29 +54,11 @@ export interface Content {
   readonly deleted: boolean;
 }
 
-/** The bytes are not a well-formed RpbContent. */
-export class ContentError extends DecodeError {
-  override readonly name = 'ContentError';
-}
-
-// Tags: field number << 3 | wire type.
-const tagValue = 0x0a;
-const tagContentType = 0x12;
-const tagCharset = 0x1a;
-const tagContentEncoding = 0x22;
-const tagVtag = 0x2a;
-const tagLink = 0x32;
-const tagLastMod = 0x38;
-const tagLastModUsecs = 0x40;
-const tagUserMeta = 0x4a;
-const tagIndex = 0x52;
-const tagDeleted = 0x58;
-const fieldMax = tagDeleted >>> 3;
-
 /** Up to here copying by hand is cheaper than a call. */
 const shortBytes = 40;
 const microsPerSecond = 1_000_000;
 const secondsMax = 0xffff_ffff;
+const empty = '' as ByteString;
 
 /**
  * The client's content as the coordinator stores it: canonical, its vtag and last-modified replaced.
@@ -181,152 +180,6 @@ export function encodeContent(content: Content): Buffer {
   return out;
 }
 
-// --- reading to offsets -------------------------------------------------------------------------
-
-/** Offsets of a field's bytes; `start` is -1 if it is absent. */
-interface Span {
-  readonly start: number;
-  readonly end: number;
-}
-
-interface PairSpans {
-  readonly key: Span;
-  readonly value: Span;
-}
-
-interface LinkSpans {
-  readonly bucket: Span;
-  readonly key: Span;
-  readonly tag: Span;
-}
-
-interface ContentScan {
-  value: Span;
-  contentType: Span;
-  charset: Span;
-  contentEncoding: Span;
-  vtag: Span;
-  /** Whole seconds, -1 if absent; and the microseconds beside them. */
-  seconds: number;
-  micros: number;
-  deleted: boolean;
-  links: LinkSpans[];
-  userMeta: PairSpans[];
-  indexes: PairSpans[];
-}
-
-const absent: Span = { start: -1, end: -1 };
-const none: never[] = [];
-const empty = '' as ByteString;
-
-function scanContent(bytes: Uint8Array, start: number, end: number): ContentScan {
-  try {
-    return scanFields(new ProtoReader(bytes, start, end));
-  } catch (error) {
-    if (error instanceof DecodeError) throw new ContentError(error.reason);
-    throw error;
-  }
-}
-
-function scanFields(reader: ProtoReader): ContentScan {
-  const scan: ContentScan = {
-    value: absent,
-    contentType: absent,
-    charset: absent,
-    contentEncoding: absent,
-    vtag: absent,
-    seconds: -1,
-    micros: 0,
-    deleted: false,
-    links: none,
-    userMeta: none,
-    indexes: none,
-  };
-  while (!reader.atEnd) {
-    const tag = reader.tag();
-    switch (tag) {
-      case tagValue:
-        scan.value = span(reader);
-        break;
-      case tagContentType:
-        scan.contentType = span(reader);
-        break;
-      case tagCharset:
-        scan.charset = span(reader);
-        break;
-      case tagContentEncoding:
-        scan.contentEncoding = span(reader);
-        break;
-      case tagVtag:
-        scan.vtag = span(reader);
-        break;
-      case tagLink:
-        scan.links = appended(scan.links, scanLink(reader));
-        break;
-      case tagLastMod:
-        scan.seconds = reader.uint32();
-        break;
-      case tagLastModUsecs:
-        scan.micros = reader.uint32();
-        break;
-      case tagUserMeta:
-        scan.userMeta = appended(scan.userMeta, scanPair(reader));
-        break;
-      case tagIndex:
-        scan.indexes = appended(scan.indexes, scanPair(reader));
-        break;
-      case tagDeleted:
-        scan.deleted = reader.bool();
-        break;
-      default:
-        if (tag >>> 3 <= fieldMax) throw new DecodeError(`wrong wire type in content field ${tag >>> 3}`);
-        reader.skip(tag);
-    }
-  }
-  if (scan.value === absent) throw new DecodeError('content without value');
-  return scan;
-}
-
-/** Adds to a list of its own; the shared empty list, which spares most contents three arrays, stays empty. */
-function appended<T>(list: T[], item: T): T[] {
-  if (list.length === 0) return [item];
-  list.push(item);
-  return list;
-}
-
-function span(reader: ProtoReader): Span {
-  const length = reader.length();
-  const start = reader.position;
-  reader.position = start + length;
-  return { start, end: start + length };
-}
-
-function scanPair(reader: ProtoReader): PairSpans {
-  const [key, value] = scanParts(reader, 2);
-  if (key === undefined || key === absent) throw new DecodeError('pair without key');
-  return { key, value: value ?? absent };
-}
-
-function scanLink(reader: ProtoReader): LinkSpans {
-  const [bucket, key, tag] = scanParts(reader, 3);
-  return { bucket: bucket ?? absent, key: key ?? absent, tag: tag ?? absent };
-}
-
-/** A nested message whose fields 1 to `count` are bytes. */
-function scanParts(reader: ProtoReader, count: number): Span[] {
-  const { start, end } = span(reader);
-  const nested = new ProtoReader(reader.bytes, start, end);
-  const parts: Span[] = new Array<Span>(count).fill(absent);
-  while (!nested.atEnd) {
-    const tag = nested.tag();
-    const field = tag >>> 3;
-    if (field > count) nested.skip(tag);
-    else if ((tag & 7) !== 2) throw new DecodeError('wrong wire type in link or pair');
-    else parts[field - 1] = span(nested);
-  }
-  return parts;
-}
-
 /** The offset after the value of a stored content. */
 function afterValue(content: Buffer): number {
   assert(content[0] === tagValue, 'a stored content begins with its value');
@@ -334,8 +187,6 @@ function afterValue(content: Buffer): number {
   const length = reader.length();
   return reader.position + length;
 }
-
-// --- writing --------------------------------------------------------------------------------------
 
 interface Stamp {
   readonly vtag: ByteString;

@@ -3,7 +3,7 @@
  * text: what stands here is part of the protocol, down to Erlang's way of printing a term.
  */
 import type { KvError, PropertyProblem } from '../../kv/index.ts';
-import { type ByteString, bytesOfText, unreachable } from '../../stdx/index.ts';
+import { type ByteString, bufferOf, bytesOfText, unreachable } from '../../stdx/index.ts';
 import { type ProtoWriter, rpbErrorResp, writeFrame } from '../../wire/index.ts';
 
 export function writeError(writer: ProtoWriter, text: string): void {
@@ -107,5 +107,5 @@ export function textOfBucketError(error: KvError): string {
 /** Erlang prints a binary of printable characters as text, any other as its bytes. */
 function erlangBinary(bytes: ByteString): string {
   if (/^[\x20-\x7e]*$/.test(bytes)) return `<<"${bytes.replaceAll(/["\\]/g, '\\$&')}">>`;
-  return `<<${[...bytes].map((byte) => byte.charCodeAt(0)).join(',')}>>`;
+  return `<<${[...bufferOf(bytes)].join(',')}>>`;
 }
