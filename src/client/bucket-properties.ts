@@ -1,0 +1,28 @@
+import type { Quorum } from './call-options.ts';
+
+/** How a bucket replicates and what it keeps, by the names that Riak's users know. */
+export interface BucketProperties {
+  /** Replicas of each object. */
+  readonly n_val: number;
+  /** Keep concurrent writes as siblings; otherwise the one with the latest time stays. */
+  readonly allow_mult: boolean;
+  /** Do not compare versions at all: the last write to arrive stays. */
+  readonly last_write_wins: boolean;
+  readonly r: Quorum;
+  readonly w: Quorum;
+  readonly dw: Quorum;
+  readonly rw: Quorum;
+  readonly pr: Quorum;
+  readonly pw: Quorum;
+  readonly basic_quorum: boolean;
+  readonly notfound_ok: boolean;
+  /** Distinct nodes that must confirm. Absent: the node does not tell. */
+  readonly node_confirms?: Quorum;
+  /** Clock pruning: ages in seconds, sizes in entries. */
+  readonly old_vclock: number;
+  readonly young_vclock: number;
+  readonly big_vclock: number;
+  readonly small_vclock: number;
+}
+
+export type BucketPropertyChanges = Partial<BucketProperties>;

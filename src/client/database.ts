@@ -1,0 +1,121 @@
+/**
+ * The database as an application sees it: the same whether a node runs in its process or elsewhere.
+ * Every method rejects with a `HaleError`.
+ */
+import type { StandardSchemaV1 } from '@standard-schema/spec';
+import type { BucketProperties, BucketPropertyChanges } from './bucket-properties.ts';
+import type { CallOptions, ReadOptions, WriteOptions } from './call-options.ts';
+import type { Context } from './context.ts';
+import type { Entry, IndexInput, MetadataInput, Sibling, SiblingEntry } from './entry.ts';
+
+/** `latest`: the sibling written last by its coordinator's clock stays; the others are lost. */
+export type Merge<T> = 'latest' | ((siblings: readonly Sibling<T>[]) => T);
+
+export interface BucketOptions<In, Out> {
+  /** The bucket type; `default`, the untyped namespace, if absent. */
+  readonly type?: string;
+  /**
+   * Makes one value of concurrent ones; must not depend on their order. Called on reads and updates;
+   * the next write stores what it made. Without it, a read that meets siblings fails with `siblings`.
+   */
+  readonly merge?: Merge<Out>;
+  /** Index entries of every value that is written and not given others. */
+  readonly indexes?: (value: In) => IndexInput;
+}
+
+export interface SchemaBucketOptions<Schema extends StandardSchemaV1>
+  extends BucketOptions<StandardSchemaV1.InferInput<Schema>, StandardSchemaV1.InferOutput<Schema>> {
+  /**
+   * Checks every value that is written, which is stored as given; and every value that is read, which
+   * is returned as the schema makes it. Any Standard Schema: zod, valibot, arktype.
+   */
+  readonly schema: Schema;
+}
+
+export interface PutOptions extends WriteOptions {
+  /** Write only if nothing is stored; otherwise `exists`. Two writers at once may both succeed. */
+  readonly ifAbsent?: boolean;
+  /** Write only if this version is stored; otherwise `changed`. Two writers at once may both succeed. */
+  readonly ifUnchanged?: Context;
+  /** The version that this value replaces. Without it the write is concurrent with what is stored. */
+  readonly context?: Context;
+  readonly contentType?: string;
+  readonly metadata?: MetadataInput;
+  readonly indexes?: IndexInput;
+}
+
+export interface UpdateOptions extends WriteOptions, ReadOptions {
+  /** Replaces the metadata, which otherwise stays. */
+  readonly metadata?: MetadataInput;
+  /** Replaces the index entries, which otherwise stay, unless the bucket derives them. */
+  readonly indexes?: IndexInput;
+}
+
+export interface DeleteOptions extends WriteOptions {
+  /** Delete just this version; what was written concurrently stays. */
+  readonly context?: Context;
+}
+
+export interface Bucket<In, Out = In> {
+  readonly name: string;
+  readonly type: string;
+  /** Undefined: nothing is stored. */
+  get(key: string, options?: ReadOptions): Promise<Out | undefined>;
+  /** The value with its metadata and context. */
+  entry(key: string, options?: ReadOptions): Promise<Entry<Out> | undefined>;
+  /** All concurrent values, unmerged. A deleted object may answer with none, and a context. */
+  siblings(key: string, options?: ReadOptions): Promise<SiblingEntry<Out> | undefined>;
+  /**
+   * One write, no read. Where the bucket keeps siblings, a put without `context` or `ifUnchanged` makes
+   * one beside what is stored: use `update` to replace.
+   */
+  put(key: string, value: In, options?: PutOptions): Promise<void>;
+  /** Stores under a new key made by the database, and returns it. */
+  add(value: In, options?: Omit<PutOptions, 'ifAbsent' | 'ifUnchanged' | 'context'>): Promise<string>;
+  /**
+   * Reads, merges siblings, calls `change`, and writes if nobody wrote in between; otherwise begins
+   * again, so `change` may run several times and must have no other effect. Undefined from `change`
+   * means: leave it. Resolves to the value as stored. A write with unknown outcome is not repeated.
+   *
+   * Two updates at the same instant may both pass the check: a bucket that keeps siblings merges
+   * them at the next read, another keeps the later.
+   */
+  update(
+    key: string,
+    change: (current: Out | undefined) => In | undefined | Promise<In | undefined>,
+    options?: UpdateOptions,
+  ): Promise<Out | undefined>;
+  /** Deleting what is not there succeeds. */
+  delete(key: string, options?: DeleteOptions): Promise<void>;
+  /**
+   * Every key, in no order, read as UTF-8. Keys deleted a moment ago may be among them. Leaving the
+   * loop releases the cursor.
+   */
+  keys(options?: CallOptions): AsyncIterableIterator<string>;
+  properties(options?: CallOptions): Promise<BucketProperties>;
+  /** Changes the properties given; durable when resolved. */
+  setProperties(changes: BucketPropertyChanges, options?: CallOptions): Promise<void>;
+  /** Back to those of the bucket type. */
+  resetProperties(options?: CallOptions): Promise<void>;
+}
+
+export interface Database extends AsyncDisposable {
+  /** JSON values, checked by a schema. */
+  bucket<Schema extends StandardSchemaV1>(
+    name: string,
+    options: SchemaBucketOptions<Schema>,
+  ): Bucket<StandardSchemaV1.InferInput<Schema>, StandardSchemaV1.InferOutput<Schema>>;
+  /** JSON values that are trusted to be of type `T`. */
+  bucket<T = unknown>(
+    name: string,
+    options?: BucketOptions<T, T> & { readonly schema?: undefined },
+  ): Bucket<T>;
+  /** Raw bytes. */
+  bytes(name: string, options?: BucketOptions<Uint8Array, Uint8Array>): Bucket<Uint8Array>;
+  /** Buckets of a type (`default` if absent) that hold at least one key. Expensive. */
+  buckets(options?: CallOptions & { readonly type?: string }): AsyncIterableIterator<string>;
+  /** Resolves if a node answers. */
+  ping(options?: CallOptions): Promise<void>;
+  /** Idempotent. Calls in progress reject with `closed`. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,77 @@
+/**
+ * The way to a database, for the typed interface above it: over a network (`remote/`) or straight
+ * into a node of the same process. Names are bytes here, values are encoded, and a version is what
+ * the database keeps: siblings and an opaque context.
+ *
+ * Every method rejects with a `HaleError` and nothing else.
+ */
+import type { ByteString } from '../stdx/index.ts';
+import type { Content } from '../wire/index.ts';
+import type { BucketProperties, BucketPropertyChanges } from './bucket-properties.ts';
+import type { CallOptions, ReadOptions, WriteOptions } from './call-options.ts';
+
+export interface BucketName {
+  /** `default` is the untyped namespace. */
+  readonly bucketType: ByteString;
+  readonly bucket: ByteString;
+}
+
+export interface ObjectName extends BucketName {
+  readonly key: ByteString;
+}
+
+export interface StoredObject {
+  /** Empty: a remembered delete. Values are owned by the receiver. */
+  readonly siblings: readonly Content[];
+  readonly context: Uint8Array;
+}
+
+/** The write happens only if nothing live is stored, or only if the stored version is that of `context`. */
+export type WriteCondition = 'absent' | 'unchanged';
+
+export interface PutOptions extends WriteOptions {
+  readonly context?: Uint8Array;
+  readonly condition?: WriteCondition;
+  /** Ask for the stored version, its values left out. */
+  readonly returnHead?: boolean;
+}
+
+export interface DeleteOptions extends WriteOptions {
+  readonly context?: Uint8Array;
+}
+
+export interface PutOutcome {
+  /** Present if it was asked for. */
+  readonly stored?: StoredObject;
+  /** Present if the put named no key. */
+  readonly generatedKey?: ByteString;
+}
+
+/** A listing that is pulled; the source waits for its consumer. */
+export interface NameCursor {
+  /** The next names, at least one; undefined at the end. */
+  next(): Promise<readonly ByteString[] | undefined>;
+  /** Releases what the source holds. Must be called; more than once is harmless. */
+  close(): Promise<void>;
+}
+
+export interface Transport {
+  /** Undefined: nothing is stored, not even a remembered delete. */
+  get(name: ObjectName, options: ReadOptions): Promise<StoredObject | undefined>;
+  put(
+    name: BucketName,
+    key: ByteString | undefined,
+    content: Content,
+    options: PutOptions,
+  ): Promise<PutOutcome>;
+  /** Deleting what is not there succeeds. */
+  delete(name: ObjectName, options: DeleteOptions): Promise<void>;
+  listKeys(name: BucketName, options: CallOptions): NameCursor;
+  listBuckets(bucketType: ByteString, options: CallOptions): NameCursor;
+  properties(name: BucketName, options: CallOptions): Promise<BucketProperties>;
+  setProperties(name: BucketName, changes: BucketPropertyChanges, options: CallOptions): Promise<void>;
+  resetProperties(name: BucketName, options: CallOptions): Promise<void>;
+  ping(options: CallOptions): Promise<void>;
+  /** Calls in progress reject with `closed`. More than once is harmless. */
+  close(): Promise<void>;
+}
