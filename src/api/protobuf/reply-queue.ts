@@ -109,7 +109,8 @@ export class ReplyQueue {
 /** Buffers are cut from slabs of this size: a queued reply keeps its slab alive. */
 const slabBytes = 16 * 1024;
 const roomMin = 2 * 1024;
-const idleWritersMax = 64;
+/** Connections that gather at the same time; bounds the slabs in use. */
+const writersMax = 64;
 
 /** Flushes all connections that have replies when the turn ends, and lends them buffers. */
 export class TurnFlusher {
@@ -128,13 +129,14 @@ export class TurnFlusher {
   }
 
   lend(): ProtoWriter {
+    if (this.#waiting.length >= writersMax) this.#turnEnded();
     return this.#idleWriters.pop() ?? new ProtoWriter(slabBytes);
   }
 
   /** A writer whose slab is used up is left to the garbage collector. */
   giveBack(writer: ProtoWriter): void {
     const fits = writer.room >= roomMin && writer.room <= slabBytes;
-    if (fits && this.#idleWriters.length < idleWritersMax) this.#idleWriters.push(writer);
+    if (fits && this.#idleWriters.length < writersMax) this.#idleWriters.push(writer);
   }
 
   #turnEnded(): void {
