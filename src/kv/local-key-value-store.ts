@@ -39,10 +39,11 @@ import {
 import type { KvError } from './kv-error.ts';
 import type { KvObserver } from './kv-observer.ts';
 import { listBuckets, listKeys } from './list-names.ts';
-import { collapse, type VersionedObject } from './object/index.ts';
+import type { VersionedObject } from './object/index.ts';
 import { PropertyStore } from './property-store.ts';
 import { quorumAll } from './quorum-value.ts';
 import { generatedKeyLength, uniqueText, vtagLength } from './unique-text.ts';
+import { isLive, visibleObject } from './visible-object.ts';
 import {
   type DeleteMode,
   KvVnodes,
@@ -180,7 +181,7 @@ export class LocalKeyValueStore implements KeyValueStore {
         return;
       }
       const wanted = request.returnObject !== undefined && request.returnObject !== 'no';
-      const object = wanted ? shown(outcome.object, properties) : undefined;
+      const object = wanted ? visibleObject(outcome.object, properties) : undefined;
       finish({ kind: 'stored', object, generatedKey }, outcome.object);
     });
   }
@@ -207,7 +208,7 @@ export class LocalKeyValueStore implements KeyValueStore {
     const read: GetRequest = { ...addressOnly(request), r: r ?? rw, pr, timeoutMs, sloppyQuorum, nVal };
     coordinateGet(this.#coordinator, this.#repairs, read, properties, (outcome) => {
       if (outcome.kind === 'failed') finish(outcome);
-      else if (outcome.object === undefined || outcome.object.isTombstone) finish({ kind: 'notfound' });
+      else if (!isLive(outcome.object, properties)) finish({ kind: 'notfound' });
       else this.#writeTombstone(request, outcome.object.clock, properties, finish);
     });
   }
@@ -320,7 +321,8 @@ export class LocalKeyValueStore implements KeyValueStore {
     const { timeoutMs, sloppyQuorum, nVal } = write.options;
     const read = { ...write.address, timeoutMs, sloppyQuorum, nVal };
     coordinateGet(this.#coordinator, this.#repairs, read, properties, (outcome) => {
-      const refusal = outcome.kind === 'failed' ? outcome.error : conditionFails(write, outcome.object);
+      const refusal =
+        outcome.kind === 'failed' ? outcome.error : conditionFails(write, outcome.object, properties);
       if (refusal === undefined) proceed();
       else done({ kind: 'failed', error: refusal });
     });
@@ -385,23 +387,22 @@ function getResult(outcome: ReadOutcome, request: GetRequest, properties: Bucket
   if (outcome.kind === 'failed') return outcome;
   const { object } = outcome;
   if (object === undefined) return { kind: 'notfound' };
-  if (object.isTombstone) return { kind: 'notfound', tombstone: object };
+  const visible = visibleObject(object, properties);
+  if (visible.isTombstone) return { kind: 'notfound', tombstone: visible };
   if (request.ifModified !== undefined) {
     const known = decodeContext(request.ifModified);
     if (known === undefined) return { kind: 'failed', error: { code: 'bad_context' } };
     if (known.equals(object.clock)) return { kind: 'unchanged' };
   }
-  return { kind: 'found', object: shown(object, properties) };
+  return { kind: 'found', object: visible };
 }
 
-/** Replicas may hold siblings from before `allow_mult` was turned off, or until they are repaired. */
-function shown(object: VersionedObject, properties: BucketProperties): VersionedObject {
-  const shownWhole = properties.allow_mult && !properties.last_write_wins;
-  return shownWhole || object.siblingCount === 1 ? object : collapse(object);
-}
-
-function conditionFails(write: PreparedWrite, object: VersionedObject | undefined): KvError | undefined {
-  const live = object !== undefined && !object.isTombstone;
+function conditionFails(
+  write: PreparedWrite,
+  object: VersionedObject | undefined,
+  properties: BucketProperties,
+): KvError | undefined {
+  const live = isLive(object, properties);
   if (write.condition === 'absent') return live ? { code: 'match_found' } : undefined;
   if (!live) return { code: 'notfound' };
   return object.clock.equals(write.context) ? undefined : { code: 'modified' };

@@ -10,6 +10,7 @@ import type { GetRequest } from '../key-value-store.ts';
 import type { KvError } from '../kv-error.ts';
 import type { VersionedObject } from '../object/index.ts';
 import { resolveQuorum } from '../quorum-value.ts';
+import { isLive } from '../visible-object.ts';
 import { ObjectKey, type ReplicaReply } from '../vnode/index.ts';
 import type { CoordinatorParts } from './coordinator-parts.ts';
 import { ReadQuorum, type ReadRequirements } from './read-quorum.ts';
@@ -170,8 +171,9 @@ class ReadOperation extends Deadline {
 
   /** Every replica, each a primary, holds the tombstone or has just been sent it (spec'd reap rule). */
   #reapIfForgotten(merged: VersionedObject): void {
-    const unanimous = merged.isTombstone && this.#quorum.complete && this.#quorum.everyReplicaHasObject;
-    if (!unanimous || this.#request.nVal !== undefined) return;
+    const unanimous = this.#quorum.complete && this.#quorum.everyReplicaHasObject;
+    if (!unanimous || isLive(merged, this.#properties)) return;
+    if (this.#request.nVal !== undefined) return;
     if (this.#replicas.length < this.#properties.n_val) return;
     if (!this.#replicas.every((replica) => replica.primary)) return;
     const message = { kind: 'reap', key: this.#key, tombstone: merged } as const;

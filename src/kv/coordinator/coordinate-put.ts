@@ -141,7 +141,7 @@ class WriteOperation extends Deadline {
         context,
         content,
         condition,
-        policy: { allowMult: properties.allow_mult, lastWriteWins: properties.last_write_wins },
+        siblings: properties,
         prune: {
           smallVclock: properties.small_vclock,
           bigVclock: properties.big_vclock,

@@ -11,9 +11,11 @@ import type { VnodeService } from '../../core/vnode/index.ts';
 import type { Log } from '../../environment/index.ts';
 import { textOfBytes, unreachable } from '../../stdx/index.ts';
 import { type Durability, type GroupCommit, StorageError } from '../../storage/index.ts';
+import type { BucketProperties } from '../bucket-properties.ts';
 import type { KvError } from '../kv-error.ts';
 import type { KvObserver } from '../kv-observer.ts';
 import { type PruneLimits, pruned, putObject, replicaPut, VersionedObject } from '../object/index.ts';
+import { isLive } from '../visible-object.ts';
 import type { ObjectKey } from './key-layout.ts';
 import type { ReplicaPut, ReplicaReap, ReplicaReply, ReplicaRequest } from './replica-protocol.ts';
 import type { TombstoneReaper } from './tombstone-reaper.ts';
@@ -26,18 +28,12 @@ export interface ObjectLimits {
   readonly siblingsWarn: number;
 }
 
-/** How a bucket's coordinators treat siblings. */
-export interface SiblingPolicy {
-  readonly allowMult: boolean;
-  readonly lastWriteWins: boolean;
-}
-
 export interface CoordinatedPut {
   readonly key: ObjectKey;
   readonly context: VersionVector;
   /** Stamped: it carries the vtag and last-modified time of this write. */
   readonly content: Buffer;
-  readonly policy: SiblingPolicy;
+  readonly siblings: Pick<BucketProperties, 'allow_mult' | 'last_write_wins'>;
   readonly prune: PruneLimits;
   readonly durability: Durability;
   readonly nowSeconds: number;
@@ -115,8 +111,8 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
       content: put.content,
       dot: { actor, counter },
       seconds: put.nowSeconds,
-      allowMult: put.policy.allowMult,
-      lastWriteWins: put.policy.lastWriteWins,
+      allowMult: put.siblings.allow_mult,
+      lastWriteWins: put.siblings.last_write_wins,
     });
     const object = pruned(merged, put.prune, put.nowSeconds);
     const excess = this.#checkLimits(put.key, object);
@@ -202,13 +198,14 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
       return bytes === undefined ? undefined : VersionedObject.decode(bytes);
     } catch (error) {
       this.#readFailure(partition, key, error);
-      const corrupt = !(error instanceof StorageError) || error.code === 'corrupt';
-      return corrupt ? undefined : 'unreadable';
+      const lost = error instanceof ObjectFormatError || (error as StorageError).code === 'corrupt';
+      return lost ? undefined : 'unreadable';
     }
   }
 
   #readFailure(partition: Partition, key: ObjectKey, error: unknown): KvError {
-    if (!(error instanceof Error)) throw error;
+    // Anything else is a bug, and must not pass for a sick disk.
+    if (!(error instanceof StorageError || error instanceof ObjectFormatError)) throw error;
     const { bucket, key: name } = key.address;
     this.#observer.readFailed();
     this.#log.error('a stored object cannot be read', {
@@ -242,7 +239,7 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
 
 function checkCondition(put: CoordinatedPut, local: VersionedObject | undefined): KvError | undefined {
   if (put.condition === 'none') return undefined;
-  const live = local !== undefined && !local.isTombstone;
+  const live = isLive(local, put.siblings);
   if (put.condition === 'absent') return live ? { code: 'match_found' } : undefined;
   if (!live) return { code: 'notfound' };
   return local.clock.equals(put.context) ? undefined : { code: 'modified' };

@@ -10,7 +10,7 @@
  * I1  An epoch is used only after a lease that covers it is durable.
  * I2  After a start without a clean stop, no epoch of an earlier lease is used again.
  * I3  A key whose highest epoch of ours is below the floor takes a new epoch.
- * I4  An id whose records are older than the data is never used again.
+ * I4  An id under which an epoch is seen that was not issued is never used again.
  */
 import { Buffer } from 'node:buffer';
 import { type ActorId, actorId, type VersionVector } from '../../clocks/index.ts';
@@ -75,11 +75,7 @@ export class VnodeIdentities {
     local: VersionedObject | undefined,
     context: VersionVector,
   ): ActorId | undefined {
-    const identity = this.#of(partition);
-    if (this.#isForeign(identity, context)) {
-      this.#rotate(partition);
-      return undefined;
-    }
+    const identity = this.#identityUnknownTo(context, partition);
     const highest = local?.clock.highestEpochOf(identity.vnodeId);
     if (highest !== undefined && highest >= identity.floor) {
       const current = actorId(identity.vnodeId, highest);
@@ -93,11 +89,7 @@ export class VnodeIdentities {
    * has forgotten some (regression R03). From now on every key takes a new epoch.
    */
   checkAmnesia(partition: Partition, local: VersionedObject | undefined, incoming: VersionedObject): void {
-    const identity = this.#of(partition);
-    if (this.#isForeign(identity, incoming.clock)) {
-      this.#rotate(partition);
-      return;
-    }
+    const identity = this.#identityUnknownTo(incoming.clock, partition);
     const highest = incoming.clock.highestEpochOf(identity.vnodeId);
     const alreadyBeyond = highest === undefined || highest < identity.floor;
     if (alreadyBeyond) return;
@@ -124,19 +116,32 @@ export class VnodeIdentities {
     return identity;
   }
 
-  /** A clock names an epoch of ours that we never leased: our records are older than the data (a restored backup). */
-  #isForeign(identity: Identity, clock: VersionVector): boolean {
+  /**
+   * The vnode's identity; a new one if the clock names an epoch that was never issued under the old:
+   * then our records are older than the data (a restored backup), or the clock was forged.
+   */
+  #identityUnknownTo(clock: VersionVector, partition: Partition): Identity {
+    const identity = this.#of(partition);
     const highest = clock.highestEpochOf(identity.vnodeId);
-    return highest !== undefined && highest >= identity.leasedTo;
+    if (highest === undefined || highest < identity.next) return identity;
+    this.#log.warn('a clock names an epoch of this vnode that it never issued; it gets a new id', {
+      partition,
+    });
+    return this.#rotate(partition);
   }
 
-  /** Takes a new id, usable once its first lease is durable. */
-  #rotate(partition: Partition): void {
-    this.#log.warn('a vnode identity is older than its data; the vnode gets a new one', { partition });
-    const vnodeId = byteStringOf(this.#random.bytes(vnodeIdBytes));
-    const identity = { vnodeId, next: 1, leasedTo: 1, floor: 0, renewing: false };
+  /** A fresh id may be used before it is durable: should it be forgotten, nobody will draw it again. */
+  #rotate(partition: Partition): Identity {
+    const identity: Identity = {
+      vnodeId: byteStringOf(this.#random.bytes(vnodeIdBytes)),
+      next: 1,
+      leasedTo: 1 + leaseEpochs,
+      floor: 0,
+      renewing: false,
+    };
     this.#identities[partition] = identity;
-    this.#renew(partition, identity);
+    this.#persistLease(partition, identity, identity.leasedTo);
+    return identity;
   }
 
   #newEpoch(partition: Partition, identity: Identity): ActorId | undefined {
@@ -149,10 +154,14 @@ export class VnodeIdentities {
 
   #renew(partition: Partition, identity: Identity): void {
     if (identity.renewing) return;
-    identity.renewing = true;
     const leasedTo = identity.next + leaseEpochs;
     // Four thousand million epochs last for centuries of inserts; then the vnode gets a new name.
     assert(leasedTo <= epochMax, 'the epochs of a vnode id are used up');
+    this.#persistLease(partition, identity, leasedTo);
+  }
+
+  #persistLease(partition: Partition, identity: Identity, leasedTo: number): void {
+    identity.renewing = true;
     this.#commit.write(
       'synced',
       (batch) => batch.put(identityKey(partition), encodeRecord(identity, leasedTo, false)),
