@@ -16,6 +16,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { processEnvironment } from './process-environment.ts';
 import { repositoryRoot } from './source-files.ts';
 
 /** What an installed package with all that it depends on may weigh. */
@@ -128,7 +129,12 @@ function compileAll(project: string, specifiers: readonly string[]): void {
 
 /** Runs a program to its end and returns its standard output; throws with all it printed if it fails. */
 function run(directory: string, program: string, args: readonly string[]): string {
-  const result = spawnSync(program, args, { cwd: directory, encoding: 'utf8', timeout: 300_000 });
+  const result = spawnSync(program, args, {
+    cwd: directory,
+    env: processEnvironment(),
+    encoding: 'utf8',
+    timeout: 300_000,
+  });
   if (result.error !== undefined) throw result.error;
   if (result.status !== 0) {
     throw new Error(

@@ -5,6 +5,7 @@
  */
 import { spawn } from 'node:child_process';
 import path from 'node:path';
+import { processEnvironment } from './process-environment.ts';
 import { repositoryRoot } from './source-files.ts';
 
 interface Step {
@@ -27,22 +28,22 @@ const script = (name: string): string => path.join(import.meta.dirname, `${name}
 const steps: readonly Step[] = [
   { name: 'format', repeat: 'npm run format', command: [bin('biome'), 'check', '.'] },
   { name: 'lint', repeat: 'npm run lint', command: [bin('oxlint'), '--type-aware', '--deny-warnings'] },
-  { name: 'layers', repeat: 'npm run check:layers', command: ['node', script('check-layers')] },
+  { name: 'layers', repeat: 'npm run check:layers', command: [process.execPath, script('check-layers')] },
   { name: 'build', repeat: 'npm run build', command: ['npm', 'run', '-s', 'build'] },
-  { name: 'tests', repeat: 'npm test', command: ['node', script('run-tests')] },
+  { name: 'tests', repeat: 'npm test', command: [process.execPath, script('run-tests')] },
   { name: 'tests on LTS', repeat: 'npm run test:lts', command: [lts, script('run-tests')] },
   {
     name: 'interop',
     repeat: 'npm run interop',
-    command: ['node', script('run-tests'), '--suite', 'interop'],
+    command: [process.execPath, script('run-tests'), '--suite', 'interop'],
   },
-  { name: 'e2e', repeat: 'npm run e2e', command: ['node', script('run-tests'), '--suite', 'e2e'] },
+  { name: 'e2e', repeat: 'npm run e2e', command: [process.execPath, script('run-tests'), '--suite', 'e2e'] },
   {
     name: 'simulation',
     repeat: 'npm run sim -- --count 20 --twice',
-    command: ['node', script('sim'), '--count', '20', '--twice'],
+    command: [process.execPath, script('sim'), '--count', '20', '--twice'],
   },
-  { name: 'package', repeat: 'npm run check:package', command: ['node', script('check-package')] },
+  { name: 'package', repeat: 'npm run check:package', command: [process.execPath, script('check-package')] },
 ];
 
 process.exitCode = await main(process.argv.slice(2));
@@ -73,7 +74,7 @@ async function run(step: Step): Promise<Outcome> {
   const child = spawn(program!, args, {
     cwd: repositoryRoot,
     stdio: ['ignore', 'inherit', 'inherit'],
-    env: { ...process.env, NODE_ENV: 'test' },
+    env: processEnvironment(),
   });
   const code = await new Promise<number | null>((resolve, reject) => {
     child.once('error', reject);

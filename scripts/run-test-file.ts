@@ -8,6 +8,7 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { pathToFileURL } from 'node:url';
+import { processEnvironment } from './process-environment.ts';
 import { type TestFailure, type TestReport, TestTally } from './test-report.ts';
 
 export interface TestFileResult {
@@ -31,6 +32,7 @@ export async function runTestFile(
   const flags = ['--enable-source-maps', `--test-reporter=${reporter}`, '--test-reporter-destination=stdout'];
   const child = spawn(process.execPath, [...flags, compiledPath], {
     cwd: directory,
+    env: processEnvironment(),
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
   });
   const tally = new TestTally();
