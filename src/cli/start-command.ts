@@ -29,8 +29,13 @@ export async function startCommand(terminal: Terminal, options: ConfigurationOpt
   const dataDirectory = path.resolve(configuration.platform_data_dir);
   const lock =
     configuration.storage_backend === 'memory' ? undefined : lockData(dataDirectory, configuration);
-  // A crash is logged by the environment. Nothing is flushed: the node's state is not to be trusted.
-  const crash = () => process.exit(exitCodes.failure);
+  // The environment has logged it. Nothing is flushed: the node's state is not to be trusted.
+  const crash = (activity: string, error: unknown): never => {
+    terminal.error(
+      `hale: crashed in ${activity}: ${error instanceof Error ? error.message : String(error)}\n`,
+    );
+    process.exit(exitCodes.failure);
+  };
   const environment = nodeEnvironment({ dataDirectory, log, crash });
   try {
     const node = await startedNode(configuration, environment, lock);

@@ -24,3 +24,4 @@ export {
 } from './schema.ts';
 export { type Origin, originText, type Problem, problemText, type Reading, type Setting } from './setting.ts';
 export { formatAddress, type HostAndPort, type Parsed, type ValueType } from './value-type.ts';
+export { variedConfiguration } from './varied-configuration.ts';

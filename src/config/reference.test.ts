@@ -4,21 +4,17 @@ import fc from 'fast-check';
 import { readAssignments } from './assignment.ts';
 import { readConfigurationFile } from './configuration-file.ts';
 import { describeKey, describeSchema, effectiveFile, formatValue, generateFile } from './reference.ts';
-import { relations } from './relation.ts';
 import { resolveConfiguration } from './resolve-configuration.ts';
-import { type Configuration, configurationKeys, defaultConfiguration, definitionOf } from './schema.ts';
+import { type Configuration, configurationKeys, defaultConfiguration } from './schema.ts';
+import { variedConfiguration } from './varied-configuration.ts';
 
-/** Any mix of defaults and extremes that obeys the relations. */
 const configuration: fc.Arbitrary<Configuration> = fc
-  .tuple(
-    ...configurationKeys.map((key) => {
-      const { default: standard, extremes = [] } = definitionOf(key);
-      return fc.constantFrom(standard, ...extremes);
-    }),
-  )
-  .map((values) => Object.fromEntries(configurationKeys.map((key, i) => [key, values[i]])))
-  .map((values) => ({ ...defaultConfiguration(), ...values, platform_data_dir: '/a b/"c"\\d#é' }))
-  .map((c) => (relations.every((r) => r.holds(c)) ? c : { ...defaultConfiguration(), durability: 'os' }));
+  .array(fc.nat(), { minLength: configurationKeys.length })
+  .map((choices) => {
+    let used = 0;
+    return variedConfiguration((count) => choices[used++]! % count);
+  })
+  .map((varied) => ({ ...varied, platform_data_dir: '/a b/"c"\\d#é' }));
 
 function reread(text: string): unknown {
   const resolution = resolveConfiguration([readConfigurationFile('f', text)]);

@@ -20,7 +20,8 @@ export class NodeMetrics implements KvObserver {
   readonly lists = new SlidingCounter();
   readonly overloads = new SlidingCounter();
   readonly protobufConnects = new SlidingCounter();
-  readonly httpConnects = new SlidingCounter();
+  readonly protobufRequests = new SlidingCounter();
+  readonly protobufErrors = new SlidingCounter();
   /** Microseconds. */
   readonly getTime = new SlidingHistogram();
   readonly putTime = new SlidingHistogram();

@@ -55,6 +55,8 @@ function counters({ metrics: m, commits }: NodeFacts): readonly Sample[] {
     count('hale_read_repairs_skipped_total', 'Read repairs beyond the limit.', m.readRepairsSkipped.total),
     count('hale_tombstones_reaped_total', 'Tombstones removed.', m.tombstonesReaped.total),
     count('hale_protobuf_connects_total', 'Protocol Buffers connections accepted.', m.protobufConnects.total),
+    count('hale_protobuf_requests_total', 'Protocol Buffers requests answered.', m.protobufRequests.total),
+    count('hale_protobuf_errors_total', 'Those answered with an error.', m.protobufErrors.total),
     count('hale_commit_batches_total', 'Batches that storage committed.', commits.batches),
     count('hale_commit_writes_total', 'Writes in committed batches.', commits.writes),
     count('hale_commit_bytes_total', 'Bytes in committed batches.', commits.bytes),

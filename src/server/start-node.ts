@@ -38,6 +38,9 @@ import { ProtobufListener } from './protobuf-listener.ts';
 import { riakStats, riakVersion, type Stats } from './riak-stats.ts';
 import { StartError } from './start-error.ts';
 
+/** After connections were cut, what they had asked for gets so long to end. */
+const cutOffMsMax = 1000;
+
 export interface NodeParts {
   readonly environment: Environment;
   /** Of the package, for people. */
@@ -166,7 +169,10 @@ class RunningNode implements HaleNode {
       observer: {
         connectionOpened: () => metrics.protobufConnects.add(),
         connectionClosed: () => undefined,
-        requestFinished: () => undefined,
+        requestFinished: (_code: number, failed: boolean) => {
+          metrics.protobufRequests.add();
+          if (failed) metrics.protobufErrors.add();
+        },
       },
       tasks,
     };
@@ -252,27 +258,28 @@ class RunningNode implements HaleNode {
 
   async #stop(): Promise<void> {
     const listeners: readonly ApiListener[] = [this.#http, this.#protobuf].filter((l) => l !== undefined);
-    const drained = await this.#withinDrainTimeout(async () => {
-      await Promise.all(listeners.map((listener) => listener.close()));
-      await this.#store?.close();
-    });
-    if (!drained) {
+    const draining = this.#drain(listeners);
+    if (!(await this.#endsWithin(draining, this.#configuration.drain_timeout))) {
       this.#parts.environment.log.warn('requests in progress were cut off', { node: this.name });
       for (const listener of listeners) listener.destroy();
-      await this.#commit?.drain();
+      await this.#endsWithin(draining, cutOffMsMax);
     }
     this.#metrics.stop();
     await this.#engine?.close();
     this.#resolveStopped();
   }
 
-  /** False: `work` took longer than `drain_timeout`, and is left to itself. */
-  #withinDrainTimeout(work: () => Promise<void>): Promise<boolean> {
+  /** Requests that came over a listener may still need the store, so that is closed last. */
+  async #drain(listeners: readonly ApiListener[]): Promise<void> {
+    await Promise.all(listeners.map((listener) => listener.close()));
+    await this.#store?.close();
+  }
+
+  /** False: `work` takes longer, and goes on. */
+  #endsWithin(work: Promise<void>, timeoutMs: number): Promise<boolean> {
     return new Promise((resolve, reject) => {
-      const timer = this.#parts.environment.timers.after(this.#configuration.drain_timeout, () =>
-        resolve(false),
-      );
-      work().then(
+      const timer = this.#parts.environment.timers.after(timeoutMs, () => resolve(false));
+      work.then(
         () => {
           timer.cancel();
           resolve(true);
