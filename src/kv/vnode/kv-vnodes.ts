@@ -14,7 +14,14 @@ import { type Durability, type GroupCommit, StorageError } from '../../storage/i
 import type { BucketProperties } from '../bucket-properties.ts';
 import type { KvError } from '../kv-error.ts';
 import type { KvObserver } from '../kv-observer.ts';
-import { type PruneLimits, pruned, putObject, replicaPut, VersionedObject } from '../object/index.ts';
+import {
+  ObjectFormatError,
+  type PruneLimits,
+  pruned,
+  putObject,
+  replicaPut,
+  VersionedObject,
+} from '../object/index.ts';
 import { isLive } from '../visible-object.ts';
 import type { ObjectKey } from './key-layout.ts';
 import type { ReplicaPut, ReplicaReap, ReplicaReply, ReplicaRequest } from './replica-protocol.ts';
@@ -198,8 +205,8 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
       return bytes === undefined ? undefined : VersionedObject.decode(bytes);
     } catch (error) {
       this.#readFailure(partition, key, error);
-      const lost = error instanceof ObjectFormatError || (error as StorageError).code === 'corrupt';
-      return lost ? undefined : 'unreadable';
+      const refused = error instanceof StorageError && error.code !== 'corrupt';
+      return !refused ? undefined : 'unreadable';
     }
   }
 
