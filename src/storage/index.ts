@@ -11,6 +11,8 @@ export {
 } from './group-commit.ts';
 export { LEVEL_TUNING, type LevelTuning } from './leveldb/level-database.ts';
 export { type LevelEngineOptions, openLevelEngine } from './leveldb/level-engine.ts';
+export type { JournalDamage } from './memory/journal-replay.ts';
+export { type MemoryEngineOptions, openMemoryEngine } from './memory/open-memory-engine.ts';
 export {
   type Cursor,
   type CursorLimits,
