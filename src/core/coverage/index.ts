@@ -1,0 +1,1 @@
+export { type CoveragePlan, type CoverageStep, planCoverage } from './coverage-plan.ts';
