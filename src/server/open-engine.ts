@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer';
 import type { Configuration } from '../config/index.ts';
 import type { Environment } from '../environment/index.ts';
-import { openLevelEngine, type StorageEngine } from '../storage/index.ts';
+import { openLevelEngine, openMemoryEngine, type StorageEngine } from '../storage/index.ts';
 import { StartError } from './start-error.ts';
 
 const levelDirectory = 'leveldb';
@@ -19,7 +19,7 @@ export async function openEngine(
   environment: Environment,
 ): Promise<StorageEngine> {
   if (configuration.storage_backend === 'memory') {
-    throw new StartError('configuration', 'storage_backend = "memory" is not available');
+    return openMemoryEngine({ log: environment.log }, environment);
   }
   if (dataDirectory === undefined) {
     throw new StartError('configuration', 'storage_backend = "leveldb" needs a data directory');

@@ -260,7 +260,7 @@ class RunningNode implements HaleNode {
     const listeners: readonly ApiListener[] = [this.#http, this.#protobuf].filter((l) => l !== undefined);
     const draining = this.#drain(listeners);
     if (!(await this.#endsWithin(draining, this.#configuration.drain_timeout))) {
-      this.#parts.environment.log.warn('requests in progress were cut off', { node: this.name });
+      this.#parts.environment.log.warn('requests in progress were cut off');
       for (const listener of listeners) listener.destroy();
       await this.#endsWithin(draining, cutOffMsMax);
     }

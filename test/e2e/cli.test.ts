@@ -147,6 +147,14 @@ test('what was acknowledged before kill -9 is there after a start', async (conte
   assert.equal((await sandbox.run(['get', 'b', 'k', '--at', again.url])).out, 'kept\n');
 });
 
+test('the memory engine leaves no trace on the disk', async (context) => {
+  const sandbox = sandboxOf(context);
+  const node = await sandbox.start('-o', 'storage_backend=memory');
+  assert.equal((await sandbox.run(['put', 'b', 'k', 'v', '--at', node.url])).code, 0);
+  assert.equal((await sandbox.run(['get', 'b', 'k', '--at', node.url])).out, 'v\n');
+  assert.ok(!existsSync(path.join(sandbox.directory, 'data')));
+});
+
 test('both protocols serve the port that they name', async (context) => {
   const sandbox = sandboxOf(context);
   const node = await sandbox.start();
