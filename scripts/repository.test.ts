@@ -24,6 +24,14 @@ test('the lock file names no registry host', () => {
   assert.doesNotMatch(read('package-lock.json'), /"resolved"/);
 });
 
+test('.gitignore hides folders of the root alone, and none of the sources', () => {
+  const folders = read('.gitignore')
+    .split('\n')
+    .filter((line) => line.endsWith('/') && line !== 'node_modules/');
+  assert.ok(folders.length > 0);
+  for (const folder of folders) assert.ok(folder.startsWith('/'), `${folder} also hides src/**/${folder}`);
+});
+
 test('every dependency is in the layer table, and the other way round', () => {
   const allowed = [...modules.values()].flatMap((row) => row.packages ?? []);
   assert.deepEqual([...new Set(allowed)].sort(), Object.keys(manifest.dependencies).sort());
