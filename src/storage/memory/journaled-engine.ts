@@ -72,6 +72,7 @@ export class JournaledEngine implements StorageEngine {
   /** Keys changed since a roll began; undefined when none is under way. */
   #changed: Set<string> | undefined;
   #compaction: Promise<void> = Promise.resolve();
+  #compacting = false;
   /** After a compaction that failed: not again before the journal has grown to this. */
   #compactAfter = 0;
   #failure: StorageError | undefined;
@@ -240,7 +241,7 @@ export class JournaledEngine implements StorageEngine {
     const { compactionDeadBytesMin = COMPACTION_DEAD_BYTES_MIN } = this.#options;
     const { end } = this.#file;
     const dead = end - this.#liveBytes;
-    const idle = this.#changed === undefined && this.#failure === undefined && !this.#closing;
+    const idle = !this.#compacting && this.#failure === undefined && !this.#closing;
     return (
       idle &&
       end >= this.#compactAfter &&
@@ -249,9 +250,12 @@ export class JournaledEngine implements StorageEngine {
   }
 
   #startCompaction(): void {
-    this.#environment.tasks.spawn('storage-compaction', () => {
+    this.#compacting = true;
+    this.#environment.tasks.spawn('storage-compaction', async () => {
+      if (this.#closing) return;
       this.#compaction = this.#compact();
-      return this.#compaction;
+      await this.#compaction;
+      this.#compacting = false;
     });
   }
 
