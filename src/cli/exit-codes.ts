@@ -19,6 +19,19 @@ export const exitCodes = {
   notFound: 8,
 } as const;
 
+/** For `hale --help`. */
+export const exitCodeMeanings: readonly (readonly [ExitCode, string])[] = [
+  [exitCodes.ok, 'done; a node that was told to stop has stopped in order'],
+  [exitCodes.failure, 'failure, or a crash'],
+  [exitCodes.usage, 'the command line is wrong'],
+  [exitCodes.configuration, 'the configuration is wrong'],
+  [exitCodes.address, 'an address to listen on is taken'],
+  [exitCodes.dataDirectoryTaken, "the data directory is in use, or another node's"],
+  [exitCodes.data, 'the data cannot be read or written'],
+  [exitCodes.unreachable, 'no node answers'],
+  [exitCodes.notFound, 'the object was not found'],
+];
+
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
 
 /** Ends a command. Every line of the message is printed after `hale: `. */

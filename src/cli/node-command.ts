@@ -2,7 +2,7 @@
 import { isRunning } from '../runtime/index.ts';
 import { CommandFailure, exitCodes } from './exit-codes.ts';
 import { nodeUrl, requestOf, responseProblem } from './http-request.ts';
-import { table } from './table.ts';
+import { type StatusFields, statusTable } from './status-table.ts';
 import type { Terminal } from './terminal.ts';
 
 const adminPath = '/admin/v1';
@@ -17,17 +17,8 @@ export async function pingNode(terminal: Terminal, at: string): Promise<void> {
 export async function showStatus(terminal: Terminal, options: { at: string; json: boolean }): Promise<void> {
   const response = await requestOf(nodeUrl(options.at), { method: 'GET', path: `${adminPath}/status` });
   if (response.status !== 200) throw new CommandFailure(exitCodes.failure, responseProblem(response));
-  const status: unknown = JSON.parse(response.body.toString('utf8'));
-  const rows = Object.entries(status as Record<string, unknown>).map(([name, value]) => [name, cell(value)]);
-  terminal.out(options.json ? `${JSON.stringify(status, undefined, 2)}\n` : table(rows));
-}
-
-function cell(value: unknown): string {
-  if (Array.isArray(value)) return value.map(cell).join(', ');
-  if (typeof value !== 'object' || value === null) return String(value);
-  return Object.entries(value)
-    .map(([name, inner]) => `${name} ${cell(inner)}`)
-    .join(', ');
+  const status = JSON.parse(response.body.toString('utf8')) as StatusFields;
+  terminal.out(options.json ? `${JSON.stringify(status, undefined, 2)}\n` : statusTable(status));
 }
 
 /**

@@ -4,7 +4,7 @@ import { Buffer } from 'node:buffer';
 import { readFileSync } from 'node:fs';
 import { Command, type CommanderError, InvalidArgumentError } from 'commander';
 import { flagDefinitions } from '../config/index.ts';
-import { CommandFailure, exitCodes } from './exit-codes.ts';
+import { CommandFailure, exitCodeMeanings, exitCodes } from './exit-codes.ts';
 import type { ConfigurationOptions } from './load-configuration.ts';
 import type { ObjectOptions } from './object-command.ts';
 import type { Terminal } from './terminal.ts';
@@ -18,7 +18,11 @@ export function program(terminal: Terminal): Command {
     .description('A distributed key/value database that speaks the protocols of Riak.')
     .version(packageVersion(), '-V, --version')
     .helpCommand(false)
-    .showHelpAfterError(false);
+    .showHelpAfterError(false)
+    .addHelpText(
+      'after',
+      () => `\nExit codes:\n${exitCodeMeanings.map(([c, m]) => `  ${c}  ${m}\n`).join('')}`,
+    );
   addStart(hale, terminal);
   addNodeCommands(hale, terminal);
   addObjectCommands(hale, terminal);
@@ -59,10 +63,10 @@ function addConfigurationOptions(command: Command): Command {
   }
   return command
     .option('--config <FILE>', 'configuration file; otherwise $HALE_CONFIG, or ./hale.conf if it is there')
-    .option('-o <KEY=VALUE>', 'set any key of the configuration (repeatable)', collect, []);
+    .option('-o <KEY=VALUE>', 'set any key of the configuration (repeatable)', collect);
 }
 
-function collect(value: string, previous: readonly string[]): readonly string[] {
+function collect(value: string, previous: readonly string[] = []): readonly string[] {
   return [...previous, value];
 }
 
@@ -75,7 +79,7 @@ function configurationOptions(command: Command): ConfigurationOptions {
   }
   return {
     file: options.config as string | undefined,
-    assignments: options.o as readonly string[],
+    assignments: (options.o as readonly string[] | undefined) ?? [],
     flags,
   };
 }

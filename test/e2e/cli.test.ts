@@ -33,7 +33,7 @@ test('a node starts, serves, says how it is, and stops when told', async (contex
   assert.equal(shown.node, 'one@127.0.0.1');
   assert.equal(shown.pid, node.pid);
   assert.equal(shown.storage_health, 'healthy');
-  assert.match((await sandbox.run(['status'], env)).out, /^ring_size +256$/m);
+  assert.match((await sandbox.run(['status'], env)).out, /^ring size +256$/m);
 
   const stop = await sandbox.run(['stop'], env);
   assert.deepEqual([stop.code, stop.out], [0, 'stopped\n']);
@@ -322,6 +322,7 @@ test('the command line: usage errors are one line and exit 2; help and version e
   for (const flag of ['--name', '--data', '--pb', '--http', '--cluster', '--config', '-o', '--log-level']) {
     assert.ok(help.out.includes(flag), flag);
   }
+  assert.match((await sandbox.run(['--help'])).out, /^ {2}8 {2}the object was not found$/m);
   const { version } = JSON.parse(
     readFileSync(new URL('../../../../package.json', import.meta.url), 'utf8'),
   ) as { version: string };
