@@ -9,6 +9,7 @@ import {
   entryPoint,
   type ModuleRow,
   machineGlobals,
+  machineGlobalsOf,
   machinePaths,
   modules,
   modulesWithSubfaces,
@@ -37,6 +38,7 @@ interface SourceFile {
   /** From the root of the repository, with `/`. */
   readonly path: string;
   readonly place: Place;
+  /** A test, or a fixture that tests share: neither ships. */
   readonly isTest: boolean;
   readonly isConformance: boolean;
 }
@@ -47,7 +49,7 @@ export function violationsOf(filePath: string, facts: SourceFacts): readonly Vio
   const file: SourceFile = {
     path: filePath,
     place: placeOf(filePath),
-    isTest: filePath.endsWith('.test.ts'),
+    isTest: isForTests(filePath),
     isConformance: filePath.endsWith('-conformance.ts'),
   };
   const violations = [
@@ -74,7 +76,7 @@ function placeOf(filePath: string): Place {
 function nameViolations({ path: filePath, place }: SourceFile): readonly Violation[] {
   const violations: Violation[] = [];
   const folders = filePath.split('/').slice(0, -1);
-  const stem = path.basename(filePath).replace(/(\.test)?\.ts$/, '');
+  const stem = path.basename(filePath).replace(/(\.test|\.fixture)?\.ts$/, '');
   const lastWord = stem.split('-').at(-1)!;
   for (const name of new Set([stem, lastWord, ...folders])) {
     // `data-types.ts` and `bucket-types.ts` are the field's words; `types.ts` alone says nothing.
@@ -123,8 +125,10 @@ function relativeViolations(file: SourceFile, fact: ImportFact, specifier: strin
     return [`'${specifier}' is outside src/: what ships does not import what does not`];
   }
   if (file.place.kind === 'module' && file.place.module === targetPlace.module) {
-    const testsImported = target.endsWith('.test.ts') ? [`'${specifier}' is a test`] : [];
-    return testsImported;
+    if (target.endsWith('.test.ts')) {
+      return [`'${specifier}' is a test: what tests share stands in a .fixture.ts`];
+    }
+    return isForTests(target) && !file.isTest ? [`'${specifier}' is for tests: it does not ship`] : [];
   }
   return [
     ...rowViolations(file, fact, targetPlace.module),
@@ -225,6 +229,7 @@ function machineViolations(file: SourceFile, facts: SourceFacts): readonly Viola
   }
   if (file.place.kind === 'outside' || file.place.kind === 'example' || touchesMachine(file)) return [];
   return facts.globals.flatMap(({ line, name }) => {
+    if (machineGlobalsOf.get(file.path)?.has(name)) return [];
     const instead = machineReasons.get(name);
     return instead === undefined ? [] : [{ line, message: `${name} is the machine: use ${instead}` }];
   });
@@ -256,6 +261,10 @@ function stateViolations(file: SourceFile, facts: SourceFacts): readonly Violati
     line,
     message: `${name} at module level: state is owned by an instance`,
   }));
+}
+
+function isForTests(filePath: string): boolean {
+  return filePath.endsWith('.test.ts') || filePath.endsWith('.fixture.ts');
 }
 
 function touchesMachine(file: SourceFile): boolean {
