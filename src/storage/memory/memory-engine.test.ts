@@ -50,6 +50,8 @@ storageEngineConformance('memory with a journal', async () => {
 });
 
 const SHARED_KEYS = 5;
+/** Big enough that what is overwritten outweighs what lives, so that compactions happen. */
+const SHARED_VALUE_BYTES = 1000;
 
 interface Written {
   readonly id: number;
@@ -63,7 +65,7 @@ function batchOf(written: Written): WriteBatch {
   const batch = new WriteBatch();
   for (let i = 0; i < written.width; i++)
     batch.put(own(written.id, i), Buffer.alloc(20 + i * 30, written.id & 0xff));
-  batch.put(Buffer.from(written.shared), Buffer.from(String(written.id)));
+  batch.put(Buffer.from(written.shared), Buffer.from(String(written.id).padEnd(SHARED_VALUE_BYTES)));
   return batch;
 }
 
