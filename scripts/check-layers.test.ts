@@ -100,11 +100,12 @@ test('the machine is known to runtime, cli and the clockwork of the simulator al
   );
   for (const use of uses) {
     assert.ok(violations('src/kv/a.ts', `${use};`).length >= 1, `${use} in kv`);
-    assert.ok(violations('src/simulator/world.ts', `${use};`).length >= 1, `${use} in simulator`);
+    assert.ok(violations('src/simulator/network.ts', `${use};`).length >= 1, `${use} in simulator`);
     assertClean('src/runtime/a.ts', `${use};`);
     assertClean('src/cli/a.ts', `${use};`);
   }
-  assertClean('src/simulator/clockwork.ts', 'setImmediate(f);');
+  assertClean('src/simulator/world.ts', 'setImmediate(f);');
+  assertViolation(/Date.now is the machine/, 'src/simulator/world.ts', 'f(Date.now());');
   assertViolation(
     /^1: Date.now is the machine: use environment.clock/,
     'src/server/a.ts',
@@ -227,6 +228,8 @@ test('names, default exports and module state', () => {
 
 test('what ships does not import what does not', () => {
   assertViolation(/outside src/, 'src/kv/a.ts', `import { x } from '../../scripts/layer-table.ts';`);
+  assertViolation(/is for tests/, 'src/kv/a.ts', `import { x } from './b.fixture.ts';`);
+  assertClean('src/kv/a.test.ts', `import { x } from './b.fixture.ts';`);
   assertViolation(/is a test/, 'src/kv/a.ts', `import { x } from './b.test.ts';`);
   assertViolation(
     /import of an expression/,
