@@ -1,5 +1,6 @@
 /** The HTTP API: from a request to the resource that answers it. */
 import type { HttpExchange, HttpHandler } from '../../environment/index.ts';
+import { KvFailure } from '../../kv/index.ts';
 import { unreachable } from '../../stdx/index.ts';
 import {
   readProperties,
@@ -9,6 +10,7 @@ import {
   writeProperties,
 } from './bucket-properties-resource.ts';
 import { deleteObject } from './delete-object.ts';
+import { sendError } from './error-response.ts';
 import { sendMethodNotAllowed, sendPage, sendText } from './http-response.ts';
 import type { HttpRequest, HttpServices } from './http-services.ts';
 import { listBuckets, listKeys, readLegacyBucket } from './name-resources.ts';
@@ -42,8 +44,10 @@ export function handleHttp(exchange: HttpExchange, services: HttpServices): void
   try {
     dispatch({ exchange, services, route, query: target.query, headers });
   } catch (error) {
-    if (!(error instanceof QueryError)) throw error;
-    sendText(exchange, 400, error.message);
+    // A resource throws before it has begun to answer, or not at all.
+    if (error instanceof QueryError) sendText(exchange, 400, error.message);
+    else if (error instanceof KvFailure) sendError(exchange, error.error);
+    else throw error;
   }
 }
 

@@ -110,6 +110,34 @@ test('a reader who does not read stops the listing, and one who leaves ends it',
   assert.equal(names.closed, 1);
 });
 
+test('a listing that is refused before it begins is an error like any other', async () => {
+  await using node = await serveNode({}, { headerBytesMax: 200_000 });
+  const send = sendTo(node);
+  const long = 'b'.repeat(70_000);
+  for (const url of [
+    `/buckets/${long}/keys?keys=true`,
+    `/buckets/${long}/keys?keys=stream`,
+    `/riak/${long}?keys=true`,
+  ]) {
+    const answer = await send('GET', url);
+    assert.deepEqual([answer.status, answer.body], [400, 'The bucket is too long.\n']);
+  }
+  for (const [method, headers] of [
+    ['PUT', json],
+    ['DELETE', {}],
+  ] as const) {
+    const answer = await send(
+      method,
+      `/buckets/${long}/props`,
+      headers,
+      method === 'PUT' ? '{"props":{}}' : '',
+    );
+    assert.deepEqual([answer.status, answer.body], [400, 'The bucket is too long.\n']);
+  }
+  assert.equal((await send('PUT', `/buckets/b/keys/${long}`, text, 'x')).status, 400);
+  assert.equal((await send('GET', `/buckets/b/keys/${long}`)).status, 400);
+});
+
 test('properties: get, set, refuse, reset', async () => {
   await using node = await serveNode();
   const send = sendTo(node);
