@@ -1,0 +1,17 @@
+import type { World } from './world.ts';
+
+/**
+ * A story to be told with many seeds. `run` boots nodes, works, lets faults strike, and checks; it
+ * fails by throwing. It must say, by `world.work.atLeast`, how much work makes a run worth its name.
+ */
+export interface Scenario {
+  readonly name: string;
+  /** One sentence: what it would find. */
+  readonly describe: string;
+  /**
+   * Set on a canary: a scenario with a planted bug, which must be found within so many seeds, and
+   * by this message. It shows that the simulator can find anything at all.
+   */
+  readonly mustFail?: { readonly withinSeeds: number; readonly message: RegExp };
+  run(world: World): Promise<void>;
+}

@@ -1,0 +1,335 @@
+/**
+ * One end of a simulated TCP connection. It keeps the real one's promises (runtime's
+ * socket-connection.ts) and no more: writes of a turn leave together, arrive in other pieces, and
+ * the chunk lent to `data` is overwritten after the call, so that whoever kept it is found out.
+ */
+import { Buffer } from 'node:buffer';
+import { type Address, type Connection, type ConnectionHandler, NetworkError } from '../environment/index.ts';
+import { assert } from '../stdx/index.ts';
+import { keepAliveMsMax, retransmitMsMax, type SimulatedNetwork } from './simulated-network.ts';
+import type { Life } from './simulated-process.ts';
+
+const queueHighBytes = 256 * 1024;
+const queueLowBytes = 64 * 1024;
+/** What the receiving kernel takes in, and acknowledges, while its process does not read. */
+const receiveWindowBytes = 128 * 1024;
+const segmentBytesMax = 64 * 1024;
+const splitProbability = 0.1;
+const overwrittenWith = 0xdd;
+/** As the runtime's: how long a peer may keep its half open. */
+const lingerMsMax = 10_000;
+const retransmitAfterHealMsMax = 200;
+/** How often a kernel repeats an acknowledgement or a farewell that a cut swallowed. */
+const retellMs = 1000;
+/** Virtual times are sums of fractions. */
+const roundingMs = 1e-6;
+
+/** Bytes under way, or the end of the stream. */
+type Segment = { readonly bytes: Buffer | 'end'; readonly arrivesAtMs: number };
+
+export class SimulatedConnection implements Connection {
+  readonly remote: Address;
+  readonly life: Life;
+  readonly #network: SimulatedNetwork;
+  #peer: SimulatedConnection | undefined;
+  #handler: ConnectionHandler | undefined;
+  #phase: 'open' | 'ending' | 'closed' = 'open';
+  #gathered: Uint8Array[] = [];
+  #isFlushAsked = false;
+  #queuedBytes = 0;
+  #isAboveMark = false;
+  /** Sent and not yet arrived, in order. Its head waits while the link is cut or the window shut. */
+  readonly #underWay: Segment[] = [];
+  #stalled: Segment | undefined;
+  #lineFreeAtMs = 0;
+  #lastArrivalMs = 0;
+  /** Arrived and not read, because the process paused reading. */
+  readonly #unread: Segment[] = [];
+  #unreadBytes = 0;
+  #isReadingPaused = false;
+  #isEndDelivered = false;
+  #hasReceivedEnd = false;
+
+  constructor(network: SimulatedNetwork, life: Life, remote: Address) {
+    this.#network = network;
+    this.life = life;
+    this.remote = remote;
+  }
+
+  pair(peer: SimulatedConnection): void {
+    this.#peer = peer;
+    peer.#peer = this;
+  }
+
+  handleWith(handler: ConnectionHandler): void {
+    this.#handler = handler;
+  }
+
+  get #host(): string {
+    return this.life.process.host;
+  }
+
+  get #peerHost(): string {
+    return this.#peer!.#host;
+  }
+
+  isBetween(a: string, b: string): boolean {
+    const [near, far] = [this.#host, this.#peerHost];
+    return (near === a && far === b) || (near === b && far === a);
+  }
+
+  write(bytes: Uint8Array): boolean {
+    if (this.#phase !== 'open' || this.life.isOver) return false;
+    this.#gathered.push(bytes);
+    this.#queuedBytes += bytes.length;
+    if (!this.#isFlushAsked) {
+      this.#isFlushAsked = true;
+      this.life.endOfTurn(() => this.#flush());
+    }
+    if (this.#queuedBytes >= queueHighBytes) this.#isAboveMark = true;
+    return !this.#isAboveMark;
+  }
+
+  get queuedBytes(): number {
+    return this.#queuedBytes;
+  }
+
+  pause(): void {
+    this.#isReadingPaused = true;
+  }
+
+  resume(): void {
+    if (!this.#isReadingPaused || this.life.isOver) return;
+    this.#isReadingPaused = false;
+    this.life.plan(0, () => this.#readUnread());
+  }
+
+  end(): void {
+    if (this.#phase !== 'open' || this.life.isOver) return;
+    this.#flush();
+    this.#phase = 'ending';
+    this.#send('end');
+    this.resume();
+  }
+
+  destroy(): void {
+    if (this.#phase === 'closed' || this.life.isOver) return;
+    this.#phase = 'ending';
+    this.#dropQueue();
+    this.life.plan(0, () => this.#close(undefined));
+    this.#tellPeerGone();
+  }
+
+  /** Both ends learn, soon, that the connection broke. */
+  break(code: NetworkError['code'], message: string): void {
+    for (const end of [this, this.#peer!]) {
+      if (end.#phase === 'closed') continue;
+      end.#dropQueue();
+      end.life.plan(this.#network.random.between(0, 1), () => end.#close(new NetworkError(code, message)));
+      if (end.life.isOver) end.#leave();
+    }
+  }
+
+  lifeEnded(isPowerCut: boolean): void {
+    this.#phase = 'closed';
+    this.#dropQueue();
+    this.#leave();
+    if (!isPowerCut) return this.#tellPeerGone();
+    const peer = this.#peer!;
+    this.#network.world.after(keepAliveMsMax, () => peer.#peerSilent());
+  }
+
+  linkHealed(): void {
+    if (this.#underWay.length === 0) return;
+    const { world, random } = this.#network;
+    world.after(random.between(0, retransmitAfterHealMsMax), () => this.#deliver());
+  }
+
+  #flush(): void {
+    this.#isFlushAsked = false;
+    if (this.#gathered.length === 0 || this.#phase !== 'open') return;
+    // A copy: the writer's bytes must not change, but the receiver's will.
+    let bytes: Buffer = Buffer.concat(this.#gathered);
+    this.#gathered = [];
+    const { random } = this.#network;
+    while (bytes.length > 0) {
+      const whole = Math.min(bytes.length, segmentBytesMax);
+      const length = random.chance(splitProbability) ? 1 + random.below(whole) : whole;
+      this.#send(bytes.subarray(0, length));
+      bytes = bytes.subarray(length);
+    }
+  }
+
+  /** The line carries one segment after the other; each then has its way to go, and none overtakes. */
+  #send(bytes: Segment['bytes']): void {
+    const { world } = this.#network;
+    const { bytesPerMs } = this.#network.link(this.#host, this.#peerHost);
+    const length = bytes === 'end' ? 0 : bytes.length;
+    this.#lineFreeAtMs = Math.max(world.nowMs, this.#lineFreeAtMs) + length / bytesPerMs;
+    const arrivesAtMs = this.#lineFreeAtMs + this.#network.latencyMs(this.#host, this.#peerHost);
+    this.#lastArrivalMs = Math.max(this.#lastArrivalMs, arrivesAtMs);
+    this.#underWay.push({ bytes, arrivesAtMs: this.#lastArrivalMs });
+    world.after(this.#lastArrivalMs - world.nowMs, () => this.#deliver());
+  }
+
+  /** Hands over what has arrived, in order. What waits at the head holds up all behind it. */
+  #deliver(): void {
+    const { world } = this.#network;
+    for (;;) {
+      const head = this.#underWay[0];
+      if (head === undefined || head.arrivesAtMs > world.nowMs + roundingMs) return;
+      const peer = this.#peer!;
+      if (this.#isPeerSilent()) return this.#stall(head);
+      if (peer.#phase === 'closed') {
+        // The other side knows no such connection (any more) and says so.
+        this.#dropQueue();
+        const isOnlyEnd = head.bytes === 'end';
+        this.life.plan(this.#network.latencyMs(this.#peerHost, this.#host), () =>
+          this.#resetByPeer(isOnlyEnd),
+        );
+        return;
+      }
+      if (peer.#unreadBytes >= receiveWindowBytes) return;
+      this.#underWay.shift();
+      peer.#arrived(head);
+      this.#acknowledge(head);
+    }
+  }
+
+  #isPeerSilent(): boolean {
+    return this.#network.isCut(this.#host, this.#peerHost) || this.#network.isPoweredOff(this.#peerHost);
+  }
+
+  /** The sender's kernel repeats itself until the link heals, or gives up. */
+  #stall(head: Segment): void {
+    if (this.#stalled === head) return;
+    this.#stalled = head;
+    this.#network.world.after(retransmitMsMax, () => {
+      if (this.#underWay[0] !== head) return;
+      this.#stalled = undefined;
+      if (!this.#isPeerSilent()) return this.#deliver();
+      this.life.happens(() => this.#close(new NetworkError('timeout', 'the peer does not acknowledge')));
+    });
+  }
+
+  /** An acknowledgement needs the way back: with that cut, the sender's queue stays as it is. */
+  #acknowledge(segment: Segment): void {
+    const { world } = this.#network;
+    const tell = (): void => {
+      if (this.#phase === 'closed') return;
+      if (this.#network.isCut(this.#peerHost, this.#host)) {
+        world.after(retellMs, tell);
+        return;
+      }
+      this.life.happens(() =>
+        segment.bytes === 'end' ? this.#endTaken() : this.#taken(segment.bytes.length),
+      );
+    };
+    world.after(this.#network.latencyMs(this.#peerHost, this.#host), tell);
+  }
+
+  #endTaken(): void {
+    this.#isEndDelivered = true;
+    this.life.plan(lingerMsMax, () => this.destroy());
+    this.#closeIfEnded();
+  }
+
+  #taken(length: number): void {
+    if (this.#phase === 'closed') return;
+    this.#queuedBytes = Math.max(0, this.#queuedBytes - length);
+    if (!this.#isAboveMark || this.#queuedBytes > queueLowBytes) return;
+    this.#isAboveMark = false;
+    if (this.#phase === 'open') this.#handler?.drain();
+  }
+
+  #arrived(segment: Segment): void {
+    if (this.#phase === 'closed') return;
+    this.#unread.push(segment);
+    this.#unreadBytes += segment.bytes === 'end' ? 0 : segment.bytes.length;
+    this.life.happens(() => this.#readUnread());
+  }
+
+  #readUnread(): void {
+    const wasShut = this.#unreadBytes >= receiveWindowBytes;
+    while (!this.#isReadingPaused && this.#phase !== 'closed') {
+      const segment = this.#unread.shift();
+      if (segment === undefined) break;
+      this.#read(segment);
+    }
+    const isOpenAgain = wasShut && this.#unreadBytes < receiveWindowBytes;
+    if (isOpenAgain && this.#phase !== 'closed') this.#peer!.#windowOpened();
+  }
+
+  #windowOpened(): void {
+    const { world } = this.#network;
+    world.after(this.#network.latencyMs(this.#peerHost, this.#host), () => this.#deliver());
+  }
+
+  #read(segment: Segment): void {
+    if (segment.bytes === 'end') {
+      this.#hasReceivedEnd = true;
+      // As the real one: the peer's end ends ours, behind what is queued.
+      if (this.#phase === 'open') this.end();
+      this.#closeIfEnded();
+      return;
+    }
+    this.#unreadBytes -= segment.bytes.length;
+    if (this.#phase !== 'open') return;
+    assert(this.#handler !== undefined, 'a connection has its handler before its first bytes');
+    this.#handler.data(segment.bytes);
+    segment.bytes.fill(overwrittenWith);
+  }
+
+  #closeIfEnded(): void {
+    if (this.#isEndDelivered && this.#hasReceivedEnd) this.#close(undefined);
+  }
+
+  #resetByPeer(isAfterOurEnd = false): void {
+    if (isAfterOurEnd && this.#hasReceivedEnd) this.#close(undefined);
+    else this.#close(new NetworkError('reset', 'the peer reset the connection'));
+  }
+
+  #peerSilent(): void {
+    if (this.#phase === 'closed') return;
+    this.#dropQueue();
+    this.life.happens(() => this.#close(new NetworkError('timeout', 'the peer is silent')));
+  }
+
+  /** This end is gone, and its kernel tells the other: in order, or by a reset. */
+  #tellPeerGone(): void {
+    const peer = this.#peer!;
+    const { world, random } = this.#network;
+    const isReset = random.chance(0.5);
+    const tell = (): void => {
+      if (peer.#phase === 'closed') return;
+      if (this.#network.isCut(this.#host, peer.#host)) {
+        world.after(retellMs, tell);
+        return;
+      }
+      if (isReset) peer.life.happens(() => peer.#resetByPeer());
+      else peer.#arrived({ bytes: 'end', arrivesAtMs: world.nowMs });
+    };
+    world.after(this.#network.latencyMs(this.#host, peer.#host), tell);
+  }
+
+  #dropQueue(): void {
+    this.#gathered = [];
+    this.#underWay.length = 0;
+    this.#queuedBytes = 0;
+  }
+
+  #close(error: NetworkError | undefined): void {
+    if (this.#phase === 'closed') return;
+    this.#phase = 'closed';
+    this.#dropQueue();
+    this.#leave();
+    const handler = this.#handler;
+    this.#handler = undefined;
+    if (error === undefined) handler?.closed();
+    else handler?.closed(error);
+  }
+
+  #leave(): void {
+    this.#network.forget(this);
+  }
+}
