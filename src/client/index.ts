@@ -11,6 +11,7 @@ export type {
   SchemaBucketOptions,
   UpdateOptions,
 } from './database.ts';
+export { Deadline } from './deadline.ts';
 export type {
   Entry,
   IndexInput,
@@ -26,5 +27,16 @@ export {
   isHaleError,
   type ValueIssue,
 } from './hale-error.ts';
-export type * as transport from './transport.ts';
-export { type ClientEnvironment, databaseOver } from './transport-database.ts';
+export { openRemote, type RemoteDatabaseOptions } from './remote/open-remote.ts';
+export type {
+  BucketName,
+  DeleteOptions as TransportDeleteOptions,
+  NameCursor,
+  ObjectName,
+  PutOptions as TransportPutOptions,
+  PutOutcome,
+  StoredObject,
+  Transport,
+  WriteCondition,
+} from './transport.ts';
+export { type ClientEnvironment, databaseOver, timeoutMsDefault } from './transport-database.ts';

@@ -1,0 +1,35 @@
+/** What the texts of RpbErrorResp mean. Riak sends no error codes: the text is the protocol. */
+import { HaleError, type HaleErrorCode } from '../hale-error.ts';
+
+/** First match wins. */
+const meanings: readonly (readonly [RegExp, HaleErrorCode])[] = [
+  [/^timeout$/, 'timeout'],
+  [/^overload$/, 'overload'],
+  [/^match_found$/, 'exists'],
+  [/^(modified|notfound)$/, 'changed'],
+  [/^stopping$/, 'unavailable'],
+  [/^(all_nodes_down|insufficient_vnodes_available|\{insufficient_(vnodes|nodes),.*)$/, 'unavailable'],
+  [/^(\{(r|w|dw|pr|pw|node_confirms)_val_unsatisfied,.*|too_many_fails)$/, 'quorum'],
+  [/^(no_type$|No bucket-type named|Invalid bucket type:|Error no bucket type)/, 'unknown_bucket_type'],
+  [/^\{too_(large|many_siblings),/, 'too_large'],
+  [/^storage: /, 'storage'],
+  [/precommit_fail/, 'rejected'],
+  [/^(\{n_val_violation,|\w+ cannot be zero-length$|\w+ is too long$)/, 'invalid_argument'],
+  [/^(Invalid bucket properties:|Message decoding error:|\{\w+_val_violation,)/, 'invalid_argument'],
+  [/^(Unknown message code:|Invalid message packet)/, 'protocol'],
+];
+
+/** Failures that a write may have had an effect before. */
+const partial: ReadonlySet<HaleErrorCode> = new Set<HaleErrorCode>([
+  'timeout',
+  'quorum',
+  'storage',
+  'server',
+]);
+
+export function errorOfReply(text: string, kind: 'read' | 'write'): HaleError {
+  const code = meanings.find(([pattern]) => pattern.test(text))?.[1] ?? 'server';
+  return new HaleError(code, `the node answered: ${text}`, {
+    unknownOutcome: kind === 'write' && partial.has(code),
+  });
+}

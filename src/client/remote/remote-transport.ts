@@ -1,0 +1,276 @@
+/**
+ * A database over Protocol Buffers. Reads move to another node when one fails or is slow. A write
+ * moves only if it surely had no effect; otherwise it fails with `unknownOutcome`.
+ */
+import { Buffer } from 'node:buffer';
+import type { Address } from '../../environment/index.ts';
+import type { ByteString } from '../../stdx/index.ts';
+import {
+  type Content,
+  decodeContent,
+  decodeMessage,
+  encodeContent,
+  encodeFrame,
+  type FrameType,
+  rpbDelReq,
+  rpbDelResp,
+  rpbGetBucketReq,
+  rpbGetBucketResp,
+  rpbGetReq,
+  rpbGetResp,
+  rpbListBucketsReq,
+  rpbListBucketsResp,
+  rpbListKeysReq,
+  rpbListKeysResp,
+  rpbPingReq,
+  rpbPingResp,
+  rpbPutReq,
+  rpbPutResp,
+  rpbResetBucketReq,
+  rpbResetBucketResp,
+  rpbSetBucketReq,
+  rpbSetBucketResp,
+} from '../../wire/index.ts';
+import type { BucketProperties, BucketPropertyChanges } from '../bucket-properties.ts';
+import type { CallOptions, ReadOptions } from '../call-options.ts';
+import { Deadline } from '../deadline.ts';
+import { HaleError } from '../hale-error.ts';
+import type {
+  BucketName,
+  DeleteOptions,
+  NameCursor,
+  ObjectName,
+  PutOptions,
+  PutOutcome,
+  StoredObject,
+  Transport,
+} from '../transport.ts';
+import {
+  ConnectionPool,
+  type Host,
+  type Lease,
+  type PoolEnvironment,
+  type PoolLimits,
+} from './connection-pool.ts';
+import { messageOfChanges, propertiesOfMessage } from './properties-message.ts';
+import { numberOfQuorum } from './quorum-number.ts';
+import { RemoteCursor } from './remote-cursor.ts';
+
+/** A call gives up after so many nodes. */
+const attemptsMax = 4;
+
+export interface RemoteOptions extends PoolLimits {
+  /** Of a call that is given none. */
+  readonly timeoutMs: number;
+}
+
+interface Call<T> {
+  readonly kind: 'read' | 'write';
+  readonly options: CallOptions;
+  /** `timeoutMs` is what the node may take. */
+  readonly request: (timeoutMs: number) => Buffer;
+  readonly reply: FrameType<T>;
+}
+
+export class RemoteTransport implements Transport {
+  readonly #pool: ConnectionPool;
+  readonly #environment: PoolEnvironment;
+  readonly #timeoutMs: number;
+
+  constructor(addresses: readonly Address[], environment: PoolEnvironment, options: RemoteOptions) {
+    this.#pool = new ConnectionPool(addresses, environment, options);
+    this.#environment = environment;
+    this.#timeoutMs = options.timeoutMs;
+  }
+
+  async get(name: ObjectName, options: ReadOptions): Promise<StoredObject | undefined> {
+    const { content, vclock } = await this.#call({
+      kind: 'read',
+      options,
+      reply: rpbGetResp,
+      request: (timeout) =>
+        encodeFrame(rpbGetReq, {
+          ...addressOf(name),
+          key: name.key,
+          r: numberOfQuorum(options.r),
+          pr: numberOfQuorum(options.pr),
+          basic_quorum: options.basicQuorum,
+          notfound_ok: options.notfoundOk,
+          deletedvclock: true,
+          timeout,
+        }),
+    });
+    return vclock === undefined ? undefined : storedObject(content, vclock);
+  }
+
+  async put(
+    name: BucketName,
+    key: ByteString | undefined,
+    content: Content,
+    options: PutOptions,
+  ): Promise<PutOutcome> {
+    const answer = await this.#call({
+      kind: 'write',
+      options,
+      reply: rpbPutResp,
+      request: (timeout) =>
+        encodeFrame(rpbPutReq, {
+          ...addressOf(name),
+          key,
+          vclock: options.context,
+          content: encodeContent(content),
+          w: numberOfQuorum(options.w),
+          dw: numberOfQuorum(options.dw),
+          pw: numberOfQuorum(options.pw),
+          if_not_modified: options.condition === 'unchanged' ? true : undefined,
+          if_none_match: options.condition === 'absent' ? true : undefined,
+          return_head: options.returnHead,
+          timeout,
+        }),
+    });
+    return {
+      stored: answer.vclock === undefined ? undefined : storedObject(answer.content, answer.vclock),
+      generatedKey: answer.key,
+    };
+  }
+
+  async delete(name: ObjectName, options: DeleteOptions): Promise<void> {
+    await this.#call({
+      kind: 'write',
+      options,
+      reply: rpbDelResp,
+      request: (timeout) =>
+        encodeFrame(rpbDelReq, {
+          ...addressOf(name),
+          key: name.key,
+          vclock: options.context,
+          w: numberOfQuorum(options.w),
+          dw: numberOfQuorum(options.dw),
+          pw: numberOfQuorum(options.pw),
+          timeout,
+        }),
+    });
+  }
+
+  listKeys(name: BucketName, options: CallOptions): NameCursor {
+    return new RemoteCursor(this.#pool, {
+      request: encodeFrame(rpbListKeysReq, addressOf(name)),
+      decode: (code, body) => {
+        const { keys, done } = decodeReply(rpbListKeysResp, code, body);
+        return { names: keys, done: done === true };
+      },
+      deadline: () => this.#deadline(options),
+    });
+  }
+
+  listBuckets(bucketType: ByteString, options: CallOptions): NameCursor {
+    return new RemoteCursor(this.#pool, {
+      request: encodeFrame(rpbListBucketsReq, { stream: true, type: bucketType }),
+      decode: (code, body) => {
+        const { buckets, done } = decodeReply(rpbListBucketsResp, code, body);
+        return { names: buckets, done: done === true };
+      },
+      deadline: () => this.#deadline(options),
+    });
+  }
+
+  async properties(name: BucketName, options: CallOptions): Promise<BucketProperties> {
+    const request = () => encodeFrame(rpbGetBucketReq, addressOf(name));
+    const { props } = await this.#call({ kind: 'read', options, reply: rpbGetBucketResp, request });
+    return propertiesOfMessage(props);
+  }
+
+  async setProperties(name: BucketName, changes: BucketPropertyChanges, options: CallOptions): Promise<void> {
+    const props = messageOfChanges(changes);
+    const request = () => encodeFrame(rpbSetBucketReq, { ...addressOf(name), props });
+    // Setting the same values twice is setting them once, but another's change may come between.
+    await this.#call({ kind: 'write', options, reply: rpbSetBucketResp, request });
+  }
+
+  async resetProperties(name: BucketName, options: CallOptions): Promise<void> {
+    const request = () => encodeFrame(rpbResetBucketReq, addressOf(name));
+    await this.#call({ kind: 'write', options, reply: rpbResetBucketResp, request });
+  }
+
+  async ping(options: CallOptions): Promise<void> {
+    const request = () => encodeFrame(rpbPingReq, {});
+    await this.#call({ kind: 'read', options, reply: rpbPingResp, request });
+  }
+
+  async close(): Promise<void> {
+    this.#pool.close();
+  }
+
+  #deadline(options: CallOptions): Deadline {
+    return new Deadline(this.#environment, options, this.#timeoutMs);
+  }
+
+  async #call<T>(call: Call<T>): Promise<T> {
+    const deadline = this.#deadline(call.options);
+    const avoid = new Set<Host>();
+    for (let attempt = 1; ; attempt += 1) {
+      deadline.check();
+      const lease = await this.#pool.acquire(deadline, avoid);
+      try {
+        const reply = await this.#attempt(lease, call, deadline, avoid.size + 1 < this.#pool.hosts.length);
+        this.#pool.succeeded(lease.host);
+        return reply;
+      } catch (error) {
+        if (!(error instanceof HaleError)) throw error;
+        if (error.code === 'connection_lost' || error.code === 'timeout')
+          this.#pool.failed(lease.host, error);
+        if (attempt === attemptsMax || !mayMove(call.kind, error)) throw error;
+        avoid.add(lease.host);
+      } finally {
+        this.#pool.release(lease);
+      }
+    }
+  }
+
+  /** A read that has another node to go to waits half of its time for this one. */
+  #attempt<T>(lease: Lease, call: Call<T>, deadline: Deadline, hasOthers: boolean): Promise<T> {
+    const remainingMs = deadline.remainingMs();
+    const waitMs = call.kind === 'read' && hasOthers ? remainingMs / 2 : remainingMs;
+    const request = call.request(Math.max(1, Math.ceil(waitMs)));
+    return new Promise((resolve, reject) => {
+      const stop = deadline.watch((reason) => {
+        const unknownOutcome = call.kind === 'write';
+        const { cause } = reason;
+        lease.connection.destroy(new HaleError(reason.code, reason.message, { cause, unknownOutcome }));
+      }, waitMs);
+      lease.connection.send(request, {
+        kind: call.kind,
+        reply: (code, body) => {
+          // The body is lent: what it decodes to are views.
+          const reply = decodeReply(call.reply, code, Buffer.from(body));
+          stop();
+          resolve(reply);
+          return true;
+        },
+        failed: (error) => {
+          stop();
+          reject(error);
+        },
+      });
+    });
+  }
+}
+
+function mayMove(kind: 'read' | 'write', { code, unknownOutcome }: HaleError): boolean {
+  if (code === 'overload' || code === 'connection_lost' || code === 'unavailable') return !unknownOutcome;
+  return kind === 'read' && code === 'timeout';
+}
+
+/** Throws if the reply is of another kind. */
+function decodeReply<T>(type: FrameType<T>, code: number, body: Buffer): T {
+  if (code !== type.code) throw new HaleError('protocol', `a reply of code ${code} instead of ${type.code}`);
+  return decodeMessage(type, body);
+}
+
+function addressOf({ bucket, bucketType }: BucketName): { bucket: ByteString; type: ByteString | undefined } {
+  return { bucket, type: bucketType === 'default' ? undefined : bucketType };
+}
+
+function storedObject(contents: readonly Buffer[], context: Uint8Array): StoredObject {
+  return { siblings: contents.map((content) => decodeContent(content)), context };
+}
