@@ -24,6 +24,14 @@ test('the lock file names no registry host', () => {
   assert.doesNotMatch(read('package-lock.json'), /"resolved"/);
 });
 
+test('the lock file has a version for the packages of every platform, so that npm ci accepts it', () => {
+  const lock = JSON.parse(read('package-lock.json')) as {
+    readonly packages: Readonly<Record<string, { readonly version?: string }>>;
+  };
+  const names = Object.entries(lock.packages).filter(([, { version }]) => version === undefined);
+  assert.deepEqual(names, [], 'write the lock file in a folder without node_modules');
+});
+
 test('.gitignore hides folders of the root alone, and none of the sources', () => {
   const folders = read('.gitignore')
     .split('\n')
