@@ -33,7 +33,7 @@ type TextError = Exclude<
   { readonly code: 'notfound' | 'match_found' | 'modified' | 'invalid_properties' }
 >;
 
-export function errorText(error: TextError): { readonly status: number; readonly text: string } {
+function errorText(error: TextError): { readonly status: number; readonly text: string } {
   switch (error.code) {
     case 'timeout':
       return { status: 503, text: 'request timed out\n' };

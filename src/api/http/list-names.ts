@@ -10,7 +10,7 @@ import { Buffer } from 'node:buffer';
 import type { HttpExchange } from '../../environment/index.ts';
 import { type KvError, KvFailure, type NameStream } from '../../kv/index.ts';
 import { type ByteString, textOfBytes } from '../../stdx/index.ts';
-import { errorText, sendError } from './error-response.ts';
+import { sendError } from './error-response.ts';
 import { serverHeader, varyEncoding } from './http-response.ts';
 
 const bufferedBytesMax = 256 * 1024;
@@ -91,16 +91,7 @@ function jsonNames(slice: readonly ByteString[]): string {
 }
 
 function errorObject(error: KvError): string {
-  const text =
-    error.code === 'notfound' ||
-    error.code === 'match_found' ||
-    error.code === 'modified' ||
-    error.code === 'invalid_properties'
-      ? error.code
-      : error.code === 'timeout'
-        ? 'timeout'
-        : errorText(error).text.trimEnd();
-  return JSON.stringify({ error: text });
+  return JSON.stringify({ error: error.code });
 }
 
 /** Gathers up to a limit of bytes, then sends in chunks at the pace of the peer. */

@@ -105,6 +105,18 @@ test('metadata, indexes, links, charset and encoding come back', async () => {
   assert.equal(got.headers.link, '</buckets/b/keys/k%201>; riaktag="friend", </buckets/b>; rel="up"');
 });
 
+test('headers and values are bytes, whatever the size of the value', async () => {
+  await using node = await serveNode();
+  const send = sendTo(node);
+  for (const size of [1, 4096, 4097, 200_000]) {
+    const value = Buffer.alloc(size, Buffer.from('\u00ff\u0000\u00e9', 'latin1'));
+    await send('PUT', '/buckets/b/keys/k', { ...text, 'X-Riak-Meta-A': '\u00e9\u00ff' }, value);
+    const got = await send('GET', '/buckets/b/keys/k');
+    assert.ok(got.body === value.toString('latin1'), `${size} bytes`);
+    assert.equal(got.headers['x-riak-meta-a'], '\u00e9\u00ff');
+  }
+});
+
 test('bad requests get a 4xx with a sentence, never a 5xx, and store nothing', async () => {
   await using node = await serveNode();
   const send = sendTo(node);

@@ -170,3 +170,31 @@ test('a peer that leaves in the middle is noticed, and nothing breaks', async ()
   exchange!.end();
   await listener.close();
 });
+
+test('a body can be read as it arrives; leaving in the middle is an error for its reader', async () => {
+  const bodies: Promise<string>[] = [];
+  const listener = await new NodeHttpServer(silentLog).listen({ host: '127.0.0.1', port: 0 }, (exchange) => {
+    const read = async () => {
+      let text = '';
+      for await (const chunk of exchange.bodyChunks()) text += chunk.toString('latin1');
+      exchange.respond(200, [], Buffer.from(text));
+      return text;
+    };
+    bodies.push(read());
+  });
+  const node = { port: listener.address.port } as Parameters<typeof openSocket>[0];
+  const head = 'PUT /x HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n';
+  assert.match(
+    await exchangeBytes(node, `${head}hello`),
+    /^HTTP\/1\.1 100 (.*\r\n)+HTTP\/1\.1 200 (.*\r\n)+hello$/,
+  );
+  const socket = await openSocket(node);
+  socket.write(`${head}hel`);
+  while (bodies.length < 2) await sleep(1);
+  const broken = assert.rejects(bodies[1]!);
+  await sleep(20);
+  socket.destroy();
+  await broken;
+  assert.equal(await bodies[0], 'hello');
+  await listener.close();
+});
