@@ -1,4 +1,5 @@
 import type { Quorum } from './call-options.ts';
+import { HaleError } from './hale-error.ts';
 
 /** How a bucket replicates and what it keeps, by the names that Riak's users know. */
 export interface BucketProperties {
@@ -26,3 +27,21 @@ export interface BucketProperties {
 }
 
 export type BucketPropertyChanges = Partial<BucketProperties>;
+
+export const quorumProperties = ['r', 'w', 'dw', 'rw', 'pr', 'pw'] as const;
+export const countProperties = ['n_val', 'old_vclock', 'young_vclock', 'big_vclock', 'small_vclock'] as const;
+export const flagProperties = ['allow_mult', 'last_write_wins', 'basic_quorum', 'notfound_ok'] as const;
+
+const names: ReadonlySet<string> = new Set([
+  ...quorumProperties,
+  ...countProperties,
+  ...flagProperties,
+  'node_confirms',
+]);
+
+/** Throws `invalid_argument` for a name that is no property's: a node may store it without a word. */
+export function checkPropertyNames(changes: BucketPropertyChanges): void {
+  const unknown = Object.keys(changes).find((name) => !names.has(name));
+  if (unknown !== undefined)
+    throw new HaleError('invalid_argument', `there is no bucket property "${unknown}"`);
+}

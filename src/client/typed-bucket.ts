@@ -2,7 +2,11 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import { type ByteString, bytesOfText, textOfBytes } from '../stdx/index.ts';
 import type { Content } from '../wire/index.ts';
-import type { BucketProperties, BucketPropertyChanges } from './bucket-properties.ts';
+import {
+  type BucketProperties,
+  type BucketPropertyChanges,
+  checkPropertyNames,
+} from './bucket-properties.ts';
 import type { CallOptions, ReadOptions } from './call-options.ts';
 import { bytesOfContext, contextOfBytes } from './context.ts';
 import type { Bucket, BucketOptions, DeleteOptions, PutOptions, UpdateOptions } from './database.ts';
@@ -155,8 +159,9 @@ export class TypedBucket<In, Out> implements Bucket<In, Out> {
     return this.#parts.transport.properties(this.#bucket, options);
   }
 
-  setProperties(changes: BucketPropertyChanges, options: CallOptions = {}): Promise<void> {
-    return this.#parts.transport.setProperties(this.#bucket, changes, options);
+  async setProperties(changes: BucketPropertyChanges, options: CallOptions = {}): Promise<void> {
+    checkPropertyNames(changes);
+    await this.#parts.transport.setProperties(this.#bucket, changes, options);
   }
 
   resetProperties(options: CallOptions = {}): Promise<void> {

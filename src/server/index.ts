@@ -1,3 +1,4 @@
+export { type EmbeddedNode, EmbeddedTransport } from './embedded-transport.ts';
 export type { NodeFacts, ProcessFacts } from './node-facts.ts';
 export type { NodeStatus } from './node-status.ts';
 export type { MetricsPage } from './prometheus-text.ts';

@@ -1,15 +1,16 @@
 /** Bucket properties as RpbBucketProps and back. What has no field there is neither seen nor set. */
 import type { MessageOf, rpbBucketProps } from '../../wire/index.ts';
-import type { BucketProperties, BucketPropertyChanges } from '../bucket-properties.ts';
+import {
+  type BucketProperties,
+  type BucketPropertyChanges,
+  countProperties as counts,
+  flagProperties as flags,
+  quorumProperties as quorums,
+} from '../bucket-properties.ts';
 import { HaleError } from '../hale-error.ts';
 import { numberOfQuorum, quorumOfNumber } from './quorum-number.ts';
 
 type Props = MessageOf<typeof rpbBucketProps>;
-
-const quorums = ['r', 'w', 'dw', 'rw', 'pr', 'pw'] as const;
-const counts = ['n_val', 'old_vclock', 'young_vclock', 'big_vclock', 'small_vclock'] as const;
-const flags = ['allow_mult', 'last_write_wins', 'basic_quorum', 'notfound_ok'] as const;
-const names: ReadonlySet<string> = new Set([...quorums, ...counts, ...flags, 'node_confirms']);
 
 /** Throws `protocol` if the node left out what every node has. */
 export function propertiesOfMessage(props: Props): BucketProperties {
@@ -27,11 +28,8 @@ export function propertiesOfMessage(props: Props): BucketProperties {
   return Object.fromEntries(fields) as unknown as BucketProperties;
 }
 
-/** Throws `invalid_argument` for a name or a value that cannot be sent. */
+/** Throws `invalid_argument` for a value that cannot be sent. */
 export function messageOfChanges(changes: BucketPropertyChanges): Partial<Props> {
-  const unknown = Object.keys(changes).find((name) => !names.has(name));
-  if (unknown !== undefined)
-    throw new HaleError('invalid_argument', `there is no bucket property "${unknown}"`);
   for (const name of counts) {
     const value = changes[name];
     if (value !== undefined && !(Number.isInteger(value) && value >= 0 && value <= 0xffff_ffff)) {

@@ -1,0 +1,225 @@
+/** One suite for both ways to a database: a node in this process, and a node over real sockets. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { z } from 'zod';
+import { configurationWith } from './config/index.ts';
+import { type Database, HaleError, type HaleErrorCode, open, testCluster } from './index.ts';
+import { nodeEnvironment, silentLog } from './runtime/index.ts';
+import { type HaleNode, startNode } from './server/index.ts';
+
+const user = z.object({ name: z.string(), age: z.number().default(0) });
+
+async function embedded(context: TestContext): Promise<Database> {
+  const cluster = await testCluster();
+  context.after(() => cluster.close());
+  return cluster.db;
+}
+
+async function served(context: TestContext): Promise<HaleNode> {
+  const environment = nodeEnvironment({
+    log: silentLog,
+    crash: (activity, error) => assert.fail(`${activity}: ${String(error)}`),
+  });
+  const configuration = configurationWith({
+    storage_backend: 'memory',
+    ring_size: 8,
+    'listener.http.internal': 'off',
+    'listener.cluster.internal': 'off',
+    'listener.protobuf.internal': { host: '127.0.0.1', port: 0 },
+    drain_timeout: 500,
+  });
+  const node = await startNode(configuration, { environment, version: '0.0.0' });
+  context.after(async () => {
+    await node.stop();
+    await environment.close();
+  });
+  return node;
+}
+
+async function remote(context: TestContext): Promise<Database> {
+  const node = await served(context);
+  const db = await open(`hale://127.0.0.1:${node.protobufAddress!.port}`);
+  context.after(() => db.close());
+  return db;
+}
+
+function fails(code: HaleErrorCode): (error: unknown) => boolean {
+  return (error) => error instanceof HaleError && error.code === code;
+}
+
+for (const [way, make] of [
+  ['embedded', embedded],
+  ['remote', remote],
+] as const) {
+  test(`${way}: values keep their types, metadata and indexes`, async (context) => {
+    const db = await make(context);
+    const users = db.bucket('users', { schema: user, indexes: ({ name }) => ({ name_bin: name }) });
+    assert.equal(await users.get('ada'), undefined);
+    await users.put('ada', { name: 'Ada' }, { metadata: { from: 'test' } });
+    const ada = await users.get('ada');
+    const age: number | undefined = ada?.age;
+    assert.equal(age, 0);
+    const entry = await users.entry('ada');
+    assert.deepEqual(entry?.value, { name: 'Ada', age: 0 });
+    assert.equal(entry?.contentType, 'application/json');
+    assert.deepEqual([...entry!.metadata], [['from', 'test']]);
+    assert.deepEqual([...entry!.indexes], [['name_bin', ['Ada']]]);
+    assert.ok(entry?.lastModified instanceof Date);
+    // @ts-expect-error: a number is no name
+    await assert.rejects(users.put('bob', { name: 7 }), fails('invalid_value'));
+    await assert.rejects(users.get(''), fails('invalid_argument'));
+    const added = await users.add({ name: 'New' });
+    assert.equal((await users.get(added))?.name, 'New');
+    await users.delete('ada');
+    assert.equal(await users.get('ada'), undefined);
+    await users.delete('ada');
+  });
+
+  test(`${way}: bytes come back as they went`, async (context) => {
+    const db = await make(context);
+    const files = db.bytes('files');
+    const bytes = Uint8Array.from({ length: 200_000 }, (_, i) => i % 256);
+    await files.put('f', bytes, { contentType: 'image/png' });
+    const entry = await files.entry('f');
+    assert.deepEqual(new Uint8Array(entry!.value), bytes);
+    assert.equal(entry!.contentType, 'image/png');
+  });
+
+  test(`${way}: conditions hold`, async (context) => {
+    const db = await make(context);
+    const notes = db.bucket<string>('notes');
+    await notes.put('n', 'one', { ifAbsent: true });
+    await assert.rejects(notes.put('n', 'two', { ifAbsent: true }), fails('exists'));
+    const { context: seen } = (await notes.entry('n'))!;
+    await notes.put('n', 'two', { ifUnchanged: seen });
+    await assert.rejects(notes.put('n', 'three', { ifUnchanged: seen }), fails('changed'));
+    assert.equal(await notes.get('n'), 'two');
+  });
+
+  test(`${way}: concurrent updates all count, and keep metadata`, async (context) => {
+    const db = await make(context);
+    const bucket = db.bucket<number[]>('sets', { merge: (all) => [...new Set(all.flatMap((s) => s.value))] });
+    await bucket.setProperties({ allow_mult: true });
+    await bucket.put('s', [], { metadata: { owner: 'me' } });
+    const members = [1, 2, 3, 4, 5];
+    await Promise.all(members.map((n) => bucket.update('s', (now = []) => [...now, n])));
+    const entry = await bucket.entry('s');
+    assert.deepEqual(entry!.value.slice().sort(), members);
+    assert.equal(entry!.metadata.get('owner'), 'me');
+  });
+
+  test(`${way}: siblings are merged, shown, or refused`, async (context) => {
+    const db = await make(context);
+    const plain = db.bucket<string>('b');
+    await plain.setProperties({ allow_mult: true });
+    await plain.put('k', 'x');
+    await plain.put('k', 'y');
+    await assert.rejects(plain.get('k'), fails('siblings'));
+    assert.deepEqual((await plain.siblings('k'))!.siblings.map((s) => s.value).sort(), ['x', 'y']);
+    assert.equal(await db.bucket<string>('b', { merge: 'latest' }).get('k'), 'y');
+    const joined = db.bucket<string>('b', {
+      merge: (all) =>
+        all
+          .map((s) => s.value)
+          .sort()
+          .join('+'),
+    });
+    assert.equal(await joined.get('k'), 'x+y');
+    assert.equal(await joined.update('k', (now) => `${now}!`), 'x+y!');
+    assert.equal(await plain.get('k'), 'x+y!');
+  });
+
+  test(`${way}: an update after a delete does not meet the deleted value`, async (context) => {
+    const db = await make(context);
+    const bucket = db.bucket<number>('counts');
+    await bucket.setProperties({ allow_mult: true });
+    await bucket.update('k', (now = 0) => now + 1);
+    await bucket.delete('k');
+    assert.equal(await bucket.update('k', (now = 0) => now + 10), 10);
+    assert.equal((await bucket.siblings('k'))!.siblings.length, 1);
+  });
+
+  test(`${way}: keys and buckets are listed, and a loop may be left`, async (context) => {
+    const db = await make(context);
+    const bucket = db.bucket<number>('many');
+    const names = Array.from({ length: 500 }, (_, i) => `k${i}`);
+    await Promise.all(names.map((name, i) => bucket.put(name, i)));
+    const listed: string[] = [];
+    for await (const key of bucket.keys()) listed.push(key);
+    assert.deepEqual(listed.sort(), names.slice().sort());
+    for await (const key of bucket.keys()) {
+      assert.match(key, /^k/);
+      break;
+    }
+    const buckets: string[] = [];
+    for await (const name of db.buckets()) buckets.push(name);
+    assert.deepEqual(buckets, ['many']);
+    assert.equal(await bucket.get('k7'), 7);
+  });
+
+  test(`${way}: properties are set and reset`, async (context) => {
+    const db = await make(context);
+    const bucket = db.bucket('props');
+    await bucket.setProperties({ n_val: 1, r: 'one', allow_mult: true });
+    const { n_val, r, w, allow_mult } = await bucket.properties();
+    assert.deepEqual({ n_val, r, w, allow_mult }, { n_val: 1, r: 'one', w: 'quorum', allow_mult: true });
+    await bucket.resetProperties();
+    assert.equal((await bucket.properties()).n_val, 3);
+    // @ts-expect-error: no such property
+    await assert.rejects(bucket.setProperties({ n_vall: 1 }), fails('invalid_argument'));
+  });
+
+  test(`${way}: a signal and a close end calls`, async (context) => {
+    const db = await make(context);
+    const bucket = db.bucket<number>('b');
+    await assert.rejects(bucket.get('k', { signal: AbortSignal.abort('enough') }), (error) => {
+      return fails('aborted')(error) && (error as HaleError).cause === 'enough';
+    });
+    await db.close();
+    await db.close();
+    await assert.rejects(bucket.get('k'), fails('closed'));
+  });
+}
+
+test('a directory keeps what was stored, and is refused to a second node', async () => {
+  const directory = mkdtempSync(path.join(tmpdir(), 'hale-open-'));
+  try {
+    const first = await open(directory);
+    await first.bucket<string>('b').put('k', 'kept');
+    await assert.rejects(open(directory), fails('storage'));
+    await first.close();
+    const again = await open(directory);
+    assert.equal(await again.bucket<string>('b').get('k'), 'kept');
+    await again.close();
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
+
+test('nobody there: unavailable; a wrong address: invalid_argument', async () => {
+  await assert.rejects(open('hale://127.0.0.1:1', { connectTimeoutMs: 150 }), fails('unavailable'));
+  await assert.rejects(async () => open('hale://a:b'), fails('invalid_argument'));
+});
+
+test('reads and writes go on at another node when one stops', async (context) => {
+  const [one, two] = [await served(context), await served(context)];
+  const ports = [one, two].map((node) => `127.0.0.1:${node.protobufAddress!.port}`);
+  const db = await open(`hale://${ports.join(',')}`);
+  context.after(() => db.close());
+  const bucket = db.bucket<number>('b');
+  await Promise.all(Array.from({ length: 20 }, (_, i) => bucket.put(`k${i}`, i)));
+  await one.stop();
+  for (let i = 0; i < 20; i += 1) await bucket.get(`k${i}`);
+  await bucket.put('after', 1);
+  assert.equal(await bucket.get('after'), 1);
+});
+
+test('a test cluster starts in under 200 ms', async () => {
+  const startedAt = performance.now();
+  await using cluster = await testCluster();
+  await cluster.db.bucket<number>('b').put('k', 1);
+  assert.ok(performance.now() - startedAt < 200);
+});

@@ -1,0 +1,251 @@
+/** The client's way into a node of the same process: no bytes on a wire, the same answers. */
+import { Buffer } from 'node:buffer';
+import {
+  type BucketName,
+  type BucketProperties,
+  type BucketPropertyChanges,
+  type CallOptions,
+  type ClientEnvironment,
+  Deadline,
+  HaleError,
+  type NameCursor,
+  type ObjectName,
+  type PutOutcome,
+  type Quorum,
+  type ReadOptions,
+  type StoredObject,
+  type Transport,
+  type TransportDeleteOptions,
+  type TransportPutOptions,
+} from '../client/index.ts';
+import {
+  type JsonValue,
+  type KeyValueStore,
+  KvFailure,
+  type NameStream,
+  parsePropertyChanges,
+  type QuorumValue,
+  quorumCount,
+  quorumOfWord,
+  quorumToJson,
+  type VersionedObject,
+} from '../kv/index.ts';
+import type { ByteString } from '../stdx/index.ts';
+import { type Content, encodeContent } from '../wire/index.ts';
+import { haleErrorOf } from './embedded-error.ts';
+
+const replicasMax = 1024;
+
+export interface EmbeddedNode {
+  readonly store: KeyValueStore;
+  readonly environment: ClientEnvironment;
+  /** Of a call that is given none. */
+  readonly timeoutMs: number;
+  /** Stops the node, too. Called once. */
+  readonly close: () => Promise<void>;
+}
+
+export class EmbeddedTransport implements Transport {
+  readonly #node: EmbeddedNode;
+  readonly #calls = new Set<(error: HaleError) => void>();
+  #closing: Promise<void> | undefined;
+
+  constructor(node: EmbeddedNode) {
+    this.#node = node;
+  }
+
+  async get(name: ObjectName, options: ReadOptions): Promise<StoredObject | undefined> {
+    const quorums = { r: quorumOf(options.r), pr: quorumOf(options.pr) };
+    const { basicQuorum, notfoundOk } = options;
+    return this.#call('read', options, (timeoutMs, resolve, reject) => {
+      const request = { ...name, ...quorums, basicQuorum, notfoundOk, timeoutMs };
+      this.#node.store.get(request, (result) => {
+        if (result.kind === 'failed') reject(haleErrorOf(result.error, 'read'));
+        else if (result.kind === 'found') resolve(storedObject(result.object));
+        else if (result.kind === 'notfound' && result.tombstone !== undefined) {
+          resolve({ siblings: [], context: result.tombstone.context });
+        } else resolve(undefined);
+      });
+    });
+  }
+
+  async put(
+    name: BucketName,
+    key: ByteString | undefined,
+    content: Content,
+    options: TransportPutOptions,
+  ): Promise<PutOutcome> {
+    const quorums = writeQuorums(options);
+    const encoded = encodeContent(content);
+    return this.#call('write', options, (timeoutMs, resolve, reject) => {
+      const request = {
+        ...name,
+        ...quorums,
+        key,
+        content: encoded,
+        context: options.context,
+        ifNoneMatch: options.condition === 'absent',
+        ifNotModified: options.condition === 'unchanged',
+        returnObject: options.returnHead === true ? ('head' as const) : ('no' as const),
+        timeoutMs,
+      };
+      this.#node.store.put(request, (result) => {
+        if (result.kind === 'failed') reject(haleErrorOf(result.error, 'write'));
+        else {
+          const { object, generatedKey } = result;
+          resolve({ stored: object && storedObject(object), generatedKey });
+        }
+      });
+    });
+  }
+
+  async delete(name: ObjectName, options: TransportDeleteOptions): Promise<void> {
+    const quorums = writeQuorums(options);
+    return this.#call('write', options, (timeoutMs, resolve, reject) => {
+      const request = { ...name, ...quorums, context: options.context, timeoutMs };
+      this.#node.store.delete(request, (result) => {
+        if (result.kind === 'failed') reject(haleErrorOf(result.error, 'write'));
+        else resolve(undefined);
+      });
+    });
+  }
+
+  listKeys(name: BucketName, options: CallOptions): NameCursor {
+    return this.#cursor(() => this.#node.store.listKeys(name, {}), options);
+  }
+
+  listBuckets(bucketType: ByteString, options: CallOptions): NameCursor {
+    return this.#cursor(() => this.#node.store.listBuckets(bucketType, {}), options);
+  }
+
+  async properties(name: BucketName, options: CallOptions): Promise<BucketProperties> {
+    this.#deadline(options).check();
+    const found = this.#node.store.properties(name);
+    if (found === undefined) throw new HaleError('unknown_bucket_type', 'there is no such bucket type');
+    return {
+      n_val: found.n_val,
+      allow_mult: found.allow_mult,
+      last_write_wins: found.last_write_wins,
+      r: quorumToJson(found.r),
+      w: quorumToJson(found.w),
+      dw: quorumToJson(found.dw),
+      rw: quorumToJson(found.rw),
+      pr: quorumToJson(found.pr),
+      pw: quorumToJson(found.pw),
+      basic_quorum: found.basic_quorum,
+      notfound_ok: found.notfound_ok,
+      node_confirms: quorumToJson(found.node_confirms),
+      old_vclock: found.old_vclock,
+      young_vclock: found.young_vclock,
+      big_vclock: found.big_vclock,
+      small_vclock: found.small_vclock,
+    };
+  }
+
+  async setProperties(name: BucketName, changes: BucketPropertyChanges, options: CallOptions): Promise<void> {
+    const parsed = parsePropertyChanges({ ...changes } as { readonly [name: string]: JsonValue });
+    if ('problems' in parsed) {
+      throw haleErrorOf({ code: 'invalid_properties', problems: parsed.problems }, 'write');
+    }
+    const { store } = this.#node;
+    await this.#settled('write', options, () => store.setProperties(name, parsed.changes));
+  }
+
+  async resetProperties(name: BucketName, options: CallOptions): Promise<void> {
+    await this.#settled('write', options, () => this.#node.store.resetProperties(name));
+  }
+
+  async ping(options: CallOptions): Promise<void> {
+    if (this.#closing !== undefined) throw closedError();
+    this.#deadline(options).check();
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#node.close();
+    for (const fail of [...this.#calls]) fail(closedError());
+    return this.#closing;
+  }
+
+  #deadline(options: CallOptions): Deadline {
+    return new Deadline(this.#node.environment, options, this.#node.timeoutMs);
+  }
+
+  /** The store cannot take a request back: one that is given up ends unseen. */
+  #call<T>(
+    kind: 'read' | 'write',
+    options: CallOptions,
+    start: (timeoutMs: number, resolve: (value: T) => void, reject: (error: unknown) => void) => void,
+  ): Promise<T> {
+    if (this.#closing !== undefined) return Promise.reject(closedError());
+    const deadline = this.#deadline(options);
+    deadline.check();
+    return new Promise((resolve, reject) => {
+      const stop = deadline.watch((reason) => abandon(reason));
+      const end = (): void => {
+        stop();
+        this.#calls.delete(abandon);
+      };
+      const abandon = (reason: HaleError): void => {
+        end();
+        const { cause } = reason;
+        reject(new HaleError(reason.code, reason.message, { cause, unknownOutcome: kind === 'write' }));
+      };
+      this.#calls.add(abandon);
+      const resolved = (value: T): void => {
+        end();
+        resolve(value);
+      };
+      const rejected = (error: unknown): void => {
+        end();
+        reject(error);
+      };
+      start(Math.max(1, Math.ceil(deadline.remainingMs())), resolved, rejected);
+    });
+  }
+
+  #settled<T>(kind: 'read' | 'write', options: CallOptions, run: () => Promise<T>): Promise<T> {
+    return this.#call<T>(kind, options, (_timeoutMs, resolve, reject) => {
+      run().then(resolve, (error: unknown) => {
+        reject(error instanceof KvFailure ? haleErrorOf(error.error, kind) : error);
+      });
+    });
+  }
+
+  #cursor(open: () => NameStream, options: CallOptions): NameCursor {
+    let stream: NameStream | undefined;
+    return {
+      next: () =>
+        this.#settled('read', options, () => {
+          stream ??= open();
+          return stream.next();
+        }),
+      close: async () => {
+        await stream?.close();
+      },
+    };
+  }
+}
+
+function closedError(): HaleError {
+  return new HaleError('closed', 'the database was closed');
+}
+
+function writeQuorums(options: TransportDeleteOptions) {
+  return { w: quorumOf(options.w), dw: quorumOf(options.dw), pw: quorumOf(options.pw) };
+}
+
+function quorumOf(quorum: Quorum | undefined): QuorumValue | undefined {
+  if (quorum === undefined) return undefined;
+  const value = typeof quorum === 'string' ? quorumOfWord(quorum) : undefined;
+  if (value !== undefined) return value;
+  if (typeof quorum === 'number' && Number.isInteger(quorum) && quorum >= 0 && quorum <= replicasMax) {
+    return quorumCount(quorum);
+  }
+  throw new HaleError('invalid_argument', `"${quorum}" is neither a count nor one, quorum, all or default`);
+}
+
+/** Values are copied: an application may keep or change what it reads. */
+function storedObject(object: VersionedObject): StoredObject {
+  const siblings = object.contents().map((content) => ({ ...content, value: Buffer.from(content.value) }));
+  return { siblings, context: object.context };
+}
