@@ -4,7 +4,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { cpus } from 'node:os';
-import type { Operation, ProtocolName } from './load/generate-load.ts';
+import type { Operation, ProtocolName } from './load/protocol.ts';
 import { runLoad, type Weighed } from './load/run-load.ts';
 import { type BenchServer, type HaleOptions, redisVersion, startHale, startRedis } from './servers.ts';
 
@@ -89,7 +89,9 @@ async function measureServer(
       const row = rowOf(subject, protocol, operation, valueBytes, pipeline, runs);
       rows.push(row);
       const cost = row.cpuPerOperation.toFixed(2);
-      report(`${subject} ${protocol} ${operation} ${valueBytes} B ×${pipeline}: ${cost} µs, ${row.perSecond.toFixed(0)}/s`);
+      report(
+        `${subject} ${protocol} ${operation} ${valueBytes} B ×${pipeline}: ${cost} µs, ${row.perSecond.toFixed(0)}/s`,
+      );
     }
   }
   return rows;

@@ -5,11 +5,12 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { ProtocolName } from './load/protocol.ts';
 
 export interface BenchServer {
   readonly name: string;
   readonly pids: readonly number[];
-  readonly ports: { readonly pb?: number; readonly http?: number; readonly redis?: number };
+  readonly ports: Partial<Record<ProtocolName, number>>;
   stop(): Promise<void>;
 }
 
@@ -61,7 +62,12 @@ export function redisVersion(): string | undefined {
   }
 }
 
-function running(name: string, child: ChildProcess, ports: BenchServer['ports'], directory: string): BenchServer {
+function running(
+  name: string,
+  child: ChildProcess,
+  ports: BenchServer['ports'],
+  directory: string,
+): BenchServer {
   const { pid } = child;
   if (pid === undefined) throw new Error(`${name} did not start`);
   return {

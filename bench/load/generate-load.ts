@@ -139,7 +139,8 @@ class LoadRun {
 
   clientClosed(): void {
     this.#open -= 1;
-    if (this.#open === 0 && this.order.order === 'sequential' && !this.#finished) this.#end(0, process.cpuUsage());
+    if (this.#open === 0 && this.order.order === 'sequential' && !this.#finished)
+      this.#end(0, process.cpuUsage());
   }
 
   fail(error: Error): void {

@@ -70,7 +70,9 @@ const pb: Protocol = {
     const code = bytes[start + 4];
     if (code !== (operation === 'get' ? codeGetReply : codePutReply) || (operation === 'get' && size === 1)) {
       const text = bytes.toString('latin1', start + 5, start + 4 + size);
-      throw new Error(code === codeError ? `error reply: ${text}` : `unexpected reply ${code} of ${size} bytes`);
+      throw new Error(
+        code === codeError ? `error reply: ${text}` : `unexpected reply ${code} of ${size} bytes`,
+      );
     }
     return start + 4 + size;
   },
@@ -106,10 +108,12 @@ const http: Protocol = {
 
 const redis: Protocol = {
   template(operation, value) {
-    const words = operation === 'get' ? [Buffer.from('GET')] : [Buffer.from('SET')];
+    const words: Buffer[] = operation === 'get' ? [Buffer.from('GET')] : [Buffer.from('SET')];
     words.push(Buffer.from(keyPlaceholder));
     if (operation === 'put') words.push(value);
-    const parts = words.map((word) => Buffer.concat([Buffer.from(`$${word.length}\r\n`), word, Buffer.from('\r\n')]));
+    const parts = words.map((word) =>
+      Buffer.concat([Buffer.from(`$${word.length}\r\n`), word, Buffer.from('\r\n')]),
+    );
     const request = Buffer.concat([Buffer.from(`*${words.length}\r\n`), ...parts]);
     return { request, keyOffset: request.indexOf(keyPlaceholder) };
   },
@@ -122,7 +126,8 @@ const redis: Protocol = {
       return line + 1;
     }
     const size = Number.parseInt(bytes.toString('latin1', start + 1, line), 10);
-    if (kind !== 0x24 || size < 0) throw new Error(`unexpected reply ${bytes.toString('latin1', start, line)}`);
+    if (kind !== 0x24 || size < 0)
+      throw new Error(`unexpected reply ${bytes.toString('latin1', start, line)}`);
     const replyEnd = line + 1 + size + 2;
     return replyEnd > end ? -1 : replyEnd;
   },

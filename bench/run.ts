@@ -1,0 +1,63 @@
+/** `npm run bench -- NAME [--quick] [--node PATH]`: measures and prints a table; `--write` adds it to RESULTS.md. */
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import {
+  type BenchDuration,
+  benchHeading,
+  haleSubject,
+  measurePointOperations,
+  pointOperationsTable,
+} from './point-operations.ts';
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    quick: { type: 'boolean', default: false },
+    write: { type: 'boolean', default: false },
+    node: { type: 'string', default: process.execPath },
+  },
+});
+
+const full: BenchDuration = { warmupMs: 1000, measuredMs: 4000, repetitions: 3 };
+const quick: BenchDuration = { warmupMs: 500, measuredMs: 1500, repetitions: 1 };
+
+/** One question each. */
+const questions = new Map<string, () => Promise<string>>([['point-operations', pointOperations]]);
+
+async function pointOperations(): Promise<string> {
+  const { node } = values;
+  const subject = (nVal: number, durability: string) =>
+    haleSubject(`hale n=${nVal} ${durability}`, {
+      node,
+      settings: [`buckets.default.n_val=${nVal}`, `durability=${durability}`],
+    });
+  const subjects = [subject(1, 'synced'), subject(1, 'os'), subject(3, 'synced'), subject(3, 'os')];
+  const rows = await measurePointOperations(subjects, values.quick ? quick : full, (line) =>
+    console.log(line),
+  );
+  return pointOperationsTable(rows);
+}
+
+const names = positionals.length > 0 ? positionals : [...questions.keys()];
+const nodeVersion = execFileSync(values.node, ['--version'], { encoding: 'utf8' }).trim();
+for (const name of names) {
+  const question = questions.get(name);
+  if (question === undefined) {
+    console.error(`no benchmark is called ${name}; there are: ${[...questions.keys()].join(', ')}`);
+    process.exitCode = 2;
+    continue;
+  }
+  const heading = `## ${name}\n\n${benchHeading(nodeVersion)}, ${new Date().toISOString().slice(0, 10)}`;
+  console.log(heading);
+  const section = `${heading}\n\n${await question()}\n`;
+  console.log(`\n${section}`);
+  console.log(`again: npm run bench -- ${name}${values.quick ? ' --quick' : ''}`);
+  if (values.write) addToResults(section);
+}
+
+function addToResults(section: string): void {
+  const path = 'bench/RESULTS.md';
+  const before = readFileSync(path, 'utf8');
+  writeFileSync(path, `${before.trimEnd()}\n\n${section}`);
+}
