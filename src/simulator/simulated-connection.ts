@@ -134,9 +134,8 @@ export class SimulatedConnection implements Connection {
     this.#phase = 'closed';
     this.#dropQueue();
     this.#leave();
-    if (!isPowerCut) return this.#tellPeerGone();
-    const peer = this.#peer!;
-    this.#network.world.after(keepAliveMsMax, () => peer.#peerSilent());
+    if (isPowerCut) this.#leavePeerHalfOpen();
+    else this.#tellPeerGone();
   }
 
   linkHealed(): void {
@@ -179,7 +178,10 @@ export class SimulatedConnection implements Connection {
       const head = this.#underWay[0];
       if (head === undefined || head.arrivesAtMs > world.nowMs + roundingMs) return;
       const peer = this.#peer!;
-      if (this.#isPeerSilent()) return this.#stall(head);
+      if (this.#isPeerSilent()) {
+        this.#stall(head);
+        return;
+      }
       if (peer.#phase === 'closed') {
         // The other side knows no such connection (any more) and says so.
         this.#dropQueue();
@@ -207,7 +209,11 @@ export class SimulatedConnection implements Connection {
     this.#network.world.after(retransmitMsMax, () => {
       if (this.#underWay[0] !== head) return;
       this.#stalled = undefined;
-      if (!this.#isPeerSilent()) return this.#deliver();
+      if (!this.#isPeerSilent()) {
+        this.#deliver();
+        return;
+      }
+      this.#leavePeerHalfOpen();
       this.life.happens(() => this.#close(new NetworkError('timeout', 'the peer does not acknowledge')));
     });
   }
@@ -287,6 +293,12 @@ export class SimulatedConnection implements Connection {
   #resetByPeer(isAfterOurEnd = false): void {
     if (isAfterOurEnd && this.#hasReceivedEnd) this.#close(undefined);
     else this.#close(new NetworkError('reset', 'the peer reset the connection'));
+  }
+
+  /** The other end is told nothing; its kernel's keepalive finds out. */
+  #leavePeerHalfOpen(): void {
+    const peer = this.#peer!;
+    this.#network.world.after(keepAliveMsMax, () => peer.#peerSilent());
   }
 
   #peerSilent(): void {

@@ -11,7 +11,7 @@ type Change =
 export type PendingWrite = Extract<Change, { kind: 'write' }>;
 
 class Image {
-  #bytes = Buffer.alloc(0);
+  #bytes: Buffer = Buffer.alloc(0);
   size = 0;
 
   read(offset: number, length: number): Buffer {
@@ -25,7 +25,7 @@ class Image {
   }
 
   truncate(length: number): void {
-    if (length > this.size) return this.#reach(length);
+    this.#reach(length);
     this.#bytes.fill(0, length, this.size);
     this.size = length;
   }

@@ -34,6 +34,9 @@ export const retransmitMsMax = 30_000;
 /** When the kernel's keepalive tells that a silent peer is gone. */
 export const keepAliveMsMax = 70_000;
 const firstFreePort = 32_768;
+/** As Linux repeats a SYN: after one second, then ever twice as long. */
+const knockAgainMs = 1000;
+const knocksMax = 6;
 
 interface Listening {
   readonly life: Life;
@@ -215,10 +218,13 @@ export class SimulatedNetwork {
 
   /** A lost knock is repeated until the other side is there, or the caller's time is over. */
   #handshake(from: string, to: string, arrived: () => void): () => void {
-    let waitMs = 1000;
-    let left = 6;
+    let waitMs = knockAgainMs;
+    let left = knocksMax;
     const knock = (): void => {
-      if (!this.#isSilent(from, to)) return arrived();
+      if (!this.#isSilent(from, to)) {
+        arrived();
+        return;
+      }
       left -= 1;
       if (left === 0) return;
       this.world.after(waitMs, knock);

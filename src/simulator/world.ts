@@ -45,6 +45,8 @@ export class World {
   #eventsRun = 0;
   #ended: { readonly failure: SimulationFailure | undefined } | undefined;
   #finish: (() => void) | undefined;
+  readonly #runStep = (): void => this.#step();
+  readonly #runTurn = (): void => this.#turn();
 
   constructor(options: WorldOptions) {
     this.seed = options.seed;
@@ -110,7 +112,7 @@ export class World {
       () => this.#end(undefined),
       (error: unknown) => this.fail('the scenario failed', error),
     );
-    setImmediate(() => this.#turn());
+    setImmediate(this.#runTurn);
     await over;
     // Stragglers of the last event reject now, while their run can still be told.
     await new Promise<void>((resolve) => {
@@ -129,16 +131,22 @@ export class World {
 
   #turn(): void {
     if (this.#ended !== undefined) return;
-    for (let i = 0; i < stepsPerTurn; i++) setImmediate(() => this.#step());
-    setImmediate(() => this.#turn());
+    for (let i = 0; i < stepsPerTurn; i++) setImmediate(this.#runStep);
+    setImmediate(this.#runTurn);
   }
 
   #step(): void {
     if (this.#ended !== undefined) return;
     const event = this.#queue.take();
-    if (event === undefined) return this.fail('nothing is left to happen, but the scenario still waits');
-    if (this.#eventsRun === this.#eventsMax) return this.fail(`no end after ${this.#eventsMax} events`);
+    if (event === undefined) {
+      this.fail('nothing is left to happen, but the scenario still waits');
+      return;
+    }
     this.#eventsRun += 1;
+    if (this.#eventsRun > this.#eventsMax) {
+      this.fail(`no end after ${this.#eventsMax} events`);
+      return;
+    }
     this.#nowMs = event.atMs;
     this.history.mixNumber(event.atMs);
     const run = event.run!;
