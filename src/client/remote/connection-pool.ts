@@ -108,7 +108,7 @@ export class ConnectionPool {
     host.failures = 0;
   }
 
-  /** The host did not answer: it rests, if there are others. */
+  /** The host did not answer: it rests. */
   failed(host: Host, cause: unknown): void {
     host.failures += 1;
     const restMs = retryDelayMs(host.failures, restDelay, this.#environment.random);

@@ -217,8 +217,9 @@ export class RemoteTransport implements Transport {
         return reply;
       } catch (error) {
         if (!(error instanceof HaleError)) throw error;
-        if (error.code === 'connection_lost' || error.code === 'timeout')
-          this.#pool.failed(lease.host, error);
+        // A node that is slow rests only where another can take its place.
+        const isSlow = error.code === 'timeout' && this.#pool.hosts.length > 1;
+        if (error.code === 'connection_lost' || isSlow) this.#pool.failed(lease.host, error);
         if (attempt === attemptsMax || !mayMove(call.kind, error)) throw error;
         avoid.add(lease.host);
       } finally {
