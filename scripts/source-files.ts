@@ -18,7 +18,9 @@ export function sourceFiles(root: string, folders: readonly string[] = sourceFol
   return folders.flatMap((folder) => filesUnder(root, folder)).sort();
 }
 
+/** A folder that is not there has no files: git keeps no empty ones. */
 function filesUnder(root: string, folder: string): readonly string[] {
+  if (!existsSync(path.join(root, folder))) return [];
   return readdirSync(path.join(root, folder), { withFileTypes: true }).flatMap((entry) => {
     const entryPath = `${folder}/${entry.name}`;
     if (entry.isDirectory()) return entry.name === 'node_modules' ? [] : filesUnder(root, entryPath);
