@@ -184,6 +184,8 @@ export class ConnectionPool {
     network.connect(host.address, handle, this.#limits.connectTimeoutMs).then(
       () => {
         this.#opening -= 1;
+        // A node that accepts and hangs up must not be dialled in a loop.
+        if (made?.isOpen !== true) this.failed(host, new HaleError('connection_lost', 'closed at once'));
         this.release({ host, connection: made! });
       },
       (cause: unknown) => {
