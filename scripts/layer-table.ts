@@ -33,7 +33,8 @@ export const modules: ReadonlyMap<string, ModuleRow> = new Map<string, ModuleRow
   ['core', { imports: belowCore, types: ['config'] }],
   ['kv', { imports: [...belowCore, 'storage', 'crdt', 'core'], types: ['config'] }],
   ['api', { imports: ['stdx', 'wire', 'kv', 'core'], types: ['environment'] }],
-  ['server', { imports: [...belowServer, 'api'], packages: ['prom-client'] }],
+  // The client, for the port through which it reaches a node of its own process.
+  ['server', { imports: [...belowServer, 'api', 'client'], packages: ['prom-client'] }],
   ['runtime', { imports: ['stdx', 'environment', 'storage'], packages: ['pino'] }],
   // The remote client is handed a Network and Timers, so it knows their types and nothing that runs.
   [
