@@ -5,7 +5,6 @@
  */
 import { Buffer } from 'node:buffer';
 import { type Address, type Connection, type ConnectionHandler, NetworkError } from '../environment/index.ts';
-import { assert } from '../stdx/index.ts';
 import { keepAliveMsMax, retransmitMsMax, type SimulatedNetwork } from './simulated-network.ts';
 import type { Life } from './simulated-process.ts';
 
@@ -48,6 +47,7 @@ export class SimulatedConnection implements Connection {
   #unreadBytes = 0;
   #isReadingPaused = false;
   #isEndDelivered = false;
+  #closedWith: { readonly error: NetworkError | undefined } | undefined;
   #hasReceivedEnd = false;
 
   constructor(network: SimulatedNetwork, life: Life, remote: Address) {
@@ -61,8 +61,11 @@ export class SimulatedConnection implements Connection {
     peer.#peer = this;
   }
 
+  /** Called once. The stream may have bytes already, or be over. */
   handleWith(handler: ConnectionHandler): void {
     this.#handler = handler;
+    if (this.#closedWith !== undefined) this.life.plan(0, () => this.#tellClosed());
+    else if (this.#unread.length > 0) this.life.plan(0, () => this.#readUnread());
   }
 
   get #host(): string {
@@ -257,7 +260,7 @@ export class SimulatedConnection implements Connection {
 
   #readUnread(): void {
     const wasShut = this.#unreadBytes >= receiveWindowBytes;
-    while (!this.#isReadingPaused && this.#phase !== 'closed') {
+    while (this.#handler !== undefined && !this.#isReadingPaused && this.#phase !== 'closed') {
       const segment = this.#unread.shift();
       if (segment === undefined) break;
       this.#read(segment);
@@ -281,8 +284,7 @@ export class SimulatedConnection implements Connection {
     }
     this.#unreadBytes -= segment.bytes.length;
     if (this.#phase !== 'open') return;
-    assert(this.#handler !== undefined, 'a connection has its handler before its first bytes');
-    this.#handler.data(segment.bytes);
+    this.#handler?.data(segment.bytes);
     segment.bytes.fill(overwrittenWith);
   }
 
@@ -335,10 +337,15 @@ export class SimulatedConnection implements Connection {
     this.#phase = 'closed';
     this.#dropQueue();
     this.#leave();
+    this.#closedWith = { error };
+    this.#tellClosed();
+  }
+
+  #tellClosed(): void {
     const handler = this.#handler;
     this.#handler = undefined;
-    if (error === undefined) handler?.closed();
-    else handler?.closed(error);
+    if (this.#closedWith?.error === undefined) handler?.closed();
+    else handler?.closed(this.#closedWith.error);
   }
 
   #leave(): void {

@@ -31,7 +31,7 @@ export const networkLaws: Scenario = {
   describe: 'streams are ordered and reliable until they are cut, and both ends learn of the cut',
   async run(world) {
     world.work.atLeast('streams', nodes.length * streamsPerNode);
-    world.work.atLeast('bytes', 1_000_000);
+    world.work.atLeast('bytes', 500_000);
     world.work.atLeast('whole streams', 30);
     world.work.atLeast('faults', 5);
     const streams: Stream[] = [];

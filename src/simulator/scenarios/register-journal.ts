@@ -33,7 +33,7 @@ export const canaryAckBeforeSync: Scenario = {
 };
 
 async function runJournal(world: World, acksBeforeSync: boolean): Promise<void> {
-  world.work.atLeast('acked puts', 200);
+  world.work.atLeast('acked puts', 100);
   world.work.atLeast('faults', 5);
   world.node('server').disk.conditions = { ...quietDisk, syncMs };
   world.node('server').boot((environment) => serveRegisters(environment, { address, acksBeforeSync }));
