@@ -33,7 +33,7 @@ const allowed: ReadonlyMap<string, string> = new Map([
   ['core', 'stdx environment clocks wire merkle consensus wal'],
   ['kv', 'stdx environment clocks wire merkle consensus wal storage crdt core'],
   ['api', 'stdx wire kv core'],
-  ['server', 'stdx environment config clocks wire crdt merkle consensus wal storage core kv api'],
+  ['server', 'stdx environment config clocks wire crdt merkle consensus wal storage core kv api client'],
   ['runtime', 'stdx environment storage'],
   ['client', 'stdx wire clocks crdt'],
   ['cli', 'config server runtime client'],
