@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -50,6 +50,27 @@ export class HaleProcess {
 
   get out(): string {
     return this.#out;
+  }
+
+  get err(): string {
+    return this.#err;
+  }
+
+  /** Lines that it logged as errors. */
+  get loggedErrors(): readonly string[] {
+    return this.#err.split('\n').filter((line) => line.includes('"level":"error"'));
+  }
+
+  /** Resident memory, in bytes. Linux tells it; elsewhere this throws. */
+  get residentBytes(): number {
+    const status = readFileSync(`/proc/${this.pid}/status`, 'latin1');
+    return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)![1]) * 1024;
+  }
+
+  /** Ends it at once, as `kill -9` does; resolves when it is gone. */
+  async kill(): Promise<void> {
+    this.signal('SIGKILL');
+    await this.#finished;
   }
 
   /** Writes to its standard input and closes it. */
