@@ -172,7 +172,7 @@ function randomFault(random: Prng, options: FaultPlanOptions): Fault {
     case 'pause':
       return { kind, node, forMs };
     case 'clock-jump':
-      return { kind, node, byMs: random.between(-1, 1) * 10 ** random.between(0, 7) };
+      return { kind, node, byMs: random.pick([-1, 1]) * random.magnitude(0, 7) };
     case 'clock-drift':
       return { kind, node, rate: random.between(-0.05, 0.05), forMs };
     case 'partition': {
@@ -182,8 +182,8 @@ function randomFault(random: Prng, options: FaultPlanOptions): Fault {
     case 'one-way-cut':
       return { kind, from: node, to: other, forMs };
     case 'slow-link': {
-      const bytesPerMs = 10 ** random.between(0, 5);
-      return { kind, from: node, to: other, delayMs: 10 ** random.between(0, 3), bytesPerMs, forMs };
+      const bytesPerMs = random.magnitude(0, 5);
+      return { kind, from: node, to: other, delayMs: random.magnitude(0, 3), bytesPerMs, forMs };
     }
     case 'reset-connections':
       return { kind, between: [node, other] };

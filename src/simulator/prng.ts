@@ -65,6 +65,14 @@ export class Prng implements Random {
     return -Math.log(1 - this.fraction()) * mean;
   }
 
+  /**
+   * A number of any size from 10^`low` to 10^`high`, each power of ten as likely. Without `**`, of
+   * which the last bits differ between versions of V8 and would part the histories of one seed.
+   */
+  magnitude(low: number, high: number): number {
+    return Number(`1e${low + this.below(high - low)}`) * this.between(1, 10);
+  }
+
   chance(probability: number): boolean {
     return this.fraction() < probability;
   }
