@@ -46,7 +46,9 @@ interface Client {
 }
 
 const riak = createRequire(import.meta.url)('basho-riak-client') as {
-  Client: new (nodes: readonly string[], callback: (error: unknown, client: Client) => void) => Client;
+  Node: { buildNodes(addresses: readonly string[]): readonly object[] };
+  Cluster: new (options: object) => object;
+  Client: new (cluster: object, callback: (error: unknown, client: Client) => void) => Client;
   Commands: { KV: { RiakObject: new () => RiakObject } };
 };
 const { RiakObject } = riak.Commands.KV;
@@ -57,9 +59,10 @@ let client: Client;
 before(async () => {
   node = await startNode();
   client = await new Promise((resolve, reject) => {
-    new riak.Client([`127.0.0.1:${node.protobufPort}`], (error, started) =>
-      error ? reject(error) : resolve(started),
-    );
+    const nodes = riak.Node.buildNodes([`127.0.0.1:${node.protobufPort}`]);
+    // It would try again, with pauses, whatever the error.
+    const cluster = new riak.Cluster({ nodes, executionAttempts: 1 });
+    new riak.Client(cluster, (error, started) => (error ? reject(error) : resolve(started)));
   });
 });
 
