@@ -107,7 +107,10 @@ for (const [way, make] of [
     const members = [1, 2, 3, 4, 5];
     await Promise.all(members.map((n) => bucket.update('s', (now = []) => [...now, n])));
     const entry = await bucket.entry('s');
-    assert.deepEqual(entry!.value.slice().sort(), members);
+    assert.deepEqual(
+      entry!.value.toSorted((a, b) => a - b),
+      members,
+    );
     assert.equal(entry!.metadata.get('owner'), 'me');
   });
 

@@ -20,7 +20,7 @@ const content = fc
     }),
   );
 const shown = ({ value, lastModifiedMicros, vtag }: Content): string =>
-  `${value} ${lastModifiedMicros} ${vtag}`;
+  `${value.toString()} ${lastModifiedMicros} ${vtag}`;
 
 test('the latest does not depend on the order of siblings', () => {
   fc.assert(

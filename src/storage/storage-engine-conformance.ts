@@ -105,7 +105,7 @@ async function ordersKeys(engine: StorageEngine): Promise<void> {
   const batch = new WriteBatch();
   for (const each of keys) batch.put(each, each);
   await engine.write(batch, 'os');
-  const expected = keys.toSorted(Buffer.compare).map((each) => each.toString('hex'));
+  const expected = keys.toSorted((a, b) => a.compare(b)).map((each) => each.toString('hex'));
   assert.deepEqual(
     (await entries(engine)).map((entry) => entry.key.toString('hex')),
     expected,

@@ -323,9 +323,7 @@ test('the command line: usage errors are one line and exit 2; help and version e
     assert.ok(help.out.includes(flag), flag);
   }
   assert.match((await sandbox.run(['--help'])).out, /^ {2}8 {2}the object was not found$/m);
-  const { version } = JSON.parse(
-    readFileSync(new URL('../../../../package.json', import.meta.url), 'utf8'),
-  ) as { version: string };
+  const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
   assert.equal((await sandbox.run(['version'])).out, `hale ${version}\n`);
   assert.match((await sandbox.run(['config', 'describe', 'ring_size'])).out, /power of two from 8 to 1024/);
   assert.match((await sandbox.run(['config', 'describe', 'leveldb'])).out, /leveldb\.cache_size/);

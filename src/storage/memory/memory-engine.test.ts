@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import type { Environment } from '../../environment/index.ts';
 import { type StorageEngine, StorageError, WriteBatch } from '../storage-engine.ts';
 import { storageEngineConformance } from '../storage-engine-conformance.ts';
-import { FaultyDisk, seeded } from './faulty-disk.test.ts';
+import { FaultyDisk, seeded } from './faulty-disk.fixture.ts';
 import type { JournalDamage } from './journal-replay.ts';
 import { openMemoryEngine } from './open-memory-engine.ts';
 

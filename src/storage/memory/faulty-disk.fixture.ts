@@ -184,7 +184,7 @@ export class FaultyDisk implements Disk {
       this.#stop();
       await new Promise(() => {});
     }
-    await undefined;
+    await Promise.resolve();
     if (takesSpace && this.full) {
       onFailure?.();
       throw new DiskError('full', path, 'no space');
