@@ -230,6 +230,10 @@ test('a peer that does not answer is a timeout', async (context) => {
     .map(({ reason }) => reason.code);
   assert.ok(failures.length > 0);
   assert.deepEqual(new Set(failures), new Set(['timeout']));
+  const abandoned = network.connect({ host: '127.0.0.1', port }, () => new Witness(), 60_000);
+  const rejected = assert.rejects(abandoned, { name: 'NetworkError', message: 'the network was closed' });
+  await network.close();
+  await rejected;
 });
 
 test('IPv6 works', async (context) => {

@@ -55,6 +55,7 @@ export class MachineNetwork implements Network {
   readonly #readBuffer: Buffer;
   readonly #servers = new Set<Server>();
   readonly #connections = new Set<SocketConnection>();
+  readonly #connecting = new Set<Socket>();
 
   constructor(services: SocketServices, options: NetworkOptions = { reading: 'reused-buffer' }) {
     this.#services = services;
@@ -105,17 +106,20 @@ export class MachineNetwork implements Network {
     };
     return new Promise((resolve, reject) => {
       const socket = connect(options);
+      this.#connecting.add(socket);
       const timer = setTimeout(() => {
         const text = `no answer from ${address.host}:${address.port} in ${timeoutMs} ms`;
         socket.destroy(new NetworkError('timeout', text));
       }, timeoutMs);
       const failed = (error: Error): void => {
         clearTimeout(timer);
+        this.#connecting.delete(socket);
         reject(networkErrorOf(error));
       };
       socket.once('error', failed);
       socket.once('connect', () => {
         clearTimeout(timer);
+        this.#connecting.delete(socket);
         socket.off('error', failed);
         const connection = this.#adopt(socket, reader);
         connection.handleWith(handle(connection));
@@ -124,10 +128,12 @@ export class MachineNetwork implements Network {
     });
   }
 
-  /** Stops listening and drops every connection. */
+  /** Stops listening and drops every connection, also those being made: they reject. */
   async close(): Promise<void> {
     const closing = [...this.#servers].map((server) => this.#closeServer(server));
     for (const connection of this.#connections) connection.destroy();
+    const closed = new NetworkError('other', 'the network was closed');
+    for (const socket of this.#connecting) socket.destroy(closed);
     await Promise.all(closing);
   }
 

@@ -46,7 +46,9 @@ export class Prng implements Random {
 
   bytes(count: number): Buffer {
     const bytes = Buffer.allocUnsafe(count);
-    for (let i = 0; i < count; i++) bytes[i] = this.u32() & 0xff;
+    let at = 0;
+    for (; at + 4 <= count; at += 4) bytes.writeUInt32LE(this.u32(), at);
+    for (; at < count; at++) bytes[at] = this.u32() & 0xff;
     return bytes;
   }
 

@@ -3,6 +3,7 @@ import { Buffer } from 'node:buffer';
 import type { Prng } from './prng.ts';
 
 const sectorBytes = 512;
+const pendingMax = 1024;
 
 type Change =
   | { readonly kind: 'write'; readonly offset: number; bytes: Buffer; isComplete: boolean }
@@ -81,9 +82,10 @@ export class SimulatedInode {
     write.bytes = write.bytes.subarray(0, length);
     write.isComplete = true;
     // Behind what completed before it, for a sync applies changes in the order they became visible.
-    this.#pending = this.#pending.filter((change) => change !== write);
+    this.#pending.splice(this.#pending.lastIndexOf(write), 1);
     this.#pending.push(write);
     this.#seen.write(write.offset, write.bytes);
+    if (this.#pending.length > pendingMax) this.#writeBack();
   }
 
   truncate(length: number): void {
@@ -127,6 +129,12 @@ export class SimulatedInode {
     this.#platter.flip(offset, bit);
     this.#seen.flip(offset, bit);
     return offset;
+  }
+
+  /** As kernels do without being asked: what has waited longest goes to the platter. */
+  #writeBack(): void {
+    const oldest = this.#pending.slice(0, pendingMax / 2);
+    this.synced(new Set(oldest.filter((change) => change.isComplete)));
   }
 
   #apply(change: Change): void {

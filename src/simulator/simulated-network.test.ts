@@ -52,7 +52,7 @@ test('bytes arrive in order, and a chunk is gone after the call', () =>
 test('nobody listens: refused. Nobody answers: timeout. Taken: address in use', () =>
   simulate(async (world) => {
     const { network } = world.node('a').environment;
-    world.node('b').environment;
+    world.node('b').begin();
     const connect = (timeoutMs: number) =>
       network.connect({ host: 'b', port: 1 }, () => new Witness(), timeoutMs);
     await assert.rejects(connect(1000), { code: 'refused' });
@@ -112,7 +112,7 @@ test('a peer that lost its power leaves the connection half-open, until it is ba
     world.node('b').crash();
     await world.sleep(1000);
     assert.equal(asking.closedWith, undefined);
-    world.node('b').environment;
+    world.node('b').begin();
     near.write(Buffer.from('hello?'));
     await world.sleep(1000);
     assert.equal(asking.closedWith, 'reset');

@@ -62,8 +62,13 @@ export class SimulatedProcess {
     environment.tasks.spawn('main', () => main(environment));
   }
 
-  /** The environment of the present life; begins one if there is none. For scripted scenarios without `boot`. */
+  /** The environment of the present life; begins one if there is none. For stories told without `boot`. */
   get environment(): Environment {
+    return this.begin();
+  }
+
+  /** Turns the machine on without running anything, if it is off. */
+  begin(): Environment {
     if (this.#life === undefined) {
       this.#lives += 1;
       this.#life = new Life(this, this.#clock, this.#lives);
