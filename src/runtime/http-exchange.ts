@@ -5,6 +5,7 @@ import { Buffer } from 'node:buffer';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Address, HttpBody, HttpExchange } from '../environment/index.ts';
+import type { TurnResponses, WaitingResponse } from './turn-responses.ts';
 
 /** Bodies of at most this size leave in one string with the head: one write instead of a gather of two. */
 const joinedBodyBytesMax = 4096;
@@ -19,11 +20,12 @@ export interface BodyBudget {
 
 export interface ExchangeSettings {
   readonly budget: BodyBudget;
+  readonly responses: TurnResponses;
   /** A peer that takes no byte of a response for so long is cut off. */
   readonly stalledWriteMs: number;
 }
 
-export class NodeHttpExchange implements HttpExchange {
+export class NodeHttpExchange implements HttpExchange, WaitingResponse {
   readonly method: string;
   readonly target: string;
   readonly headers: readonly string[];
@@ -32,6 +34,10 @@ export class NodeHttpExchange implements HttpExchange {
   readonly #settings: ExchangeSettings;
   /** The client waits for `100 Continue` before it sends the body. */
   #awaitsContinue: boolean;
+  /** Of a response that waits for the end of the turn. */
+  #status = 0;
+  #responseHeaders: string[] | undefined;
+  #responseBody: Buffer | undefined;
   #abort: AbortController | undefined;
   #bodyAborted: (() => void) | undefined;
 
@@ -95,7 +101,21 @@ export class NodeHttpExchange implements HttpExchange {
   }
 
   respond(status: number, headers: string[], body?: Buffer): void {
+    if (this.#response.destroyed) return;
+    this.#status = status;
+    this.#responseHeaders = headers;
+    this.#responseBody = body;
+    this.#settings.responses.add(this);
+  }
+
+  leave(): void {
     const response = this.#response;
+    const status = this.#status;
+    const headers = this.#responseHeaders;
+    const body = this.#responseBody;
+    if (headers === undefined) return;
+    this.#responseHeaders = undefined;
+    this.#responseBody = undefined;
     if (response.destroyed) return;
     if (status !== 204 && status !== 304) headers.push('Content-Length', String(body?.length ?? 0));
     this.#closeIfBodyWillNotCome(headers);

@@ -14,6 +14,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Address, HttpHandler, HttpListener, HttpServer, Log } from '../environment/index.ts';
 import { type ExchangeSettings, NodeHttpExchange } from './http-exchange.ts';
 import { networkErrorOf } from './network-failure.ts';
+import { TurnResponses } from './turn-responses.ts';
 
 export interface HttpServerLimits {
   readonly connectionsMax: number;
@@ -99,6 +100,7 @@ class NodeHttpListener implements HttpListener {
     this.#limits = limits;
     this.#settings = {
       budget: { used: 0, bytesMax: limits.bodiesBytesMax },
+      responses: new TurnResponses(),
       stalledWriteMs: limits.stalledWriteMs,
     };
     server.on('connection', (socket: Socket) => this.#connected(socket));
@@ -153,7 +155,7 @@ class NodeHttpListener implements HttpListener {
     const connection = this.#connections.get(request.socket);
     if (connection === undefined) return; // Parsed from what a socket held when it was cut.
     const exchange = new NodeHttpExchange(request, response, this.#settings, awaitsContinue);
-    response.on('close', () => connection.finished());
+    response.on('close', connection.finished);
     connection.accept(exchange);
   }
 }
@@ -168,6 +170,8 @@ class HttpConnection {
   #closesWhenIdle = false;
   /** What to say, after the requests before it are answered, of the one that could not be read. */
   #lastWords: string | undefined;
+  /** The response in progress has been flushed to the peer, or the connection closed. */
+  readonly finished = (): void => this.#finished();
 
   constructor(socket: Socket, handle: HttpHandler, pipelinedMax: number) {
     this.#socket = socket;
@@ -189,8 +193,7 @@ class HttpConnection {
     this.#handle(exchange);
   }
 
-  /** The response in progress has been flushed to the peer, or the connection closed. */
-  finished(): void {
+  #finished(): void {
     if (this.#socket.destroyed) return;
     this.#current = this.#waiting.shift();
     if (this.#paused && this.#waiting.length === 0) {
@@ -242,6 +245,7 @@ class HttpConnection {
       this.#waiting.pop();
       return;
     }
+    exchange.leave();
     if (!exchange.answered) this.#socket.write(this.#lastWords!);
     this.#socket.destroySoon();
   }
