@@ -1,13 +1,14 @@
 import { Buffer } from 'node:buffer';
 import type { Configuration } from '../config/index.ts';
 import type { Environment } from '../environment/index.ts';
-import { openLevelEngine, openMemoryEngine, type StorageEngine } from '../storage/index.ts';
+import { openLevelEngine, openMemoryEngine, type StorageEngine, StorageError } from '../storage/index.ts';
 import { StartError } from './start-error.ts';
 
 const levelDirectory = 'leveldb';
 const probeFile = 'storage-probe';
-/** As much as opening a database again may write. */
-const probeBytes = 4 * 1024 * 1024;
+const megabyte = 2 ** 20;
+/** What opening writes besides the tables: a manifest, an empty journal. */
+const openingBytesMax = 4 * megabyte;
 
 /**
  * Opens the engine that the configuration names. `dataDirectory` is a path for the operating system, exists,
@@ -33,17 +34,31 @@ export async function openEngine(
       compression: configuration['leveldb.compression'],
       openFilesMax: configuration['leveldb.max_open_files'],
     },
-    probe: () => probeDisk(environment),
+    probe: () => probeDisk(environment, bytesToOpen(configuration)),
     log: environment.log,
   };
   return openLevelEngine(options, environment);
 }
 
-/** Resolves if the disk takes bytes. */
-async function probeDisk({ disk }: Pick<Environment, 'disk'>): Promise<void> {
+/**
+ * Opening turns the journals that are left, of up to two write buffers, into tables. A database that was
+ * closed and cannot be opened again for want of space serves no reads either: better to wait for more space.
+ */
+function bytesToOpen(configuration: Configuration): number {
+  return 2 * configuration['leveldb.write_buffer_size'] + openingBytesMax;
+}
+
+/** Resolves if the disk takes so many bytes. Asks first: the last free bytes may be others' to use. */
+async function probeDisk({ disk }: Pick<Environment, 'disk'>, byteCount: number): Promise<void> {
+  const free = await disk.freeBytes();
+  if (free < byteCount) {
+    const message = `no space left on device: going on needs ${byteCount} bytes, ${free} are free`;
+    throw new StorageError('full', message);
+  }
   const file = await disk.open(probeFile, { create: true });
   try {
-    await file.write(0, Buffer.alloc(probeBytes));
+    const zeros = Buffer.alloc(megabyte);
+    for (let at = 0; at < byteCount; at += zeros.length) await file.write(at, zeros);
     await file.sync();
   } finally {
     await file.close();
