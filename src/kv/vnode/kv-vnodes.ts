@@ -106,8 +106,7 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
     done: (error: KvError | undefined) => void,
   ): CoordinatedPutResult {
     const local = this.#readForWrite(partition, put.key);
-    if (local === 'unreadable')
-      return failed({ code: 'storage', reason: 'the stored object cannot be read' });
+    if (local !== undefined && 'code' in local) return failed(local);
     const refusal = checkCondition(put, local);
     if (refusal !== undefined) return failed(refusal);
     const actor = this.#identities.actorFor(partition, local, put.context);
@@ -140,8 +139,8 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
 
   #replicaPut(partition: Partition, put: ReplicaPut, reply: (reply: ReplicaReply) => void): void {
     const local = this.#readForWrite(partition, put.key);
-    if (local === 'unreadable') {
-      reply(failed({ code: 'storage', reason: 'the stored object cannot be read' }));
+    if (local !== undefined && 'code' in local) {
+      reply(failed(local));
       return;
     }
     this.#identities.checkAmnesia(partition, local, put.object);
@@ -199,14 +198,14 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
   }
 
   /** The local copy, queued writes included. A corrupt copy counts as lost: the write heals it under a new epoch. */
-  #readForWrite(partition: Partition, key: ObjectKey): VersionedObject | undefined | 'unreadable' {
+  #readForWrite(partition: Partition, key: ObjectKey): VersionedObject | undefined | KvError {
     try {
       const bytes = this.#commit.get(key.borrow(partition));
       return bytes === undefined ? undefined : VersionedObject.decode(bytes);
     } catch (error) {
-      this.#readFailure(partition, key, error);
-      const refused = error instanceof StorageError && error.code !== 'corrupt';
-      return !refused ? undefined : 'unreadable';
+      const failure = this.#readFailure(partition, key, error);
+      const isLost = !(error instanceof StorageError) || error.code === 'corrupt';
+      return isLost ? undefined : failure;
     }
   }
 
