@@ -131,9 +131,14 @@ export class HaleSandbox {
     return node;
   }
 
-  async close(): Promise<void> {
+  /** Kills what still runs. */
+  async endAll(): Promise<void> {
     for (const started of this.#processes) started.signal('SIGKILL');
     await Promise.all(this.#processes.map((started) => started.finished()));
+  }
+
+  async close(): Promise<void> {
+    await this.endAll();
     rmSync(this.directory, { recursive: true, force: true });
   }
 }
