@@ -144,7 +144,8 @@ export class VnodeIdentities {
     return identity;
   }
 
-  #newEpoch(partition: Partition, identity: Identity): ActorId | undefined {
+  #newEpoch(partition: Partition, current: Identity): ActorId | undefined {
+    const identity = isUsedUp(current.next) ? this.#rotate(partition) : current;
     if (identity.leasedTo - identity.next < leaseLow) this.#renew(partition, identity);
     if (identity.next >= identity.leasedTo) return undefined;
     const epoch = identity.next;
@@ -153,11 +154,7 @@ export class VnodeIdentities {
   }
 
   #renew(partition: Partition, identity: Identity): void {
-    if (identity.renewing) return;
-    const leasedTo = identity.next + leaseEpochs;
-    // Four thousand million epochs last for centuries of inserts; then the vnode gets a new name.
-    assert(leasedTo <= epochMax, 'the epochs of a vnode id are used up');
-    this.#persistLease(partition, identity, leasedTo);
+    if (!identity.renewing) this.#persistLease(partition, identity, identity.next + leaseEpochs);
   }
 
   #persistLease(partition: Partition, identity: Identity, leasedTo: number): void {
@@ -179,10 +176,14 @@ export class VnodeIdentities {
     if (record !== undefined && stored === undefined) {
       this.#log.warn('a vnode identity cannot be read; the vnode gets a new one', { partition });
     }
-    const vnodeId = stored?.vnodeId ?? byteStringOf(this.#random.bytes(vnodeIdBytes));
-    const next = stored?.leasedTo ?? 1;
-    const floor = stored === undefined ? 0 : stored.clean ? stored.floor : stored.leasedTo;
-    this.#identities[partition] = { vnodeId, next, leasedTo: next, floor, renewing: false };
+    if (stored === undefined || isUsedUp(stored.leasedTo)) {
+      const vnodeId = byteStringOf(this.#random.bytes(vnodeIdBytes));
+      this.#identities[partition] = { vnodeId, next: 1, leasedTo: 1, floor: 0, renewing: false };
+      return;
+    }
+    const { vnodeId, leasedTo, clean } = stored;
+    const floor = clean ? stored.floor : leasedTo;
+    this.#identities[partition] = { vnodeId, next: leasedTo, leasedTo, floor, renewing: false };
   }
 
   #persist(clean: boolean): Promise<void> {
@@ -199,6 +200,14 @@ export class VnodeIdentities {
       );
     });
   }
+}
+
+/**
+ * Each insert of a key takes an epoch: at a thousand inserts a second a vnode is through with its id in
+ * fifty days. Then, while another lease would still fit, it takes a new one.
+ */
+function isUsedUp(next: number): boolean {
+  return next + leaseEpochs > epochMax;
 }
 
 function encodeRecord(identity: Identity, leasedTo: number, clean: boolean): Buffer {
