@@ -4,7 +4,13 @@ import { test } from 'node:test';
 import { type ActorId, epochOfActor, VersionVector, vnodeIdOfActor } from '../../clocks/index.ts';
 import type { Partition } from '../../core/ring/index.ts';
 import type { Log, Random, Tasks } from '../../environment/index.ts';
-import { GroupCommit, openMemoryEngine, type StorageEngine, WriteBatch } from '../../storage/index.ts';
+import {
+  GroupCommit,
+  openMemoryEngine,
+  type StorageEngine,
+  StorageError,
+  WriteBatch,
+} from '../../storage/index.ts';
 import { encodeContent } from '../../wire/index.ts';
 import { makeObject } from '../object/index.ts';
 import { identityKey } from './key-layout.ts';
@@ -98,4 +104,34 @@ test('an id whose epochs are used up makes room for a new one, at the start and 
     assert.ok([...ids].some((id) => id !== stored));
     await identitiesIn(engine);
   }
+});
+
+test('R55: a record that is damaged or cut gives the vnode a new id, and does not keep the node from starting', async () => {
+  const engine = await emptyEngine();
+  const identities = await identitiesIn(engine);
+  const before = identities.actorFor(here, undefined, nothing);
+  const neighbour = identities.actorFor(there, undefined, nothing);
+  await identities.closeCleanly();
+  const damaged: StorageEngine = Object.assign(Object.create(engine), {
+    get(key: Buffer) {
+      if (key.equals(identityKey(here))) throw new StorageError('corrupt', 'the value does not match');
+      return engine.get(key);
+    },
+    write: engine.write.bind(engine),
+  });
+  const after = await identitiesIn(damaged);
+  const actor = after.actorFor(here, undefined, nothing);
+  assert.ok(before !== undefined && actor !== undefined && neighbour !== undefined);
+  assert.notEqual(vnodeIdOfActor(actor), vnodeIdOfActor(before));
+  assert.equal(after.actorFor(there, written(neighbour), nothing), neighbour);
+});
+
+test('an engine that cannot be read keeps the node from starting', async () => {
+  const engine = await emptyEngine();
+  const unreadable: StorageEngine = Object.assign(Object.create(engine), {
+    get() {
+      throw new StorageError('io', 'no such device');
+    },
+  });
+  await assert.rejects(identitiesIn(unreadable), { code: 'io' });
 });

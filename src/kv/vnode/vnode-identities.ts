@@ -17,7 +17,7 @@ import { type ActorId, actorId, type VersionVector } from '../../clocks/index.ts
 import type { Partition } from '../../core/ring/index.ts';
 import type { Log, Random } from '../../environment/index.ts';
 import { assert, type ByteString, byteStringOf } from '../../stdx/index.ts';
-import type { GroupCommit } from '../../storage/index.ts';
+import { type GroupCommit, StorageError } from '../../storage/index.ts';
 import { needsNewEpoch, type VersionedObject } from '../object/index.ts';
 import { identityKey } from './key-layout.ts';
 
@@ -38,6 +38,14 @@ interface Identity {
   leasedTo: number;
   floor: number;
   renewing: boolean;
+}
+
+/** What is stored: `clean` if the vnode stopped with its lease given back. */
+interface IdentityRecord {
+  readonly vnodeId: ByteString;
+  readonly leasedTo: number;
+  readonly floor: number;
+  readonly clean: boolean;
 }
 
 export class VnodeIdentities {
@@ -171,11 +179,7 @@ export class VnodeIdentities {
   }
 
   #load(partition: Partition): void {
-    const record = this.#commit.engine.get(identityKey(partition));
-    const stored = record === undefined ? undefined : decodeRecord(record);
-    if (record !== undefined && stored === undefined) {
-      this.#log.warn('a vnode identity cannot be read; the vnode gets a new one', { partition });
-    }
+    const stored = this.#readRecord(partition);
     if (stored === undefined || isUsedUp(stored.leasedTo)) {
       const vnodeId = byteStringOf(this.#random.bytes(vnodeIdBytes));
       this.#identities[partition] = { vnodeId, next: 1, leasedTo: 1, floor: 0, renewing: false };
@@ -184,6 +188,22 @@ export class VnodeIdentities {
     const { vnodeId, leasedTo, clean } = stored;
     const floor = clean ? stored.floor : leasedTo;
     this.#identities[partition] = { vnodeId, next: leasedTo, leasedTo, floor, renewing: false };
+  }
+
+  /** Undefined if there is none, or none that can be trusted: the vnode then gets a new id. */
+  #readRecord(partition: Partition): IdentityRecord | undefined {
+    let reason = 'it has another form';
+    try {
+      const record = this.#commit.engine.get(identityKey(partition));
+      if (record === undefined) return undefined;
+      const stored = decodeRecord(record);
+      if (stored !== undefined) return stored;
+    } catch (error) {
+      if (!(error instanceof StorageError && error.code === 'corrupt')) throw error;
+      reason = error.message;
+    }
+    this.#log.warn('a vnode identity cannot be read; the vnode gets a new one', { partition, reason });
+    return undefined;
   }
 
   #persist(clean: boolean): Promise<void> {
@@ -220,9 +240,7 @@ function encodeRecord(identity: Identity, leasedTo: number, clean: boolean): Buf
   return record;
 }
 
-function decodeRecord(
-  record: Buffer,
-): { vnodeId: ByteString; leasedTo: number; floor: number; clean: boolean } | undefined {
+function decodeRecord(record: Buffer): IdentityRecord | undefined {
   if (record.length !== recordBytes || record[0] !== recordVersion) return undefined;
   return {
     vnodeId: byteStringOf(record, 1, 1 + vnodeIdBytes),
