@@ -178,8 +178,11 @@ test('content type, encoding, user metadata, indexes and links are kept', async 
   assert.equal(got!.getContentType(), 'text/plain');
   assert.equal(got!.getContentEncoding(), 'identity');
   assert.deepEqual(got!.getUserMeta(), userMeta);
-  const { email_bin: emails, age_int: ages } = got!.getIndexes() as Record<string, unknown[]>;
-  assert.deepEqual([emails!.sort(), ages], [['a@example.com', 'b@example.com'], [42]]);
+  const { email_bin: emails, age_int: ages } = got!.getIndexes() as {
+    email_bin: string[];
+    age_int: number[];
+  };
+  assert.deepEqual([emails.sort(), ages], [['a@example.com', 'b@example.com'], [42]]);
   assert.deepEqual(got!.getLinks(), links);
   const viaHttp = await fetch(`http://127.0.0.1:${node.httpPort}/buckets/rich/keys/k`);
   assert.equal(viaHttp.headers.get('x-riak-index-age_int'), '42');
@@ -218,7 +221,8 @@ test('siblings are created, shown, resolved by the resolver and by a write', asy
   await store({ ...place, key: 't', value: 'concurrent' });
   await ask('deleteValue', { ...place, key: 't', vclock: seen.vclock });
   const withTombstone = await fetchValue({ ...place, key: 't' });
-  assert.deepEqual(withTombstone.values.map(({ isTombstone }) => isTombstone).sort(), [false, true]);
+  assert.equal(withTombstone.values.length, 2);
+  assert.equal(withTombstone.values.filter(({ isTombstone }) => isTombstone).length, 1);
 });
 
 test('conditional writes', async () => {
