@@ -8,6 +8,7 @@ export {
   type PropertyProblem,
   type SyncOnWrite,
 } from './bucket-properties.ts';
+export { canonicalIndexEntry, type IndexProblem } from './index-entry.ts';
 export {
   type BucketAddress,
   type DeleteRequest,

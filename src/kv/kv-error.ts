@@ -3,6 +3,7 @@
  * (`api/protobuf/error-reply.ts`, `api/http/error-response.ts`, `client/hale-error.ts`).
  */
 import type { PropertyProblem } from './bucket-properties.ts';
+import type { IndexProblem } from './index-entry.ts';
 
 export type QuorumName = 'r' | 'w' | 'pr' | 'pw' | 'dw' | 'node_confirms';
 
@@ -27,8 +28,9 @@ export type KvError =
   | { readonly code: 'insufficient_vnodes_available' }
   /** The context is not one that this database issued. */
   | { readonly code: 'bad_context' }
-  /** The content is not a well-formed RpbContent, or an index entry in it is not valid. */
+  /** The content is not a well-formed RpbContent. */
   | { readonly code: 'bad_content'; readonly reason: string }
+  | { readonly code: 'bad_index'; readonly problem: IndexProblem }
   | {
       readonly code: 'bad_name';
       readonly what: 'type' | 'bucket' | 'key';

@@ -22,6 +22,7 @@ import {
   type ReadOutcome,
   RepairBudget,
 } from './coordinator/index.ts';
+import { withCanonicalIndexes } from './index-entry.ts';
 import {
   type BucketAddress,
   type DeleteRequest,
@@ -298,7 +299,9 @@ export class LocalKeyValueStore implements KeyValueStore {
     if (context === undefined) return { code: 'bad_context' };
     const { random, clock } = this.#environment;
     try {
-      const content = stampContent(request.content, uniqueText(random, vtagLength), clock.wallMicros());
+      const stamped = stampContent(request.content, uniqueText(random, vtagLength), clock.wallMicros());
+      const content = withCanonicalIndexes(stamped);
+      if ('reason' in content) return { code: 'bad_index', problem: content };
       const condition = request.ifNoneMatch ? 'absent' : request.ifNotModified ? 'unmodified' : 'none';
       return { address, options: request, context, content, condition, asis: request.asis === true };
     } catch (error) {

@@ -20,6 +20,7 @@ export {
   decodeContent,
   encodeContent,
   headOfContent,
+  indexesOfContent,
   isDeletedContent,
   type Link,
   lastModifiedOfContent,

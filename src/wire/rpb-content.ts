@@ -79,6 +79,19 @@ export function headOfContent(content: Buffer): Buffer {
   return head;
 }
 
+const noIndexes: readonly Pair[] = [];
+
+/** The index entries of a stored content, in their order; no list is made if there are none. */
+export function indexesOfContent(content: Buffer): readonly Pair[] {
+  const reader = new ProtoReader(content, afterValue(content), content.length);
+  while (!reader.atEnd) {
+    const tag = reader.tag();
+    if (tag === tagIndex) return decodeContent(content).indexes;
+    reader.skip(tag);
+  }
+  return noIndexes;
+}
+
 /** Whether a stored content is a tombstone. */
 export function isDeletedContent(content: Buffer): boolean {
   const { length } = content;

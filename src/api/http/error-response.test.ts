@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { HttpExchange } from '../../environment/index.ts';
 import type { KvError } from '../../kv/index.ts';
+import { byteLiteral } from '../../stdx/index.ts';
 import { sendError } from './error-response.ts';
 
 /** The complete table: the compiler wants every code. */
@@ -25,6 +26,11 @@ const answers: {
   all_nodes_down: [{ code: 'all_nodes_down' }, 503, 'all_nodes_down\n'],
   insufficient_vnodes_available: [{ code: 'insufficient_vnodes_available' }, 503, /insufficient/],
   bad_context: [{ code: 'bad_context' }, 400, /X-Riak-Vclock/],
+  bad_index: [
+    { code: 'bad_index', problem: { reason: 'unknown_type', field: byteLiteral('name') } },
+    400,
+    "Unknown field type for field: 'name'.\n",
+  ],
   bad_content: [{ code: 'bad_content', reason: 'why' }, 400, 'why\n'],
   bad_name: [{ code: 'bad_name', what: 'key', reason: 'too_long' }, 400, 'The key is too long.\n'],
   unknown_bucket_type: [{ code: 'unknown_bucket_type', bucketType: 'T' }, 404, 'Unknown bucket type: T'],

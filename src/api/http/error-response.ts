@@ -6,6 +6,7 @@ import type { HttpExchange } from '../../environment/index.ts';
 import type { KvError, PropertyProblem, QuorumName } from '../../kv/index.ts';
 import { unreachable } from '../../stdx/index.ts';
 import { sendJson, sendPage, sendText } from './http-response.ts';
+import { indexProblemText } from './index-headers.ts';
 
 export function sendError(exchange: HttpExchange, error: KvError): void {
   switch (error.code) {
@@ -61,6 +62,8 @@ function errorText(error: TextError): { readonly status: number; readonly text: 
       return { status: 400, text: 'X-Riak-Vclock is not a context that this database issued.\n' };
     case 'bad_content':
       return { status: 400, text: `${error.reason}\n` };
+    case 'bad_index':
+      return { status: 400, text: indexProblemText(error.problem) };
     case 'bad_name':
       return {
         status: 400,

@@ -2,7 +2,8 @@
  * Secondary index entries in headers: `X-Riak-Index-NAME_bin: a, b` and `…_int: 1`. Several values of one
  * index come as several headers or separated by a comma and a white space; a comma alone does not separate.
  */
-import { type ByteString, byteLiteral } from '../../stdx/index.ts';
+import { canonicalIndexEntry, type IndexProblem } from '../../kv/index.ts';
+import { byteLiteral } from '../../stdx/index.ts';
 import type { Pair } from '../../wire/index.ts';
 
 export const indexHeaderPrefix = 'x-riak-index-';
@@ -13,18 +14,17 @@ export class IndexError extends Error {
 
 /** Adds the entries of one header, `name` without the prefix. Throws `IndexError`, whose message is the body of the 400. */
 export function parseIndexHeader(name: string, value: string, entries: Pair[]): void {
-  const field = name.toLowerCase();
-  const integer = field.endsWith('_int');
-  if ((!integer && !field.endsWith('_bin')) || field.startsWith('$')) {
-    throw new IndexError(`Unknown field type for field: '${field}'.\n`);
-  }
   for (const term of splitTerms(value)) {
-    const stored = integer ? canonicalInteger(term) : term;
-    if (stored === undefined) {
-      throw new IndexError(`Could not parse field '${field}', value '${term}'.\n`);
-    }
-    entries.push({ key: byteLiteral(field), value: stored as ByteString });
+    const entry = canonicalIndexEntry(byteLiteral(name), byteLiteral(term));
+    if ('reason' in entry) throw new IndexError(indexProblemText(entry));
+    entries.push(entry);
   }
+}
+
+export function indexProblemText(problem: IndexProblem): string {
+  return problem.reason === 'unknown_type'
+    ? `Unknown field type for field: '${problem.field}'.\n`
+    : `Could not parse field '${problem.field}', value '${problem.term}'.\n`;
 }
 
 /** Calls `emit` once per index with its values joined by `, `, in the order of first appearance. */
@@ -54,19 +54,4 @@ function splitTerms(value: string): readonly string[] {
   }
   terms.push(value.slice(start));
   return terms;
-}
-
-/** `+07` is 7: one integer has one form in the index. Undefined if it is none. */
-function canonicalInteger(text: string): string | undefined {
-  const trimmed = text.trim();
-  const signed = trimmed.startsWith('-') || trimmed.startsWith('+');
-  let at = signed ? 1 : 0;
-  if (at === trimmed.length) return undefined;
-  for (let digit = at; digit < trimmed.length; digit += 1) {
-    const code = trimmed.charCodeAt(digit);
-    if (code < 0x30 || code > 0x39) return undefined;
-  }
-  while (at < trimmed.length - 1 && trimmed[at] === '0') at += 1;
-  const digits = trimmed.slice(at);
-  return trimmed.startsWith('-') && digits !== '0' ? `-${digits}` : digits;
 }

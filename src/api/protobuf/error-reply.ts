@@ -2,7 +2,7 @@
  * Every error text of the Protocol Buffers API. Riak's `errcode` is always 0, so programs match on the
  * text: what stands here is part of the protocol, down to Erlang's way of printing a term.
  */
-import type { KvError, PropertyProblem } from '../../kv/index.ts';
+import type { IndexProblem, KvError, PropertyProblem } from '../../kv/index.ts';
 import { type ByteString, bufferOf, bytesOfText, unreachable } from '../../stdx/index.ts';
 import { type ProtoWriter, rpbErrorResp, writeFrame } from '../../wire/index.ts';
 
@@ -80,6 +80,8 @@ export function textOfError(error: KvError): string {
       return undecodable('the vclock is not one that this database issued');
     case 'bad_content':
       return undecodable(error.reason);
+    case 'bad_index':
+      return badIndex(error.problem);
     case 'bad_name':
       return error.reason === 'empty' ? emptyName(error.what) : `${nounOf[error.what]} is too long`;
     case 'unknown_bucket_type':
@@ -108,4 +110,13 @@ export function textOfBucketError(error: KvError): string {
 function erlangBinary(bytes: ByteString): string {
   if (/^[\x20-\x7e]*$/.test(bytes)) return `<<"${bytes.replaceAll(/["\\]/g, '\\$&')}">>`;
   return `<<${[...bufferOf(bytes)].join(',')}>>`;
+}
+
+/** A bad index entry fails a put as a pre-commit hook would. */
+function badIndex(problem: IndexProblem): string {
+  const reason =
+    problem.reason === 'unknown_type'
+      ? `{unknown_field_type,<<"${problem.field}">>}`
+      : `{field_parsing_failed,{<<"${problem.field}">>,<<"${problem.term}">>}}`;
+  return `{precommit_fail,[${reason}]}`;
 }

@@ -178,7 +178,7 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
           done(undefined);
           return;
         }
-        this.#identities.writeFailed(partition);
+        this.#identities.writeFailed();
         done(storageFailure(error));
       },
     );

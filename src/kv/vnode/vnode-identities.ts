@@ -107,10 +107,14 @@ export class VnodeIdentities {
     identity.floor = identity.next;
   }
 
-  /** A batch failed: dots in it may have travelled, and the disk does not know them. */
-  writeFailed(partition: Partition): void {
-    const identity = this.#of(partition);
-    identity.floor = identity.next;
+  /**
+   * A batch failed: dots in it may have travelled, and the disk does not know them. Of all vnodes, since
+   * a batch holds writes of many, and who is told first of its failure may write again at once.
+   */
+  writeFailed(): void {
+    this.#identities.forEach((identity) => {
+      identity.floor = identity.next;
+    });
   }
 
   /** Gives back what is left of the leases, so that the next start may go on with the same epochs. */

@@ -1,0 +1,52 @@
+/**
+ * Secondary index entries as they are stored: names in lower case with a known type, integers in one
+ * decimal form. Checked on every write, whichever API it came by; querying them comes later.
+ */
+import { type ByteString, byteLiteral } from '../stdx/index.ts';
+import { decodeContent, encodeContent, indexesOfContent, type Pair } from '../wire/index.ts';
+
+export type IndexProblem =
+  /** The name does not end in `_bin` or `_int`, or is one that cannot be set. */
+  | { readonly reason: 'unknown_type'; readonly field: ByteString }
+  | { readonly reason: 'not_integer'; readonly field: ByteString; readonly term: ByteString };
+
+/** Digits of an integer term. More would make sorting and comparing them a way to keep a node busy. */
+export const indexDigitsMax = 1000;
+
+export function canonicalIndexEntry(name: ByteString, term: ByteString): Pair | IndexProblem {
+  const field = byteLiteral(name.toLowerCase());
+  const isInteger = field.endsWith('_int');
+  if ((!isInteger && !field.endsWith('_bin')) || field.startsWith('$'))
+    return { reason: 'unknown_type', field };
+  if (!isInteger) return { key: field, value: term };
+  const value = canonicalInteger(term);
+  return value === undefined ? { reason: 'not_integer', field, term } : { key: field, value };
+}
+
+/** The content with canonical entries: itself, in the usual case that it has none. */
+export function withCanonicalIndexes(content: Buffer): Buffer | IndexProblem {
+  const indexes = indexesOfContent(content);
+  if (indexes.length === 0) return content;
+  const canonical: Pair[] = [];
+  for (const { key, value } of indexes) {
+    const entry = canonicalIndexEntry(key, value);
+    if ('reason' in entry) return entry;
+    canonical.push(entry);
+  }
+  return encodeContent({ ...decodeContent(content), indexes: canonical });
+}
+
+/** `+07` is 7: one integer has one form. Undefined if it is none. */
+function canonicalInteger(text: string): ByteString | undefined {
+  const trimmed = text.trim();
+  const isSigned = trimmed.startsWith('-') || trimmed.startsWith('+');
+  let at = isSigned ? 1 : 0;
+  if (at === trimmed.length || trimmed.length - at > indexDigitsMax) return undefined;
+  for (let digit = at; digit < trimmed.length; digit += 1) {
+    const code = trimmed.charCodeAt(digit);
+    if (code < 0x30 || code > 0x39) return undefined;
+  }
+  while (at < trimmed.length - 1 && trimmed[at] === '0') at += 1;
+  const digits = trimmed.slice(at);
+  return byteLiteral(trimmed.startsWith('-') && digits !== '0' ? `-${digits}` : digits);
+}
