@@ -26,6 +26,10 @@ function bytesOf(frames: readonly Frame[]): Buffer {
 
 function readAll(reader: FrameReader, into: Frame[], limit = Number.POSITIVE_INFINITY): void {
   for (let count = 0; count < limit && reader.next(); count += 1) {
+    if (reader.code % 3 === 0) {
+      reader.putBack();
+      assert.ok(reader.next());
+    }
     into.push({ code: reader.code, body: Buffer.from(reader.bytes.subarray(reader.start, reader.end)) });
   }
 }
@@ -74,6 +78,28 @@ test('a frame that lies in one chunk is exposed in place', () => {
   assert.deepEqual([reader.start, reader.end], [5, 8]);
   assert.ok(reader.next() && reader.bytes === chunk);
   assert.deepEqual([reader.start, reader.end], [13, 13]);
+});
+
+test('a frame that was put back outlives its chunk', () => {
+  const chunk = bytesOf([
+    { code: 9, body: Buffer.from('abc') },
+    { code: 1, body: Buffer.from('de') },
+  ]);
+  const reader = new FrameReader(100);
+  reader.feed(chunk);
+  assert.ok(reader.next());
+  reader.putBack();
+  reader.retain();
+  chunk.fill(0xee);
+  const read: Frame[] = [];
+  readAll(reader, read);
+  assert.deepEqual(
+    read.map(({ code, body }) => [code, body.toString()]),
+    [
+      [9, 'abc'],
+      [1, 'de'],
+    ],
+  );
 });
 
 test('only the frame that is cut is copied: those after it in the chunk are read in place', () => {

@@ -77,6 +77,18 @@ export class FrameReader {
     return false;
   }
 
+  /** Lets `next` find the frame again that it has just found; nothing may come between. */
+  putBack(): void {
+    const from = this.start - frameHeadBytes;
+    if (this.bytes === this.#chunk) {
+      this.#chunkStart = from;
+      return;
+    }
+    this.#held = this.bytes;
+    this.#heldStart = from;
+    this.#heldEnd = Math.max(this.#heldEnd, this.end);
+  }
+
   /** Copies what is left of the chunk, which may then change. */
   retain(): void {
     this.#take(this.#chunk.length - this.#chunkStart);
