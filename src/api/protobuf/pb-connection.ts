@@ -1,13 +1,15 @@
 /**
- * One Protocol Buffers connection: frames in, one request at a time in strict order, replies out.
+ * One Protocol Buffers connection: frames in, requests in strict order, replies out.
  *
- * Frames that have arrived wait until the request before them is answered, so clients may pipeline. While a
- * listing streams, nothing may arrive: Riak calls that an error and closes, and so do we. Input that waits is
- * bounded by not reading, output by not starting requests.
+ * Frames that have arrived wait until the request before them is answered, so clients may pipeline. Only
+ * plain puts overlap: each starts after those before it and before they are committed, and whatever is not a
+ * plain put waits until all of them are answered. So a get sees the puts before it, and the puts of a
+ * connection happen in its order. While a listing streams, nothing may arrive: Riak calls that an error and
+ * closes, and so do we. Input that waits is bounded by not reading, output by not starting requests.
  */
 import type { Buffer } from 'node:buffer';
 import type { Connection, ConnectionHandler } from '../../environment/index.ts';
-import type { DeleteResult, GetResult, PutResult } from '../../kv/index.ts';
+import type { DeleteResult, GetResult } from '../../kv/index.ts';
 import { type ByteString, byteLiteral, unreachable } from '../../stdx/index.ts';
 import {
   DecodeError,
@@ -31,7 +33,6 @@ import {
   rpbPingReq,
   rpbPingResp,
   rpbPutReq,
-  rpbPutResp,
   rpbResetBucketReq,
   rpbSetBucketReq,
   rpbSetBucketTypeReq,
@@ -50,7 +51,8 @@ import {
 } from './error-reply.ts';
 import { listBuckets, listKeys } from './list-requests.ts';
 import type { PbService } from './pb-service.ts';
-import { deleteRequestOf, emptyNameError, getRequestOf, putRequestOf } from './point-requests.ts';
+import { deleteRequestOf, emptyNameError, getRequestOf, isPlainPut, putRequestOf } from './point-requests.ts';
+import { type PutInFlight, type PutOutcome, PutsInFlight } from './puts-in-flight.ts';
 import { ReplyQueue } from './reply-queue.ts';
 
 /** Requests answered without a pause; then other connections have their turn. */
@@ -61,8 +63,8 @@ const clientIdBytesMax = 1024;
 const clientIdInitial = byteLiteral('\0\0\0\0');
 
 /**
- * `ready`: the next frame may be handled. `busy`: a request is in progress. `streaming`: a listing is.
- * `yielding`: enough for this turn. `closed`: nothing is read or written any more.
+ * `ready`: the next frame may be handled; puts may be in flight. `busy`: another request is in progress.
+ * `streaming`: a listing is. `yielding`: enough for this turn. `closed`: nothing is read or written any more.
  */
 type Phase = 'ready' | 'busy' | 'streaming' | 'yielding' | 'closed';
 
@@ -82,18 +84,20 @@ export class PbConnection implements ConnectionHandler, Exchange {
   readonly #connection: Connection;
   readonly #frames: FrameReader;
   readonly #replies: ReplyQueue;
+  readonly #puts = new PutsInFlight();
+  /** Nothing more starts until the puts in flight are answered. */
+  #awaitsPuts = false;
   #phase: Phase = 'ready';
   #isRunning = false;
   #isPaused = false;
   #isDraining = false;
   #clientId: ByteString = clientIdInitial;
-  /** Of the request in progress: its code, and what of an object it wants to see. */
+  /** Of the request in progress, if it is not a put: its code, and what of an object it wants to see. */
   #code = 0;
   #wantsHead = false;
   #wantsTombstone = false;
   #cancelStream: (() => void) | undefined;
   readonly #getDone = (result: GetResult): void => this.#answerGet(result);
-  readonly #putDone = (result: PutResult): void => this.#answerPut(result);
 
   constructor(connection: Connection, service: PbService) {
     this.service = service;
@@ -133,11 +137,16 @@ export class PbConnection implements ConnectionHandler, Exchange {
   /** Ends the connection when no request is in progress. */
   drainAndEnd(): void {
     this.#isDraining = true;
-    if (this.#phase === 'ready' && !this.#isRunning) this.#end();
+    if (this.#isIdle && !this.#isRunning) this.#end();
   }
 
   get isClosed(): boolean {
     return this.#phase === 'closed';
+  }
+
+  /** No request is in progress. */
+  get #isIdle(): boolean {
+    return this.#phase === 'ready' && this.#puts.isEmpty;
   }
 
   reply<T>(type: FrameType<T>, message: Encodable<T>): void {
@@ -163,13 +172,13 @@ export class PbConnection implements ConnectionHandler, Exchange {
     if (this.#isRunning) return;
     this.#isRunning = true;
     for (let handled = 0; this.#mayStart() && this.#findFrame(); handled += 1) {
-      this.#phase = 'busy';
-      this.#code = this.#frames.code;
-      this.#handle();
+      if (this.#frames.code === rpbPutReq.code) this.#put();
+      else if (this.#puts.isEmpty) this.#begin(this.#frames.code);
+      else this.#awaitPuts();
       if (handled === requestsPerTurnMax && this.#mayStart()) this.#yield();
     }
     this.#isRunning = false;
-    if (this.#isDraining && this.#phase === 'ready') this.#end();
+    if (this.#isDraining && this.#isIdle) this.#end();
     else if (this.#isPaused && !this.#mayNotRead()) {
       this.#isPaused = false;
       this.#connection.resume();
@@ -177,7 +186,8 @@ export class PbConnection implements ConnectionHandler, Exchange {
   }
 
   #mayStart(): boolean {
-    return this.#phase === 'ready' && !this.#isDraining && !this.#replies.isChoked;
+    const mayOverlap = !this.#awaitsPuts && !this.#puts.isFull;
+    return this.#phase === 'ready' && mayOverlap && !this.#isDraining && !this.#replies.isChoked;
   }
 
   #mayNotRead(): boolean {
@@ -189,18 +199,24 @@ export class PbConnection implements ConnectionHandler, Exchange {
       return this.#frames.next();
     } catch (error) {
       if (!(error instanceof FrameError)) throw error;
-      this.#closeWith(badFrame(error.message));
+      if (this.#puts.isEmpty) this.#closeWith(badFrame(error.message));
+      else this.#awaitsPuts = true; // The reader refuses the frame again.
       return false;
     }
   }
 
-  #handle(): void {
-    switch (this.#code) {
+  /** The frame that was found waits for the puts in flight. */
+  #awaitPuts(): void {
+    this.#frames.putBack();
+    this.#awaitsPuts = true;
+  }
+
+  #begin(code: number): void {
+    this.#phase = 'busy';
+    this.#code = code;
+    switch (code) {
       case rpbGetReq.code:
         this.#get();
-        return;
-      case rpbPutReq.code:
-        this.#put();
         return;
       case rpbPingReq.code:
         this.reply(rpbPingResp, {});
@@ -282,22 +298,38 @@ export class PbConnection implements ConnectionHandler, Exchange {
     try {
       fields.read(bytes, start, end);
     } catch (error) {
-      this.#refuse(error);
+      if (!(error instanceof DecodeError)) throw error;
+      this.#putDone(this.#puts.begin(false, end - start), undecodable(error.reason));
+      return;
+    }
+    const isPlain = isPlainPut(fields);
+    if (!isPlain && !this.#puts.isEmpty) {
+      this.#awaitPuts();
       return;
     }
     const request = emptyNameError(fields.bucket, fields.key, fields.type) ?? putRequestOf(fields, bytes);
-    if (typeof request === 'string') {
-      this.fail(request);
-      return;
+    const put = this.#puts.begin(fields.returnHead === true, end - start);
+    this.#awaitsPuts = !isPlain;
+    if (typeof request === 'string') this.#putDone(put, request);
+    else store.put(request, (result) => this.#putDone(put, result));
+  }
+
+  #putDone(put: PutInFlight, outcome: PutOutcome): void {
+    put.outcome = outcome;
+    if (this.#phase === 'closed') return;
+    for (;;) {
+      const answered = this.#puts.answerOldest(this.#replies);
+      if (answered === undefined) break;
+      this.service.observer.requestFinished(rpbPutReq.code, answered === 'failed');
     }
-    this.#wantsHead = request.returnObject === 'head';
-    store.put(request, this.#putDone);
+    if (this.#puts.isEmpty) this.#awaitsPuts = false;
+    this.#run();
   }
 
   #answerGet(result: GetResult): void {
     switch (result.kind) {
       case 'found':
-        this.#replyBody(rpbGetResp.code, result.object);
+        this.#replyObject(result.object);
         return;
       case 'unchanged':
         this.reply(rpbGetResp, { unchanged: true });
@@ -315,28 +347,14 @@ export class PbConnection implements ConnectionHandler, Exchange {
     }
   }
 
-  #answerPut(result: PutResult): void {
-    if (result.kind === 'failed') {
-      this.fail(textOfError(result.error));
-      return;
-    }
-    const { object, generatedKey } = result;
-    if (object === undefined) this.reply(rpbPutResp, { key: generatedKey });
-    else if (generatedKey === undefined) this.#replyBody(rpbPutResp.code, object);
-    else {
-      const body = this.#wantsHead ? object.headReplyBody() : object.replyBody();
-      this.reply(rpbPutResp, { ...decodeMessage(rpbGetResp, body), key: generatedKey });
-    }
-  }
-
   #answerDelete(result: DeleteResult): void {
     if (result.kind === 'failed') this.fail(textOfError(result.error));
     else this.reply(rpbDelResp, {});
   }
 
-  #replyBody(code: number, object: { replyBody(): Uint8Array; headReplyBody(): Uint8Array }): void {
+  #replyObject(object: { replyBody(): Uint8Array; headReplyBody(): Uint8Array }): void {
     if (this.#phase === 'closed') return;
-    this.#replies.body(code, this.#wantsHead ? object.headReplyBody() : object.replyBody());
+    this.#replies.body(rpbGetResp.code, this.#wantsHead ? object.headReplyBody() : object.replyBody());
     this.#finish(false);
   }
 

@@ -38,6 +38,14 @@ export function getRequestOf(fields: GetRequestReader, frame: Buffer): GetReques
   };
 }
 
+/**
+ * A put that may start before those ahead of it on its connection are answered. A condition is read before
+ * its write, so that a later put could come between; and `asis` writes are not ordered by a coordinator.
+ */
+export function isPlainPut({ ifNoneMatch, ifNotModified, asis }: PutRequestReader): boolean {
+  return ifNoneMatch !== true && ifNotModified !== true && asis !== true;
+}
+
 /** A string is the text of the refusal. The content is a view of the frame: the store copies it. */
 export function putRequestOf(fields: PutRequestReader, frame: Buffer): PutRequest | string {
   const syncOnWrite = fields.syncOnWrite;
