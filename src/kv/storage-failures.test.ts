@@ -1,0 +1,144 @@
+import assert from 'node:assert/strict';
+import { Buffer } from 'node:buffer';
+import { after, test } from 'node:test';
+import { SoloTopology } from '../core/topology/index.ts';
+import { nodeIdOf } from '../environment/index.ts';
+import { nodeEnvironment } from '../runtime/index.ts';
+import { byteLiteral } from '../stdx/index.ts';
+import {
+  type Durability,
+  GroupCommit,
+  openMemoryEngine,
+  type StorageEngine,
+  StorageError,
+  type WriteBatch,
+} from '../storage/index.ts';
+import { encodeContent } from '../wire/index.ts';
+import {
+  defaultBucketProperties,
+  type KeyValueSettings,
+  LocalKeyValueStore,
+  type PutRequest,
+  type PutResult,
+  silentObserver,
+  VersionedObject,
+} from './index.ts';
+
+const environment = nodeEnvironment({
+  log: { debug() {}, info() {}, warn() {}, error() {} },
+  crash: (activity, error) => {
+    throw new Error(`crash in ${activity}`, { cause: error });
+  },
+});
+after(() => environment.close());
+
+const settings: KeyValueSettings = {
+  requestTimeoutMs: 60_000,
+  tombstonePauseMs: 1,
+  requestsMax: 1000,
+  readRepairsPerSecondMax: 1000,
+  deleteMode: 'immediate',
+  listTimeoutMs: 10_000,
+  bucketDefaults: defaultBucketProperties,
+  objectBytesMax: 10_000,
+  objectBytesWarn: 5_000,
+  siblingsMax: 10,
+  siblingsWarn: 5,
+};
+
+/** A memory engine that fails when told to, and remembers what it was given. */
+class WatchedEngine {
+  readonly engine: StorageEngine;
+  failing: StorageError | undefined;
+  readonly batches: { readonly batch: WriteBatch; readonly durability: Durability }[] = [];
+
+  constructor(memory: StorageEngine) {
+    this.engine = Object.assign(Object.create(memory), {
+      get: memory.get.bind(memory),
+      scan: memory.scan.bind(memory),
+      close: memory.close.bind(memory),
+      write: async (batch: WriteBatch, durability: Durability) => {
+        this.batches.push({ batch, durability });
+        if (this.failing !== undefined) throw this.failing;
+        await memory.write(batch, durability);
+      },
+    });
+  }
+
+  /** Every object that was to be stored, those of failed batches too. */
+  objects(): VersionedObject[] {
+    const objectSpace = 0x10;
+    return this.batches.flatMap(({ batch }) =>
+      batch.values
+        .filter((value, i) => value !== undefined && batch.keys[i]![0] === objectSpace)
+        .map((value) => VersionedObject.decode(value!)),
+    );
+  }
+}
+
+class Store {
+  readonly watched: WatchedEngine;
+  readonly kv: LocalKeyValueStore;
+
+  constructor(watched: WatchedEngine, kv: LocalKeyValueStore) {
+    this.watched = watched;
+    this.kv = kv;
+  }
+
+  static async open(changes: Partial<KeyValueSettings> = {}): Promise<Store> {
+    const watched = new WatchedEngine(await openMemoryEngine({}, environment));
+    const kv = await LocalKeyValueStore.open({
+      environment,
+      commit: new GroupCommit(watched.engine, environment.tasks),
+      topology: new SoloTopology(nodeIdOf('test@127.0.0.1'), 64),
+      observer: silentObserver,
+      settings: { ...settings, ...changes },
+    });
+    return new Store(watched, kv);
+  }
+
+  put(key: string, value: string, options: Partial<PutRequest> = {}): Promise<PutResult> {
+    return new Promise((done) => this.putThen(key, value, options, done));
+  }
+
+  /** `then` runs inside the store's callback. */
+  putThen(key: string, value: string, options: Partial<PutRequest>, then: (result: PutResult) => void): void {
+    const parts = { value: Buffer.from(value), links: [], userMeta: [], indexes: [], deleted: false };
+    const address = { bucketType: byteLiteral('default'), bucket: byteLiteral('b'), key: byteLiteral(key) };
+    this.kv.put({ ...address, content: encodeContent(parts), ...options }, then);
+  }
+}
+
+test('A2: no dot names two writes, though a failed batch is told to one writer before the others', async () => {
+  const store = await Store.open();
+  const keys = ['a', 'b', 'c', 'd', 'e', 'f'];
+  for (const key of keys) assert.equal((await store.put(key, 'first')).kind, 'stored');
+  store.watched.failing = new StorageError('full', 'no space');
+  const again: Promise<PutResult>[] = [];
+  await new Promise<void>((resolve) => {
+    let failures = 0;
+    for (const key of keys) {
+      store.putThen(key, 'lost', {}, (result) => {
+        assert.equal(result.kind, 'failed');
+        failures += 1;
+        if (failures > 1) return;
+        // The disk has room again, and a client that was pipelining goes on at once.
+        store.watched.failing = undefined;
+        for (const next of keys) again.push(store.put(next, 'second'));
+        resolve();
+      });
+    }
+  });
+  assert.ok((await Promise.all(again)).every((result) => result.kind === 'stored'));
+  const contentOf = new Map<string, string>();
+  for (const object of store.watched.objects()) {
+    for (const { dot, content } of object.siblings) {
+      const name = `${dot?.actor} ${dot?.counter}`;
+      const bytes = content.toString('latin1');
+      assert.equal(contentOf.get(name) ?? bytes, bytes, 'a dot has one content');
+      contentOf.set(name, bytes);
+    }
+  }
+  assert.equal(contentOf.size, 3 * keys.length);
+  await store.kv.close();
+});
