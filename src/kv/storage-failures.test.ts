@@ -142,3 +142,21 @@ test('A2: no dot names two writes, though a failed batch is told to one writer b
   assert.equal(contentOf.size, 3 * keys.length);
   await store.kv.close();
 });
+
+test('a copy that comes as it is, from a client, keeps to the limits', async () => {
+  const store = await Store.open();
+  const copy = { asis: true, context: await foreignContext() };
+  const result = await store.put('k', 'x'.repeat(11_000), copy);
+  assert.ok(result.kind === 'failed');
+  assert.equal(result.error.code, 'too_large');
+  await store.kv.close();
+});
+
+/** A context of another store, as replication brings it. */
+async function foreignContext(): Promise<Uint8Array> {
+  const other = await Store.open();
+  const result = await other.put('k', 'v', { returnObject: 'head' });
+  await other.kv.close();
+  assert.ok(result.kind === 'stored' && result.object !== undefined);
+  return result.object.context;
+}

@@ -165,7 +165,7 @@ class WriteOperation extends Deadline {
       key: this.#key,
       object,
       durability: this.#durability(false),
-      purpose: this.#write.asis ? 'repair' : 'write',
+      purpose: 'write',
       announce: this.#announce,
     } as const;
     if (this.#announce && coordinator >= 0) this.#replied(coordinator, { kind: 'accepted' });
