@@ -154,7 +154,9 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
     }
     if (put.announce) reply(accepted);
     const done = (error: KvError | undefined) => reply(error === undefined ? stored : failed(error));
-    if (merged === local && this.#isCommitted(partition, put.key, merged)) reply(stored);
+    // What is committed may have been left to the operating system: only a write of its own syncs it.
+    const isDone = merged === local && put.durability === 'os';
+    if (isDone && this.#isCommitted(partition, put.key, merged)) reply(stored);
     else this.#store(partition, put.key, merged, put.durability, done);
   }
 
