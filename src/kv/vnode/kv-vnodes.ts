@@ -172,6 +172,7 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
     durability: Durability,
     done: (error: KvError | undefined) => void,
   ): void {
+    if (durability === 'os') this.#identities.wroteUnsynced(partition);
     this.#commit.write(
       durability,
       (batch) => batch.put(key.copy(partition), object.bytes),

@@ -135,3 +135,16 @@ test('an engine that cannot be read keeps the node from starting', async () => {
   });
   await assert.rejects(identitiesIn(unreadable), { code: 'io' });
 });
+
+test('I2: a stop is clean only for a vnode whose writes were all synced', async () => {
+  const engine = await emptyEngine();
+  const identities = await identitiesIn(engine);
+  const first = identities.actorFor(here, undefined, nothing);
+  const neighbour = identities.actorFor(there, undefined, nothing);
+  assert.ok(first !== undefined && neighbour !== undefined);
+  identities.wroteUnsynced(here);
+  await identities.closeCleanly();
+  const next = await identitiesIn(engine);
+  assert.notEqual(next.actorFor(here, written(first), nothing), first);
+  assert.equal(next.actorFor(there, written(neighbour), nothing), neighbour);
+});

@@ -8,7 +8,8 @@
  * without a clean stop, or a batch failed, so that dots may have travelled which the disk never saw.
  *
  * I1  An epoch is used only after a lease that covers it is durable.
- * I2  After a start without a clean stop, no epoch of an earlier lease is used again.
+ * I2  After a start without a clean stop, no epoch of an earlier lease is used again. A stop is not clean
+ *     for a vnode that wrote without a sync.
  * I3  A key whose highest epoch of ours is below the floor takes a new epoch.
  * I4  An id under which an epoch is seen that was not issued is never used again.
  */
@@ -38,6 +39,8 @@ interface Identity {
   leasedTo: number;
   floor: number;
   renewing: boolean;
+  /** Something of this run was left to the operating system, and a power cut could still take it. */
+  wroteUnsynced: boolean;
 }
 
 /** What is stored: `clean` if the vnode stopped with its lease given back. */
@@ -117,6 +120,14 @@ export class VnodeIdentities {
     });
   }
 
+  /**
+   * An object was written without a sync. The record of a clean stop is synced and may outlive it, so
+   * the vnode's next start must take new epochs however it stops.
+   */
+  wroteUnsynced(partition: Partition): void {
+    this.#of(partition).wroteUnsynced = true;
+  }
+
   /** Gives back what is left of the leases, so that the next start may go on with the same epochs. */
   async closeCleanly(): Promise<void> {
     await this.#persist(true);
@@ -144,13 +155,8 @@ export class VnodeIdentities {
 
   /** A fresh id may be used before it is durable: should it be forgotten, nobody will draw it again. */
   #rotate(partition: Partition): Identity {
-    const identity: Identity = {
-      vnodeId: byteStringOf(this.#random.bytes(vnodeIdBytes)),
-      next: 1,
-      leasedTo: 1 + leaseEpochs,
-      floor: 0,
-      renewing: false,
-    };
+    const identity = freshIdentity(this.#random);
+    identity.leasedTo = identity.next + leaseEpochs;
     this.#identities[partition] = identity;
     this.#persistLease(partition, identity, identity.leasedTo);
     return identity;
@@ -184,14 +190,13 @@ export class VnodeIdentities {
 
   #load(partition: Partition): void {
     const stored = this.#readRecord(partition);
-    if (stored === undefined || isUsedUp(stored.leasedTo)) {
-      const vnodeId = byteStringOf(this.#random.bytes(vnodeIdBytes));
-      this.#identities[partition] = { vnodeId, next: 1, leasedTo: 1, floor: 0, renewing: false };
-      return;
-    }
-    const { vnodeId, leasedTo, clean } = stored;
-    const floor = clean ? stored.floor : leasedTo;
-    this.#identities[partition] = { vnodeId, next: leasedTo, leasedTo, floor, renewing: false };
+    const identity = freshIdentity(this.#random);
+    this.#identities[partition] = identity;
+    if (stored === undefined || isUsedUp(stored.leasedTo)) return;
+    identity.vnodeId = stored.vnodeId;
+    identity.next = stored.leasedTo;
+    identity.leasedTo = stored.leasedTo;
+    identity.floor = stored.clean ? stored.floor : stored.leasedTo;
   }
 
   /** Undefined if there is none, or none that can be trusted: the vnode then gets a new id. */
@@ -216,14 +221,20 @@ export class VnodeIdentities {
         'synced',
         (batch) => {
           this.#identities.forEach((identity, partition) => {
+            const isClean = clean && !identity.wroteUnsynced;
             const leasedTo = clean ? identity.next : identity.next + leaseEpochs;
-            batch.put(identityKey(partition as Partition), encodeRecord(identity, leasedTo, clean));
+            batch.put(identityKey(partition as Partition), encodeRecord(identity, leasedTo, isClean));
           });
         },
         (error) => (error === undefined ? resolve() : reject(error)),
       );
     });
   }
+}
+
+function freshIdentity(random: Random): Identity {
+  const vnodeId = byteStringOf(random.bytes(vnodeIdBytes));
+  return { vnodeId, next: 1, leasedTo: 1, floor: 0, renewing: false, wroteUnsynced: false };
 }
 
 /**
