@@ -87,7 +87,11 @@ test('store, read, update and delete', async () => {
 
   assert.equal(await client.del({ ...place, vclock: second!.vclock }), null);
   assert.equal(await client.get(place), null);
-  assert.equal(await client.get({ ...place, deletedvclock: true }), null, 'no tombstone stays');
+  // The tombstone is seen for a moment after the delete, then no longer.
+  const deadline = Date.now() + 5000;
+  while ((await client.get({ ...place, deletedvclock: true })) !== null) {
+    assert.ok(Date.now() < deadline, 'the tombstone stays');
+  }
   assert.equal(await client.del({ ...place, key: 'never' }), null);
 });
 
