@@ -139,6 +139,7 @@ test('a fill that throws leaves nothing behind; a done that writes again is in a
     throw new Error('fill failed');
   };
   assert.throws(() => commit.write('os', fill, () => assert.fail('done was called')), /fill failed/);
+  await Promise.race([commit.drain(), turn().then(() => assert.fail('there is nothing to drain'))]);
   const log: string[] = [];
   commit.write(
     'os',

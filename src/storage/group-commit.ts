@@ -105,6 +105,7 @@ export class GroupCommit {
       batch.keys.length = start;
       batch.values.length = start;
       batch.byteLength = startBytes;
+      if (group.done.length === 0) this.#groups.pop();
       throw cause;
     }
     for (let i = start; i < batch.length; i++) {
