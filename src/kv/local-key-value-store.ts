@@ -90,6 +90,7 @@ export class LocalKeyValueStore implements KeyValueStore {
   #reapReads = 0;
   #stopping = false;
   #idle: (() => void) | undefined;
+  #closed: Promise<void> | undefined;
 
   private constructor(
     parts: KeyValueParts,
@@ -250,9 +251,14 @@ export class LocalKeyValueStore implements KeyValueStore {
 
   /**
    * Refuses new requests, waits for those in progress (each has a deadline) and for all writes, and
-   * gives the vnodes' leases back. The engine is the caller's to close.
+   * gives the vnodes' leases back. The engine is the caller's to close. Every call returns the same promise.
    */
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
     this.#stopping = true;
     if (this.#inProgress > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
     this.#coordinator.deadlines.close();

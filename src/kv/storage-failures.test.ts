@@ -160,3 +160,20 @@ async function foreignContext(): Promise<Uint8Array> {
   assert.ok(result.kind === 'stored' && result.object !== undefined);
   return result.object.context;
 }
+
+test('a store closes though its disk takes no writes', async () => {
+  const store = await Store.open();
+  store.watched.failing = new StorageError('full', 'no space');
+  await store.kv.close();
+  const unclean = store.watched.batches.at(-1);
+  assert.equal(unclean?.durability, 'synced', 'it tried to record a clean stop');
+});
+
+test('closing twice is closing once', async () => {
+  const store = await Store.open();
+  const written = store.put('k', 'v');
+  const closed = [store.kv.close(), store.kv.close()];
+  assert.equal((await written).kind, 'stored');
+  const inTime = new Promise((_resolve, reject) => setTimeout(reject, 2000, new Error('not closed')).unref());
+  await Promise.race([Promise.all(closed), inTime]);
+});

@@ -128,9 +128,17 @@ export class VnodeIdentities {
     this.#of(partition).wroteUnsynced = true;
   }
 
-  /** Gives back what is left of the leases, so that the next start may go on with the same epochs. */
+  /**
+   * Gives back what is left of the leases, so that the next start may go on with the same epochs. If the
+   * disk does not take that, the next start takes the stop for a crash, which is safe.
+   */
   async closeCleanly(): Promise<void> {
-    await this.#persist(true);
+    try {
+      await this.#persist(true);
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      this.#log.warn('could not record a clean stop', { reason: error.message });
+    }
   }
 
   #of(partition: Partition): Identity {
