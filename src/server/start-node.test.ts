@@ -9,6 +9,7 @@ import { type Configuration, configurationWith } from '../config/index.ts';
 import { defaultBucketProperties, type GetResult, type KeyValueStore, type PutResult } from '../kv/index.ts';
 import { NodeHttpServer, nodeEnvironment, silentLog } from '../runtime/index.ts';
 import { byteLiteral, bytesOfText } from '../stdx/index.ts';
+import { openMemoryEngine } from '../storage/index.ts';
 import { type HaleNode, StartError, startNode } from './index.ts';
 import { keyValueSettings } from './key-value-settings.ts';
 
@@ -194,4 +195,20 @@ test('the configuration reaches the database', async () => {
   assert.equal(settings.deleteMode, 'keep');
   assert.equal(settings.objectBytesMax, 1024);
   assert.deepEqual(keyValueSettings(configurationWith({})).bucketDefaults, defaultBucketProperties);
+});
+
+test('a stop that fails on the way still closes the engine, and says why', async (context) => {
+  const environment = nodeEnvironment({ log: silentLog, crash: (activity) => assert.fail(activity) });
+  context.after(() => environment.close());
+  const engine = await openMemoryEngine({}, environment);
+  const listener = { address: anyPort, connections: 0, destroy() {} };
+  const http = {
+    listen: () =>
+      Promise.resolve({ ...listener, close: () => Promise.reject(new Error('the socket is gone')) }),
+  };
+  const parts = { environment, version: '0.0.0', engine, http };
+  const node = await startNode(configurationWith({ ...quiet, 'listener.http.internal': anyPort }), parts);
+  await assert.rejects(node.stop(), /the socket is gone/);
+  await node.stopped;
+  assert.throws(() => engine.get(Buffer.from('k')), { code: 'closed' });
 });

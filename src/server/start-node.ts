@@ -257,16 +257,22 @@ class RunningNode implements HaleNode {
   }
 
   async #stop(): Promise<void> {
+    try {
+      await this.#drainOrCutOff();
+    } finally {
+      this.#metrics.stop();
+      await this.#engine?.close();
+      this.#resolveStopped();
+    }
+  }
+
+  async #drainOrCutOff(): Promise<void> {
     const listeners: readonly ApiListener[] = [this.#http, this.#protobuf].filter((l) => l !== undefined);
     const draining = this.#drain(listeners);
-    if (!(await this.#endsWithin(draining, this.#configuration.drain_timeout))) {
-      this.#parts.environment.log.warn('requests in progress were cut off');
-      for (const listener of listeners) listener.destroy();
-      await this.#endsWithin(draining, cutOffMsMax);
-    }
-    this.#metrics.stop();
-    await this.#engine?.close();
-    this.#resolveStopped();
+    if (await this.#endsWithin(draining, this.#configuration.drain_timeout)) return;
+    this.#parts.environment.log.warn('requests in progress were cut off');
+    for (const listener of listeners) listener.destroy();
+    await this.#endsWithin(draining, cutOffMsMax);
   }
 
   /** Requests that came over a listener may still need the store, so that is closed last. */
