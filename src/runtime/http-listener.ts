@@ -115,8 +115,11 @@ class NodeHttpListener implements HttpListener {
       if (connection === undefined) socket.destroy();
       else connection.malformed(error);
     });
-    // A failed accept (no file descriptors left) costs that connection only.
-    server.on('error', (error) => log.warn('http listener failed', { error: error.message }));
+    // A failed accept (no file descriptors left) costs that connection only. A listener that could not even
+    // begin tells whoever asked for it.
+    server.on('error', (error) => {
+      if (server.listening) log.warn('http listener failed', { error: error.message });
+    });
   }
 
   get address(): Address {
