@@ -146,11 +146,13 @@ class ReadOperation extends Deadline {
     const merged = this.#quorum.merged;
     if (merged === undefined) return;
     const stale = this.#quorum.stale();
-    if (stale.length > 0) this.#repair(merged, stale);
-    this.#reapIfForgotten(merged);
+    // A replica may keep its older value although it was sent the tombstone: forgetting waits for its word.
+    if (stale.length === 0) this.#reapIfForgotten(merged);
+    else this.#repair(merged, stale, () => this.#reapIfForgotten(merged));
   }
 
-  #repair(object: VersionedObject, stale: readonly number[]): void {
+  /** Calls `repaired` when all that were stale have stored the object; never, if one of them fails. */
+  #repair(object: VersionedObject, stale: readonly number[], repaired: () => void): void {
     const { router, observer } = this.#parts;
     if (!this.#repairs.take()) {
       observer.readRepairSkipped();
@@ -165,11 +167,17 @@ class ReadOperation extends Deadline {
       purpose: 'repair',
       announce: false,
     } as const;
-    // A failed repair is counted by the vnode that failed; the next read or exchange tries again.
-    for (const position of stale) router.send(this.#replicas[position], message, () => {});
+    let waiting = stale.length;
+    const replied = (reply: ReplicaReply): void => {
+      // A failed repair is counted by the vnode that failed; the next read or exchange tries again.
+      if (reply.kind !== 'stored') return;
+      waiting -= 1;
+      if (waiting === 0) repaired();
+    };
+    for (const position of stale) router.send(this.#replicas[position], message, replied);
   }
 
-  /** Every replica, each a primary, holds the tombstone or has just been sent it (spec'd reap rule). */
+  /** Every replica, each a primary, holds the tombstone (spec'd reap rule). */
   #reapIfForgotten(merged: VersionedObject): void {
     const unanimous = this.#quorum.complete && this.#quorum.everyReplicaHasObject;
     if (!unanimous || isLive(merged, this.#properties)) return;

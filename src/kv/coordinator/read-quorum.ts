@@ -27,7 +27,7 @@ export interface ReadRequirements {
 export type ReadReply =
   | { readonly kind: 'object'; readonly object: VersionedObject }
   | { readonly kind: 'notfound' }
-  | { readonly kind: 'failed'; readonly error: KvError };
+  | { readonly kind: 'failed'; readonly error: KvError; readonly damaged?: boolean };
 
 export type ReadDecision =
   | { readonly kind: 'waiting' }
@@ -89,14 +89,18 @@ export class ReadQuorum {
     return this.#objects === this.#replicas.length;
   }
 
-  /** Positions of the replicas that answered with less than the merged object: the targets of read repair. */
+  /** Positions of the replicas that have less than the merged object, or a damaged copy: the targets of read repair. */
   stale(): readonly number[] {
     const merged = this.#merged;
     if (merged === undefined) return [];
     const positions: number[] = [];
     this.#replies.forEach((reply, position) => {
-      if (reply === undefined || reply.kind === 'failed') return;
-      if (reply.kind === 'notfound' || !sameVersion(reply.object, merged)) positions.push(position);
+      if (reply === undefined) return;
+      const isStale =
+        reply.kind === 'failed'
+          ? reply.damaged === true
+          : reply.kind === 'notfound' || !sameVersion(reply.object, merged);
+      if (isStale) positions.push(position);
     });
     return positions;
   }

@@ -133,7 +133,7 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
       bytes = this.#commit.engine.get(key.borrow(partition));
       return bytes === undefined ? notfound : { kind: 'object', object: VersionedObject.decode(bytes) };
     } catch (error) {
-      return failed(this.#readFailure(partition, key, error));
+      return { ...failed(this.#readFailure(partition, key, error)), damaged: isDamage(error) };
     }
   }
 
@@ -252,6 +252,11 @@ function checkCondition(put: CoordinatedPut, local: VersionedObject | undefined)
   if (put.condition === 'absent') return live ? { code: 'match_found' } : undefined;
   if (!live) return { code: 'notfound' };
   return local.clock.equals(put.context) ? undefined : { code: 'modified' };
+}
+
+/** The copy is lost for good, not out of reach for a moment. */
+function isDamage(error: unknown): boolean {
+  return error instanceof ObjectFormatError || (error instanceof StorageError && error.code === 'corrupt');
 }
 
 function failed(error: KvError): { readonly kind: 'failed'; readonly error: KvError } {

@@ -37,4 +37,5 @@ export type ReplicaReply =
   | { readonly kind: 'notfound' }
   | { readonly kind: 'accepted' }
   | { readonly kind: 'stored' }
-  | { readonly kind: 'failed'; readonly error: KvError };
+  /** `damaged`: the copy is lost, and a repair is welcome. Else it may only be out of reach. */
+  | { readonly kind: 'failed'; readonly error: KvError; readonly damaged?: boolean };
