@@ -41,6 +41,7 @@ import type { KvError } from './kv-error.ts';
 import type { KvObserver } from './kv-observer.ts';
 import { listBuckets, listKeys } from './list-names.ts';
 import type { VersionedObject } from './object/index.ts';
+import { PostponedWork } from './postponed-work.ts';
 import { PropertyStore } from './property-store.ts';
 import { quorumAll } from './quorum-value.ts';
 import { generatedKeyLength, uniqueText, vtagLength } from './unique-text.ts';
@@ -72,7 +73,7 @@ export interface KeyValueParts {
   readonly settings: KeyValueSettings;
 }
 
-/** `rw` and the reap read after a delete wait this long at most. */
+/** The read after a delete, which lets its tombstone be forgotten, waits this long at most. */
 const reapReadTimeoutMs = 60_000;
 /** Deletes whose reap read has not begun. Beyond this the next read of the key does it. */
 const reapReadsMax = 10_000;
@@ -86,8 +87,9 @@ export class LocalKeyValueStore implements KeyValueStore {
   readonly #repairs: RepairBudget;
   readonly #observer: KvObserver;
   readonly #settings: KeyValueSettings;
+  readonly #reaper: TombstoneReaper;
+  readonly #reapReads: PostponedWork;
   #inProgress = 0;
-  #reapReads = 0;
   #stopping = false;
   #idle: (() => void) | undefined;
   #closed: Promise<void> | undefined;
@@ -96,6 +98,7 @@ export class LocalKeyValueStore implements KeyValueStore {
     parts: KeyValueParts,
     identities: VnodeIdentities,
     properties: PropertyStore,
+    reaper: TombstoneReaper,
     coordinator: CoordinatorParts,
   ) {
     this.#coordinator = coordinator;
@@ -103,6 +106,8 @@ export class LocalKeyValueStore implements KeyValueStore {
     this.#commit = parts.commit;
     this.#identities = identities;
     this.#properties = properties;
+    this.#reaper = reaper;
+    this.#reapReads = new PostponedWork(parts.environment.timers, reapReadsMax);
     this.#repairs = new RepairBudget(parts.environment.clock, parts.settings.readRepairsPerSecondMax);
     this.#observer = parts.observer;
     this.#settings = parts.settings;
@@ -118,7 +123,7 @@ export class LocalKeyValueStore implements KeyValueStore {
     const reaper = new TombstoneReaper({ commit, timers, mode: settings.deleteMode, observer, log });
     const vnodes = new KvVnodes({ commit, identities, reaper, limits: settings, observer, log });
     const router = new VnodeRouter<ReplicaRequest, ReplicaReply>(topology.self, vnodes, noPeers);
-    return new LocalKeyValueStore(parts, identities, properties, {
+    return new LocalKeyValueStore(parts, identities, properties, reaper, {
       clock,
       timers,
       random,
@@ -261,6 +266,8 @@ export class LocalKeyValueStore implements KeyValueStore {
   async #close(): Promise<void> {
     this.#stopping = true;
     if (this.#inProgress > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
+    this.#reapReads.close();
+    this.#reaper.close();
     this.#coordinator.deadlines.close();
     await this.#commit.drain();
     await this.#identities.closeCleanly();
@@ -365,11 +372,8 @@ export class LocalKeyValueStore implements KeyValueStore {
 
   /** Reads the key at all replicas: a read that finds only the tombstone everywhere lets it be forgotten. */
   #reapSoon(address: ObjectAddress, properties: BucketProperties): void {
-    if (this.#settings.deleteMode === 'keep' || this.#reapReads >= reapReadsMax) return;
-    this.#reapReads += 1;
-    this.#environment.timers.after(this.#settings.tombstonePauseMs, () => {
-      this.#reapReads -= 1;
-      if (this.#stopping) return;
+    if (this.#settings.deleteMode === 'keep') return;
+    this.#reapReads.postpone(this.#settings.tombstonePauseMs, () => {
       const read = { ...address, r: quorumAll, timeoutMs: reapReadTimeoutMs };
       coordinateGet(this.#coordinator, this.#repairs, read, properties, () => {});
     });

@@ -15,7 +15,9 @@ import {
 } from '../storage/index.ts';
 import { encodeContent } from '../wire/index.ts';
 import {
+  type DeleteResult,
   defaultBucketProperties,
+  type KeyValueParts,
   type KeyValueSettings,
   LocalKeyValueStore,
   type PutRequest,
@@ -45,6 +47,12 @@ const settings: KeyValueSettings = {
   siblingsMax: 10,
   siblingsWarn: 5,
 };
+
+const at = (key: string) => ({
+  bucketType: byteLiteral('default'),
+  bucket: byteLiteral('b'),
+  key: byteLiteral(key),
+});
 
 /** A memory engine that fails when told to, and remembers what it was given. */
 class WatchedEngine {
@@ -85,10 +93,13 @@ class Store {
     this.kv = kv;
   }
 
-  static async open(changes: Partial<KeyValueSettings> = {}): Promise<Store> {
+  static async open(
+    changes: Partial<KeyValueSettings> = {},
+    world: KeyValueParts['environment'] = environment,
+  ): Promise<Store> {
     const watched = new WatchedEngine(await openMemoryEngine({}, environment));
     const kv = await LocalKeyValueStore.open({
-      environment,
+      environment: world,
       commit: new GroupCommit(watched.engine, environment.tasks),
       topology: new SoloTopology(nodeIdOf('test@127.0.0.1'), 64),
       observer: silentObserver,
@@ -104,8 +115,11 @@ class Store {
   /** `then` runs inside the store's callback. */
   putThen(key: string, value: string, options: Partial<PutRequest>, then: (result: PutResult) => void): void {
     const parts = { value: Buffer.from(value), links: [], userMeta: [], indexes: [], deleted: false };
-    const address = { bucketType: byteLiteral('default'), bucket: byteLiteral('b'), key: byteLiteral(key) };
-    this.kv.put({ ...address, content: encodeContent(parts), ...options }, then);
+    this.kv.put({ ...at(key), content: encodeContent(parts), ...options }, then);
+  }
+
+  delete(key: string): Promise<DeleteResult> {
+    return new Promise((done) => this.kv.delete(at(key), done));
   }
 }
 
@@ -176,4 +190,32 @@ test('closing twice is closing once', async () => {
   assert.equal((await written).kind, 'stored');
   const inTime = new Promise((_resolve, reject) => setTimeout(reject, 2000, new Error('not closed')).unref());
   await Promise.race([Promise.all(closed), inTime]);
+});
+
+test('a store that is closed has no timer left', async () => {
+  const waiting = new Set<object>();
+  const timers = {
+    after(delayMs: number, wake: () => void) {
+      const timer = environment.timers.after(delayMs, () => {
+        waiting.delete(timer);
+        wake();
+      });
+      waiting.add(timer);
+      return {
+        cancel() {
+          waiting.delete(timer);
+          timer.cancel();
+        },
+      };
+    },
+  };
+  const store = await Store.open({ tombstonePauseMs: 5, deleteMode: 60_000 }, { ...environment, timers });
+  await store.put('a', 'v');
+  await store.delete('a');
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  assert.equal(waiting.size, 3, 'each replica will forget the tombstone');
+  await store.put('b', 'v');
+  await store.delete('b');
+  await store.kv.close();
+  assert.equal(waiting.size, 0);
 });

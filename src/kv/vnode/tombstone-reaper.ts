@@ -6,9 +6,10 @@
  */
 import type { Partition } from '../../core/ring/index.ts';
 import type { Log, Timers } from '../../environment/index.ts';
-import type { GroupCommit } from '../../storage/index.ts';
+import { type GroupCommit, StorageError } from '../../storage/index.ts';
 import type { KvObserver } from '../kv-observer.ts';
 import type { VersionedObject } from '../object/index.ts';
+import { PostponedWork } from '../postponed-work.ts';
 import type { ObjectKey } from './key-layout.ts';
 
 /** Keep for ever; remove at once; or remove after so many milliseconds without a change. */
@@ -19,11 +20,10 @@ const waitingMax = 100_000;
 
 export class TombstoneReaper {
   readonly #commit: GroupCommit;
-  readonly #timers: Timers;
   readonly #mode: DeleteMode;
   readonly #observer: KvObserver;
   readonly #log: Log;
-  #waiting = 0;
+  readonly #postponed: PostponedWork;
 
   constructor(parts: {
     readonly commit: GroupCommit;
@@ -33,7 +33,7 @@ export class TombstoneReaper {
     readonly log: Log;
   }) {
     this.#commit = parts.commit;
-    this.#timers = parts.timers;
+    this.#postponed = new PostponedWork(parts.timers, waitingMax);
     this.#mode = parts.mode;
     this.#observer = parts.observer;
     this.#log = parts.log;
@@ -45,12 +45,12 @@ export class TombstoneReaper {
       this.#remove(partition, key, tombstone);
       return;
     }
-    if (this.#waiting >= waitingMax) return;
-    this.#waiting += 1;
-    this.#timers.after(this.#mode, () => {
-      this.#waiting -= 1;
-      this.#remove(partition, key, tombstone);
-    });
+    this.#postponed.postpone(this.#mode, () => this.#remove(partition, key, tombstone));
+  }
+
+  /** What waits is left to a read after the next start. */
+  close(): void {
+    this.#postponed.close();
   }
 
   #remove(partition: Partition, key: ObjectKey, tombstone: VersionedObject): void {
@@ -68,7 +68,8 @@ export class TombstoneReaper {
   #isStill(partition: Partition, key: ObjectKey, tombstone: VersionedObject): boolean {
     try {
       return this.#commit.get(key.borrow(partition))?.equals(tombstone.bytes) ?? false;
-    } catch {
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
       // Unreadable: reported by whoever reads it for a client; a tombstone that is not seen is not removed.
       return false;
     }
