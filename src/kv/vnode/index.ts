@@ -2,6 +2,7 @@ export {
   addressOf,
   bucketRange,
   bucketTypeRange,
+  identityKey,
   layoutVersion,
   nameBytesMax,
   nodeFactKey,

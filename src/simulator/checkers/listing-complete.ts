@@ -1,6 +1,9 @@
 /**
  * What a listing of a bucket must hold: L1 every key that was surely there throughout, L2 no key that was
  * surely never there, L3 each key once. Between the two a key may be listed or not.
+ *
+ * A listing asks one replica for each key, so it may miss what only a quorum has: surely there is what was
+ * acknowledged before all replicas were last seen to agree.
  */
 import type { KeyHistory } from './key-history.ts';
 
@@ -8,6 +11,8 @@ export interface Listing {
   readonly bucket: string;
   readonly invokedAt: number;
   readonly endedAt: number;
+  /** When the replicas were last seen to agree, with nothing under way. */
+  readonly agreedAt: number;
   readonly keys: readonly string[];
 }
 
@@ -23,7 +28,7 @@ export function checkListingComplete(listing: Listing, keys: readonly KeyHistory
     );
     if (begun.length > 0) known.add(history.key);
     const isStored = begun.some(
-      ({ kind, outcome, endedAt }) => kind === 'put' && outcome === 'acked' && endedAt < listing.invokedAt,
+      ({ kind, outcome, endedAt }) => kind === 'put' && outcome === 'acked' && endedAt < listing.agreedAt,
     );
     const wasDeleted = begun.some(({ kind }) => kind === 'delete');
     if (isStored && !wasDeleted && !listed.has(history.key)) {

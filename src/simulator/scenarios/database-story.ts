@@ -59,6 +59,9 @@ export interface DatabaseStory {
   readonly needsQuorums: boolean;
   /** `one` write a batch: replicas of one object fail apart from each other. */
   readonly batches: 'any' | 'one';
+  readonly compacts: boolean;
+  /** `keep`: tombstones are never forgotten. `any`: as the configuration says. */
+  readonly tombstones: 'keep' | 'any';
   wrapEngine(engine: StorageEngine): StorageEngine;
   /** Strikes while the clients work. What it breaks for longer, `heal` mends. */
   strike(stage: Stage): Promise<void>;
@@ -88,6 +91,8 @@ export const calmStory: DatabaseStory = {
   startsMayFail: false,
   needsQuorums: false,
   batches: 'any',
+  compacts: true,
+  tombstones: 'any',
   wrapEngine: (engine) => engine,
   strike: () => Promise.resolve(),
   heal: () => Promise.resolve(),
@@ -107,7 +112,7 @@ export async function tellStory(world: World, story: DatabaseStory): Promise<voi
     ringSize,
     settings,
     commitLimits: variedLimits(random, story),
-    compactionDeadBytesMin: random.pick([2_000, 50_000, 1_000_000]),
+    compactionDeadBytesMin: story.compacts ? random.pick([2_000, 50_000, 1_000_000]) : 2 ** 40,
     wrapEngine: story.wrapEngine,
     startsMayFail: story.startsMayFail,
   });
@@ -143,7 +148,10 @@ function judge(
 ): void {
   const violations = [...dots.violations];
   for (const key of history.keys) {
-    violations.push(...checkReadsFollowWrites(key, story.rules), ...checkConditionsHold(key));
+    violations.push(
+      ...checkReadsFollowWrites(key, story.rules),
+      ...checkConditionsHold(key, story.rules.clockJumps),
+    );
   }
   for (const listing of clients.listings) violations.push(...checkListingComplete(listing, history.keys));
   refuse(violations);
@@ -173,7 +181,9 @@ async function findPeace(stage: Stage, deleteMode: DeleteMode, dots: DotsIssuedO
     }
     violations = checkReplicasAgree(copies, stage.replicasOf, deleteMode === 'keep');
     world.work.add('copies compared', copies.size);
-    if (violations.length === 0) return;
+    if (violations.length > 0) continue;
+    clients.replicasAgree();
+    return;
   }
   refuse(violations);
 }
@@ -220,7 +230,7 @@ function checkProperties(node: DatabaseNode, buckets: readonly WorkloadBucket[])
 /** The configuration at its edges, without what only listeners, more nodes or forgetful promises mean. */
 function variedSettings(
   random: Prng,
-  { needsQuorums, buckets }: DatabaseStory,
+  { needsQuorums, buckets, tombstones }: DatabaseStory,
 ): { readonly settings: KeyValueSettings; readonly ringSize: number } {
   const standard = configurationWith({});
   const varied = variedConfiguration((count) => random.below(count));
@@ -230,6 +240,7 @@ function variedSettings(
     read_repair_limit: standard.read_repair_limit,
     request_timeout: standard.request_timeout,
     list_timeout: standard.list_timeout,
+    delete_mode: tombstones === 'keep' ? 'keep' : varied.delete_mode,
     max_concurrent_requests: random.chance(0.1) ? varied.max_concurrent_requests : 1000,
     'object.size.maximum': standard['object.size.maximum'],
     'buckets.default.node_confirms': 0,

@@ -1,9 +1,17 @@
 import { assert } from '../../stdx/index.ts';
 import type { Scenario } from '../scenario.ts';
+import { amnesia } from './amnesia.ts';
+import { bitRot } from './bit-rot.ts';
+import { clockJump } from './clock-jump.ts';
 import { diskLaws } from './disk-laws.ts';
+import { failedSync, refusedBatch } from './failed-sync.ts';
+import { fullDisk } from './full-disk.ts';
 import { networkLaws } from './network-laws.ts';
 import { nodeCrash } from './node-crash.ts';
 import { canaryAckBeforeSync, registerJournal } from './register-journal.ts';
+import { sickReads } from './sick-reads.ts';
+import { slowDisk } from './slow-disk.ts';
+import { tornWrite } from './torn-write.ts';
 
 /** All that `npm run sim` knows. A scenario that is not here is not run. */
 export const scenarios: readonly Scenario[] = [
@@ -12,6 +20,15 @@ export const scenarios: readonly Scenario[] = [
   registerJournal,
   canaryAckBeforeSync,
   nodeCrash,
+  tornWrite,
+  failedSync,
+  refusedBatch,
+  fullDisk,
+  bitRot,
+  sickReads,
+  clockJump,
+  slowDisk,
+  amnesia,
 ];
 
 export function scenarioNamed(name: string): Scenario {

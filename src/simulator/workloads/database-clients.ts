@@ -73,6 +73,7 @@ const everydayErrors: ReadonlySet<KvError['code']> = new Set([
 
 export class DatabaseClients {
   readonly listings: Listing[] = [];
+  #agreedAt = 0;
   readonly #world: World;
   readonly #node: DatabaseNode;
   readonly #history: DatabaseHistory;
@@ -103,6 +104,11 @@ export class DatabaseClients {
 
   keyOf(bucket: WorkloadBucket, index: number): KeyHistory {
     return this.#history.of(bucket.name, `key${index}`, bucket.conflicts);
+  }
+
+  /** Says that now all replicas agree and nothing is under way. */
+  replicasAgree(): void {
+    this.#agreedAt = this.#history.nextMoment();
   }
 
   /** Reads every key until it has an answer. */
@@ -188,7 +194,8 @@ export class DatabaseClients {
       return;
     }
     this.#world.work.add('listings');
-    this.listings.push({ bucket: bucket.name, invokedAt, endedAt: this.#history.nextMoment(), keys: result });
+    const endedAt = this.#history.nextMoment();
+    this.listings.push({ bucket: bucket.name, invokedAt, endedAt, agreedAt: this.#agreedAt, keys: result });
   }
 
   async #act(random: Prng): Promise<void> {
@@ -253,7 +260,9 @@ export class DatabaseClients {
         return 'refused';
       case 'failed':
         this.#expect(result.error);
-        return refusals.has(result.error.code) ? 'refused' : 'unknown';
+        if (refusals.has(result.error.code)) return 'refused';
+        this.#world.work.add('failed writes');
+        return 'unknown';
     }
   }
 

@@ -1,0 +1,28 @@
+import type { Scenario } from '../scenario.ts';
+import { quietDisk } from '../simulated-disk.ts';
+import { calmStory, tellStory } from './database-story.ts';
+
+/** Syncs so slow, and values so long, that every power cut tears something. */
+const disk = { ...quietDisk, writeMs: 1, syncMs: 3 };
+const cuts = 5;
+
+export const tornWrite: Scenario = {
+  name: 'torn-write',
+  describe: 'power cuts that tear long unsynced writes leave whole batches or nothing',
+  async run(world) {
+    world.work.atLeast('starts', 10);
+    world.work.atLeast('journals with torn tail', 1);
+    await tellStory(world, {
+      ...calmStory,
+      valueBytesMax: 3000,
+      strike: async ({ node, random }) => {
+        node.process.disk.conditions = disk;
+        for (let cut = 0; cut < cuts; cut++) {
+          await world.sleep(random.exponential(20));
+          await node.untilServing();
+          node.restartAfter('crash');
+        }
+      },
+    });
+  },
+};
