@@ -100,3 +100,17 @@ test('an expiry that clears its neighbours does not lose the rest of the slot', 
   assert.equal(cleared.firedAt, undefined);
   assert.notEqual(first.firedAt, undefined);
 });
+
+test('after close nothing is pending, whatever is cleared or set then', () => {
+  const clock = new HandClock();
+  const deadlines = new Deadlines(clock, clock);
+  const dropped = [new Recorded(clock), new Recorded(clock), new Recorded(clock)];
+  for (const deadline of dropped) deadlines.set(deadline, 50);
+  deadlines.close();
+  for (const deadline of dropped) deadlines.clear(deadline);
+  deadlines.set(new Recorded(clock), 50);
+  assert.equal(deadlines.pending, 0);
+  assert.ok(clock.idle);
+  clock.advance(1000);
+  assert.ok(dropped.every((deadline) => deadline.firedAt === undefined));
+});

@@ -29,6 +29,7 @@ export class Deadlines {
   #swept = 0;
   #pending = 0;
   #timer: Timer | undefined;
+  #isClosed = false;
 
   constructor(clock: Clock, timers: Timers) {
     this.#clock = clock;
@@ -41,6 +42,7 @@ export class Deadlines {
   }
 
   set(deadline: Deadline, delayMs: number): void {
+    if (this.#isClosed) return;
     const nowTick = this.#tick();
     if (this.#pending === 0) this.#swept = nowTick;
     deadline.dueTick = nowTick + Math.ceil(delayMs / deadlineTickMs) + 1;
@@ -90,11 +92,13 @@ export class Deadlines {
     if (this.#pending > 0) this.#timer ??= this.#timers.after(deadlineTickMs, () => this.#sweep());
   }
 
-  /** Drops all deadlines without telling them; for a node that stops. */
+  /** Drops all deadlines without telling them, and those that come; for a node that stops. */
   close(): void {
+    this.#isClosed = true;
     this.#timer?.cancel();
     this.#timer = undefined;
-    this.#slots.fill(undefined);
-    this.#pending = 0;
+    for (let slot = 0; slot < slotCount; slot += 1) {
+      for (let head = this.#slots[slot]; head !== undefined; head = this.#slots[slot]) this.clear(head);
+    }
   }
 }
