@@ -221,7 +221,7 @@ export class LocalKeyValueStore implements KeyValueStore {
   }
 
   listKeys(address: BucketAddress, options: ListOptions): NameStream {
-    const properties = this.#checkListing(address);
+    const properties = this.#beginListing(address);
     const { topology, names } = this.#coordinator;
     const bucketOnly = properties.chash_keyfun.fun === 'chash_bucketonly_keyfun';
     return listKeys(this.#listParts(options), address, this.#coverage(properties.n_val), (found) =>
@@ -230,7 +230,7 @@ export class LocalKeyValueStore implements KeyValueStore {
   }
 
   listBuckets(bucketType: ByteString, options: ListOptions): NameStream {
-    this.#checkListing({ bucketType, bucket: byteLiteral('any') });
+    this.#beginListing({ bucketType, bucket: byteLiteral('any') });
     // Every partition: a bucket may keep fewer replicas than the default.
     return listBuckets(this.#listParts(options), bucketType, this.#coverage(1));
   }
@@ -240,12 +240,12 @@ export class LocalKeyValueStore implements KeyValueStore {
   }
 
   async setProperties(address: BucketAddress, changes: BucketPropertyChanges): Promise<void> {
-    this.#checkListing(address);
+    this.#checkBucket(address);
     await this.#properties.set(address, changes);
   }
 
   async resetProperties(address: BucketAddress): Promise<void> {
-    this.#checkListing(address);
+    this.#checkBucket(address);
     await this.#properties.reset(address);
   }
 
@@ -299,11 +299,16 @@ export class LocalKeyValueStore implements KeyValueStore {
     return properties ?? { code: 'unknown_bucket_type', bucketType: textOfBytes(address.bucketType) };
   }
 
-  #checkListing(address: BucketAddress): BucketProperties {
+  #beginListing(address: BucketAddress): BucketProperties {
+    const properties = this.#checkBucket(address);
+    this.#observer.listStarted();
+    return properties;
+  }
+
+  #checkBucket(address: BucketAddress): BucketProperties {
     if (this.#stopping) throw new KvFailure({ code: 'stopping' });
     const properties = checkName('bucket', address.bucket) ?? this.#propertiesOf(address);
     if ('code' in properties) throw new KvFailure(properties);
-    this.#observer.listStarted();
     return properties;
   }
 

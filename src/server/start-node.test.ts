@@ -197,6 +197,17 @@ test('the configuration reaches the database', async () => {
   assert.deepEqual(keyValueSettings(configurationWith({})).bucketDefaults, defaultBucketProperties);
 });
 
+test('a change of properties is not counted as a listing', async (context) => {
+  const node = await new Machine(context).start();
+  await node.store.setProperties(address, { allow_mult: true });
+  await node.store.resetProperties(address);
+  assert.equal(node.stats().list_fsm_create_total, 0);
+  const keys = node.store.listKeys(address, {});
+  assert.equal(await keys.next(), undefined);
+  await keys.close();
+  assert.equal(node.stats().list_fsm_create_total, 1);
+});
+
 test('a stop that fails on the way still closes the engine, and says why', async (context) => {
   const environment = nodeEnvironment({ log: silentLog, crash: (activity) => assert.fail(activity) });
   context.after(() => environment.close());
