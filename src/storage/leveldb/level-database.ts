@@ -107,3 +107,8 @@ export const openLevelDatabase: OpenLevelDatabase = async (directory, tuning, op
     close: () => level.close(),
   };
 };
+
+/** The database must be closed. What cannot be read is dropped. */
+export function repairLevelDatabase(directory: string): Promise<void> {
+  return ClassicLevel.repair(directory);
+}

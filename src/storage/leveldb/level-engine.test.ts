@@ -1,13 +1,18 @@
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { Environment } from '../../environment/index.ts';
 import { type Entry, type StorageEngine, StorageError, WriteBatch } from '../storage-engine.ts';
 import { storageEngineConformance } from '../storage-engine-conformance.ts';
-import { type LevelDatabase, type OpenLevelDatabase, openLevelDatabase } from './level-database.ts';
+import {
+  type LevelDatabase,
+  type OpenLevelDatabase,
+  openLevelDatabase,
+  repairLevelDatabase,
+} from './level-database.ts';
 import { type LevelEngineOptions, openLevelEngine } from './level-engine.ts';
 
 const environment: Pick<Environment, 'timers' | 'tasks'> = {
@@ -194,4 +199,49 @@ test('closing while failing stops the recovery', () =>
     assert.equal(trouble.opened, 1);
     const again = await open(directory);
     await again.close();
+  }));
+
+async function healthy(engine: StorageEngine): Promise<void> {
+  while (engine.health.kind === 'failing') await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+test('damage that stops compaction: opened again first, then repaired, and writes go on', () =>
+  withDirectory(async (directory) => {
+    const trouble: { error: string | undefined; opened: number } = { error: undefined, opened: 0 };
+    let repairs = 0;
+    const engine = await open(directory, {
+      open: troubled(trouble),
+      repair: async (repaired) => {
+        await repairLevelDatabase(repaired);
+        repairs += 1;
+        trouble.error = undefined;
+      },
+    });
+    await put(engine, 'a', '1');
+    trouble.error = 'Corruption: bad entry in block';
+    await assert.rejects(put(engine, 'b', '2'), isStorageError('corrupt'));
+    await healthy(engine);
+    assert.deepEqual([trouble.opened, repairs], [2, 0]);
+    await assert.rejects(put(engine, 'b', '3'), isStorageError('corrupt'));
+    await healthy(engine);
+    assert.equal(repairs, 1);
+    await put(engine, 'b', '4');
+    assert.equal(String(engine.get(Buffer.from('a'))), '1');
+    assert.equal(String(engine.get(Buffer.from('b'))), '4');
+    await engine.close();
+  }));
+
+test('a database that cannot be opened for damage is repaired, and is still known as ours', () =>
+  withDirectory(async (directory) => {
+    const engine = await open(directory);
+    await put(engine, 'a', '1');
+    await engine.close();
+    const manifest = (await readdir(directory)).find((name) => name.startsWith('MANIFEST'))!;
+    const bytes = await readFile(join(directory, manifest));
+    await writeFile(join(directory, manifest), bytes.fill(0xff, 0, 20));
+    const again = await open(directory);
+    assert.equal(String(again.get(Buffer.from('a'))), '1');
+    await put(again, 'b', '2');
+    await again.close();
+    await (await open(directory)).close();
   }));

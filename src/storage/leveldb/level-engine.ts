@@ -7,6 +7,8 @@
  *   lost at the next start, though it may go on accepting them. So the first failed write closes the door:
  *   the engine is `failing`, refuses writes at once, serves reads, and when `probe` says that the disk
  *   takes bytes again it closes and opens the database (which starts a new log) and is healthy.
+ * - A write that fails because a compaction has met a damaged block fails again after the database was
+ *   opened again: then, and when the database cannot be opened, it is repaired (level-repair.ts).
  * - A format marker.
  *
  * Limits, which are LevelDB's or its binding's:
@@ -43,9 +45,11 @@ import {
   type NativeBatch,
   type OpenLevelDatabase,
   openLevelDatabase,
+  repairLevelDatabase,
 } from './level-database.ts';
 import { storageErrorOf } from './level-error.ts';
 import { checkMarker, isReserved, RESERVED_FROM, writeMarker } from './level-format.ts';
+import { type RepairLevelDatabase, repairDatabase } from './level-repair.ts';
 import { unseal, ValueSealer } from './sealed-value.ts';
 
 /** Native batches kept for the next write; a bigger one than this is not kept. */
@@ -55,6 +59,9 @@ const SPARE_BATCH_BYTES_MAX = 4 * 1024 * 1024;
 /** Entries and bytes that a range delete or a copy moves at a time. */
 const SLICE_ENTRIES_MAX = 4096;
 const SLICE_BYTES_MAX = 1024 * 1024;
+
+/** So often the database is opened again in the hope that damage was only misread. */
+const REOPENINGS_BEFORE_REPAIR = 1;
 
 export interface LevelEngineOptions {
   /** A path for the operating system; its parent must exist. The caller holds a lock of its own on it. */
@@ -67,6 +74,7 @@ export interface LevelEngineOptions {
   readonly log?: Log;
   /** Tests put failures under the engine here. */
   readonly open?: OpenLevelDatabase;
+  readonly repair?: RepairLevelDatabase;
 }
 
 /** Rejects with `StorageError`: 'locked', 'format', 'corrupt', 'full', 'io'. */
@@ -75,7 +83,17 @@ export async function openLevelEngine(
   environment: Pick<Environment, 'timers' | 'tasks'>,
 ): Promise<StorageEngine> {
   const open = opener(options);
-  return new LevelEngine(await open(), open, options, environment);
+  const database = await open().catch(async (error: unknown) => {
+    if (!(error instanceof StorageError && error.code === 'corrupt')) throw error;
+    await repaired(options);
+    return await open();
+  });
+  return new LevelEngine(database, open, options, environment);
+}
+
+function repaired(options: LevelEngineOptions): Promise<void> {
+  const { directory, open = openLevelDatabase, repair = repairLevelDatabase, log } = options;
+  return repairDatabase({ directory, tuning: { ...LEVEL_TUNING, ...options.tuning }, open, repair, log });
 }
 
 function opener(options: LevelEngineOptions): () => Promise<LevelDatabase> {
@@ -107,6 +125,8 @@ class LevelEngine implements StorageEngine {
   #database: LevelDatabase | undefined;
   #failure: StorageError | undefined;
   #closing = false;
+  /** How often damage was met since the last repair. */
+  #damages = 0;
   #spares: NativeBatch[] = [];
   /** What uses the database and must have ended before it is closed. */
   readonly #using = new Set<Promise<unknown>>();
@@ -257,6 +277,7 @@ class LevelEngine implements StorageEngine {
   #fail(error: StorageError): StorageError {
     if (this.#failure === undefined && !this.#closing) {
       this.#failure = error;
+      if (error.code === 'corrupt') this.#damages += 1;
       this.#options.log?.error('storage refuses writes', { code: error.code, error: error.message });
       this.#recovery.start();
     }
@@ -267,9 +288,14 @@ class LevelEngine implements StorageEngine {
     try {
       await this.#options.probe?.();
       await this.#closeDatabase();
+      if (this.#damages > REOPENINGS_BEFORE_REPAIR) {
+        await repaired(this.#options);
+        this.#damages = 0;
+      }
       this.#database = await this.#open();
     } catch (cause) {
       this.#failure = storageErrorOf(cause, 'recovering');
+      if (this.#failure.code === 'corrupt') this.#damages += 1;
       this.#options.log?.warn('storage still refuses writes', { error: this.#failure.message });
       return 'still failing';
     }

@@ -18,6 +18,10 @@ export function isReserved(key: Buffer): boolean {
   return key.length >= 8 && key[0] === 0xff && Buffer.compare(key, RESERVED_FROM) >= 0;
 }
 
+export function isMarked(database: LevelDatabase): boolean {
+  return database.getSync(MARKER_KEY) !== undefined;
+}
+
 export async function writeMarker(database: LevelDatabase): Promise<void> {
   const batch = database.nativeBatch();
   batch._put(MARKER_KEY, MARKER_VALUE);

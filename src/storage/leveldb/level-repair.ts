@@ -1,0 +1,40 @@
+/**
+ * What to do with a database whose files are damaged. A damaged block that a compaction meets stops all
+ * writes for good, and one that is read at the start prevents it; LevelDB's own repair keeps every entry
+ * that can be read and drops the rest, which other replicas have.
+ *
+ * It reads all files and forgets which entries were lost: their keys are missing afterwards, or show an
+ * older value. So it comes last, after opening the database again has not helped.
+ */
+import type { Log } from '../../environment/index.ts';
+import type { LevelTuning, OpenLevelDatabase } from './level-database.ts';
+import { storageErrorOf } from './level-error.ts';
+import { isMarked, writeMarker } from './level-format.ts';
+
+export type RepairLevelDatabase = (directory: string) => Promise<void>;
+
+export interface LevelRepairParts {
+  readonly directory: string;
+  readonly tuning: LevelTuning;
+  readonly open: OpenLevelDatabase;
+  readonly repair: RepairLevelDatabase;
+  readonly log: Log | undefined;
+}
+
+/** The database is closed before and after. The format marker may be among what is lost: it is made anew. */
+export async function repairDatabase(parts: LevelRepairParts): Promise<void> {
+  const { directory, tuning, open, repair, log } = parts;
+  log?.error('the database is damaged; what can be read of it is kept, the rest is lost', { directory });
+  try {
+    await repair(directory);
+    const database = await open(directory, tuning, { createIfMissing: false, errorIfExists: false });
+    try {
+      if (!isMarked(database)) await writeMarker(database);
+    } finally {
+      await database.close();
+    }
+  } catch (cause) {
+    throw storageErrorOf(cause, `repairing ${directory}`);
+  }
+  log?.info('the database has been repaired', { directory });
+}
