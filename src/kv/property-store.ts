@@ -32,7 +32,11 @@ export class PropertyStore {
 
   static async open(commit: GroupCommit, defaults: BucketProperties, log: Log): Promise<PropertyStore> {
     const store = new PropertyStore(commit, defaults);
-    const cursor = commit.engine.scan(propertiesRange);
+    // Better the defaults than no start.
+    const cursor = commit.engine.scan(propertiesRange, {
+      corrupt: (_key, error) =>
+        log.error('stored bucket properties cannot be read; the defaults hold', { reason: error.message }),
+    });
     try {
       for (;;) {
         const entries = await cursor.next(loadSlice);
