@@ -3,9 +3,9 @@
  * of the ring: opened under another name or size, the data would be wrong without being damaged.
  */
 import { Buffer } from 'node:buffer';
+import type { Log } from '../environment/index.ts';
 import { layoutVersion, nodeFactKey } from '../kv/index.ts';
-import type { StorageEngine } from '../storage/index.ts';
-import { WriteBatch } from '../storage/index.ts';
+import { type StorageEngine, StorageError, WriteBatch } from '../storage/index.ts';
 import { StartError } from './start-error.ts';
 
 export interface NodeIdentity {
@@ -15,9 +15,12 @@ export interface NodeIdentity {
 
 const identityKey = nodeFactKey('identity');
 
-/** Stores the identity in an engine that has none; throws `StartError` if it has another one. */
-export async function claimIdentity(engine: StorageEngine, identity: NodeIdentity): Promise<void> {
-  const stored = engine.get(identityKey);
+/**
+ * Stores the identity in an engine that has none, or whose record is damaged; throws `StartError` if it has
+ * another one.
+ */
+export async function claimIdentity(engine: StorageEngine, identity: NodeIdentity, log: Log): Promise<void> {
+  const stored = readRecord(engine, log);
   if (stored === undefined) {
     const batch = new WriteBatch();
     batch.put(identityKey, Buffer.from(JSON.stringify({ layout: layoutVersion, ...identity }), 'utf8'));
@@ -41,6 +44,17 @@ export async function claimIdentity(engine: StorageEngine, identity: NodeIdentit
       'other-node',
       `the data is of a ring of ${ring_size} partitions, and ring_size is ${identity.ring_size}; ${rule}`,
     );
+  }
+}
+
+/** A rotten block must not keep a node from the rest of its data: what protects from mistakes is given up. */
+function readRecord(engine: StorageEngine, log: Log): Buffer | undefined {
+  try {
+    return engine.get(identityKey);
+  } catch (error) {
+    if (!(error instanceof StorageError && error.code === 'corrupt')) throw error;
+    log.error("the data's identity record is damaged; it is written anew", { reason: error.message });
+    return undefined;
   }
 }
 

@@ -144,7 +144,7 @@ class RunningNode implements HaleNode {
     const { environment, engine, dataDirectory } = this.#parts;
     const { nodename, ring_size } = configuration;
     this.#engine = engine ?? (await openEngine(configuration, dataDirectory, environment));
-    await claimIdentity(this.#engine, { nodename, ring_size });
+    await claimIdentity(this.#engine, { nodename, ring_size }, environment.log);
     this.#commit = new GroupCommit(this.#engine, environment.tasks);
     this.#store = await LocalKeyValueStore.open({
       environment,
