@@ -5,8 +5,14 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { type Configuration, configurationWith } from '../config/index.ts';
-import { defaultBucketProperties, type GetResult, type KeyValueStore, type PutResult } from '../kv/index.ts';
+import { type Configuration, configurationWith, definitionOf } from '../config/index.ts';
+import {
+  defaultBucketProperties,
+  type GetResult,
+  type KeyValueStore,
+  type PutResult,
+  parsePropertyChanges,
+} from '../kv/index.ts';
 import { NodeHttpServer, nodeEnvironment, silentLog } from '../runtime/index.ts';
 import { byteLiteral, bytesOfText } from '../stdx/index.ts';
 import { openMemoryEngine } from '../storage/index.ts';
@@ -195,6 +201,13 @@ test('the configuration reaches the database', async () => {
   assert.equal(settings.deleteMode, 'keep');
   assert.equal(settings.objectBytesMax, 1024);
   assert.deepEqual(keyValueSettings(configurationWith({})).bucketDefaults, defaultBucketProperties);
+});
+
+test('a count of replicas that the configuration takes is one that a bucket takes, and no other', () => {
+  for (const count of [0, 1, 64, 65]) {
+    const configured = definitionOf('buckets.default.n_val').type.parse(String(count)).kind === 'ok';
+    assert.equal('changes' in parsePropertyChanges({ n_val: count }), configured, `n_val ${count}`);
+  }
 });
 
 test('a change of properties is not counted as a listing', async (context) => {

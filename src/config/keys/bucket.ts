@@ -2,8 +2,8 @@
 import { defineKey } from '../key-definition.ts';
 import { either, flag, integer, type ValueType, word } from '../value-type.ts';
 
-/** More replicas than this have never been of use, and a request waits for a quorum of them. */
-const nValMax = 100;
+/** The bound of the bucket property, too: what a bucket shows can be written back to it. */
+const nValMax = 64;
 
 function quorum(minimum: 0 | 1): ValueType<number | 'one' | 'quorum' | 'all'> {
   return either(integer({ minimum, maximum: nValMax }), 'one', 'quorum', 'all');

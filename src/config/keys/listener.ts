@@ -17,7 +17,7 @@ export const listenerKeys = {
   'listener.cluster.internal': defineKey({
     type: either(address(), 'off'),
     default: { host: '127.0.0.1', port: 8099 },
-    doc: 'Where this node listens to the other nodes of its cluster.',
+    doc: 'Where this node listens to the other nodes of its cluster. Without effect in this version, which has no clusters.',
     flag: { name: '--cluster', placeholder: 'HOST:PORT' },
   }),
   'protobuf.connections.maximum': defineKey({

@@ -11,7 +11,7 @@ export const objectKeys = {
   'object.size.warning_threshold': defineKey({
     type: bytes({ minimum: 0, maximum: 512 * 2 ** 20 }),
     default: 5 * 2 ** 20,
-    doc: 'An object larger than this is logged when it is read or written. Keep objects below 1MB.',
+    doc: 'An object larger than this is logged when it is written. Keep objects below 1MB.',
     extremes: [0],
   }),
   'object.siblings.maximum': defineKey({
@@ -35,7 +35,7 @@ export const objectKeys = {
   tombstone_pause: defineKey({
     type: duration({ minimum: 0, maximum: 3_600_000 }, 's'),
     default: 2000,
-    doc: 'How long a bulk erase waits before it reaps the tombstones that it wrote.',
+    doc: 'How long after a delete its tombstone is looked at again, to be forgotten as delete_mode says if every replica has it.',
     extremes: [0],
   }),
 } as const;

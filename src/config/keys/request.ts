@@ -29,7 +29,7 @@ export const requestKeys = {
   put_coordinator_failure_timeout: defineKey({
     type: duration({ minimum: 1, maximum: 3_600_000 }, 'ms'),
     default: 3000,
-    doc: 'How long a node waits for a write it forwarded to be taken up before it tries another coordinator.',
+    doc: 'How long a node waits for a write it forwarded to be taken up before it tries another coordinator. Without effect in this version, which has no clusters.',
     extremes: [10],
   }),
 } as const;
