@@ -373,6 +373,20 @@ test('properties survive a restart, are all-or-nothing, and reset to the default
   });
 });
 
+test('the properties of a bucket are bounded in bytes, however they came', async () => {
+  await withStore('long-properties', async (store) => {
+    const hook = { mod: 'm'.repeat(10_000), fun: 'f' };
+    await store.set({ precommit: [hook] });
+    await assert.rejects(store.set({ postcommit: [hook] }), (error) => {
+      assert.ok(error instanceof KvFailure && error.error.code === 'invalid_properties');
+      assert.deepEqual(error.error.problems, [{ property: 'props', reason: 'too_long' }]);
+      return true;
+    });
+    assert.deepEqual(store.kv.properties(at('any'))?.precommit, [hook]);
+    assert.deepEqual(store.kv.properties(at('any'))?.postcommit, []);
+  });
+});
+
 test('head reads and if_modified', async () => {
   await withStore('if-modified', async (store) => {
     await store.put('k', 'v');

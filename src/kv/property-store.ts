@@ -13,6 +13,8 @@ import { bucketOfPropertiesKey, propertiesKey, propertiesRange } from './vnode/k
 
 /** Buckets with properties of their own: bounds memory, and what every node must hold later. */
 export const customisedBucketsMax = 100_000;
+/** One bucket's own properties as they are stored. With the number of buckets, this bounds their memory. */
+export const propertiesBytesMax = 16 * 1024;
 const loadSlice = { entriesMax: 1000, bytesMax: 4 * 1024 * 1024 };
 
 const defaultType = byteLiteral('default');
@@ -64,7 +66,9 @@ export class PropertyStore {
       const merged = { ...this.#defaults, ...after };
       const problems = checkCombination(merged);
       if (problems.length > 0) throw new KvFailure({ code: 'invalid_properties', problems });
-      await this.#write(address, Buffer.from(JSON.stringify(changesToJson(merged, after)), 'utf8'));
+      const stored = Buffer.from(JSON.stringify(changesToJson(merged, after)), 'utf8');
+      if (stored.length > propertiesBytesMax) throw invalid('props', 'too_long');
+      await this.#write(address, stored);
       this.#changes.set(address.bucket, after);
       this.#merged.set(address.bucket, merged);
     });
