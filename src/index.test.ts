@@ -1,6 +1,8 @@
 /** One suite for both ways to a database: a node in this process, and a node over real sockets. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
@@ -226,3 +228,22 @@ test('a test cluster starts in under 200 ms', async () => {
   await cluster.db.bucket<number>('b').put('k', 1);
   assert.ok(performance.now() - startedAt < 200);
 });
+
+test('an embedded node with a listener keeps to the limits that it is given', async (context) => {
+  const http = { host: '127.0.0.1', port: await freePort() };
+  const configuration = { 'listener.http.internal': http, 'http.headers.maximum': 1024 };
+  const cluster = await testCluster({ configuration });
+  context.after(() => cluster.close());
+  const ping = (note: string) => fetch(`http://127.0.0.1:${http.port}/ping`, { headers: { note } });
+  assert.equal((await ping('short')).status, 200);
+  assert.equal((await ping('x'.repeat(2000))).status, 431);
+});
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port } = probe.address() as AddressInfo;
+  probe.close();
+  await once(probe, 'close');
+  return port;
+}

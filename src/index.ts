@@ -17,7 +17,7 @@ import {
   openLog,
   silentLog,
 } from './runtime/index.ts';
-import { EmbeddedTransport, StartError, startNode } from './server/index.ts';
+import { EmbeddedTransport, httpServerLimits, StartError, startNode } from './server/index.ts';
 
 export * from './client/index.ts';
 export type { Configuration } from './config/index.ts';
@@ -109,7 +109,9 @@ async function openNode(
       environment,
       version: 'embedded',
       ...(dataDirectory === undefined ? {} : { dataDirectory }),
-      ...(configuration['listener.http.internal'] === 'off' ? {} : { http: new NodeHttpServer(log) }),
+      ...(configuration['listener.http.internal'] === 'off'
+        ? {}
+        : { http: new NodeHttpServer(log, httpServerLimits(configuration)) }),
     });
     const close = async (): Promise<void> => {
       try {

@@ -11,7 +11,13 @@ import {
   nodeEnvironment,
   openLog,
 } from '../runtime/index.ts';
-import { type HaleNode, StartError, type StartErrorCode, startNode } from '../server/index.ts';
+import {
+  type HaleNode,
+  httpServerLimits,
+  StartError,
+  type StartErrorCode,
+  startNode,
+} from '../server/index.ts';
 import { CommandFailure, type ExitCode, exitCodes } from './exit-codes.ts';
 import { type ConfigurationOptions, loadConfiguration } from './load-configuration.ts';
 import { processFacts } from './process-facts.ts';
@@ -83,16 +89,7 @@ async function startedNode(
   environment: NodeEnvironment,
   lock: DataDirectoryLock | undefined,
 ): Promise<HaleNode> {
-  const http = new NodeHttpServer(environment.log, {
-    connectionsMax: configuration['http.connections.maximum'],
-    headerBytesMax: configuration['http.headers.maximum'],
-    pipelinedMax: configuration['http.pipeline.maximum'],
-    bodiesBytesMax: configuration['http.bodies.maximum'],
-    headersTimeoutMs: configuration['http.headers_timeout'],
-    requestTimeoutMs: configuration['http.receive_timeout'],
-    idleTimeoutMs: configuration['http.keep_alive'],
-    stalledWriteMs: configuration['http.stalled_write_timeout'],
-  });
+  const http = new NodeHttpServer(environment.log, httpServerLimits(configuration));
   const directory = lock === undefined ? {} : { dataDirectory: lock.directory };
   try {
     return await startNode(configuration, {

@@ -1,4 +1,5 @@
 export { type EmbeddedNode, EmbeddedTransport } from './embedded-transport.ts';
+export { httpServerLimits } from './http-server-limits.ts';
 export { keyValueSettings } from './key-value-settings.ts';
 export type { NodeFacts, ProcessFacts } from './node-facts.ts';
 export type { NodeStatus } from './node-status.ts';
