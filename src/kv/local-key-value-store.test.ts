@@ -303,6 +303,14 @@ test('quorum options are checked as Riak checks them', async () => {
   });
 });
 
+test('W5: a write that misses its quorum is not undone', async () => {
+  await withStore('not-undone', async (store) => {
+    const failure = failureOf(await store.put('k', 'maybe', { nodeConfirms: quorumCount(2) }));
+    assert.equal((failure as { code: string }).code, 'quorum_unsatisfied');
+    assert.deepEqual(await store.values('k'), ['maybe']);
+  });
+});
+
 test('a garbage context is refused (R16), and so are names that are empty or too long', async () => {
   await withStore('refused', async (store) => {
     const context = Buffer.from('78da6360', 'hex');

@@ -22,6 +22,7 @@ import {
   LocalKeyValueStore,
   type PutRequest,
   type PutResult,
+  quorumCount,
   silentObserver,
   VersionedObject,
 } from './index.ts';
@@ -174,6 +175,14 @@ async function foreignContext(): Promise<Uint8Array> {
   assert.ok(result.kind === 'stored' && result.object !== undefined);
   return result.object.context;
 }
+
+test('W3: nothing is acknowledged that nobody stored, though dw is 0', async () => {
+  const store = await Store.open();
+  store.watched.failing = new StorageError('full', 'no space');
+  const result = await store.put('k', 'v', { w: quorumCount(1), dw: quorumCount(0) });
+  assert.deepEqual(result, { kind: 'failed', error: { code: 'storage', reason: 'no space' } });
+  await store.kv.close();
+});
 
 test('a store closes though its disk takes no writes', async () => {
   const store = await Store.open();

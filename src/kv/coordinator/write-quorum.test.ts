@@ -76,7 +76,7 @@ test('when nobody stored it, the error says why', () => {
   });
 });
 
-test('law: met exactly when the counts say so; a duplicate changes nothing; the last reply decides', () => {
+test('W6, law: met exactly when the counts say so; a duplicate changes nothing; the last reply decides', () => {
   const replyOf = fc.constantFrom(stored, accepted, failed);
   const cases = fc.record({
     n: fc.integer({ min: 1, max: 5 }),

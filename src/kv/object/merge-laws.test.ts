@@ -196,7 +196,7 @@ function agrees({ object, model }: Version, dots: Iterable<string>): void {
   assert.equal(object.hasTombstone, deleted > 0);
 }
 
-test('every version in any history is what the oracle says', () => {
+test('M1, O3: every version in any history is what the oracle says', () => {
   fc.assert(
     fc.property(histories, (steps) => {
       const { versions, writes } = tell(steps, true);
@@ -206,7 +206,7 @@ test('every version in any history is what the oracle says', () => {
   );
 });
 
-test('vnodes that have seen all hold the same bytes: each write that no client had read when it wrote', () => {
+test('O4: vnodes that have seen all hold the same bytes: each write that no client had read when it wrote', () => {
   fc.assert(
     fc.property(histories, fc.infiniteStream(fc.nat()), (steps, shuffle) => {
       const { vnodes: all, versions, writes } = tell(steps, true);

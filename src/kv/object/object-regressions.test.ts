@@ -149,7 +149,7 @@ test('R15 lww-repair-loop: once a replica has the object there is nothing to sto
   assert.equal(sameVersion(replica, result), true);
 });
 
-test('R17 empty-contents: an object without contents cannot be made', () => {
+test('R17 empty-contents, O1: an object without contents cannot be made', () => {
   assert.throws(() => makeObject(VersionVector.empty, []), EmptyObjectError);
 });
 
@@ -178,7 +178,7 @@ test('a dot that was used twice keeps both contents', () => {
   assert.deepEqual(mergeObjects(one, two).bytes, mergeObjects(two, one).bytes);
 });
 
-test('a put must bring a dot that is new', () => {
+test('O2: a put must bring a dot that is new', () => {
   const stored = put(undefined, a1, nothing, 'x');
   assert.throws(() => put(stored, a1, nothing, 'y', { dot: { actor: a1, counter: 1 } }), /issued once/);
   assert.throws(() => put(undefined, a1, stored.clock, 'y'), /issued once/);
@@ -235,7 +235,7 @@ test('M2: a content without a dot stays beside concurrent versions and gives way
   assert.equal(mergeObjects(remote, after), after);
 });
 
-test('a pruned clock keeps every sibling, and its dots', () => {
+test('O3: a pruned clock keeps every sibling, and its dots', () => {
   let object = put(undefined, a1, nothing, 'x', { seconds: 10 });
   object = put(object, b1, nothing, 'y', { seconds: 20 });
   const limits = { smallVclock: 1, bigVclock: 1, youngVclock: 0, oldVclock: 0 };

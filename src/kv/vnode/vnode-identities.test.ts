@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
 import { test } from 'node:test';
-import { type ActorId, epochOfActor, VersionVector, vnodeIdOfActor } from '../../clocks/index.ts';
+import { type ActorId, actorId, epochOfActor, VersionVector, vnodeIdOfActor } from '../../clocks/index.ts';
 import type { Partition } from '../../core/ring/index.ts';
 import type { Log, Random, Tasks } from '../../environment/index.ts';
 import {
@@ -147,4 +147,39 @@ test('I2: a stop is clean only for a vnode whose writes were all synced', async 
   const next = await identitiesIn(engine);
   assert.notEqual(next.actorFor(here, written(first), nothing), first);
   assert.equal(next.actorFor(there, written(neighbour), nothing), neighbour);
+});
+
+test('I1: no epoch is used beyond the lease that is durable', async () => {
+  const engine = await emptyEngine();
+  const identities = await identitiesIn(engine);
+  Object.assign(engine, { write: () => Promise.reject(new StorageError('full', 'no space')) });
+  for (let insert = 0; insert < 10_000; insert += 1) {
+    assert.ok(identities.actorFor(here, undefined, nothing) !== undefined, `insert ${insert}`);
+  }
+  assert.equal(identities.actorFor(here, undefined, nothing), undefined);
+  assert.ok(identities.actorFor(there, undefined, nothing) !== undefined, 'leases are of one vnode');
+});
+
+test('I4: an id under which an epoch is seen that was not issued is left, whoever names it', async () => {
+  const identities = await identitiesIn(await emptyEngine());
+  const first = identities.actorFor(here, undefined, nothing);
+  assert.ok(first !== undefined);
+  const unissued = actorId(vnodeIdOfActor(first), epochOfActor(first) + 1);
+  const context = nothing.with({ actor: unissued, counter: 1 }, 0);
+  const renamed = identities.actorFor(here, written(first), context);
+  assert.ok(renamed !== undefined && vnodeIdOfActor(renamed) !== vnodeIdOfActor(first));
+  const again = actorId(vnodeIdOfActor(renamed), epochOfActor(renamed) + 1);
+  identities.checkAmnesia(here, undefined, written(again));
+  const third = identities.actorFor(here, undefined, nothing);
+  assert.ok(third !== undefined && vnodeIdOfActor(third) !== vnodeIdOfActor(renamed));
+});
+
+test('R03: a write from elsewhere that knows more of the vnode than its copy begins new epochs', async () => {
+  const identities = await identitiesIn(await emptyEngine());
+  const first = identities.actorFor(here, undefined, nothing);
+  const other = identities.actorFor(here, undefined, nothing);
+  assert.ok(first !== undefined && other !== undefined);
+  identities.checkAmnesia(here, undefined, written(other));
+  const next = identities.actorFor(here, written(first), nothing);
+  assert.ok(next !== undefined && epochOfActor(next) > epochOfActor(other));
 });
