@@ -16,7 +16,12 @@ export interface Listing {
   readonly keys: readonly string[];
 }
 
-export function checkListingComplete(listing: Listing, keys: readonly KeyHistory[]): readonly string[] {
+/** `replicasForget`: any replica may have lost any key, and the listing may have asked just that one. */
+export function checkListingComplete(
+  listing: Listing,
+  keys: readonly KeyHistory[],
+  replicasForget: boolean,
+): readonly string[] {
   const violations: string[] = [];
   const listed = new Set(listing.keys);
   if (listed.size < listing.keys.length) violations.push(`L3: ${listing.bucket} lists a key twice`);
@@ -31,7 +36,7 @@ export function checkListingComplete(listing: Listing, keys: readonly KeyHistory
       ({ kind, outcome, endedAt }) => kind === 'put' && outcome === 'acked' && endedAt < listing.agreedAt,
     );
     const wasDeleted = begun.some(({ kind }) => kind === 'delete');
-    if (isStored && !wasDeleted && !listed.has(history.key)) {
+    if (!replicasForget && isStored && !wasDeleted && !listed.has(history.key)) {
       violations.push(`L1: ${listing.bucket}/${history.key} is not listed at ${listing.endedAt}`);
     }
   }

@@ -21,7 +21,7 @@ export const amnesia: Scenario = {
   describe: 'what one replica forgets the others keep, and no dot is issued twice',
   async run(world) {
     world.work.atLeast('losses', rounds);
-    world.work.atLeast('repairs', 3);
+    world.work.atLeast('repairs', 1);
     // A replica that comes back from before a delete brings its value back, once the tombstone is forgotten:
     // that is the price of forgetting, and why older copies come only where tombstones are kept.
     const keepsTombstones = world.random.fork('tombstones').chance(0.5);
@@ -33,6 +33,7 @@ export const amnesia: Scenario = {
       rounds,
       operations: 25,
       needsQuorums: true,
+      replicasForget: true,
       tombstones: keepsTombstones ? 'keep' : 'any',
       // What only the wiped replica had of an unfinished write may have been seen.
       rules: { clockJumps: false, seenMeansKept: false },

@@ -62,6 +62,7 @@ export interface DatabaseStory {
   readonly compacts: boolean;
   /** `keep`: tombstones are never forgotten. `any`: as the configuration says. */
   readonly tombstones: 'keep' | 'any';
+  readonly replicasForget: boolean;
   wrapEngine(engine: StorageEngine): StorageEngine;
   /** Strikes while the clients work. What it breaks for longer, `heal` mends. */
   strike(stage: Stage): Promise<void>;
@@ -93,6 +94,7 @@ export const calmStory: DatabaseStory = {
   batches: 'any',
   compacts: true,
   tombstones: 'any',
+  replicasForget: false,
   wrapEngine: (engine) => engine,
   strike: () => Promise.resolve(),
   heal: () => Promise.resolve(),
@@ -153,7 +155,8 @@ function judge(
       ...checkConditionsHold(key, story.rules.clockJumps),
     );
   }
-  for (const listing of clients.listings) violations.push(...checkListingComplete(listing, history.keys));
+  for (const listing of clients.listings)
+    violations.push(...checkListingComplete(listing, history.keys, story.replicasForget));
   refuse(violations);
 }
 

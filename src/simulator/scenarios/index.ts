@@ -5,6 +5,7 @@ import { bitRot } from './bit-rot.ts';
 import { clockJump } from './clock-jump.ts';
 import { diskLaws } from './disk-laws.ts';
 import { failedSync, refusedBatch } from './failed-sync.ts';
+import { forgottenWrites } from './forgotten-writes.ts';
 import { fullDisk } from './full-disk.ts';
 import { networkLaws } from './network-laws.ts';
 import { nodeCrash } from './node-crash.ts';
@@ -29,6 +30,7 @@ export const scenarios: readonly Scenario[] = [
   clockJump,
   slowDisk,
   amnesia,
+  forgottenWrites,
 ];
 
 export function scenarioNamed(name: string): Scenario {
