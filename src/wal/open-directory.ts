@@ -1,0 +1,39 @@
+import type { Disk, Environment } from '../environment/index.ts';
+import { type RecoveredLog, recover } from './recover.ts';
+import { SegmentRemoval } from './segment-removal.ts';
+import { SegmentWriter } from './segment-writer.ts';
+import type { WalLimits } from './wal-limits.ts';
+
+export interface OpenedDirectory extends RecoveredLog {
+  readonly writer: SegmentWriter;
+  readonly removal: SegmentRemoval;
+}
+
+/** Makes the directory, if it is missing, and reads the log in it. Rejects with `DiskError` or `WalError`. */
+export async function openDirectory(
+  environment: Pick<Environment, 'disk' | 'log' | 'tasks'>,
+  directory: string,
+  limits: WalLimits,
+): Promise<OpenedDirectory> {
+  const { disk, log } = environment;
+  await makeDurable(disk, directory);
+  const recovered = await recover(disk, directory);
+  const { segments, leftovers, endsClean, durable, nextSequence } = recovered;
+  const last = endsClean ? segments.at(-1) : undefined;
+  const start = { segment: last, durable, nextSequence };
+  return {
+    ...recovered,
+    writer: new SegmentWriter({ disk, log, directory, limits }, start),
+    removal: new SegmentRemoval(environment, directory, segments, leftovers),
+  };
+}
+
+/** Also of a directory that exists: a process that made it may have died before it was durable. */
+async function makeDurable(disk: Disk, directory: string): Promise<void> {
+  await disk.makeDirectory(directory);
+  await disk.syncDirectory(directory);
+  for (let path = directory; path !== ''; ) {
+    path = path.slice(0, Math.max(0, path.lastIndexOf('/')));
+    await disk.syncDirectory(path);
+  }
+}
