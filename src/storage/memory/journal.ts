@@ -101,9 +101,11 @@ async function reopen(disk: Disk, directory: string, generation: number): Promis
   }
   const damages = [...replayed.damages];
   if (header === 'damaged') damages.unshift({ file: path, from: 0, to: FILE_HEADER_BYTES, kind: 'rot' });
-  // What was read back may still be only in the cache of the system: make it durable before it is built on.
+  // What was read back, the file's name too, may still be only in the cache of the system, if the process
+  // was killed in the midst of a roll: make it durable before it is built on.
   if (file.size > replayed.end) await file.truncate(replayed.end);
   await file.sync();
+  await disk.syncDirectory(directory);
   return { file: new JournalFile(file, generation, replayed.end, replayed.end), tree, liveBytes, damages };
 }
 
