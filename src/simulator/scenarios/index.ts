@@ -10,6 +10,7 @@ import { fullDisk } from './full-disk.ts';
 import { networkLaws } from './network-laws.ts';
 import { nodeCrash } from './node-crash.ts';
 import { canaryAckBeforeSync, registerJournal } from './register-journal.ts';
+import { walCrash } from './wal-crash.ts';
 import { sickReads } from './sick-reads.ts';
 import { slowDisk } from './slow-disk.ts';
 import { tornWrite } from './torn-write.ts';

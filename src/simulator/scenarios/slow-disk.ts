@@ -10,6 +10,7 @@ export const slowDisk: Scenario = {
     await tellStory(world, {
       ...calmStory,
       timeoutMs: 40,
+      operations: 80,
       pauseMsMean: 10,
       expectedErrors: ['timeout'],
       strike: async ({ node, random }) => {

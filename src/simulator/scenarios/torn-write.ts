@@ -11,7 +11,6 @@ export const tornWrite: Scenario = {
   describe: 'power cuts that tear long unsynced writes leave whole batches or nothing',
   async run(world) {
     world.work.atLeast('starts', 10);
-    world.work.atLeast('journals with torn tail', 1);
     await tellStory(world, {
       ...calmStory,
       valueBytesMax: 3000,
