@@ -71,6 +71,10 @@ export interface LevelEngineOptions {
   readonly tuning?: Partial<LevelTuning>;
   /** Resolves if the disk takes bytes: writes and syncs a file, a few megabytes so that opening will fit. */
   readonly probe?: () => Promise<void>;
+  /** Marks damaged blocks for what they are, before a repair reads them (damaged-tables.ts). */
+  readonly markDamage?: () => Promise<unknown>;
+  /** Repair it before it is opened. Default false. */
+  readonly isDamaged?: boolean;
   readonly log?: Log;
   /** Tests put failures under the engine here. */
   readonly open?: OpenLevelDatabase;
@@ -83,6 +87,7 @@ export async function openLevelEngine(
   environment: Pick<Environment, 'timers' | 'tasks'>,
 ): Promise<StorageEngine> {
   const open = opener(options);
+  if (options.isDamaged === true) await repaired(options);
   const database = await open().catch(async (error: unknown) => {
     if (!(error instanceof StorageError && error.code === 'corrupt')) throw error;
     await repaired(options);
@@ -91,9 +96,10 @@ export async function openLevelEngine(
   return new LevelEngine(database, open, options, environment);
 }
 
-function repaired(options: LevelEngineOptions): Promise<void> {
+async function repaired(options: LevelEngineOptions): Promise<void> {
   const { directory, open = openLevelDatabase, repair = repairLevelDatabase, log } = options;
-  return repairDatabase({ directory, tuning: { ...LEVEL_TUNING, ...options.tuning }, open, repair, log });
+  await options.markDamage?.();
+  await repairDatabase({ directory, tuning: { ...LEVEL_TUNING, ...options.tuning }, open, repair, log });
 }
 
 function opener(options: LevelEngineOptions): () => Promise<LevelDatabase> {
