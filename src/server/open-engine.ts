@@ -1,7 +1,14 @@
 import { Buffer } from 'node:buffer';
 import type { Configuration } from '../config/index.ts';
 import type { Environment } from '../environment/index.ts';
-import { openLevelEngine, openMemoryEngine, type StorageEngine, StorageError } from '../storage/index.ts';
+import {
+  lastRunsOf,
+  markDamagedBlocks,
+  openLevelEngine,
+  openMemoryEngine,
+  type StorageEngine,
+  StorageError,
+} from '../storage/index.ts';
 import { StartError } from './start-error.ts';
 
 const levelDirectory = 'leveldb';
@@ -25,6 +32,10 @@ export async function openEngine(
   if (dataDirectory === undefined) {
     throw new StartError('configuration', 'storage_backend = "leveldb" needs a data directory');
   }
+  const { disk, log } = environment;
+  const markDamage = () => markDamagedBlocks(levelDirectory, disk, log);
+  const lastRuns = await lastRunsOf(levelDirectory, disk);
+  const isDamaged = lastRuns === 'damaged' || (lastRuns === 'suspect' && (await markDamage()) > 0);
   const options = {
     directory: `${dataDirectory}/${levelDirectory}`,
     tuning: {
@@ -35,7 +46,9 @@ export async function openEngine(
       openFilesMax: configuration['leveldb.max_open_files'],
     },
     probe: () => probeDisk(environment, bytesToOpen(configuration)),
-    log: environment.log,
+    markDamage,
+    isDamaged,
+    log,
   };
   return openLevelEngine(options, environment);
 }
