@@ -52,6 +52,10 @@ export class HaleProcess {
     return this.#out;
   }
 
+  get isRunning(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
   get err(): string {
     return this.#err;
   }
