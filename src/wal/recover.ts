@@ -172,7 +172,7 @@ class Recovery {
     let limit: number | undefined;
     for (const segment of [...found].reverse()) {
       const { sequence, header } = segment;
-      if (sequence > validTo || (header === undefined && kept.length === 0 && !this.#wasUsed(segment))) {
+      if (sequence > validTo || (kept.length === 0 && !this.#wasFinished(segment))) {
         this.#leftovers.push(segment.name);
         continue;
       }
@@ -184,16 +184,21 @@ class Recovery {
     return kept;
   }
 
-  /** Without a header: whether a frame says that something before it was durable. */
-  #wasUsed({ file, sequence }: FoundSegment): boolean {
+  /**
+   * Whether a group in it may have been acknowledged. If not, its header does not count either: what it says
+   * was given up may be the last group of an earlier life, which was being written anew.
+   */
+  #wasFinished({ file, sequence, header }: FoundSegment): boolean {
     const bytes = new SegmentBytes(file);
     const pieces = scanSegment(bytes, sequence, segmentHeaderBytes, bytes.size);
+    let wholeEnd = segmentHeaderBytes;
     for (const piece of pieces) {
       if (piece.kind === 'frame' && piece.head.syncedEnd > segmentHeaderBytes) return true;
-      if (piece.kind === 'gap' && piece.isRefused) this.#refuse(file);
+      if (isRefused(piece)) this.#refuse(file);
+      if (isWhole(piece) && piece.from === wholeEnd) wholeEnd = piece.to;
     }
-    const start = bytes.read(0, Math.min(bytes.size, segmentHeaderBytes));
-    if (start === undefined) this.#refuse(file);
+    if (header !== undefined && header.groupEnd === wholeEnd) return true;
+    if (bytes.read(0, Math.min(bytes.size, segmentHeaderBytes)) === undefined) this.#refuse(file);
     if (bytes.size > 0) this.#report('torn tail', file, 0, bytes.size, 1, 0);
     return false;
   }
@@ -260,11 +265,8 @@ class Recovery {
     let endsClean = true;
     for (const piece of pieces) {
       if (piece.to <= vouchedEnd) continue;
-      const isRefused =
-        piece.kind === 'gap' ? piece.isRefused : piece.records.some(({ fate }) => fate === 'refused');
-      if (isRefused) this.#refuse(file);
-      const isWhole = piece.kind === 'frame' && piece.records.every(({ fate }) => fate === 'sound');
-      if (!isWhole || piece.from !== end) break;
+      if (isRefused(piece)) this.#refuse(file);
+      if (!isWhole(piece) || piece.from !== end) break;
       end = piece.to;
       const { first, index } = piece.head;
       const records = piece.records.map(({ offset, length }) => {
@@ -277,7 +279,7 @@ class Recovery {
     }
     const rest = pieces.filter(({ to }) => to > end);
     if (rest.every((piece) => piece.kind === 'gap' && piece.isBlank)) return endsClean;
-    if (rest.some((piece) => piece.kind === 'gap' && piece.isRefused)) this.#refuse(file);
+    if (rest.some(isRefused)) this.#refuse(file);
     const damaged = rest.filter((piece) => piece.kind === 'frame' || !piece.isBlank);
     this.#report('torn tail', file, end, damaged.at(-1)!.to, 1, 0);
     return false;
@@ -325,6 +327,14 @@ class Recovery {
     const place = this.#index.find(index);
     return place !== undefined && place.offset > 0;
   }
+}
+
+function isWhole(piece: Piece): piece is Extract<Piece, { kind: 'frame' }> {
+  return piece.kind === 'frame' && piece.records.every(({ fate }) => fate === 'sound');
+}
+
+function isRefused(piece: Piece): boolean {
+  return piece.kind === 'gap' ? piece.isRefused : piece.records.some(({ fate }) => fate === 'refused');
 }
 
 function vouchedEndOf({ limit }: FoundSegment, pieces: readonly Piece[]): number {

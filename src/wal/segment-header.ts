@@ -2,11 +2,13 @@
  * A segment: a file of frames behind a header, named by its number in the sequence of segments.
  *
  * header   "HALEWAL1" | version u32 | sequence u64 | first u64 | next u64 | durable sequence u64 |
- *          durable end u64 | crc u32, at 0 and again at 512: one damaged sector does not cost the header
+ *          durable end u64 | group end u64 | crc u32, at 0 and again at 512: one damaged sector does not
+ *          cost the header
  *
  * The header says of the log, as it was when the segment was begun: its first index, the next one, and up to
  * where it was durable: the end of one earlier segment. What is behind that end, there and in the segments
- * between, had failed: it does not belong to the log, whatever is left of it.
+ * between, had failed: it does not belong to the log, whatever is left of it. The header counts only if it is
+ * known that the segment was finished: all of its first group, up to `group end`, is there, or more than that.
  */
 import { Buffer } from 'node:buffer';
 import { crc32 } from 'node:zlib';
@@ -17,7 +19,7 @@ export const segmentHeaderBytes = 1024;
 
 const magic = Buffer.from('HALEWAL1', 'latin1');
 const formatVersion = 1;
-const copyBytes = 56;
+const copyBytes = 64;
 const copyOffsets = [0, 512];
 const namePattern = /^([0-9]{15})\.wal$/;
 
@@ -32,6 +34,8 @@ export interface SegmentHeader {
   readonly first: number;
   readonly next: number;
   readonly durable: DurablePoint;
+  /** Where the first group ends, which was written with the header. */
+  readonly groupEnd: number;
 }
 
 export function segmentName(sequence: number): string {
@@ -54,6 +58,7 @@ export function encodeHeader(target: Buffer, header: SegmentHeader): void {
     writeU64(target, header.next, at + 28);
     writeU64(target, header.durable.sequence, at + 36);
     writeU64(target, header.durable.end, at + 44);
+    writeU64(target, header.groupEnd, at + 52);
     target.writeUInt32LE(crc32(target.subarray(at, at + copyBytes - 4)), at + copyBytes - 4);
   }
 }
@@ -93,5 +98,6 @@ function decodeCopy(copy: Buffer): SegmentHeader {
     first: readU64(copy, 20),
     next: readU64(copy, 28),
     durable: { sequence: readU64(copy, 36), end: readU64(copy, 44) },
+    groupEnd: readU64(copy, 52),
   };
 }

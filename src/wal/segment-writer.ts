@@ -142,19 +142,20 @@ export class SegmentWriter {
     const sequence = this.#nextSequence;
     this.#nextSequence += 1;
     const seed = segmentSeed(sequence);
-    const header: SegmentHeader = { sequence, ...before, durable: this.#durable };
+    const { first, next } = before;
+    const groupEnd = segmentHeaderBytes + bytes;
+    const header: SegmentHeader = { sequence, first, next, durable: this.#durable, groupEnd };
     const file = await this.#disk.open(`${this.#directory}/${segmentName(sequence)}`, { create: true });
     const segment = { sequence, file };
     try {
       const encoded = this.#encode(frames, bytes, segmentHeaderBytes, seed, segmentHeaderBytes);
       encodeHeader(this.#buffer, header);
-      const end = segmentHeaderBytes + bytes;
-      await file.write(0, this.#buffer.subarray(0, end));
+      await file.write(0, this.#buffer.subarray(0, groupEnd));
       await file.sync();
       await this.#disk.syncDirectory(this.#directory);
       this.syncs += 1;
-      this.#current = { segment, seed, end, allocated: end };
-      this.#durable = { sequence, end };
+      this.#current = { segment, seed, end: groupEnd, allocated: groupEnd };
+      this.#durable = { sequence, end: groupEnd };
       return { segment, offset: segmentHeaderBytes, bytes: encoded };
     } catch (cause) {
       await file.close();

@@ -10,16 +10,17 @@ import { fullDisk } from './full-disk.ts';
 import { networkLaws } from './network-laws.ts';
 import { nodeCrash } from './node-crash.ts';
 import { canaryAckBeforeSync, registerJournal } from './register-journal.ts';
-import { walCrash } from './wal-crash.ts';
 import { sickReads } from './sick-reads.ts';
 import { slowDisk } from './slow-disk.ts';
 import { tornWrite } from './torn-write.ts';
+import { walCrash } from './wal-crash.ts';
 
 /** All that `npm run sim` knows. A scenario that is not here is not run. */
 export const scenarios: readonly Scenario[] = [
   networkLaws,
   diskLaws,
   registerJournal,
+  walCrash,
   canaryAckBeforeSync,
   nodeCrash,
   tornWrite,
