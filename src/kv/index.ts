@@ -45,4 +45,4 @@ export {
   quorumOne,
   quorumToJson,
 } from './quorum-value.ts';
-export { type DeleteMode, layoutVersion, nameBytesMax, nodeFactKey } from './vnode/index.ts';
+export { type DeleteMode, identityRange, layoutVersion, nameBytesMax, nodeFactKey } from './vnode/index.ts';

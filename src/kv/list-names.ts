@@ -105,6 +105,8 @@ class PartitionWalk implements NameStream {
         if (names !== undefined && names.length > 0) return names;
         if (names === undefined) await this.#leavePartition();
       } catch (error) {
+        // The consumer has closed the cursor under this call, and wants nothing more.
+        if (this.#closed && error instanceof StorageError) return undefined;
         await this.close();
         throw error instanceof StorageError
           ? new KvFailure({ code: 'storage', reason: error.message })

@@ -103,14 +103,23 @@ export class PropertyStore {
 
   #load(key: Buffer, value: Buffer, log: Log): void {
     const { bucket } = bucketOfPropertiesKey(key);
-    const parsed = parsePropertyChanges(JSON.parse(value.toString('utf8')) as JsonValue);
-    if ('problems' in parsed) {
+    const json = jsonOf(value);
+    const parsed = json === undefined ? undefined : parsePropertyChanges(json);
+    if (parsed === undefined || 'problems' in parsed) {
       // A later version may have written what this one does not know: better the defaults than no start.
       log.error('stored bucket properties are not valid; the defaults hold', { bucket: textOfBytes(bucket) });
       return;
     }
     this.#changes.set(bucket, parsed.changes);
     this.#merged.set(bucket, { ...this.#defaults, ...parsed.changes });
+  }
+}
+
+function jsonOf(value: Buffer): JsonValue | undefined {
+  try {
+    return JSON.parse(value.toString('utf8')) as JsonValue;
+  } catch {
+    return undefined;
   }
 }
 

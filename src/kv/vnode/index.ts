@@ -3,6 +3,7 @@ export {
   bucketRange,
   bucketTypeRange,
   identityKey,
+  identityRange,
   layoutVersion,
   nameBytesMax,
   nodeFactKey,

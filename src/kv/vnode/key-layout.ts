@@ -126,6 +126,15 @@ export function identityKey(partition: Partition): Buffer {
   return Buffer.from([spaceIdentity, partition >> 8, partition & 0xff]);
 }
 
+/**
+ * The identities of all vnodes. An older one than was committed is worse than none: it would issue the
+ * epochs of the newer again. A vnode without one takes a new id.
+ */
+export const identityRange: KeyRange = {
+  from: Buffer.from([spaceIdentity]),
+  to: Buffer.from([spaceIdentity + 1]),
+};
+
 /** Types hold no zero byte, so that the separator is unambiguous. */
 export function propertiesKey({ bucketType, bucket }: BucketAddress): Buffer {
   return Buffer.from(`${String.fromCharCode(spaceProperties)}${bucketType}\0${bucket}`, 'latin1');

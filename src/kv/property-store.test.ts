@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import { Buffer } from 'node:buffer';
+import { test } from 'node:test';
+import type { Log, Tasks } from '../environment/index.ts';
+import { byteLiteral } from '../stdx/index.ts';
+import {
+  GroupCommit,
+  openMemoryEngine,
+  type StorageEngine,
+  StorageError,
+  WriteBatch,
+} from '../storage/index.ts';
+import { defaultBucketProperties, KvFailure } from './index.ts';
+import { PropertyStore } from './property-store.ts';
+import { propertiesKey } from './vnode/key-layout.ts';
+
+const tasks: Tasks = { spawn: (_name, body) => void body(), endOfTurn: (run) => void setImmediate(run) };
+const timers = { after: () => ({ cancel: () => {} }) };
+const at = (bucket: string) => ({ bucketType: byteLiteral('default'), bucket: byteLiteral(bucket) });
+
+function logInto(errors: string[]): Log {
+  return { debug() {}, info() {}, warn() {}, error: (message) => errors.push(message) };
+}
+
+async function stored(values: Readonly<Record<string, string>>): Promise<StorageEngine> {
+  const engine = await openMemoryEngine({}, { tasks, timers });
+  const batch = new WriteBatch();
+  for (const [bucket, value] of Object.entries(values))
+    batch.put(propertiesKey(at(bucket)), Buffer.from(value));
+  await engine.write(batch, 'os');
+  return engine;
+}
+
+function open(engine: StorageEngine, errors: string[] = []): Promise<PropertyStore> {
+  return PropertyStore.open(new GroupCommit(engine, tasks), defaultBucketProperties, logInto(errors));
+}
+
+test('stored properties that are damaged or unknown leave the defaults, and the other buckets theirs', async () => {
+  const errors: string[] = [];
+  const damaged = { cut: '{"n_val":', nothing: '', bad: '{"n_val":"many"}' };
+  const store = await open(await stored({ ...damaged, good: '{"n_val":1}' }), errors);
+  for (const bucket of Object.keys(damaged))
+    assert.deepEqual(store.of(at(bucket)), defaultBucketProperties, bucket);
+  assert.equal(store.of(at('good'))?.n_val, 1);
+  assert.equal(errors.length, Object.keys(damaged).length);
+});
+
+test('a bucket whose stored properties were damaged can be given new ones', async () => {
+  const engine = await stored({ cut: '{' });
+  const store = await open(engine);
+  await store.set(at('cut'), { n_val: 5 });
+  assert.equal((await open(engine)).of(at('cut'))?.n_val, 5);
+});
+
+test('a change that the disk refuses is not seen, and the next one is made all the same', async () => {
+  const memory = await stored({});
+  let refuses = true;
+  const engine = Object.assign(Object.create(memory) as StorageEngine, {
+    write: (...args: Parameters<StorageEngine['write']>) =>
+      refuses ? Promise.reject(new StorageError('full', 'no space')) : memory.write(...args),
+    scan: (...args: Parameters<StorageEngine['scan']>) => memory.scan(...args),
+  });
+  const store = await open(engine);
+  const isStorageFailure = (error: unknown) => error instanceof KvFailure && error.error.code === 'storage';
+  await assert.rejects(store.set(at('b'), { n_val: 1 }), isStorageFailure);
+  assert.deepEqual(store.of(at('b')), defaultBucketProperties);
+  refuses = false;
+  await store.set(at('b'), { n_val: 2 });
+  refuses = true;
+  await assert.rejects(store.reset(at('b')), isStorageFailure);
+  assert.equal(store.of(at('b'))?.n_val, 2);
+});
