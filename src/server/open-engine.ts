@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer';
 import type { Configuration } from '../config/index.ts';
 import type { Environment } from '../environment/index.ts';
+import { identityRange } from '../kv/index.ts';
 import {
   lastRunsOf,
   markDamagedBlocks,
@@ -48,6 +49,7 @@ export async function openEngine(
     probe: () => probeDisk(environment, bytesToOpen(configuration)),
     markDamage,
     isDamaged,
+    emptiedByRepair: [identityRange],
     log,
   };
   return openLevelEngine(options, environment);

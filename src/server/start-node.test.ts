@@ -1,6 +1,6 @@
 /** A node inside a process, on the real machine: no command line, ports only where asked. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -219,6 +219,28 @@ test('a change of properties is not counted as a listing', async (context) => {
   assert.equal(await keys.next(), undefined);
   await keys.close();
   assert.equal(node.stats().list_fsm_create_total, 1);
+});
+
+test('A2: vnodes that a repair of the database may have set back take new ids', async (context) => {
+  const machine = new Machine(context);
+  const idsAfterPut = async (node: HaleNode): Promise<number> => {
+    const result = await new Promise<PutResult>((resolve) =>
+      node.store.put({ ...address, content, returnObject: 'head' }, resolve),
+    );
+    assert.ok(result.kind === 'stored' && result.object !== undefined);
+    return new Set(result.object.clock.entries.map(({ actor }) => actor.slice(0, 8))).size;
+  };
+  const node = await machine.start();
+  assert.equal(await idsAfterPut(node), 1);
+  await node.stop();
+  const again = await machine.start();
+  assert.equal(await idsAfterPut(again), 1, 'a vnode keeps its id');
+  await again.stop();
+  const directory = path.join(machine.directory, 'leveldb');
+  const manifest = readdirSync(directory).find((name) => name.startsWith('MANIFEST'));
+  assert.ok(manifest !== undefined);
+  writeFileSync(path.join(directory, manifest), Buffer.alloc(100, 0xff));
+  assert.equal(await idsAfterPut(await machine.start()), 2);
 });
 
 test('a stop that fails on the way still closes the engine, and says why', async (context) => {

@@ -231,6 +231,21 @@ test('damage that stops compaction: opened again first, then repaired, and write
     await engine.close();
   }));
 
+test('a repair empties the ranges of which an older entry would be worse than none', () =>
+  withDirectory(async (directory) => {
+    const engine = await open(directory);
+    for (const key of ['a', 'b1', 'b2', 'c']) await put(engine, key, '1');
+    await engine.close();
+    const emptiedByRepair = [{ from: Buffer.from('b'), to: Buffer.from('c') }];
+    const untouched = await open(directory, { emptiedByRepair });
+    assert.equal(String(untouched.get(Buffer.from('b1'))), '1');
+    await untouched.close();
+    const repaired = await open(directory, { emptiedByRepair, isDamaged: true });
+    const left = ['a', 'b1', 'b2', 'c'].filter((key) => repaired.get(Buffer.from(key)) !== undefined);
+    assert.deepEqual(left, ['a', 'c']);
+    await repaired.close();
+  }));
+
 test('a database that cannot be opened for damage is repaired, and is still known as ours', () =>
   withDirectory(async (directory) => {
     const engine = await open(directory);

@@ -75,6 +75,8 @@ export interface LevelEngineOptions {
   readonly markDamage?: () => Promise<unknown>;
   /** Repair it before it is opened. Default false. */
   readonly isDamaged?: boolean;
+  /** After a repair, which may bring back what an entry was before, these are empty. */
+  readonly emptiedByRepair?: readonly KeyRange[];
   readonly log?: Log;
   /** Tests put failures under the engine here. */
   readonly open?: OpenLevelDatabase;
@@ -98,8 +100,10 @@ export async function openLevelEngine(
 
 async function repaired(options: LevelEngineOptions): Promise<void> {
   const { directory, open = openLevelDatabase, repair = repairLevelDatabase, log } = options;
+  const tuning = { ...LEVEL_TUNING, ...options.tuning };
+  const emptied = (options.emptiedByRepair ?? []).map(boundedRange);
   await options.markDamage?.();
-  await repairDatabase({ directory, tuning: { ...LEVEL_TUNING, ...options.tuning }, open, repair, log });
+  await repairDatabase({ directory, tuning, open, repair, emptied, log });
 }
 
 function opener(options: LevelEngineOptions): () => Promise<LevelDatabase> {

@@ -4,12 +4,17 @@
  * that can be read and drops the rest, which other replicas have.
  *
  * It reads all files and forgets which entries were lost: their keys are missing afterwards, or show an
- * older value. So it comes last, after opening the database again has not helped.
+ * older value. So it comes last, after opening the database again has not helped; and what its owner must
+ * not see as it once was, is removed.
  */
 import type { Log } from '../../environment/index.ts';
-import type { LevelTuning, OpenLevelDatabase } from './level-database.ts';
+import type { LevelRange } from './level-cursor.ts';
+import type { LevelDatabase, LevelTuning, OpenLevelDatabase } from './level-database.ts';
 import { storageErrorOf } from './level-error.ts';
 import { isMarked, writeMarker } from './level-format.ts';
+
+const SLICE_ENTRIES_MAX = 4096;
+const SLICE_BYTES_MAX = 1024 * 1024;
 
 export type RepairLevelDatabase = (directory: string) => Promise<void>;
 
@@ -18,17 +23,19 @@ export interface LevelRepairParts {
   readonly tuning: LevelTuning;
   readonly open: OpenLevelDatabase;
   readonly repair: RepairLevelDatabase;
+  readonly emptied: readonly LevelRange[];
   readonly log: Log | undefined;
 }
 
 /** The database is closed before and after. The format marker may be among what is lost: it is made anew. */
 export async function repairDatabase(parts: LevelRepairParts): Promise<void> {
-  const { directory, tuning, open, repair, log } = parts;
+  const { directory, tuning, open, repair, emptied, log } = parts;
   log?.error('the database is damaged; what can be read of it is kept, the rest is lost', { directory });
   try {
     await repair(directory);
     const database = await open(directory, tuning, { createIfMissing: false, errorIfExists: false });
     try {
+      for (const range of emptied) await empty(database, range);
       if (!isMarked(database)) await writeMarker(database);
     } finally {
       await database.close();
@@ -37,4 +44,25 @@ export async function repairDatabase(parts: LevelRepairParts): Promise<void> {
     throw storageErrorOf(cause, `repairing ${directory}`);
   }
   log?.info('the database has been repaired', { directory });
+}
+
+/** Durable when resolved. */
+async function empty(database: LevelDatabase, { from, to }: LevelRange): Promise<void> {
+  const snapshot = database.snapshot();
+  const bounds = from === undefined ? { lt: to } : { gte: from, lt: to };
+  const reading = { reverse: false, values: false, fillCache: false, highWaterMarkBytes: SLICE_BYTES_MAX };
+  const iterator = database.iterator({ ...bounds, ...reading, snapshot });
+  try {
+    for (;;) {
+      const slice = await iterator.nextv(SLICE_ENTRIES_MAX);
+      if (slice.length === 0) return;
+      const batch = database.nativeBatch();
+      for (const [key] of slice) batch._del(key);
+      await batch._write({ sync: true });
+      await batch.close();
+    }
+  } finally {
+    await iterator.close();
+    await snapshot.close();
+  }
 }
