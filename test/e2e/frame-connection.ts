@@ -128,7 +128,7 @@ export class FrameConnection implements Disposable {
 
   #lost(): void {
     this.#isLost = true;
-    for (const { reject } of this.#waiting.splice(0)) reject(new ConnectionLostError('closed'));
+    for (const waiting of this.#waiting.splice(0)) waiting.reject(new ConnectionLostError('closed'));
   }
 }
 

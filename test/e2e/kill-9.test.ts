@@ -137,6 +137,8 @@ test(`${kills} kills: no acknowledged write is missing or older than acknowledge
     if (run.chance(25)) await killWhileStarting(sandbox);
     // A small write buffer: the kill meets the engine as it writes and merges its files.
     const settings = run.chance(60) ? ['-o', 'leveldb.write_buffer_size=64KB'] : [];
+    // Without a sync the operating system has the writes, and outlives the process.
+    if (run.chance(30)) settings.push('-o', 'durability=os');
     node = await sandbox.start(...settings);
     await load.check(node);
   };
