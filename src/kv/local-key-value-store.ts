@@ -39,8 +39,9 @@ import {
 } from './key-value-store.ts';
 import type { KvError } from './kv-error.ts';
 import type { KvObserver } from './kv-observer.ts';
-import { listBuckets, listKeys } from './list-names.ts';
+import { type ListParts, listBuckets, listKeys } from './list-names.ts';
 import type { VersionedObject } from './object/index.ts';
+import { OpenListings } from './open-listings.ts';
 import { PostponedWork } from './postponed-work.ts';
 import { PropertyStore } from './property-store.ts';
 import { quorumAll } from './quorum-value.ts';
@@ -66,7 +67,7 @@ export interface KeyValueSettings extends CoordinatorSettings, ObjectLimits {
 }
 
 export interface KeyValueParts {
-  readonly environment: Pick<Environment, 'clock' | 'timers' | 'random' | 'log'>;
+  readonly environment: Pick<Environment, 'clock' | 'timers' | 'tasks' | 'random' | 'log'>;
   readonly commit: GroupCommit;
   readonly topology: Topology;
   readonly observer: KvObserver;
@@ -89,6 +90,7 @@ export class LocalKeyValueStore implements KeyValueStore {
   readonly #settings: KeyValueSettings;
   readonly #reaper: TombstoneReaper;
   readonly #reapReads: PostponedWork;
+  readonly #listings: OpenListings;
   #inProgress = 0;
   #stopping = false;
   #idle: (() => void) | undefined;
@@ -108,6 +110,7 @@ export class LocalKeyValueStore implements KeyValueStore {
     this.#properties = properties;
     this.#reaper = reaper;
     this.#reapReads = new PostponedWork(parts.environment.timers, reapReadsMax);
+    this.#listings = new OpenListings(coordinator.deadlines, parts.environment.tasks);
     this.#repairs = new RepairBudget(parts.environment.clock, parts.settings.readRepairsPerSecondMax);
     this.#observer = parts.observer;
     this.#settings = parts.settings;
@@ -221,18 +224,20 @@ export class LocalKeyValueStore implements KeyValueStore {
   }
 
   listKeys(address: BucketAddress, options: ListOptions): NameStream {
-    const properties = this.#beginListing(address);
+    const properties = this.#checkBucket(address);
     const { topology, names } = this.#coordinator;
     const bucketOnly = properties.chash_keyfun.fun === 'chash_bucketonly_keyfun';
-    return listKeys(this.#listParts(options), address, this.#coverage(properties.n_val), (found) =>
-      topology.ring.partitionOf(names.of(found, bucketOnly)),
+    return this.#list(options, (parts) =>
+      listKeys(parts, address, this.#coverage(properties.n_val), (found) =>
+        topology.ring.partitionOf(names.of(found, bucketOnly)),
+      ),
     );
   }
 
   listBuckets(bucketType: ByteString, options: ListOptions): NameStream {
-    this.#beginListing({ bucketType, bucket: byteLiteral('any') });
+    this.#checkBucket({ bucketType, bucket: byteLiteral('any') });
     // Every partition: a bucket may keep fewer replicas than the default.
-    return listBuckets(this.#listParts(options), bucketType, this.#coverage(1));
+    return this.#list(options, (parts) => listBuckets(parts, bucketType, this.#coverage(1)));
   }
 
   properties(address: BucketAddress): BucketProperties | undefined {
@@ -297,12 +302,6 @@ export class LocalKeyValueStore implements KeyValueStore {
     if (badType !== undefined) return badType;
     const properties = this.#properties.of(address);
     return properties ?? { code: 'unknown_bucket_type', bucketType: textOfBytes(address.bucketType) };
-  }
-
-  #beginListing(address: BucketAddress): BucketProperties {
-    const properties = this.#checkBucket(address);
-    this.#observer.listStarted();
-    return properties;
   }
 
   #checkBucket(address: BucketAddress): BucketProperties {
@@ -384,10 +383,14 @@ export class LocalKeyValueStore implements KeyValueStore {
     });
   }
 
-  #listParts({ timeoutMs }: ListOptions) {
+  #list(options: ListOptions, begin: (parts: ListParts) => NameStream): NameStream {
     const { clock } = this.#environment;
-    const deadline = (clock.now() + (timeoutMs || this.#settings.listTimeoutMs)) as Instant;
-    return { engine: this.#commit.engine, clock, deadline };
+    const { engine } = this.#commit;
+    const timeoutMs = options.timeoutMs || this.#settings.listTimeoutMs;
+    const deadline = (clock.now() + timeoutMs) as Instant;
+    const names = this.#listings.open(timeoutMs, () => begin({ engine, clock, deadline }));
+    this.#observer.listStarted();
+    return names;
   }
 
   #coverage(n: number) {
