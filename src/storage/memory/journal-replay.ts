@@ -40,6 +40,8 @@ interface Segment {
 export interface Replayed {
   /** Where the next record goes. */
   readonly end: number;
+  /** How far some record says that the file was on disk. */
+  readonly syncedEnd: number;
   readonly records: number;
   readonly damages: readonly JournalDamage[];
 }
@@ -69,7 +71,7 @@ export function replayJournal(
     const kind = rotten ? 'rot' : segment.from >= end ? 'torn tail' : 'unsynced hole';
     damages.push({ file: file.path, from: segment.from, to: segment.to, kind });
   }
-  return { end, records, damages };
+  return { end, syncedEnd, records, damages };
 }
 
 function isRot(segment: Segment, syncedEnd: number): boolean {

@@ -6,7 +6,7 @@
  * highest generation wins. A roll that fails once its new name may exist cannot be taken back: the owner
  * must then write nothing until a later roll, of a yet higher generation, has succeeded.
  */
-import type { Disk } from '../../environment/index.ts';
+import type { Disk, DiskFile } from '../../environment/index.ts';
 import { DiskError } from '../../environment/index.ts';
 import { bufferOf, byteLiteral, OrderedMap, type OrderedMapSnapshot } from '../../stdx/index.ts';
 import { StorageError, WriteBatch } from '../storage-engine.ts';
@@ -44,7 +44,7 @@ export async function openJournal(disk: Disk, directory: string): Promise<Opened
     return { file: file.file, tree: file.tree, liveBytes: 0, damages: [] };
   }
   const opened = await reopen(disk, directory, generation);
-  if (opened.damages.every((damage) => damage.kind === 'torn tail')) {
+  if (isWhole(opened.damages)) {
     await removeOlder(disk, directory, generation);
     return opened;
   }
@@ -104,9 +104,25 @@ async function reopen(disk: Disk, directory: string, generation: number): Promis
   // What was read back, the file's name too, may still be only in the cache of the system, if the process
   // was killed in the midst of a roll: make it durable before it is built on.
   if (file.size > replayed.end) await file.truncate(replayed.end);
+  if (isWhole(damages)) await rewrite(file, replayed.syncedEnd, replayed.end);
   await file.sync();
   await disk.syncDirectory(directory);
   return { file: new JournalFile(file, generation, replayed.end, replayed.end), tree, liveBytes, damages };
+}
+
+function isWhole(damages: readonly JournalDamage[]): boolean {
+  return damages.every((damage) => damage.kind === 'torn tail');
+}
+
+/**
+ * Writes once more what no record says was on disk. A sync that failed before the process was killed leaves
+ * bytes that can be read and are on no disk, and the next sync does not tell (Rebello et al., "Can
+ * Applications Recover from fsync Failures?", ATC 2020).
+ */
+async function rewrite(file: DiskFile, from: number, to: number): Promise<void> {
+  for (let at = from; at < to; at += SLICE_BYTES_MAX) {
+    await file.write(at, file.read(at, Math.min(SLICE_BYTES_MAX, to - at)));
+  }
 }
 
 /** Writes the next generation. Usable once. */
