@@ -219,7 +219,10 @@ export class LocalKeyValueStore implements KeyValueStore {
     coordinateGet(this.#coordinator, this.#repairs, read, properties, (outcome) => {
       if (outcome.kind === 'failed') finish(outcome);
       else if (!isLive(outcome.object, properties)) finish({ kind: 'notfound' });
-      else this.#writeTombstone(request, outcome.object.clock, properties, finish);
+      else {
+        const rest = { ...request, timeoutMs: this.#timeLeft(timeoutMs, startedAt) };
+        this.#writeTombstone(rest, outcome.object.clock, properties, finish);
+      }
     });
   }
 
@@ -333,19 +336,27 @@ export class LocalKeyValueStore implements KeyValueStore {
     properties: BucketProperties,
     done: Parameters<typeof coordinatePut>[3],
   ): void {
-    const proceed = () => coordinatePut(this.#coordinator, write, properties, done);
     if (write.condition === 'none') {
-      proceed();
+      coordinatePut(this.#coordinator, write, properties, done);
       return;
     }
+    const startedAt = this.#environment.clock.now();
     const { timeoutMs, sloppyQuorum, nVal } = write.options;
     const read = { ...write.address, timeoutMs, sloppyQuorum, nVal };
     coordinateGet(this.#coordinator, this.#repairs, read, properties, (outcome) => {
       const refusal =
         outcome.kind === 'failed' ? outcome.error : conditionFails(write, outcome.object, properties);
-      if (refusal === undefined) proceed();
-      else done({ kind: 'failed', error: refusal });
+      if (refusal === undefined) {
+        const options = { ...write.options, timeoutMs: this.#timeLeft(timeoutMs, startedAt) };
+        coordinatePut(this.#coordinator, { ...write, options }, properties, done);
+      } else done({ kind: 'failed', error: refusal });
     });
+  }
+
+  /** For the second phase of a request: milliseconds, at least one. */
+  #timeLeft(timeoutMs: number | undefined, startedAt: Instant): number {
+    const spentMs = this.#environment.clock.now() - startedAt;
+    return Math.max(1, (timeoutMs || this.#settings.requestTimeoutMs) - spentMs);
   }
 
   #writeTombstone(
