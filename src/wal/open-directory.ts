@@ -18,12 +18,10 @@ export async function openDirectory(
   const { disk, log } = environment;
   await makeDurable(disk, directory);
   const recovered = await recover(disk, directory);
-  const { segments, leftovers, endsClean, durable, nextSequence } = recovered;
-  const last = endsClean ? segments.at(-1) : undefined;
-  const start = { segment: last, durable, nextSequence };
+  const { segments, leftovers, durable, nextSequence } = recovered;
   return {
     ...recovered,
-    writer: new SegmentWriter({ disk, log, directory, limits }, start),
+    writer: new SegmentWriter({ disk, log, directory, limits }, { durable, nextSequence }),
     removal: new SegmentRemoval(environment, directory, segments, leftovers),
   };
 }

@@ -19,6 +19,7 @@ import {
   type DurablePoint,
   decodeHeader,
   headerCopyBytes,
+  pathIn,
   type SegmentHeader,
   segmentHeaderBytes,
   sequenceOf,
@@ -46,11 +47,9 @@ export interface RecoveredLog {
   readonly next: number;
   readonly index: RecordIndex;
   readonly segments: readonly Segment[];
-  /** To be written anew, in a new segment, before anything of the log is shown. */
+  /** To be written anew before anything of the log is shown. */
   readonly tail: readonly Frame[];
   readonly durable: DurablePoint;
-  /** The last segment may be written to, from `durable.end` on. */
-  readonly endsClean: boolean;
   readonly nextSequence: number;
   /** Names of files that the log does not need, once a new segment says so. */
   readonly leftovers: readonly string[];
@@ -97,7 +96,6 @@ class Recovery {
     const kept = this.#withoutSuperseded(found);
     const tail: Frame[] = [];
     let durable: DurablePoint = { sequence: 0, end: 0 };
-    let endsClean = false;
     for (const [i, segment] of kept.entries()) {
       const isLast = i === kept.length - 1;
       this.#replayHeader(segment);
@@ -108,11 +106,10 @@ class Recovery {
       this.#replay(segment, pieces, vouchedEnd);
       durable = { sequence: segment.sequence, end: vouchedEnd };
       if (!isLast || segment.limit !== undefined) continue;
-      endsClean = this.#readTail(segment, bytes, pieces, vouchedEnd, tail);
+      this.#readTail(segment, bytes, pieces, vouchedEnd, tail);
       if (vouchedEnd > segmentHeaderBytes || segment.header === undefined) continue;
       // Nothing says that even its header was durable: it is replaced as a whole.
       durable = segment.header.durable;
-      endsClean = false;
       this.#leftovers.push(segment.name);
     }
     this.#index.dropBefore(this.#first);
@@ -126,7 +123,6 @@ class Recovery {
       segments,
       tail,
       durable,
-      endsClean: endsClean && segments.at(-1)?.sequence === durable.sequence,
       nextSequence,
       leftovers: this.#leftovers,
       damages: this.#liveDamages(tail),
@@ -137,7 +133,7 @@ class Recovery {
     const names = (await disk.list(this.#directory)).filter((name) => sequenceOf(name) !== undefined).sort();
     const found: FoundSegment[] = [];
     for (const name of names) {
-      const file = await disk.open(`${this.#directory}/${name}`, { create: false });
+      const file = await disk.open(pathIn(this.#directory, name), { create: false });
       opened.push(file);
       const sequence = sequenceOf(name)!;
       found.push({ name, sequence, file, header: this.#readHeader(file, sequence), limit: undefined });
@@ -252,37 +248,34 @@ class Recovery {
     this.#next = index;
   }
 
-  /** Gathers the frames that are whole; true if nothing but zeros is behind what is vouched for. */
+  /** Gathers the frames that are whole, and reports what is behind them. */
   #readTail(
     { file }: Segment,
     bytes: SegmentBytes,
     pieces: readonly Piece[],
     vouchedEnd: number,
     tail: Frame[],
-  ): boolean {
+  ): void {
     this.#boundLastGap(file, pieces, vouchedEnd);
     let end = vouchedEnd;
-    let endsClean = true;
     for (const piece of pieces) {
       if (piece.to <= vouchedEnd) continue;
       if (isRefused(piece)) this.#refuse(file);
       if (!isWhole(piece) || piece.from !== end) break;
       end = piece.to;
-      const { first, index } = piece.head;
+      const { first, index, count } = piece.head;
+      // The mark of an orderly end.
+      if (count === 0 && tail.length === 0 && first === this.#first && index === this.#next) continue;
       const records = piece.records.map(({ offset, length }) => {
         return Buffer.from(bytes.read(offset, offset + length)!);
       });
-      if (records.length === 0 && tail.length === 0 && first === this.#first && index === this.#next)
-        continue;
-      endsClean = false;
       tail.push({ first, index, records });
     }
     const rest = pieces.filter(({ to }) => to > end);
-    if (rest.every((piece) => piece.kind === 'gap' && piece.isBlank)) return endsClean;
+    if (rest.every((piece) => piece.kind === 'gap' && piece.isBlank)) return;
     if (rest.some(isRefused)) this.#refuse(file);
     const damaged = rest.filter((piece) => piece.kind === 'frame' || !piece.isBlank);
     this.#report('torn tail', file, end, damaged.at(-1)!.to, 1, 0);
-    return false;
   }
 
   /** What was vouched for ends in a gap: the next frame, whole or not, says which records were in it. */

@@ -42,6 +42,14 @@ export function segmentName(sequence: number): string {
   return `${String(sequence).padStart(15, '0')}.wal`;
 }
 
+export function pathIn(directory: string, name: string): string {
+  return directory === '' ? name : `${directory}/${name}`;
+}
+
+export function segmentPath(directory: string, sequence: number): string {
+  return pathIn(directory, segmentName(sequence));
+}
+
 /** Undefined if the name is not that of a segment. */
 export function sequenceOf(name: string): number | undefined {
   const match = namePattern.exec(name);

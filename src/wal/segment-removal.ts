@@ -6,7 +6,7 @@
  */
 import { type Disk, DiskError, type Environment, type Log } from '../environment/index.ts';
 import type { Segment } from './segment.ts';
-import { segmentName, sequenceOf } from './segment-header.ts';
+import { pathIn, segmentName, sequenceOf } from './segment-header.ts';
 
 export class SegmentRemoval {
   readonly #disk: Disk;
@@ -64,7 +64,7 @@ export class SegmentRemoval {
     try {
       for (const { file } of segments) await file.close();
       const names = [...leftovers, ...segments.map(({ sequence }) => segmentName(sequence))];
-      for (const name of names) await this.#disk.remove(`${this.#directory}/${name}`);
+      for (const name of names) await this.#disk.remove(pathIn(this.#directory, name));
       await this.#disk.syncDirectory(this.#directory);
     } catch (cause) {
       if (!(cause instanceof DiskError)) throw cause;

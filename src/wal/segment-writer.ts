@@ -17,7 +17,7 @@ import {
   encodeHeader,
   type SegmentHeader,
   segmentHeaderBytes,
-  segmentName,
+  segmentPath,
 } from './segment-header.ts';
 import type { WalLimits } from './wal-limits.ts';
 
@@ -42,13 +42,6 @@ interface Current {
   allocated: number;
 }
 
-export interface WriterStart {
-  /** Where to go on, if the last segment can be written to. Its end is `durable.end`. */
-  readonly segment: Segment | undefined;
-  readonly durable: DurablePoint;
-  readonly nextSequence: number;
-}
-
 export class SegmentWriter {
   readonly #disk: Disk;
   readonly #log: Log;
@@ -62,18 +55,17 @@ export class SegmentWriter {
   #preallocates = true;
   syncs = 0;
 
-  constructor(parts: { disk: Disk; log: Log; directory: string; limits: WalLimits }, start: WriterStart) {
+  /** Every life begins a segment of its own, so that nothing is written over what vouches for the last. */
+  constructor(
+    parts: { disk: Disk; log: Log; directory: string; limits: WalLimits },
+    start: { readonly durable: DurablePoint; readonly nextSequence: number },
+  ) {
     this.#disk = parts.disk;
     this.#log = parts.log;
     this.#directory = parts.directory;
     this.#limits = parts.limits;
     this.#durable = start.durable;
     this.#nextSequence = start.nextSequence;
-    const { segment } = start;
-    if (segment === undefined) return;
-    const seed = segmentSeed(segment.sequence);
-    const { end } = start.durable;
-    this.#current = { segment, seed, end, allocated: segment.file.size };
   }
 
   get currentSegment(): Segment | undefined {
@@ -92,6 +84,8 @@ export class SegmentWriter {
     for (const frame of frames) bytes += frameBytes(frame);
     const current = this.#current;
     if (current !== undefined && current.end + bytes > this.#limits.segmentBytesMax) {
+      // For good, also if the new one fails: what is left of that may say where this one ends.
+      this.#current = undefined;
       this.#preallocates = true;
     } else if (current !== undefined) {
       try {
@@ -145,7 +139,7 @@ export class SegmentWriter {
     const { first, next } = before;
     const groupEnd = segmentHeaderBytes + bytes;
     const header: SegmentHeader = { sequence, first, next, durable: this.#durable, groupEnd };
-    const file = await this.#disk.open(`${this.#directory}/${segmentName(sequence)}`, { create: true });
+    const file = await this.#disk.open(segmentPath(this.#directory, sequence), { create: true });
     const segment = { sequence, file };
     try {
       const encoded = this.#encode(frames, bytes, segmentHeaderBytes, seed, segmentHeaderBytes);
