@@ -3,7 +3,7 @@
  * one file; what rots here is always the value of one copy, found in the file by its key and bytes.
  */
 import { Buffer } from 'node:buffer';
-import type { Environment } from '../../environment/index.ts';
+import { type Disk, DiskError, type DiskFile, type Environment } from '../../environment/index.ts';
 import { assert } from '../../stdx/index.ts';
 import { StorageError } from '../../storage/index.ts';
 import { type StoredCopy, storedCopies } from '../checkers/replicas-agree.ts';
@@ -69,7 +69,8 @@ function areWhole(copies: readonly StoredCopy[]): boolean {
 async function flipBit({ disk }: Environment, copy: StoredCopy, random: Prng): Promise<boolean> {
   const names = (await disk.list(journalDirectory)).filter((name) => !name.endsWith('.new'));
   for (const name of names) {
-    const file = await disk.open(`${journalDirectory}/${name}`, { create: false });
+    const file = await openIfThere(disk, `${journalDirectory}/${name}`);
+    if (file === undefined) continue;
     const journal = file.read(0, file.size);
     const at = journal.lastIndexOf(Buffer.concat([copy.storageKey, copy.bytes]));
     if (at >= 0) {
@@ -82,4 +83,14 @@ async function flipBit({ disk }: Environment, copy: StoredCopy, random: Prng): P
     if (at >= 0) return true;
   }
   return false;
+}
+
+/** A journal that was compacted since it was listed is gone. */
+async function openIfThere(disk: Disk, path: string): Promise<DiskFile | undefined> {
+  try {
+    return await disk.open(path, { create: false });
+  } catch (error) {
+    if (error instanceof DiskError && error.code === 'missing') return undefined;
+    throw error;
+  }
 }
