@@ -103,7 +103,7 @@ const stepsOf = (operations: fc.Arbitrary<CrdtOperation>) =>
         arbitrary: fc.record({ kind: fc.constant('delta' as const), at: place, which: place }),
       },
     ),
-    { minLength: 1, maxLength: 25 },
+    { minLength: 1, maxLength: 25, size: 'max' },
   );
 
 /** The same thing as implementation and as facts. */
