@@ -173,10 +173,11 @@ export class Group {
     return this.#token;
   }
 
-  propose(host: ReplicaHost, text: string): number {
+  /** Whether it was accepted. */
+  propose(host: ReplicaHost, text: string): boolean {
     const token = this.token();
     host.step({ kind: 'propose', proposals: [{ token, bytes: Buffer.from(text) }] });
-    return token;
+    return host.outcomes.some((effect) => effect.kind === 'accepted' && effect.token === token);
   }
 
   /** Proposes at whoever leads until it is applied there; fails after a minute. */
@@ -189,10 +190,7 @@ export class Group {
       () => {
         const leader = this.leader;
         const reign = leader === undefined ? undefined : `${leader.id} ${leader.replica.status().term}`;
-        if (leader !== undefined && reign !== proposedTo) {
-          this.propose(leader, text);
-          proposedTo = reign;
-        }
+        if (leader !== undefined && reign !== proposedTo && this.propose(leader, text)) proposedTo = reign;
         return isApplied();
       },
       forMs,

@@ -32,8 +32,13 @@ export type Message =
       readonly entries: readonly Entry[];
       readonly commit: LogIndex;
     }
-  /** All up to `match` is on the sender's disk, and the same as the leader's. */
-  | { readonly kind: 'append-accepted'; readonly term: Term; readonly match: LogIndex }
+  /** All up to `match` is on the sender's disk, and the same as the leader's. `isJoining`: it does not vote yet. */
+  | {
+      readonly kind: 'append-accepted';
+      readonly term: Term;
+      readonly match: LogIndex;
+      readonly isJoining: boolean;
+    }
   /**
    * The log does not hold `previousIndex`; `hint` is the last place where it may agree. `isJoining`: it has
    * forgotten, or never had, what it once acknowledged.

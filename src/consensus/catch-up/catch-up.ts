@@ -111,8 +111,9 @@ export class CatchUp {
   }
 
   #acknowledge(leader: PeerId): void {
-    const { commit, term, outbox } = this.#state;
-    outbox.sendAfterLog(leader, { kind: 'append-accepted', term, match: commit });
+    const { commit, term, outbox, hardState } = this.#state;
+    const { isJoining } = hardState;
+    outbox.sendAfterLog(leader, { kind: 'append-accepted', term, match: commit, isJoining });
   }
 
   #continue(from: PeerId, decision: PullDecision, end: LogPosition | undefined, now: Instant): boolean {

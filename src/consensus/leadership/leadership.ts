@@ -101,7 +101,10 @@ export class Leadership {
         isCurrentCommitted: log.membershipIndex <= commit,
         hasCommittedInTerm: this.#hasCommittedInTerm,
         lastIndex: log.lastIndex,
-        matchOf: (peer) => this.#replicator.matchOf(peer),
+        promotableMatch: (peer) => {
+          const progress = this.#replicator.of(peer);
+          return progress === undefined || progress.isJoining ? undefined : progress.match;
+        },
       },
       options,
     );
@@ -120,11 +123,13 @@ export class Leadership {
     else this.#transfer = new LeaderTransfer(token, to, (now + options.electionTimeoutMs) as Instant);
   }
 
-  accepted(from: PeerId, { match }: MessageOf<'append-accepted'>, now: Instant): void {
+  accepted(from: PeerId, message: MessageOf<'append-accepted'>, now: Instant): void {
+    const { match, isJoining } = message;
     const progress = this.#replicator.of(from);
     if (progress === undefined) return;
     assert(match <= this.#state.log.lastIndex, 'nobody has more of this term than its leader');
     progress.heardAt = now;
+    if (!isJoining) progress.isJoining = false;
     progress.accepted(match);
   }
 

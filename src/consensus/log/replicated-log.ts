@@ -134,12 +134,13 @@ export class ReplicatedLog {
 
   /**
    * The last place up to `limit` at which a log whose entry there has term `term` may agree with this one:
-   * skips whole terms that the other cannot have (Raft §3.5's optimization).
+   * skips whole terms that the other cannot have (Raft §3.5's optimization). Undefined if that is before
+   * the base.
    */
-  lastAgreement(limit: LogIndex, term: Term): LogPosition {
+  lastAgreement(limit: LogIndex, term: Term): LogPosition | undefined {
     let index = Math.min(limit, this.lastIndex);
     while (index > this.#base.index && this.termAt(index)! > term) index -= 1;
     const found = this.termAt(index);
-    return found === undefined ? { index: this.#base.index, term: this.#base.term } : { index, term: found };
+    return found === undefined || found > term ? undefined : { index, term: found };
   }
 }

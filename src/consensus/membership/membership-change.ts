@@ -4,7 +4,8 @@
  *   M2. The leader has committed an entry of its own term. Ongaro's fix of single-server changes (the
  *       raft-dev message of July 2015); joint changes are safe without it, and with it a leader changes
  *       only what it knows to be decided.
- *   M3. A new voter is a learner that has nearly caught up: otherwise the change could stop the group.
+ *   M3. A new voter is a learner that has nearly caught up, and votes (see `HardState.isJoining`): otherwise
+ *       the change could stop the group.
  */
 import type { LogIndex } from '../log/entry.ts';
 import type { PeerId } from '../peer-id.ts';
@@ -29,7 +30,8 @@ export interface ChangeSituation {
   readonly isCurrentCommitted: boolean;
   readonly hasCommittedInTerm: boolean;
   readonly lastIndex: LogIndex;
-  matchOf(peer: PeerId): LogIndex;
+  /** How far a learner has the log; undefined if it is not known to vote yet. */
+  promotableMatch(peer: PeerId): LogIndex | undefined;
 }
 
 export type ChangeDecision =
@@ -41,12 +43,15 @@ export function decideChange(
   situation: ChangeSituation,
   limits: ChangeLimits,
 ): ChangeDecision {
-  const { current, isCurrentCommitted, hasCommittedInTerm, lastIndex, matchOf } = situation;
+  const { current, isCurrentCommitted, hasCommittedInTerm, lastIndex } = situation;
   const refused = (reason: RefusalReason): ChangeDecision => ({ kind: 'refused', reason });
   if (!isWellFormed(wanted, limits)) return refused('malformed');
   if (!hasCommittedInTerm) return refused('not-ready');
   if (!isCurrentCommitted || current.outgoing.length > 0) return refused('change-pending');
-  const isBehind = (peer: PeerId): boolean => matchOf(peer) + limits.promotionLagMax < lastIndex;
+  const isBehind = (peer: PeerId): boolean => {
+    const match = situation.promotableMatch(peer);
+    return match === undefined || match + limits.promotionLagMax < lastIndex;
+  };
   for (const peer of wanted.voters) {
     if (isVoter(current, peer)) continue;
     if (!current.learners.includes(peer) || isBehind(peer)) return refused('not-caught-up');

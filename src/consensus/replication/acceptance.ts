@@ -20,16 +20,21 @@ export function acceptAppend(state: ReplicaState, leader: PeerId, message: Messa
   // All that was committed in terms before is below the first commit of this term; so this replica has
   // again whatever it may have acknowledged in a life that it has forgotten.
   if (state.hardState.isJoining && commit <= match && log.termAt(commit) === term) state.hasJoined();
-  outbox.sendAfterLog(leader, { kind: 'append-accepted', term, match });
+  const { isJoining } = state.hardState;
+  outbox.sendAfterLog(leader, { kind: 'append-accepted', term, match, isJoining });
 }
 
 function refuseAppend(state: ReplicaState, leader: PeerId, { previous }: MessageOf<'append'>): void {
-  const { log, outbox, term } = state;
+  const { log, outbox, term, commit } = state;
   outbox.sendAfterHardState(leader, {
     kind: 'append-refused',
     term,
     previousIndex: previous.index,
-    hint: log.lastAgreement(previous.index - 1, previous.term),
+    // What is committed agrees with any leader.
+    hint: log.lastAgreement(previous.index - 1, previous.term) ?? {
+      index: commit,
+      term: log.termAt(commit)!,
+    },
     isJoining: state.hardState.isJoining,
   });
 }

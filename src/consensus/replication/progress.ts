@@ -23,6 +23,8 @@ export class Progress {
   match: LogIndex = 0;
   /** The next entry to send. */
   next: LogIndex;
+  /** Whether it is not known to vote: it began with an empty disk. */
+  isJoining = true;
   mode: 'probe' | 'replicate' | 'snapshot' = 'probe';
   /** When anything was last heard of it in this term. */
   heardAt: Instant;
@@ -85,6 +87,7 @@ export class Progress {
   /** The follower says that it has lost what it acknowledged. */
   forget(): void {
     this.match = 0;
+    this.isJoining = true;
     this.#enter('probe', 1);
   }
 

@@ -75,7 +75,9 @@ export class Replicator {
     const isStale = message.previousIndex <= progress.match || message.previousIndex >= progress.next;
     if (isStale || progress.mode === 'snapshot') return;
     if (progress.mode === 'probe' && message.previousIndex !== progress.next - 1) return;
-    progress.probeFrom(log.lastAgreement(message.hint.index, message.hint.term).index + 1);
+    const agreement = log.lastAgreement(message.hint.index, message.hint.term);
+    // Where they agree is compacted away: the next entry to send is gone.
+    progress.probeFrom(agreement === undefined ? log.base.index : agreement.index + 1);
   }
 
   /** A heartbeat came back: what was sent before it and is not answered may be lost. */
