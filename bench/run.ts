@@ -9,6 +9,7 @@ import {
   measurePointOperations,
   pointOperationsTable,
 } from './point-operations.ts';
+import { measureWal } from './wal.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -23,7 +24,10 @@ const full: BenchDuration = { warmupMs: 1000, measuredMs: 4000, repetitions: 3 }
 const quick: BenchDuration = { warmupMs: 500, measuredMs: 1500, repetitions: 1 };
 
 /** One question each. */
-const questions = new Map<string, () => Promise<string>>([['point-operations', pointOperations]]);
+const questions = new Map<string, () => Promise<string>>([
+  ['point-operations', pointOperations],
+  ['wal', () => measureWal(values.quick ? quick.measuredMs : full.measuredMs)],
+]);
 
 async function pointOperations(): Promise<string> {
   const { node } = values;
