@@ -157,7 +157,7 @@ export class JournaledEngine implements StorageEngine {
     }
   }
 
-  /** What is queued is written first. Values of 'os' writes are synced, if the disk takes it. */
+  /** What is being written is; what is queued behind it is refused. 'os' writes are synced, if the disk takes it. */
   async close(): Promise<void> {
     if (this.#closing) return;
     this.#closing = true;
