@@ -8,14 +8,21 @@ import { type DiskSabotage, runWalCrash, walCrash } from './wal-crash.ts';
 const seeds = 25;
 
 test('1,000 crash points: nothing durable is lost, reordered or invented', async () => {
-  let deaths = 0;
+  const totals = { deaths: 0, tornTails: 0, damagedRecords: 0 };
   for (let seed = 1; seed <= seeds; seed++) {
     const { failure, work } = await runScenario(walCrash, seed);
     assert.equal(failure, undefined, `seed ${seed}: ${failure?.message}`);
-    for (const [, count] of work.matchAll(/(\d+) (?:power cuts|kills)/g)) deaths += Number(count);
+    totals.deaths += counted(work, 'power cuts') + counted(work, 'kills');
+    totals.tornTails += counted(work, 'torn tails');
+    totals.damagedRecords += counted(work, 'damaged records');
   }
-  assert.ok(deaths >= 1000, `${deaths} crash points`);
+  const { deaths, tornTails, damagedRecords } = totals;
+  assert.ok(deaths >= 1000 && tornTails >= 50 && damagedRecords >= 50, JSON.stringify(totals));
 });
+
+function counted(work: string, kind: string): number {
+  return Number(new RegExp(`(\\d+) ${kind}`).exec(work)?.[1] ?? 0);
+}
 
 const withinSeeds = 20;
 

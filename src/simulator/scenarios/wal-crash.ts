@@ -40,7 +40,6 @@ export async function runWalCrash(world: World, sabotage: DiskSabotage): Promise
   world.work.atLeast('power cuts', lives / 4);
   world.work.atLeast('durable changes', 200);
   world.work.atLeast('failed changes', 5);
-  world.work.atLeast('torn tails', 1);
   world.work.atLeast('rots', 2);
   const story = new Story(world, sabotage);
   for (let life = 0; life < lives; life++) await story.live();
