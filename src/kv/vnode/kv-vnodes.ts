@@ -63,6 +63,8 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
   readonly #limits: ObjectLimits;
   readonly #observer: KvObserver;
   readonly #log: Log;
+  /** The copy that was read last: other replicas of the key on this node mostly hold the same bytes. */
+  #lastRead: VersionedObject | undefined;
 
   constructor(parts: {
     readonly commit: GroupCommit;
@@ -131,7 +133,7 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
     let bytes: Buffer | undefined;
     try {
       bytes = this.#commit.engine.get(key.borrow(partition));
-      return bytes === undefined ? notfound : { kind: 'object', object: VersionedObject.decode(bytes) };
+      return bytes === undefined ? notfound : { kind: 'object', object: this.#decode(bytes) };
     } catch (error) {
       return { ...failed(this.#readFailure(partition, key, error)), damaged: isDamage(error) };
     }
@@ -204,12 +206,19 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
   #readForWrite(partition: Partition, key: ObjectKey): VersionedObject | undefined | KvError {
     try {
       const bytes = this.#commit.get(key.borrow(partition));
-      return bytes === undefined ? undefined : VersionedObject.decode(bytes);
+      return bytes === undefined ? undefined : this.#decode(bytes);
     } catch (error) {
       const failure = this.#readFailure(partition, key, error);
       const isLost = !(error instanceof StorageError) || error.code === 'corrupt';
       return isLost ? undefined : failure;
     }
+  }
+
+  /** Throws `ObjectFormatError`. Copies with the same bytes are one object, decoded once. */
+  #decode(bytes: Buffer): VersionedObject {
+    if (this.#lastRead?.bytes.equals(bytes)) return this.#lastRead;
+    this.#lastRead = VersionedObject.decode(bytes);
+    return this.#lastRead;
   }
 
   #readFailure(partition: Partition, key: ObjectKey, error: unknown): KvError {
