@@ -63,10 +63,10 @@ export interface DatabaseStory {
   /** `keep`: tombstones are never forgotten. `any`: as the configuration says. */
   readonly tombstones: 'keep' | 'any';
   readonly replicasForget: boolean;
-  wrapEngine(engine: StorageEngine): StorageEngine;
+  readonly wrapEngine: (engine: StorageEngine) => StorageEngine;
   /** Strikes while the clients work. What it breaks for longer, `heal` mends. */
-  strike(stage: Stage): Promise<void>;
-  heal(stage: Stage): Promise<void>;
+  readonly strike: (stage: Stage) => Promise<void>;
+  readonly heal: (stage: Stage) => Promise<void>;
 }
 
 /** What strikes and heals get to work with. */
@@ -76,7 +76,7 @@ export interface Stage {
   readonly clients: DatabaseClients;
   readonly random: Prng;
   /** Where a key of `bucket/key` is kept. */
-  replicasOf(name: string): readonly Partition[];
+  readonly replicasOf: (name: string) => readonly Partition[];
 }
 
 export const calmStory: DatabaseStory = {
