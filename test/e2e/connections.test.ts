@@ -19,12 +19,12 @@ const otherDescriptors = 500;
 const idleConnections = Math.min(idleConnectionsWanted, openFilesMax() - otherDescriptors);
 const connectionBytesMax = 20_000;
 const connectsAtOnce = 250;
-const deafConnections = 40;
+const deafConnections = run.size(10, 40);
 const getsPerDeaf = 100;
 const bigValueBytes = 256 * 1024;
 const dripConnections = 40;
-const deafHttpConnections = 20;
-/** Of what the deaf asked for, 1.5 GB, the node holds so much at most. */
+const deafHttpConnections = run.size(5, 20);
+/** Of what the deaf asked for, up to 1.5 GB, the node holds so much at most. */
 const deafBytesMax = 200 * megabyte;
 const othersMs = run.size(3000, 60_000);
 const warmUpMs = 500;
