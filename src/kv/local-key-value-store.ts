@@ -57,6 +57,7 @@ import {
   TombstoneReaper,
   VnodeIdentities,
 } from './vnode/index.ts';
+import { conditionFailure } from './write-condition.ts';
 
 export interface KeyValueSettings extends CoordinatorSettings, ObjectLimits {
   readonly deleteMode: DeleteMode;
@@ -345,7 +346,7 @@ export class LocalKeyValueStore implements KeyValueStore {
     const read = { ...write.address, timeoutMs, sloppyQuorum, nVal };
     coordinateGet(this.#coordinator, this.#repairs, read, properties, (outcome) => {
       const refusal =
-        outcome.kind === 'failed' ? outcome.error : conditionFails(write, outcome.object, properties);
+        outcome.kind === 'failed' ? outcome.error : conditionFailure(write, outcome.object, properties);
       if (refusal === undefined) {
         const options = { ...write.options, timeoutMs: this.#timeLeft(timeoutMs, startedAt) };
         coordinatePut(this.#coordinator, { ...write, options }, properties, done);
@@ -427,17 +428,6 @@ function getResult(outcome: ReadOutcome, request: GetRequest, properties: Bucket
     if (known.equals(object.clock)) return { kind: 'unchanged' };
   }
   return { kind: 'found', object: visible };
-}
-
-function conditionFails(
-  write: PreparedWrite,
-  object: VersionedObject | undefined,
-  properties: BucketProperties,
-): KvError | undefined {
-  const live = isLive(object, properties);
-  if (write.condition === 'absent') return live ? { code: 'match_found' } : undefined;
-  if (!live) return { code: 'notfound' };
-  return object.clock.equals(write.context) ? undefined : { code: 'modified' };
 }
 
 /** Undefined: not a context of this database. None at all is the empty one. */

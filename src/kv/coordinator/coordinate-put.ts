@@ -15,7 +15,8 @@ import type { ObjectAddress, WriteOptions } from '../key-value-store.ts';
 import type { KvError } from '../kv-error.ts';
 import { asisObject, type VersionedObject } from '../object/index.ts';
 import { resolveQuorum } from '../quorum-value.ts';
-import { type CoordinatedPut, ObjectKey, type ReplicaReply } from '../vnode/index.ts';
+import { ObjectKey, type ReplicaReply } from '../vnode/index.ts';
+import type { WriteCondition } from '../write-condition.ts';
 import type { CoordinatorParts } from './coordinator-parts.ts';
 import { WriteQuorum, type WriteReply, type WriteRequirements } from './write-quorum.ts';
 
@@ -25,7 +26,7 @@ export interface PreparedWrite {
   readonly options: WriteOptions;
   readonly context: VersionVector;
   readonly content: Buffer;
-  readonly condition: CoordinatedPut['condition'];
+  readonly condition: WriteCondition;
   /** Keep the context as the clock: nobody coordinates. */
   readonly asis: boolean;
 }

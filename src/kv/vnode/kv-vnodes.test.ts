@@ -10,6 +10,7 @@ import {
   GroupCommit,
   openMemoryEngine,
   type StorageEngine,
+  StorageError,
   type WriteBatch,
 } from '../../storage/index.ts';
 import { encodeContent } from '../../wire/index.ts';
@@ -74,4 +75,22 @@ test('A1: a replica that holds the object only in the hands of the system syncs 
   assert.equal(node.durabilities.length, before, 'nothing to do');
   assert.deepEqual(await put('synced'), { kind: 'stored' });
   assert.deepEqual(node.durabilities.slice(before), ['synced']);
+});
+
+test('A5: a damaged copy is told apart from one that is out of reach, and is never shown', async () => {
+  const node = await vnodes();
+  const heard: ReplicaReply[] = [];
+  for (const code of ['corrupt', 'io'] as const) {
+    Object.assign(node.commit.engine, {
+      get() {
+        throw new StorageError(code, 'sick');
+      },
+    });
+    node.vnodes.handle(here, { kind: 'get', key }, (reply) => heard.push(reply));
+  }
+  const error = { code: 'storage', reason: 'sick' } as const;
+  assert.deepEqual(heard, [
+    { kind: 'failed', error, damaged: true },
+    { kind: 'failed', error, damaged: false },
+  ]);
 });

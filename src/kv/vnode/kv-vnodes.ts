@@ -22,7 +22,7 @@ import {
   replicaPut,
   VersionedObject,
 } from '../object/index.ts';
-import { isLive } from '../visible-object.ts';
+import { conditionFailure, type WriteCondition } from '../write-condition.ts';
 import type { ObjectKey } from './key-layout.ts';
 import type { ReplicaPut, ReplicaReap, ReplicaReply, ReplicaRequest } from './replica-protocol.ts';
 import type { TombstoneReaper } from './tombstone-reaper.ts';
@@ -45,7 +45,7 @@ export interface CoordinatedPut {
   readonly durability: Durability;
   readonly nowSeconds: number;
   /** Checked against the local copy, in the same turn as the write. */
-  readonly condition: 'none' | 'absent' | 'unmodified';
+  readonly condition: WriteCondition;
 }
 
 export type CoordinatedPutResult =
@@ -109,7 +109,7 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
   ): CoordinatedPutResult {
     const local = this.#readForWrite(partition, put.key);
     if (local !== undefined && 'code' in local) return failed(local);
-    const refusal = checkCondition(put, local);
+    const refusal = conditionFailure(put, local, put.siblings);
     if (refusal !== undefined) return failed(refusal);
     const actor = this.#identities.actorFor(partition, local, put.context);
     if (actor === undefined) return failed({ code: 'storage', reason: 'no writes can be made durable' });
@@ -253,14 +253,6 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
     }
     return undefined;
   }
-}
-
-function checkCondition(put: CoordinatedPut, local: VersionedObject | undefined): KvError | undefined {
-  if (put.condition === 'none') return undefined;
-  const live = isLive(local, put.siblings);
-  if (put.condition === 'absent') return live ? { code: 'match_found' } : undefined;
-  if (!live) return { code: 'notfound' };
-  return local.clock.equals(put.context) ? undefined : { code: 'modified' };
 }
 
 /** The copy is lost for good, not out of reach for a moment. */
