@@ -29,7 +29,8 @@ const deafBytesMax = 200 * megabyte;
 const othersMs = run.size(3000, 60_000);
 const warmUpMs = 500;
 const others = 8;
-const p99MsMax = 1000;
+/** One second is the promise, on a machine that does not much else; the short form runs on busy ones. */
+const p99MsMax = run.size(5000, 1000);
 
 test(`${idleConnections} idle connections cost little each, and do not slow others`, async (context) => {
   const sandbox = new HaleSandbox();
