@@ -9,11 +9,23 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openLog, type WriteAheadLog, walLimits } from '../src/wal-entry.ts';
 
-const writers = 32;
 const recordBytes = 1024;
-const inFlights = [1, 16, 64];
+const subjects: readonly Subject[] = [
+  { writers: 1, inFlight: 1, preallocatedBytes: 0 },
+  { writers: 1, inFlight: 1, preallocatedBytes: walLimits.preallocatedBytes },
+  { writers: 32, inFlight: 1, preallocatedBytes: walLimits.preallocatedBytes },
+  { writers: 32, inFlight: 16, preallocatedBytes: walLimits.preallocatedBytes },
+  { writers: 32, inFlight: 64, preallocatedBytes: walLimits.preallocatedBytes },
+];
 /** Records that stay: older ones are dropped meanwhile, as a user of a log does. */
 const keptRecords = 200_000;
+
+interface Subject {
+  readonly writers: number;
+  readonly inFlight: number;
+  /** Groups of more than 16 KiB do not use it. */
+  readonly preallocatedBytes: number;
+}
 
 interface Measured {
   readonly records: number;
@@ -24,39 +36,32 @@ interface Measured {
 }
 
 interface Row extends Measured {
-  readonly label: string;
+  readonly subject: Subject;
   readonly bareSyncMicros: number;
 }
 
 export async function measureWal(measuredMs: number): Promise<string> {
   const rows: Row[] = [];
-  for (const inFlight of inFlights) {
-    for (const preallocatedBytes of inFlight === 1 ? [walLimits.preallocatedBytes, 0] : [0]) {
-      const directory = fs.mkdtempSync(join(tmpdir(), 'hale-bench-wal-'));
-      try {
-        const measured = await measureLog(directory, inFlight, preallocatedBytes, measuredMs);
-        const groupBytes = Math.round((measured.records / measured.groups) * recordBytes);
-        const bareSyncMicros = measureBareSync(join(directory, 'bare'), groupBytes, measuredMs / 4);
-        const label = `${inFlight}${preallocatedBytes > 0 ? ', preallocated' : ''}`;
-        rows.push({ ...measured, label, bareSyncMicros });
-      } finally {
-        fs.rmSync(directory, { recursive: true });
-      }
+  for (const subject of subjects) {
+    const directory = fs.mkdtempSync(join(tmpdir(), 'hale-bench-wal-'));
+    try {
+      const measured = await measureLog(directory, subject, measuredMs);
+      const groupBytes = Math.round((measured.records / measured.groups) * recordBytes);
+      const bareSyncMicros = measureBareSync(join(directory, 'bare'), groupBytes, measuredMs / 4);
+      rows.push({ ...measured, subject, bareSyncMicros });
+    } finally {
+      fs.rmSync(directory, { recursive: true });
     }
   }
   return tableOf(rows);
 }
 
-async function measureLog(
-  directory: string,
-  inFlight: number,
-  preallocatedBytes: number,
-  measuredMs: number,
-): Promise<Measured> {
+async function measureLog(directory: string, subject: Subject, measuredMs: number): Promise<Measured> {
+  const { writers, inFlight, preallocatedBytes } = subject;
   await using opened = await openLog(directory, { ...walLimits, preallocatedBytes });
   const { log } = opened;
-  await write(log, inFlight, measuredMs / 4);
-  return write(log, inFlight, measuredMs);
+  await write(log, writers * inFlight, measuredMs / 4);
+  return write(log, writers * inFlight, measuredMs);
 }
 
 async function write(log: WriteAheadLog, inFlight: number, measuredMs: number): Promise<Measured> {
@@ -82,7 +87,7 @@ async function write(log: WriteAheadLog, inFlight: number, measuredMs: number): 
       failure ??= error;
     });
   }, 100);
-  for (let i = 0; i < writers * inFlight; i++) append();
+  for (let i = 0; i < inFlight; i++) append();
   await log.drain();
   while (log.queuedBytes > 0) await log.drain();
   clearInterval(dropping);
@@ -115,12 +120,14 @@ function quantile(values: readonly number[], fraction: number): number {
 
 function tableOf(rows: readonly Row[]): string {
   const lines = [
-    '| in flight per writer | records/s | CPU µs/record | records/group | p50 ms | p99 ms | group µs | bare write + sync µs |',
-    '|---|---:|---:|---:|---:|---:|---:|---:|',
+    '| writers | in flight each | preallocated | records/s | CPU µs/record | records/group | p50 ms | p99 ms | group µs | bare write + sync µs |',
+    '|---:|---:|---|---:|---:|---:|---:|---:|---:|---:|',
   ];
-  for (const { label, records, groups, seconds, cpuMicros, latencies, bareSyncMicros } of rows) {
+  for (const { subject, records, groups, seconds, cpuMicros, latencies, bareSyncMicros } of rows) {
     const cells = [
-      label,
+      subject.writers,
+      subject.inFlight,
+      subject.preallocatedBytes > 0 ? 'yes' : 'no',
       (records / seconds).toFixed(0),
       (cpuMicros / records).toFixed(2),
       (records / groups).toFixed(1),

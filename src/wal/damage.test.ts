@@ -114,7 +114,7 @@ async function restore(node: SimulatedProcess, at: number, bit: number): Promise
   for (const name of await disk.list('log')) if (`log/${name}` !== path) await disk.remove(`log/${name}`);
 }
 
-test('W5: a torn end is cut where it tears, wherever that is, and the log goes on', async () => {
+test('W2: a torn end is cut where it tears, wherever that is, and the log goes on', async () => {
   for (let cut = segmentHeaderBytes; cut < mark; cut++) {
     await simulate(async (node) => {
       const log = await openLog(node);

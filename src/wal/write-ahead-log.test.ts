@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { type Disk, DiskError } from '../environment/index.ts';
 import { quietDisk, type SimulatedProcess, World } from '../simulator/index.ts';
 import { WalError } from './wal-error.ts';
 import type { WalLimits } from './wal-limits.ts';
@@ -196,6 +197,31 @@ test('W8: dropped segments leave the disk; the first index is exact and survives
     node.crash();
     log = await openLog(node);
     assert.deepEqual([log.firstIndex, log.lastIndex, log.read(1000).toString()], [1000, 1000, 'far']);
+  }));
+
+test('W5: a full segment is given up for good, also if its successor fails and stays behind', () =>
+  simulate(1, async (node) => {
+    const { environment } = node;
+    let isFailing = false;
+    const fail = (path: string) => Promise.reject(new DiskError('io', path, 'planted'));
+    const disk: Disk = {
+      open: (path, options) => environment.disk.open(path, options),
+      list: (directory) => environment.disk.list(directory),
+      makeDirectory: (path) => environment.disk.makeDirectory(path),
+      rename: (from, to) => environment.disk.rename(from, to),
+      remove: (path) => (isFailing ? fail(path) : environment.disk.remove(path)),
+      syncDirectory: (path) => (isFailing ? fail(path) : environment.disk.syncDirectory(path)),
+      freeBytes: () => environment.disk.freeBytes(),
+    };
+    const log = await WriteAheadLog.open({ ...environment, disk }, 'data/log', limits);
+    for (const letter of ['a', 'b']) await append(log, letter.repeat(500));
+    isFailing = true;
+    await assert.rejects(append(log, 'c'.repeat(600)), { code: 'io' });
+    isFailing = false;
+    await append(log, 'fits');
+    node.crash();
+    const again = await openLog(node);
+    assert.deepEqual(listed(again), ['a'.repeat(500), 'b'.repeat(500), 'fits']);
   }));
 
 test('W6: a full disk is a clear error for all that waits, and ends with it', () =>

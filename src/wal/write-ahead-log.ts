@@ -233,14 +233,15 @@ export class WriteAheadLog {
   }
 
   #enqueue(frame: Frame, done: WalDone): void {
+    const { first, index, records } = frame;
     if (this.#activity === 'closed') throw new WalError('closed', 'the log is closed');
     const bytes = frameBytes(frame);
     const { queueBytesMax } = this.#limits;
     if (this.#queue.bytes + bytes > queueBytesMax) {
       throw new WalError('overload', `${this.#queue.bytes} bytes wait; ${queueBytesMax} are allowed`);
     }
-    this.#queue.push({ ...frame, bytes, done });
-    this.#planned = { first: frame.first, next: frame.index + frame.records.length };
+    this.#queue.push({ first, index, records, bytes, done });
+    this.#planned = { first, next: index + records.length };
     if (this.#activity === 'idle') this.#schedule();
   }
 
