@@ -5,7 +5,7 @@
 import { execFileSync } from 'node:child_process';
 import { cpus } from 'node:os';
 import type { Operation, ProtocolName } from './load/protocol.ts';
-import { runLoad, type Weighed } from './load/run-load.ts';
+import { runLoad, type Weighed, weighLoad } from './load/run-load.ts';
 import { type BenchServer, type HaleOptions, redisVersion, startHale, startRedis } from './servers.ts';
 
 const keys = 100_000;
@@ -22,7 +22,7 @@ export interface BenchDuration {
 interface Subject {
   readonly label: string;
   readonly start: () => Promise<BenchServer>;
-  readonly protocols: readonly ProtocolName[];
+  readonly protocols: readonly [ProtocolName, ...ProtocolName[]];
 }
 
 export interface Row {
@@ -56,6 +56,7 @@ export async function measurePointOperations(
     for (const subject of [redisSubject, ...subjects]) {
       const server = await subject.start();
       try {
+        await preload(server, subject.protocols[0], valueBytes);
         for (const protocol of subject.protocols) {
           rows.push(...(await measureServer(subject.label, server, protocol, valueBytes, duration, report)));
         }
@@ -67,6 +68,18 @@ export async function measurePointOperations(
   return rows;
 }
 
+async function preload(server: BenchServer, protocol: ProtocolName, valueBytes: number): Promise<void> {
+  const order = { protocol, port: portOf(server, protocol), valueBytes, keys, connections };
+  const puts = { operation: 'put', pipeline: 16, order: 'sequential', warmupMs: 0, measuredMs: 0 } as const;
+  await runLoad({ ...order, ...puts }, server.pids);
+}
+
+function portOf(server: BenchServer, protocol: ProtocolName): number {
+  const port = server.ports[protocol];
+  if (port === undefined) throw new Error(`${server.name} does not speak ${protocol}`);
+  return port;
+}
+
 async function measureServer(
   subject: string,
   server: BenchServer,
@@ -75,16 +88,13 @@ async function measureServer(
   duration: BenchDuration,
   report: (line: string) => void,
 ): Promise<readonly Row[]> {
-  const port = server.ports[protocol];
-  if (port === undefined) throw new Error(`${subject} does not speak ${protocol}`);
-  const base = { protocol, port, valueBytes, keys, connections, ...duration };
-  await runLoad({ ...base, operation: 'put', pipeline: 16, order: 'sequential' }, server.pids);
+  const base = { protocol, port: portOf(server, protocol), valueBytes, keys, connections, ...duration };
   const rows: Row[] = [];
   for (const operation of ['get', 'put'] as const) {
     for (const pipeline of pipelines) {
       const runs: Weighed[] = [];
       for (let repetition = 0; repetition < duration.repetitions; repetition += 1) {
-        runs.push(await runLoad({ ...base, operation, pipeline, order: 'uniform' }, server.pids));
+        runs.push(await weighLoad({ ...base, operation, pipeline, order: 'uniform' }, server.pids));
       }
       const row = rowOf(subject, protocol, operation, valueBytes, pipeline, runs);
       rows.push(row);

@@ -1,7 +1,11 @@
-/** `npm run bench -- NAME [--quick] [--node PATH]`: measures and prints a table; `--write` adds it to RESULTS.md. */
+/**
+ * `npm run bench -- NAME [--quick] [--node PATH]`: measures and prints a table; `--write` puts it into
+ * RESULTS.md in place of the one of that name.
+ */
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { measureIdleConnections } from './idle-connections.ts';
 import {
   type BenchDuration,
   benchHeading,
@@ -9,6 +13,7 @@ import {
   measurePointOperations,
   pointOperationsTable,
 } from './point-operations.ts';
+import { measureStart } from './start.ts';
 import { measureWal } from './wal.ts';
 
 const { values, positionals } = parseArgs({
@@ -20,12 +25,14 @@ const { values, positionals } = parseArgs({
   },
 });
 
-const full: BenchDuration = { warmupMs: 1000, measuredMs: 4000, repetitions: 3 };
-const quick: BenchDuration = { warmupMs: 500, measuredMs: 1500, repetitions: 1 };
+const full: BenchDuration = { warmupMs: 500, measuredMs: 2000, repetitions: 3 };
+const quick: BenchDuration = { warmupMs: 300, measuredMs: 1000, repetitions: 1 };
 
 /** One question each. */
 const questions = new Map<string, () => Promise<string>>([
   ['point-operations', pointOperations],
+  ['connections', () => measureIdleConnections(values.node)],
+  ['start', () => measureStart(values.node)],
   ['wal', () => measureWal(values.quick ? quick.measuredMs : full.measuredMs)],
 ]);
 
@@ -53,15 +60,18 @@ for (const name of names) {
     continue;
   }
   const heading = `## ${name}\n\n${benchHeading(nodeVersion)}, ${new Date().toISOString().slice(0, 10)}`;
-  console.log(heading);
+  console.log(`measuring ${name}`);
   const section = `${heading}\n\n${await question()}\n`;
   console.log(`\n${section}`);
   console.log(`again: npm run bench -- ${name}${values.quick ? ' --quick' : ''}`);
-  if (values.write) addToResults(section);
+  if (values.write) addToResults(name, section);
 }
 
-function addToResults(section: string): void {
+function addToResults(name: string, section: string): void {
   const path = 'bench/RESULTS.md';
-  const before = readFileSync(path, 'utf8');
-  writeFileSync(path, `${before.trimEnd()}\n\n${section}`);
+  const sections = readFileSync(path, 'utf8').split(/^(?=## )/m);
+  const at = sections.findIndex((before) => before.startsWith(`## ${name}\n`));
+  if (at < 0) sections.push(section);
+  else sections[at] = section;
+  writeFileSync(path, sections.map((each) => `${each.trimEnd()}\n`).join('\n'));
 }

@@ -11,7 +11,11 @@ export interface BenchServer {
   readonly name: string;
   readonly pids: readonly number[];
   readonly ports: Partial<Record<ProtocolName, number>>;
+  readonly directory: string;
+  /** Ends the server and removes its directory. */
   stop(): Promise<void>;
+  /** `kill -9`; its directory stays. */
+  kill(): Promise<void>;
 }
 
 const startTimeoutMs = 20_000;
@@ -30,16 +34,19 @@ export interface HaleOptions {
   readonly node?: string;
   readonly settings: readonly string[];
   readonly nodeArguments?: readonly string[];
+  /** What an earlier server left; a fresh one if absent. */
+  readonly directory?: string;
 }
 
-export async function startHale({ node, settings, nodeArguments = [] }: HaleOptions): Promise<BenchServer> {
+export async function startHale(options: HaleOptions): Promise<BenchServer> {
+  const { node, settings, nodeArguments = [] } = options;
   const main = fileURLToPath(new URL('../src/cli/main.js', import.meta.url));
-  const directory = mkdtempSync(join(tmpdir(), 'hale-bench-'));
+  const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'hale-bench-'));
   const pb = await freePort();
   const http = await freePort();
-  const options = settings.flatMap((setting) => ['-o', setting]);
+  const flags = settings.flatMap((setting) => ['-o', setting]);
   const listeners = ['--pb', `127.0.0.1:${pb}`, '--http', `127.0.0.1:${http}`, '--cluster', '127.0.0.1:0'];
-  const command = [...nodeArguments, main, 'start', '--data', directory, ...listeners, ...options];
+  const command = [...nodeArguments, main, 'start', '--data', directory, ...listeners, ...flags];
   const child = spawn(node ?? process.execPath, command, { stdio: ['ignore', 'pipe', 'inherit'] });
   await untilPrinted(child, /^ready\b/m);
   return running('hale', child, { pb, http }, directory);
@@ -70,16 +77,21 @@ function running(
 ): BenchServer {
   const { pid } = child;
   if (pid === undefined) throw new Error(`${name} did not start`);
+  const end = async (signal: NodeJS.Signals) => {
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    child.kill(signal);
+    await ended;
+  };
   return {
     name,
     pids: [pid],
     ports,
+    directory,
     async stop() {
-      const ended = new Promise((resolve) => child.once('exit', resolve));
-      child.kill('SIGTERM');
-      await ended;
+      await end('SIGTERM');
       rmSync(directory, { recursive: true, force: true });
     },
+    kill: () => end('SIGKILL'),
   };
 }
 

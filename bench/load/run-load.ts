@@ -30,6 +30,32 @@ export function residentBytes(pid: number): number {
   return Number.parseInt(line?.replace(/\D+/g, '') ?? '0', 10) * 1024;
 }
 
+const idleCheckMs = 300;
+/** One tick of the clock that CPU time is counted in. */
+const idleMicrosMax = 1_000_000 / ticksPerSecond;
+const idleWaitMsMax = 20_000;
+
+/** Resolves when the processes use next to no CPU: what a store puts off (compaction) is done, or takes too long. */
+export async function untilIdle(pids: readonly number[]): Promise<void> {
+  for (let waitedMs = 0; waitedMs < idleWaitMsMax; waitedMs += idleCheckMs) {
+    const before = cpuMicros(pids);
+    await new Promise((resolve) => setTimeout(resolve, idleCheckMs));
+    if (cpuMicros(pids) - before <= idleMicrosMax) return;
+  }
+}
+
+/**
+ * A server is idle before a run and weighed until it is idle again, so that a put pays for the compaction it
+ * leaves behind and a get does not pay for the puts before it.
+ */
+export async function weighLoad(order: LoadOrder, serverPids: readonly number[]): Promise<Weighed> {
+  await untilIdle(serverPids);
+  const run = await runLoad(order, serverPids);
+  const before = cpuMicros(serverPids);
+  await untilIdle(serverPids);
+  return { ...run, serverCpuMicros: run.serverCpuMicros + cpuMicros(serverPids) - before };
+}
+
 export function runLoad(order: LoadOrder, serverPids: readonly number[]): Promise<Weighed> {
   return new Promise((resolve, reject) => {
     const child = fork(generator);
