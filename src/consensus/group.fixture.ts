@@ -36,6 +36,8 @@ export interface GroupOptions {
   readonly options?: Partial<ReplicaOptions>;
   /** Told of every message as it leaves, and whether the network lost it. */
   readonly watch?: (from: PeerId, to: PeerId, message: Message, isLost: boolean) => void;
+  /** Messages that the network never carries. */
+  readonly drops?: (message: Message) => boolean;
   readonly saw?: (id: PeerId, effects: readonly Effect[]) => void;
 }
 
@@ -199,7 +201,8 @@ export class Group {
 
   #send(from: PeerId, { to, message }: SendEffect): void {
     const isCut = this.#cuts.has(`${from}>${to}`);
-    const isLost = isCut || this.#random.chance(this.conditions.loss);
+    const isDropped = this.#given.drops?.(message) ?? false;
+    const isLost = isCut || isDropped || this.#random.chance(this.conditions.loss);
     this.#given.watch?.(from, to, message, isLost);
     if (isLost) return;
     const copies = this.#random.chance(this.conditions.duplication) ? 2 : 1;

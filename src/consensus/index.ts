@@ -2,6 +2,15 @@
  * A replicated log for small groups: Raft as a pure machine. Public as `hale/consensus`. Begin with
  * `Replica`: tell it of events, carry out the effects. `examples/replicated-map.ts` is a whole program.
  */
+
+export { decodeMessage, encodeMessage } from './codec/message-codec.ts';
+export {
+  decodeLogWrite,
+  decodeSnapshotMark,
+  encodeLogWrite,
+  encodeSnapshotMark,
+  type LogWrite,
+} from './codec/persisted-codec.ts';
 export type { Effect, HardState, PersistedState, SendEffect } from './effect.ts';
 export type { Proposal, ReplicaEvent, Token } from './event.ts';
 export { foundingState, joiningState } from './founding.ts';

@@ -107,7 +107,8 @@ export class MessageHandler {
         leadership!.heartbeatReply(from, message, now);
         break;
       case 'timeout-now':
-        if (this.#state.leader === from) this.#roles.takeOver(now);
+        // Only the leader of its term sends it.
+        this.#roles.takeOver(now);
         break;
       case 'pull':
         servePull(state, from, message);

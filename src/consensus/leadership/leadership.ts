@@ -37,8 +37,9 @@ export class Leadership {
   constructor(state: ReplicaState, now: Instant) {
     this.#state = state;
     this.#openedAt = state.log.lastIndex + 1;
-    this.#append([{ kind: 'blank', index: this.#openedAt, term: state.term }]);
+    // Before the blank entry, which is the first that all are sent.
     this.#replicator = new Replicator(state, now);
+    this.#append([{ kind: 'blank', index: this.#openedAt, term: state.term }]);
     this.#reads = new LeaderReads(state, this.#replicator);
     this.#reads.beginRound(now);
   }
