@@ -61,7 +61,7 @@ async function measureLog(directory: string, subject: Subject, measuredMs: numbe
   await using opened = await openLog(directory, { ...walLimits, preallocatedBytes });
   const { log } = opened;
   await write(log, writers * inFlight, measuredMs / 4);
-  return write(log, writers * inFlight, measuredMs);
+  return await write(log, writers * inFlight, measuredMs);
 }
 
 async function write(log: WriteAheadLog, inFlight: number, measuredMs: number): Promise<Measured> {

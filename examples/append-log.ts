@@ -32,6 +32,6 @@ await appendMany(log, 1000);
 await durable((done) => log.appendBatch([Buffer.from('both'), Buffer.from('or none')], done));
 console.log(`the last two: ${log.readRange(log.lastIndex - 1, log.lastIndex + 1).join(', ')}`);
 await durable((done) => log.truncateFrom(log.lastIndex, done));
-console.log(`the last one now: ${log.read(log.lastIndex)}`);
+console.log(`the last one now: ${log.read(log.lastIndex).toString()}`);
 await durable((done) => log.dropBefore(log.lastIndex - 9, done));
 console.log(`kept ${log.firstIndex} to ${log.lastIndex}`);
