@@ -34,6 +34,7 @@ export {
 } from './local-key-value-store.ts';
 export { VersionedObject } from './object/index.ts';
 export { parsePropertyChanges, propertiesToJson } from './property-rules.ts';
+export type { PropertyDamage } from './property-store.ts';
 export {
   type QuorumValue,
   type QuorumWord,

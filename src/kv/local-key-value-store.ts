@@ -43,7 +43,7 @@ import { type ListParts, listBuckets, listKeys } from './list-names.ts';
 import type { VersionedObject } from './object/index.ts';
 import { OpenListings } from './open-listings.ts';
 import { PostponedWork } from './postponed-work.ts';
-import { PropertyStore } from './property-store.ts';
+import { type PropertyDamage, PropertyStore } from './property-store.ts';
 import { quorumAll } from './quorum-value.ts';
 import { generatedKeyLength, uniqueText, vtagLength } from './unique-text.ts';
 import { isLive, visibleObject } from './visible-object.ts';
@@ -170,7 +170,7 @@ export class LocalKeyValueStore implements KeyValueStore {
       bucket: request.bucket,
       key: request.key ?? generatedKey ?? byteLiteral(''),
     };
-    const properties = this.#enter(address, address.key);
+    const properties = this.#enterWrite(address, address.key);
     if ('code' in properties) {
       done({ kind: 'failed', error: properties });
       return;
@@ -199,7 +199,7 @@ export class LocalKeyValueStore implements KeyValueStore {
 
   delete(request: DeleteRequest, done: (result: DeleteResult) => void): void {
     const startedAt = this.#environment.clock.now();
-    const properties = this.#enter(request, request.key);
+    const properties = this.#enterWrite(request, request.key);
     if ('code' in properties) {
       done({ kind: 'failed', error: properties });
       return;
@@ -258,6 +258,10 @@ export class LocalKeyValueStore implements KeyValueStore {
     await this.#properties.reset(address);
   }
 
+  get propertyDamage(): PropertyDamage {
+    return this.#properties.damage;
+  }
+
   /** Requests in progress. */
   get inProgress(): number {
     return this.#inProgress;
@@ -294,6 +298,11 @@ export class LocalKeyValueStore implements KeyValueStore {
     const properties = this.#propertiesOf(address);
     if (!('code' in properties)) this.#inProgress += 1;
     return properties;
+  }
+
+  #enterWrite(address: BucketAddress, key: ByteString): BucketProperties | KvError {
+    const damage = this.#properties.damageOf(address);
+    return damage === undefined ? this.#enter(address, key) : { code: 'storage', reason: damage };
   }
 
   #leave(): void {

@@ -35,21 +35,49 @@ function open(engine: StorageEngine, errors: string[] = []): Promise<PropertySto
   return PropertyStore.open(new GroupCommit(engine, tasks), defaultBucketProperties, logInto(errors));
 }
 
-test('stored properties that are damaged or unknown leave the defaults, and the other buckets theirs', async () => {
+test('a bucket whose stored properties are damaged shows siblings and takes no writes; others are as ever', async () => {
   const errors: string[] = [];
   const damaged = { cut: '{"n_val":', nothing: '', bad: '{"n_val":"many"}' };
   const store = await open(await stored({ ...damaged, good: '{"n_val":1}' }), errors);
-  for (const bucket of Object.keys(damaged))
-    assert.deepEqual(store.of(at(bucket)), defaultBucketProperties, bucket);
+  for (const bucket of Object.keys(damaged)) {
+    assert.deepEqual(store.of(at(bucket)), { ...defaultBucketProperties, allow_mult: true }, bucket);
+    assert.match(store.damageOf(at(bucket)) ?? '', new RegExp(`bucket ${bucket} are damaged: set or reset`));
+  }
   assert.equal(store.of(at('good'))?.n_val, 1);
+  assert.equal(store.damageOf(at('good')), undefined);
+  assert.deepEqual(store.damage, { buckets: 3, unknown: 0 });
   assert.equal(errors.length, Object.keys(damaged).length);
 });
 
-test('a bucket whose stored properties were damaged can be given new ones', async () => {
-  const engine = await stored({ cut: '{' });
+test('a bucket whose stored properties were damaged takes writes again once they are set or reset', async () => {
+  const engine = await stored({ cut: '{', torn: '[' });
   const store = await open(engine);
   await store.set(at('cut'), { n_val: 5 });
-  assert.equal((await open(engine)).of(at('cut'))?.n_val, 5);
+  await store.reset(at('torn'));
+  for (const seen of [store, await open(engine)]) {
+    assert.deepEqual(seen.of(at('cut')), { ...defaultBucketProperties, n_val: 5 });
+    assert.deepEqual(seen.of(at('torn')), defaultBucketProperties);
+    assert.deepEqual(seen.damage, { buckets: 0, unknown: 0 });
+    assert.equal(seen.damageOf(at('cut')) ?? seen.damageOf(at('torn')), undefined);
+  }
+});
+
+test('damage the engine reports marks the bucket if its key is known, and is counted if not', async () => {
+  const memory = await stored({ good: '{"n_val":1}' });
+  const engine = Object.assign(Object.create(memory) as StorageEngine, {
+    scan: (...[range, options]: Parameters<StorageEngine['scan']>) => {
+      const rotten = new StorageError('corrupt', 'a rotten block');
+      options?.corrupt?.(propertiesKey(at('rotten')), rotten);
+      options?.corrupt?.(undefined, rotten);
+      return memory.scan(range, options);
+    },
+  });
+  const errors: string[] = [];
+  const store = await open(engine, errors);
+  assert.deepEqual(store.damage, { buckets: 1, unknown: 1 });
+  assert.ok(store.damageOf(at('rotten')) !== undefined);
+  assert.equal(store.of(at('rotten'))?.allow_mult, true);
+  assert.match(errors.join('\n'), /refuses writes[\s\S]*check the properties of all buckets/);
 });
 
 test('a change that the disk refuses is not seen, and the next one is made all the same', async () => {

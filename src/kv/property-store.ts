@@ -1,6 +1,11 @@
 /**
  * The properties that buckets have of their own, over the defaults of their type. All are in memory,
  * so that a request's lookup is one `Map` read; each change is durable before it is seen.
+ *
+ * Where a bucket's properties were stored and cannot be read, the defaults must not take their place: one
+ * write without `allow_mult` could replace siblings that the bucket was to keep. Such a bucket is read with
+ * its siblings shown and refuses writes, until somebody sets or resets its properties. Better that than no
+ * start.
  */
 import { Buffer } from 'node:buffer';
 import type { Log } from '../environment/index.ts';
@@ -19,11 +24,21 @@ const loadSlice = { entriesMax: 1000, bytesMax: 4 * 1024 * 1024 };
 
 const defaultType = byteLiteral('default');
 
+/** Stored properties that could not be read. */
+export interface PropertyDamage {
+  /** Buckets that refuse writes until their properties are set or reset. */
+  readonly buckets: number;
+  /** Places where the damage hides whose properties they were: those buckets have the defaults. */
+  readonly unknown: number;
+}
+
 export class PropertyStore {
   readonly #commit: GroupCommit;
   readonly #defaults: BucketProperties;
   readonly #changes = new Map<ByteString, BucketPropertyChanges>();
   readonly #merged = new Map<ByteString, BucketProperties>();
+  readonly #damaged = new Set<ByteString>();
+  #unknownDamage = 0;
   /** Changes are made one after another: each is checked against the result of the one before. */
   #lastChange: Promise<void> = Promise.resolve();
 
@@ -34,10 +49,8 @@ export class PropertyStore {
 
   static async open(commit: GroupCommit, defaults: BucketProperties, log: Log): Promise<PropertyStore> {
     const store = new PropertyStore(commit, defaults);
-    // Better the defaults than no start.
     const cursor = commit.engine.scan(propertiesRange, {
-      corrupt: (_key, error) =>
-        log.error('stored bucket properties cannot be read; the defaults hold', { reason: error.message }),
+      corrupt: (key, error) => store.#markDamaged(key, error.message, log),
     });
     try {
       for (;;) {
@@ -56,10 +69,20 @@ export class PropertyStore {
     return this.#merged.get(bucket) ?? this.#defaults;
   }
 
+  /** Why writes to the bucket are refused; undefined if they are not. */
+  damageOf({ bucket }: BucketAddress): string | undefined {
+    if (!this.#damaged.has(bucket)) return undefined;
+    return `the properties of bucket ${textOfBytes(bucket)} are damaged: set or reset them`;
+  }
+
+  get damage(): PropertyDamage {
+    return { buckets: this.#damaged.size, unknown: this.#unknownDamage };
+  }
+
   set(address: BucketAddress, changes: BucketPropertyChanges): Promise<void> {
     return this.#enqueue(async () => {
       const before = this.#changes.get(address.bucket) ?? {};
-      if (!this.#changes.has(address.bucket) && this.#changes.size >= customisedBucketsMax) {
+      if (!this.#merged.has(address.bucket) && this.#merged.size >= customisedBucketsMax) {
         throw invalid('name', 'too_many_buckets_with_properties');
       }
       const after = mergeChanges(before, changes);
@@ -71,15 +94,17 @@ export class PropertyStore {
       await this.#write(address, stored);
       this.#changes.set(address.bucket, after);
       this.#merged.set(address.bucket, merged);
+      this.#damaged.delete(address.bucket);
     });
   }
 
   reset(address: BucketAddress): Promise<void> {
     return this.#enqueue(async () => {
-      if (!this.#changes.has(address.bucket)) return;
+      if (!this.#merged.has(address.bucket)) return;
       await this.#write(address, undefined);
       this.#changes.delete(address.bucket);
       this.#merged.delete(address.bucket);
+      this.#damaged.delete(address.bucket);
     });
   }
 
@@ -106,12 +131,34 @@ export class PropertyStore {
     const json = jsonOf(value);
     const parsed = json === undefined ? undefined : parsePropertyChanges(json);
     if (parsed === undefined || 'problems' in parsed) {
-      // A later version may have written what this one does not know: better the defaults than no start.
-      log.error('stored bucket properties are not valid; the defaults hold', { bucket: textOfBytes(bucket) });
+      // A later version may have written what this one does not know.
+      this.#markDamaged(key, 'not valid', log);
       return;
     }
     this.#changes.set(bucket, parsed.changes);
     this.#merged.set(bucket, { ...this.#defaults, ...parsed.changes });
+  }
+
+  #markDamaged(key: Buffer | undefined, reason: string, log: Log): void {
+    if (key === undefined) {
+      this.#unknownDamage += 1;
+      log.error(
+        'stored properties of unknown buckets cannot be read: these buckets have the defaults; ' +
+          'check the properties of all buckets before they are written to',
+        { reason },
+      );
+      return;
+    }
+    const { bucket } = bucketOfPropertiesKey(key);
+    this.#damaged.add(bucket);
+    this.#merged.set(bucket, { ...this.#defaults, allow_mult: true, last_write_wins: false });
+    log.error(
+      'stored bucket properties cannot be read: the bucket refuses writes until they are set or reset',
+      {
+        bucket: textOfBytes(bucket),
+        reason,
+      },
+    );
   }
 }
 

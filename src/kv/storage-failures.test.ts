@@ -11,12 +11,13 @@ import {
   openMemoryEngine,
   type StorageEngine,
   StorageError,
-  type WriteBatch,
+  WriteBatch,
 } from '../storage/index.ts';
 import { encodeContent } from '../wire/index.ts';
 import {
   type DeleteResult,
   defaultBucketProperties,
+  type GetResult,
   type KeyValueParts,
   type KeyValueSettings,
   LocalKeyValueStore,
@@ -26,6 +27,7 @@ import {
   silentObserver,
   VersionedObject,
 } from './index.ts';
+import { propertiesKey } from './vnode/key-layout.ts';
 
 const environment = nodeEnvironment({
   log: { debug() {}, info() {}, warn() {}, error() {} },
@@ -97,8 +99,9 @@ class Store {
   static async open(
     changes: Partial<KeyValueSettings> = {},
     world: KeyValueParts['environment'] = environment,
+    memory?: StorageEngine,
   ): Promise<Store> {
-    const watched = new WatchedEngine(await openMemoryEngine({}, environment));
+    const watched = new WatchedEngine(memory ?? (await openMemoryEngine({}, environment)));
     const kv = await LocalKeyValueStore.open({
       environment: world,
       commit: new GroupCommit(watched.engine, environment.tasks),
@@ -117,6 +120,10 @@ class Store {
   putThen(key: string, value: string, options: Partial<PutRequest>, then: (result: PutResult) => void): void {
     const parts = { value: Buffer.from(value), links: [], userMeta: [], indexes: [], deleted: false };
     this.kv.put({ ...at(key), content: encodeContent(parts), ...options }, then);
+  }
+
+  get(key: string): Promise<GetResult> {
+    return new Promise((done) => this.kv.get(at(key), done));
   }
 
   delete(key: string): Promise<DeleteResult> {
@@ -190,6 +197,30 @@ test('a store closes though its disk takes no writes', async () => {
   await store.kv.close();
   const unclean = store.watched.batches.at(-1);
   assert.equal(unclean?.durability, 'synced', 'it tried to record a clean stop');
+});
+
+test('a bucket whose properties rot keeps its siblings: it shows them, and is not written to', async () => {
+  const memory = await openMemoryEngine({}, environment);
+  const before = await Store.open({}, environment, memory);
+  await before.kv.setProperties(at('k'), { allow_mult: true });
+  for (const value of ['one', 'two']) await before.put('k', value);
+  await before.kv.close();
+  const rot = new WriteBatch();
+  rot.put(propertiesKey(at('k')), Buffer.from('{"allow_m'));
+  await memory.write(rot, 'os');
+
+  const store = await Store.open({}, environment, memory);
+  assert.deepEqual(store.kv.propertyDamage, { buckets: 1, unknown: 0 });
+  for (const refused of [await store.put('k', 'three'), await store.delete('k')]) {
+    assert.ok(refused.kind === 'failed' && refused.error.code === 'storage');
+    assert.match(refused.error.reason, /properties of bucket b are damaged: set or reset them/);
+  }
+  const found = await store.get('k');
+  assert.ok(found.kind === 'found');
+  assert.equal(found.object.siblingCount, 2);
+  await store.kv.setProperties(at('k'), { allow_mult: true });
+  assert.equal((await store.put('k', 'three')).kind, 'stored');
+  await store.kv.close();
 });
 
 test('closing twice is closing once', async () => {

@@ -1,5 +1,6 @@
 /** What a node can say of itself at a moment; statistics, status and metrics are made of it. */
 import type { Address } from '../environment/index.ts';
+import type { PropertyDamage } from '../kv/index.ts';
 import type { NodeMetrics } from './node-metrics.ts';
 
 /** Of the process and its machine, in bytes and seconds. */
@@ -33,6 +34,7 @@ export interface NodeFacts {
   readonly storageBackend: string;
   /** Undefined while writes are taken. */
   readonly storageFailure: string | undefined;
+  readonly propertyDamage: PropertyDamage;
   readonly requestsInProgress: number;
   readonly http: ListenerFacts | undefined;
   readonly protobuf: ListenerFacts | undefined;

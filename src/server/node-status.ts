@@ -1,4 +1,5 @@
 /** `hale status`: how a node is, for people and for programs that watch it. */
+import type { PropertyDamage } from '../kv/index.ts';
 import type { NodeFacts } from './node-facts.ts';
 
 export interface NodeStatus {
@@ -13,6 +14,8 @@ export interface NodeStatus {
   readonly storage: string;
   /** `healthy`, or why writes are refused. */
   readonly storage_health: string;
+  /** `healthy`, or which stored bucket properties could not be read. */
+  readonly bucket_properties: string;
   readonly requests: {
     readonly in_progress: number;
     readonly gets: number;
@@ -38,6 +41,7 @@ export function nodeStatus(facts: NodeFacts): NodeStatus {
     protobuf: protobuf === undefined ? 'off' : addressText(protobuf.address),
     storage: facts.storageBackend,
     storage_health: facts.storageFailure ?? 'healthy',
+    bucket_properties: damageText(facts.propertyDamage),
     requests: {
       in_progress: facts.requestsInProgress,
       gets: metrics.gets.total,
@@ -48,6 +52,11 @@ export function nodeStatus(facts: NodeFacts): NodeStatus {
     connections: { http: http?.connections ?? 0, protobuf: protobuf?.connections ?? 0 },
     ...(process === undefined ? {} : { resident_memory_bytes: process.residentMemory, pid: process.pid }),
   };
+}
+
+function damageText({ buckets, unknown }: PropertyDamage): string {
+  if (buckets === 0 && unknown === 0) return 'healthy';
+  return `damaged: ${buckets} buckets refuse writes, ${unknown} losses of unknown buckets (see the log)`;
 }
 
 function addressText({ host, port }: { readonly host: string; readonly port: number }): string {

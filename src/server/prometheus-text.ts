@@ -74,6 +74,16 @@ function gauges(facts: NodeFacts): readonly Sample[] {
     gauge('hale_ring_partitions', 'Partitions of the ring.', facts.ringSize),
     gauge('hale_ring_members', 'Members of the cluster.', facts.members.length),
     gauge('hale_storage_failing', '1 while storage refuses writes.', storageFails),
+    gauge(
+      'hale_damaged_property_buckets',
+      'Buckets that refuse writes because their properties are damaged.',
+      facts.propertyDamage.buckets,
+    ),
+    gauge(
+      'hale_lost_property_records',
+      'Damage to stored properties of buckets that are not known.',
+      facts.propertyDamage.unknown,
+    ),
     gauge('hale_http_connections', 'HTTP connections open.', facts.http?.connections ?? 0),
     gauge(
       'hale_protobuf_connections',

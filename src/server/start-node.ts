@@ -238,6 +238,7 @@ class RunningNode implements HaleNode {
       members: [this.name],
       storageBackend: this.#engine?.name ?? this.#configuration.storage_backend,
       storageFailure: health?.kind === 'failing' ? health.error.message : undefined,
+      propertyDamage: this.#store?.propertyDamage ?? { buckets: 0, unknown: 0 },
       requestsInProgress: this.#store?.inProgress ?? 0,
       http: this.#http,
       protobuf: this.#protobuf,

@@ -25,6 +25,7 @@ function exampleFacts(): NodeFacts {
     members: ['hale@127.0.0.1'],
     storageBackend: 'memory',
     storageFailure: undefined,
+    propertyDamage: { buckets: 0, unknown: 0 },
     requestsInProgress: 3,
     http: { address: { host: '::1', port: 8098 }, connections: 2 },
     protobuf: undefined,
@@ -118,6 +119,15 @@ test('the status says where the node listens and how its storage is', () => {
   assert.equal(status.requests.gets, 3);
   assert.equal(status.pid, 42);
   assert.equal(nodeStatus({ ...exampleFacts(), storageFailure: 'no space' }).storage_health, 'no space');
+});
+
+test('status and metrics tell of damaged bucket properties', async () => {
+  assert.equal(nodeStatus(exampleFacts()).bucket_properties, 'healthy');
+  const facts = { ...exampleFacts(), propertyDamage: { buckets: 2, unknown: 1 } };
+  assert.match(nodeStatus(facts).bucket_properties, /^damaged: 2 buckets refuse writes, 1 loss/);
+  const { text } = await prometheusText(facts);
+  assert.match(text, /^hale_damaged_property_buckets 2$/m);
+  assert.match(text, /^hale_lost_property_records 1$/m);
 });
 
 test('metrics sample themselves until they are stopped', () => {
