@@ -7,7 +7,7 @@ import { CausalContext } from './causal-context.ts';
 import { contextRangesMax, decodeContext, encodeContext } from './context-encoding.ts';
 import { actorOf } from './replica.fixture.ts';
 
-const numRuns = Number(process.env.LAW_RUNS ?? 2000);
+const numRuns = Number(process.env.LAW_RUNS ?? 1000);
 const actors = [actorOf(1), actorOf(2), actorOf(0x80)];
 const numbers = fc.uniqueArray(fc.nat({ max: 35 }), { size: 'max', maxLength: 30 });
 

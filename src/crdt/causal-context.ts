@@ -26,6 +26,8 @@ export interface ContextEntry {
   readonly ranges: DotRanges;
 }
 
+const noRanges: DotRanges = [];
+
 export class CausalContext {
   static readonly empty: CausalContext = new CausalContext([]);
 
@@ -47,8 +49,10 @@ export class CausalContext {
   }
 
   static ofDots(dots: readonly Dot[]): CausalContext {
-    let context = CausalContext.empty;
-    for (const { actor, counter } of dots) {
+    if (dots.length === 0) return CausalContext.empty;
+    let context = CausalContext.ofRange(dots[0].actor, dots[0].counter, dots[0].counter);
+    for (let i = 1; i < dots.length; i += 1) {
+      const { actor, counter } = dots[i];
       context = context.union(CausalContext.ofRange(actor, counter, counter));
     }
     return context;
@@ -70,7 +74,7 @@ export class CausalContext {
   rangesOf(actor: ActorId): DotRanges {
     // A key has few actors: at most a preflist's vnodes and their fallbacks, in their epochs.
     for (const entry of this.entries) if (entry.actor === actor) return entry.ranges;
-    return [];
+    return noRanges;
   }
 
   /** `this` itself if `other` adds nothing. */
@@ -95,7 +99,9 @@ export class CausalContext {
         j += 1;
       }
     }
-    return new CausalContext([...union, ...a.slice(i), ...b.slice(j)]);
+    for (; i < a.length; i += 1) union.push(a[i]);
+    for (; j < b.length; j += 1) union.push(b[j]);
+    return new CausalContext(union);
   }
 
   /** `this` itself if `other` takes nothing from it. */
@@ -116,11 +122,17 @@ export class CausalContext {
 
   includes(other: CausalContext): boolean {
     if (this === other) return true;
-    return other.entries.every(({ actor, ranges }) => rangesInclude(this.rangesOf(actor), ranges));
+    for (const { actor, ranges } of other.entries) {
+      if (!rangesInclude(this.rangesOf(actor), ranges)) return false;
+    }
+    return true;
   }
 
   isDisjointFrom(other: CausalContext): boolean {
-    return other.entries.every(({ actor, ranges }) => !rangesIntersect(this.rangesOf(actor), ranges));
+    for (const { actor, ranges } of other.entries) {
+      if (rangesIntersect(this.rangesOf(actor), ranges)) return false;
+    }
+    return true;
   }
 
   equals(other: CausalContext): boolean {

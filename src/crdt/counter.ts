@@ -39,7 +39,7 @@ export function counterDelta(
   operations: readonly CounterOperation[],
   scope: UpdateScope,
 ): DottedValues<Tally> | Refusal {
-  const { actor } = scope.dot;
+  const { actor, counter: number } = scope.dot;
   const before = counter.dots.filter((tally) => tally.actor === actor);
   let added = 0n;
   let taken = 0n;
@@ -55,5 +55,5 @@ export function counterDelta(
     else taken -= increment;
   }
   assert(added <= tallyMax && taken <= tallyMax, 'a tally stays within 106 bits');
-  return DottedValues.of([{ ...scope.dot, added, taken }], CausalContext.ofDots(before));
+  return DottedValues.of([{ actor, counter: number, added, taken }], CausalContext.ofDots(before));
 }

@@ -28,7 +28,7 @@ import {
   valueOfCrdt,
 } from './index.ts';
 
-const numRuns = Number(process.env.LAW_RUNS ?? 1500);
+const numRuns = Number(process.env.LAW_RUNS ?? 400);
 const replicas = 3;
 const actors = [1, 2, 3].map((n) => actorId(byteStringOf(Buffer.from([0xff, n, 0, 0, 0, 0, 0, 0])), n));
 

@@ -21,8 +21,6 @@ export class CrdtFormatError extends Error {
 
 /** The length of an `ActorId`. */
 const actorBytes = 12;
-/** Up to here making the string by hand is cheaper than a call. */
-const shortLength = 12;
 const lowBits = 53n;
 
 export class CrdtReader {
@@ -31,11 +29,17 @@ export class CrdtReader {
   #position: number;
   #actors: readonly ActorId[] = [];
   #used: boolean[] = [];
+  /** All bytes as a string, once a part of it is asked for. */
+  #text: ByteString | undefined;
 
   constructor(bytes: Uint8Array, start = 0, end: number = bytes.length) {
     this.#bytes = bytes;
     this.#position = start;
     this.#end = end;
+  }
+
+  get position(): number {
+    return this.#position;
   }
 
   byte(): number {
@@ -69,10 +73,9 @@ export class CrdtReader {
     const end = start + length;
     if (end > this.#end) this.fail('it is cut off');
     this.#position = end;
-    if (length > shortLength) return byteStringOf(this.#bytes, start, end);
-    let text = '';
-    for (let at = start; at < end; at += 1) text += String.fromCharCode(this.#bytes[at]);
-    return text as ByteString;
+    // One call for all bytes and a slice for each name: a call for each name costs several times as much.
+    this.#text ??= byteStringOf(this.#bytes, 0, this.#end);
+    return this.#text.slice(start, end) as ByteString;
   }
 
   text(): ByteString {
@@ -93,7 +96,8 @@ export class CrdtReader {
 
   dot(): Dot {
     const actor = this.#actor();
-    return { actor, counter: this.varint() };
+    const counter = this.varint();
+    return { actor, counter };
   }
 
   /** Not empty, save where the encoding says otherwise. */

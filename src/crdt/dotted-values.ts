@@ -75,8 +75,10 @@ export function joinDottedValues<D extends Dot>(
 
 /** A value stays if the other side has it too, or has not seen its dot. */
 function joinDots<D extends Dot>(left: readonly D[], right: readonly D[], seen: SeenPair): readonly D[] {
-  const only = left.length === 1 && right.length === 1 ? left[0] : undefined;
-  if (only !== undefined && compareDots(only, right[0]) === 0) return left;
+  // Nearly all elements of nearly all sets: no list is made.
+  if (right.length === 0 && isUnseen(left, seen.right)) return left;
+  if (left.length === 0 && isUnseen(right, seen.left)) return right;
+  if (left.length === 1 && right.length === 1 && compareDots(left[0], right[0]) === 0) return left;
   const kept: D[] = [];
   let fromLeft = 0;
   let fromRight = 0;
@@ -100,6 +102,11 @@ function joinDots<D extends Dot>(left: readonly D[], right: readonly D[], seen: 
   }
   if (fromRight === 0 && kept.length === left.length) return left;
   return fromLeft === 0 && kept.length === right.length ? right : kept;
+}
+
+function isUnseen(dots: readonly Dot[], seen: CausalContext): boolean {
+  for (const dot of dots) if (seen.covers(dot)) return false;
+  return true;
 }
 
 export function compareDots(a: Dot, b: Dot): number {

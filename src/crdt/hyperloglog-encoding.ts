@@ -10,10 +10,13 @@ import { HyperLogLog, precisionMax, precisionMin, rankMax } from './hyperloglog.
 const formSparse = 0;
 const formDense = 1;
 
+const rankTooGreat = 'a rank is too great';
+const otherFormIsShorter = 'the other form of a sketch is shorter';
+
 export function writeHyperLogLog(writer: CrdtWriter, sketch: HyperLogLog): void {
   const { precision, registers } = sketch;
   writer.byte(precision);
-  const form = formOf(sketch);
+  const form = formOf(registers);
   writer.byte(form);
   if (form === formSparse) writeSparse(writer, registers);
   else writeDense(writer, registers);
@@ -23,18 +26,19 @@ export function readHyperLogLog(reader: CrdtReader): HyperLogLog {
   const precision = reader.byte();
   if (precision < precisionMin || precision > precisionMax) reader.fail('its precision is not from 4 to 16');
   const form = reader.byte();
-  const registers = new Uint8Array(2 ** precision);
-  if (form === formSparse) readSparse(reader, registers);
-  else readDense(reader, registers);
   const max = rankMax(precision);
-  if (registers.some((rank) => rank > max)) reader.fail('a rank is too great');
-  const sketch = HyperLogLog.of(precision, registers);
-  if (form !== formOf(sketch)) reader.fail('the other form of a sketch is shorter');
-  return sketch;
+  const registers = new Uint8Array(2 ** precision);
+  if (form === formSparse) readSparse(reader, registers, max);
+  else if (form === formDense) readDense(reader, registers, max);
+  else reader.fail('its form is unknown');
+  return HyperLogLog.of(precision, registers);
 }
 
-function formOf({ registers }: HyperLogLog): number {
-  const denseBytes = (registers.length / 4) * 3;
+function denseBytes(registers: Uint8Array): number {
+  return (registers.length / 4) * 3;
+}
+
+function formOf(registers: Uint8Array): number {
   let count = 0;
   let sparseBytes = 0;
   let next = 0;
@@ -44,12 +48,12 @@ function formOf({ registers }: HyperLogLog): number {
     sparseBytes += varintSize(at - next) + 1;
     next = at + 1;
   }
-  return varintSize(count) + sparseBytes < denseBytes ? formSparse : formDense;
+  return varintSize(count) + sparseBytes < denseBytes(registers) ? formSparse : formDense;
 }
 
 function writeSparse(writer: CrdtWriter, registers: Uint8Array): void {
   let count = 0;
-  for (const rank of registers) if (rank !== 0) count += 1;
+  for (let at = 0; at < registers.length; at += 1) if (registers[at] !== 0) count += 1;
   writer.varint(count);
   let next = 0;
   for (let at = 0; at < registers.length; at += 1) {
@@ -60,16 +64,19 @@ function writeSparse(writer: CrdtWriter, registers: Uint8Array): void {
   }
 }
 
-function readSparse(reader: CrdtReader, registers: Uint8Array): void {
+function readSparse(reader: CrdtReader, registers: Uint8Array, rankAtMost: number): void {
+  const start = reader.position;
   const count = reader.count(2);
   let next = 0;
   for (let i = 0; i < count; i += 1) {
     const at = next + reader.varint();
     const rank = reader.byte();
     if (at >= registers.length || rank === 0) reader.fail('a register is malformed');
+    if (rank > rankAtMost) reader.fail(rankTooGreat);
     registers[at] = rank;
     next = at + 1;
   }
+  if (reader.position - start >= denseBytes(registers)) reader.fail(otherFormIsShorter);
 }
 
 /** Four registers in three bytes, the first in the highest bits. */
@@ -83,12 +90,14 @@ function writeDense(writer: CrdtWriter, registers: Uint8Array): void {
   }
 }
 
-function readDense(reader: CrdtReader, registers: Uint8Array): void {
+function readDense(reader: CrdtReader, registers: Uint8Array, rankAtMost: number): void {
   for (let at = 0; at < registers.length; at += 4) {
     const four = (reader.byte() << 16) | (reader.byte() << 8) | reader.byte();
     registers[at] = four >>> 18;
     registers[at + 1] = (four >>> 12) & 0x3f;
     registers[at + 2] = (four >>> 6) & 0x3f;
     registers[at + 3] = four & 0x3f;
+    for (let i = at; i < at + 4; i += 1) if (registers[i] > rankAtMost) reader.fail(rankTooGreat);
   }
+  if (formOf(registers) === formSparse) reader.fail(otherFormIsShorter);
 }

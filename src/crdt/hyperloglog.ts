@@ -101,7 +101,7 @@ function rankOf(highRest: number, low: number, precision: number): number {
 export function hyperLogLogValue({ precision, registers }: HyperLogLog): number {
   const top = rankMax(precision);
   const counts = new Array<number>(top + 1).fill(0);
-  for (const rank of registers) counts[rank] += 1;
+  for (let at = 0; at < registers.length; at += 1) counts[registers[at]] += 1;
   const m = registers.length;
   let z = m * tau(1 - counts[top] / m);
   for (let rank = top - 1; rank >= 1; rank -= 1) z = 0.5 * (z + counts[rank]);

@@ -35,7 +35,10 @@ export function registerDelta(
   const { value } = operations[operations.length - 1];
   const latest = latestOf(register.dots);
   const replaced = register.dots.filter((found) => found !== latest || found.micros <= micros);
-  return DottedValues.of([{ ...dot, micros, value }], CausalContext.ofDots(replaced));
+  return DottedValues.of(
+    [{ actor: dot.actor, counter: dot.counter, micros, value }],
+    CausalContext.ofDots(replaced),
+  );
 }
 
 function latestOf(assignments: readonly Assignment[]): Assignment | undefined {

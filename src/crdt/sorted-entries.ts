@@ -98,25 +98,30 @@ function walkEntries<V>(
   right: SortedEntries<V>,
   join: JoinValues<V>,
 ): SortedEntries<V> {
-  const keys: ByteString[] = [];
-  const values: V[] = [];
-  let changed = false;
+  // Made when the first difference is met.
+  let keys: ByteString[] | undefined;
+  let values: V[] | undefined;
   let i = 0;
   let j = 0;
   while (i < left.keys.length || j < right.keys.length) {
-    const takesLeft = i < left.keys.length && (j >= right.keys.length || left.keys[i] <= right.keys[j]);
-    const takesRight = j < right.keys.length && (!takesLeft || left.keys[i] === right.keys[j]);
-    const key = takesLeft ? left.keys[i] : right.keys[j];
+    const leftKey = left.keys[i];
+    const rightKey = right.keys[j];
+    const isBoth = leftKey === rightKey;
+    const takesLeft = isBoth || rightKey === undefined || leftKey < rightKey;
+    const takesRight = isBoth || !takesLeft;
     const before = takesLeft ? left.values[i] : undefined;
     const joined = join(before, takesRight ? right.values[j] : undefined);
+    if (joined !== before && keys === undefined) {
+      keys = left.keys.slice(0, i);
+      values = left.values.slice(0, i);
+    }
     if (takesLeft) i += 1;
     if (takesRight) j += 1;
-    if (joined !== before) changed = true;
-    if (joined === undefined) continue;
-    keys.push(key);
-    values.push(joined);
+    if (keys === undefined || joined === undefined) continue;
+    keys.push(takesLeft ? leftKey : rightKey);
+    (values as V[]).push(joined);
   }
-  return changed ? SortedEntries.ofSorted(keys, values) : left;
+  return keys === undefined ? left : SortedEntries.ofSorted(keys, values as V[]);
 }
 
 /** Where the key is, or would be. */
