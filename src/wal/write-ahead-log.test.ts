@@ -199,7 +199,7 @@ test('W8: dropped segments leave the disk; the first index is exact and survives
     assert.deepEqual([log.firstIndex, log.lastIndex, log.read(1000).toString()], [1000, 1000, 'far']);
   }));
 
-test('W5: a full segment is given up for good, also if its successor fails and stays behind', () =>
+test('W5, R57: a failed sync is told, and a full segment is given up for good, also if its successor fails and stays behind', () =>
   simulate(1, async (node) => {
     const { environment } = node;
     let isFailing = false;
