@@ -7,6 +7,7 @@ import {
   markDamagedBlocks,
   openLevelEngine,
   openMemoryEngine,
+  RepairMarkFile,
   type StorageEngine,
   StorageError,
 } from '../storage/index.ts';
@@ -14,6 +15,7 @@ import { StartError } from './start-error.ts';
 
 const levelDirectory = 'leveldb';
 const probeFile = 'storage-probe';
+const repairMarkFile = 'storage-repair';
 const megabyte = 2 ** 20;
 /** What opening writes besides the tables: a manifest, an empty journal. */
 const openingBytesMax = 4 * megabyte;
@@ -50,6 +52,7 @@ export async function openEngine(
     markDamage,
     isDamaged,
     emptiedByRepair: [identityRange],
+    repairMark: new RepairMarkFile(disk, repairMarkFile),
     log,
   };
   return openLevelEngine(options, environment);

@@ -1,6 +1,6 @@
 /** A node inside a process, on the real machine: no command line, ports only where asked. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -240,7 +240,14 @@ test('A2: vnodes that a repair of the database may have set back take new ids', 
   const manifest = readdirSync(directory).find((name) => name.startsWith('MANIFEST'));
   assert.ok(manifest !== undefined);
   writeFileSync(path.join(directory, manifest), Buffer.alloc(100, 0xff));
-  assert.equal(await idsAfterPut(await machine.start()), 2);
+  const repaired = await machine.start();
+  assert.equal(await idsAfterPut(repaired), 2);
+  await repaired.stop();
+  const markOfUnfinishedRepair = path.join(machine.directory, 'storage-repair');
+  assert.ok(!existsSync(markOfUnfinishedRepair));
+  writeFileSync(markOfUnfinishedRepair, '');
+  assert.equal(await idsAfterPut(await machine.start()), 3);
+  assert.ok(!existsSync(markOfUnfinishedRepair));
 });
 
 test('a stop that fails on the way still closes the engine, and says why', async (context) => {

@@ -12,6 +12,7 @@ export {
 export { type LastRuns, lastRunsOf, markDamagedBlocks } from './leveldb/damaged-tables.ts';
 export { LEVEL_TUNING, type LevelTuning } from './leveldb/level-database.ts';
 export { type LevelEngineOptions, openLevelEngine } from './leveldb/level-engine.ts';
+export { type RepairMark, RepairMarkFile } from './leveldb/repair-mark.ts';
 export type { JournalDamage } from './memory/journal-replay.ts';
 export { type MemoryEngineOptions, openMemoryEngine } from './memory/open-memory-engine.ts';
 export {

@@ -246,6 +246,41 @@ test('a repair empties the ranges of which an older entry would be worse than no
     await repaired.close();
   }));
 
+test('a repair that is cut short is made again, whatever it had done', () =>
+  withDirectory(async (directory) => {
+    const engine = await open(directory);
+    for (const key of ['a', 'b1', 'c']) await put(engine, key, '1');
+    await engine.close();
+    let isSet = false;
+    const repairMark = {
+      isSet: async () => isSet,
+      set: async () => {
+        isSet = true;
+      },
+      clear: async () => {
+        isSet = false;
+      },
+    };
+    const options = { emptiedByRepair: [{ from: Buffer.from('b'), to: Buffer.from('c') }], repairMark };
+    const killed = async (repaired: string) => {
+      await repairLevelDatabase(repaired);
+      throw new Error('killed');
+    };
+    await assert.rejects(open(directory, { ...options, isDamaged: true, repair: killed }), /killed/);
+    assert.equal(isSet, true);
+    const again = await open(directory, options);
+    assert.equal(isSet, false);
+    const left = ['a', 'b1', 'c'].filter((key) => again.get(Buffer.from(key)) !== undefined);
+    assert.deepEqual(left, ['a', 'c']);
+    await again.close();
+    let repairs = 0;
+    const repair = async () => {
+      repairs += 1;
+    };
+    await (await open(directory, { ...options, repair })).close();
+    assert.equal(repairs, 0);
+  }));
+
 test('a database that cannot be opened for damage is repaired, and is still known as ours', () =>
   withDirectory(async (directory) => {
     const engine = await open(directory);

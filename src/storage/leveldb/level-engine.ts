@@ -50,6 +50,7 @@ import {
 import { storageErrorOf } from './level-error.ts';
 import { checkMarker, isReserved, RESERVED_FROM, writeMarker } from './level-format.ts';
 import { type RepairLevelDatabase, repairDatabase } from './level-repair.ts';
+import type { RepairMark } from './repair-mark.ts';
 import { unseal, ValueSealer } from './sealed-value.ts';
 
 /** Native batches kept for the next write; a bigger one than this is not kept. */
@@ -77,6 +78,8 @@ export interface LevelEngineOptions {
   readonly isDamaged?: boolean;
   /** After a repair, which may bring back what an entry was before, these are empty. */
   readonly emptiedByRepair?: readonly KeyRange[];
+  /** Where it is kept that a repair has begun; without it, one that a crash cuts short is forgotten. */
+  readonly repairMark?: RepairMark;
   readonly log?: Log;
   /** Tests put failures under the engine here. */
   readonly open?: OpenLevelDatabase;
@@ -89,7 +92,7 @@ export async function openLevelEngine(
   environment: Pick<Environment, 'timers' | 'tasks'>,
 ): Promise<StorageEngine> {
   const open = opener(options);
-  if (options.isDamaged === true) await repaired(options);
+  if (options.isDamaged === true || (await hasUnfinishedRepair(options))) await repaired(options);
   const database = await open().catch(async (error: unknown) => {
     if (!(error instanceof StorageError && error.code === 'corrupt')) throw error;
     await repaired(options);
@@ -98,12 +101,26 @@ export async function openLevelEngine(
   return new LevelEngine(database, open, options, environment);
 }
 
+async function hasUnfinishedRepair({ repairMark, directory }: LevelEngineOptions): Promise<boolean> {
+  try {
+    return (await repairMark?.isSet()) === true;
+  } catch (cause) {
+    throw storageErrorOf(cause, `opening ${directory}`);
+  }
+}
+
 async function repaired(options: LevelEngineOptions): Promise<void> {
-  const { directory, open = openLevelDatabase, repair = repairLevelDatabase, log } = options;
+  const {
+    directory,
+    open = openLevelDatabase,
+    repair = repairLevelDatabase,
+    repairMark: mark,
+    log,
+  } = options;
   const tuning = { ...LEVEL_TUNING, ...options.tuning };
   const emptied = (options.emptiedByRepair ?? []).map(boundedRange);
   await options.markDamage?.();
-  await repairDatabase({ directory, tuning, open, repair, emptied, log });
+  await repairDatabase({ directory, tuning, open, repair, emptied, mark, log });
 }
 
 function opener(options: LevelEngineOptions): () => Promise<LevelDatabase> {
@@ -298,7 +315,7 @@ class LevelEngine implements StorageEngine {
     try {
       await this.#options.probe?.();
       await this.#closeDatabase();
-      if (this.#damages > REOPENINGS_BEFORE_REPAIR) {
+      if (this.#damages > REOPENINGS_BEFORE_REPAIR || (await hasUnfinishedRepair(this.#options))) {
         await repaired(this.#options);
         this.#damages = 0;
       }

@@ -12,6 +12,7 @@ import type { LevelRange } from './level-cursor.ts';
 import type { LevelDatabase, LevelTuning, OpenLevelDatabase } from './level-database.ts';
 import { storageErrorOf } from './level-error.ts';
 import { isMarked, writeMarker } from './level-format.ts';
+import type { RepairMark } from './repair-mark.ts';
 
 const SLICE_ENTRIES_MAX = 4096;
 const SLICE_BYTES_MAX = 1024 * 1024;
@@ -24,14 +25,19 @@ export interface LevelRepairParts {
   readonly open: OpenLevelDatabase;
   readonly repair: RepairLevelDatabase;
   readonly emptied: readonly LevelRange[];
+  readonly mark: RepairMark | undefined;
   readonly log: Log | undefined;
 }
 
-/** The database is closed before and after. The format marker may be among what is lost: it is made anew. */
+/**
+ * What was cut short is made again: while `mark` is set, the database must not be opened but by this.
+ * The database is closed before and after. The format marker may be among what is lost: it is made anew.
+ */
 export async function repairDatabase(parts: LevelRepairParts): Promise<void> {
-  const { directory, tuning, open, repair, emptied, log } = parts;
+  const { directory, tuning, open, repair, emptied, mark, log } = parts;
   log?.error('the database is damaged; what can be read of it is kept, the rest is lost', { directory });
   try {
+    await mark?.set();
     await repair(directory);
     const database = await open(directory, tuning, { createIfMissing: false, errorIfExists: false });
     try {
@@ -40,6 +46,7 @@ export async function repairDatabase(parts: LevelRepairParts): Promise<void> {
     } finally {
       await database.close();
     }
+    await mark?.clear();
   } catch (cause) {
     throw storageErrorOf(cause, `repairing ${directory}`);
   }
