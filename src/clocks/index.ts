@@ -1,3 +1,11 @@
-export { type ActorId, actorId, type Dot, epochOfActor, sameDot, vnodeIdOfActor } from './actor.ts';
+export {
+  type ActorId,
+  actorBytes,
+  actorId,
+  type Dot,
+  epochOfActor,
+  sameDot,
+  vnodeIdOfActor,
+} from './actor.ts';
 export { contextEntriesMax, contextSize, isContext } from './context-encoding.ts';
 export { type Causality, type PruneLimits, type VersionEntry, VersionVector } from './version-vector.ts';

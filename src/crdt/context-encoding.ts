@@ -8,12 +8,12 @@
  */
 import { Buffer } from 'node:buffer';
 import { crc32 } from 'node:zlib';
+import { actorBytes } from '../clocks/index.ts';
 import { CausalContext, type ContextEntry } from './causal-context.ts';
 import { CrdtFormatError, CrdtReader } from './crdt-reader.ts';
 import { CrdtWriter } from './crdt-writer.ts';
 
 const format = 0x11;
-const actorBytes = 12;
 const checksumBytes = 4;
 /** Ranges taken from a client. States have a few for each vnode that wrote; a forged one must not cost more. */
 export const contextRangesMax = 10_000;

@@ -134,7 +134,7 @@ test('hostile bytes are refused, or are what encoding writes', () => {
 
 test('no bytes at random are more than refused', () => {
   fc.assert(
-    fc.property(fc.constantFrom(...'cghms'), fc.uint8Array({ maxLength: 60 }), (type, rest) => {
+    fc.property(fc.constantFrom('c', 'g', 'h', 'm', 's'), fc.uint8Array({ maxLength: 60 }), (type, rest) => {
       const bytes = Buffer.concat([Buffer.from(type), Buffer.from([1]), rest]);
       try {
         assert.equal(encodeCrdt(decodeCrdt(bytes)).toString('hex'), bytes.toString('hex'));

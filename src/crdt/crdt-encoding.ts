@@ -1,5 +1,5 @@
 /**
- * The bytes of data types, version 1: states and deltas alike. docs/internals/crdt.md has the table.
+ * The bytes of data types, version 1: states and deltas alike. The table is in docs/internals/crdt.md.
  * Equal values have equal bytes.
  */
 import type { Buffer } from 'node:buffer';

@@ -3,7 +3,7 @@
  * all that is not exactly what the writer writes is refused, so that what was decoded encodes to the same
  * bytes, and counts are believed only as far as bytes are there for them.
  */
-import type { ActorId, Dot } from '../clocks/index.ts';
+import { type ActorId, actorBytes, type Dot } from '../clocks/index.ts';
 import { type ByteString, byteStringOf, readVarint, varintSize } from '../stdx/index.ts';
 import { CausalContext, type ContextEntry } from './causal-context.ts';
 import type { DotRanges } from './dot-ranges.ts';
@@ -19,8 +19,6 @@ export class CrdtFormatError extends Error {
   }
 }
 
-/** The length of an `ActorId`. */
-const actorBytes = 12;
 const lowBits = 53n;
 
 export class CrdtReader {
