@@ -112,7 +112,6 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
     const refusal = conditionFailure(put, local, put.siblings);
     if (refusal !== undefined) return failed(refusal);
     const actor = this.#identities.actorFor(partition, local, put.context);
-    if (actor === undefined) return failed({ code: 'storage', reason: 'no writes can be made durable' });
     const counter = (local?.clock.counterOf(actor) ?? 0) + 1;
     const merged = putObject(local, {
       context: put.context,

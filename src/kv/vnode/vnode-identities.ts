@@ -1,15 +1,18 @@
 /**
  * Who a vnode is in the clocks of its objects, so that no dot is ever issued twice.
  *
- * A dot is (vnode id, epoch, counter). The id is 8 random bytes kept beside the data. The counter of an
- * actor (id, epoch) goes up by one with each write it coordinates for a key, from what the local copy
- * says. Where the local copy may have forgotten writes, the next one takes a new epoch (riak_kv#679):
- * there is no local copy; the client's context knows more of us than our copy does; the process ended
- * without a clean stop, or a batch failed, so that dots may have travelled which the disk never saw.
+ * A dot is (vnode id, epoch, counter). The id is 8 random bytes, drawn when the node starts. The counter
+ * of an actor (id, epoch) goes up by one with each write it coordinates for a key, from what the local
+ * copy says. Where the local copy may have forgotten writes, the next one takes a new epoch
+ * (riak_kv#679): there is no local copy; the client's context knows more of us than our copy does; a
+ * batch failed, so that dots may have travelled which the disk never saw.
  *
- * I1  An epoch is used only after a lease that covers it is durable.
- * I2  After a start without a clean stop, no epoch of an earlier lease is used again. A stop is not clean
- *     for a vnode that wrote without a sync.
+ * An id lives as long as the process, and what the process forgets, nobody draws again: so epochs need no
+ * record, and neither a crash nor a copy of the data taken while the node ran can bring one back. Only a
+ * clean stop hands the id on, lest every restart add an actor to the clock of every key.
+ *
+ * I1  An id that was handed on is off the disk, durably, before it is used: it is handed on once.
+ * I2  Only a clean stop hands an id on, and only of a vnode whose writes were all synced.
  * I3  A key whose highest epoch of ours is below the floor takes a new epoch.
  * I4  An id under which an epoch is seen that was not issued is never used again.
  */
@@ -18,37 +21,24 @@ import { type ActorId, actorId, type VersionVector } from '../../clocks/index.ts
 import type { Partition } from '../../core/ring/index.ts';
 import type { Log, Random } from '../../environment/index.ts';
 import { assert, type ByteString, byteStringOf } from '../../stdx/index.ts';
-import { type GroupCommit, StorageError } from '../../storage/index.ts';
+import { type GroupCommit, StorageError, type WriteBatch } from '../../storage/index.ts';
 import { needsNewEpoch, type VersionedObject } from '../object/index.ts';
 import { identityKey } from './key-layout.ts';
 
-/** Epochs that one durable lease covers. */
-const leaseEpochs = 10_000;
-/** A lease is renewed when fewer than this are left. */
-const leaseLow = 5_000;
 const epochMax = 2 ** 32 - 1;
 const vnodeIdBytes = 8;
 
-const recordVersion = 1;
-const recordBytes = 1 + vnodeIdBytes + 4 + 4 + 1;
+const recordVersion = 2;
+const recordBytes = 1 + vnodeIdBytes + 4 + 4;
 
 interface Identity {
-  vnodeId: ByteString;
+  readonly vnodeId: ByteString;
+  /** The epoch that the next insert takes. */
   next: number;
-  /** Durable: epochs below this may be used. */
-  leasedTo: number;
+  /** No epoch below it goes on. */
   floor: number;
-  renewing: boolean;
   /** Something of this run was left to the operating system, and a power cut could still take it. */
   wroteUnsynced: boolean;
-}
-
-/** What is stored: `clean` if the vnode stopped with its lease given back. */
-interface IdentityRecord {
-  readonly vnodeId: ByteString;
-  readonly leasedTo: number;
-  readonly floor: number;
-  readonly clean: boolean;
 }
 
 export class VnodeIdentities {
@@ -63,7 +53,7 @@ export class VnodeIdentities {
     this.#log = log;
   }
 
-  /** Reads what is stored, makes what is missing, and leases epochs for this run. Resolves when durable. */
+  /** Takes over the ids that a clean stop left, and draws the others. Rejects with `StorageError`. */
   static async open(
     partitions: readonly Partition[],
     commit: GroupCommit,
@@ -71,21 +61,17 @@ export class VnodeIdentities {
     log: Log,
   ): Promise<VnodeIdentities> {
     const identities = new VnodeIdentities(commit, random, log);
-    for (const partition of partitions) identities.#load(partition);
-    await identities.#persist(false);
-    for (const identity of identities.#identities) identity.leasedTo = identity.next + leaseEpochs;
+    const handedOn = partitions.filter((partition) => identities.#load(partition));
+    if (handedOn.length > 0) {
+      await identities.#write((batch) => {
+        for (const partition of handedOn) batch.delete(identityKey(partition));
+      });
+    }
     return identities;
   }
 
-  /**
-   * The actor under which to coordinate a write of a key whose local copy is `local`. Undefined: the
-   * lease is used up and could not be renewed, because the disk takes no writes.
-   */
-  actorFor(
-    partition: Partition,
-    local: VersionedObject | undefined,
-    context: VersionVector,
-  ): ActorId | undefined {
+  /** The actor under which to coordinate a write of a key whose local copy is `local`. */
+  actorFor(partition: Partition, local: VersionedObject | undefined, context: VersionVector): ActorId {
     const identity = this.#identityUnknownTo(context, partition);
     const highest = local?.clock.highestEpochOf(identity.vnodeId);
     if (highest !== undefined && highest >= identity.floor) {
@@ -121,20 +107,22 @@ export class VnodeIdentities {
   }
 
   /**
-   * An object was written without a sync. The record of a clean stop is synced and may outlive it, so
-   * the vnode's next start must take new epochs however it stops.
+   * An object was written without a sync. What a clean stop hands on is synced and may outlive it, so
+   * this vnode's id ends with the process.
    */
   wroteUnsynced(partition: Partition): void {
     this.#of(partition).wroteUnsynced = true;
   }
 
-  /**
-   * Gives back what is left of the leases, so that the next start may go on with the same epochs. If the
-   * disk does not take that, the next start takes the stop for a crash, which is safe.
-   */
+  /** Hands the ids on to the next start. If the disk does not take them, that draws new ones. */
   async closeCleanly(): Promise<void> {
     try {
-      await this.#persist(true);
+      await this.#write((batch) => {
+        this.#identities.forEach((identity, partition) => {
+          if (identity.wroteUnsynced || identity.next > epochMax) return;
+          batch.put(identityKey(partition as Partition), encodeRecord(identity));
+        });
+      });
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;
       this.#log.warn('could not record a clean stop', { reason: error.message });
@@ -161,54 +149,32 @@ export class VnodeIdentities {
     return this.#rotate(partition);
   }
 
-  /** A fresh id may be used before it is durable: should it be forgotten, nobody will draw it again. */
   #rotate(partition: Partition): Identity {
     const identity = freshIdentity(this.#random);
-    identity.leasedTo = identity.next + leaseEpochs;
     this.#identities[partition] = identity;
-    this.#persistLease(partition, identity, identity.leasedTo);
     return identity;
   }
 
-  #newEpoch(partition: Partition, current: Identity): ActorId | undefined {
-    const identity = isUsedUp(current.next) ? this.#rotate(partition) : current;
-    if (identity.leasedTo - identity.next < leaseLow) this.#renew(partition, identity);
-    if (identity.next >= identity.leasedTo) return undefined;
+  /**
+   * Each insert of a key takes an epoch: at a thousand inserts a second a vnode is through with its id in
+   * fifty days, and takes a new one.
+   */
+  #newEpoch(partition: Partition, current: Identity): ActorId {
+    const identity = current.next > epochMax ? this.#rotate(partition) : current;
     const epoch = identity.next;
     identity.next += 1;
     return actorId(identity.vnodeId, epoch);
   }
 
-  #renew(partition: Partition, identity: Identity): void {
-    if (!identity.renewing) this.#persistLease(partition, identity, identity.next + leaseEpochs);
-  }
-
-  #persistLease(partition: Partition, identity: Identity, leasedTo: number): void {
-    identity.renewing = true;
-    this.#commit.write(
-      'synced',
-      (batch) => batch.put(identityKey(partition), encodeRecord(identity, leasedTo, false)),
-      (error) => {
-        identity.renewing = false;
-        if (error === undefined) identity.leasedTo = leasedTo;
-        else this.#log.warn('could not renew a lease of epochs', { partition, reason: error.message });
-      },
-    );
-  }
-
-  #load(partition: Partition): void {
+  /** True if an id was handed on. */
+  #load(partition: Partition): boolean {
     const stored = this.#readRecord(partition);
-    const identity = freshIdentity(this.#random);
-    this.#identities[partition] = identity;
-    if (stored === undefined || isUsedUp(stored.leasedTo)) return;
-    identity.vnodeId = stored.vnodeId;
-    identity.next = stored.leasedTo;
-    identity.leasedTo = stored.leasedTo;
-    identity.floor = stored.clean ? stored.floor : stored.leasedTo;
+    this.#identities[partition] = stored ?? freshIdentity(this.#random);
+    return stored !== undefined;
   }
 
   /** Undefined if there is none, or none that can be trusted: the vnode then gets a new id. */
-  #readRecord(partition: Partition): IdentityRecord | undefined {
+  #readRecord(partition: Partition): Identity | undefined {
     let reason = 'it has another form';
     try {
       const record = this.#commit.engine.get(identityKey(partition));
@@ -223,52 +189,33 @@ export class VnodeIdentities {
     return undefined;
   }
 
-  #persist(clean: boolean): Promise<void> {
+  #write(fill: (batch: WriteBatch) => void): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#commit.write(
-        'synced',
-        (batch) => {
-          this.#identities.forEach((identity, partition) => {
-            const isClean = clean && !identity.wroteUnsynced;
-            const leasedTo = clean ? identity.next : identity.next + leaseEpochs;
-            batch.put(identityKey(partition as Partition), encodeRecord(identity, leasedTo, isClean));
-          });
-        },
-        (error) => (error === undefined ? resolve() : reject(error)),
-      );
+      this.#commit.write('synced', fill, (error) => (error === undefined ? resolve() : reject(error)));
     });
   }
 }
 
 function freshIdentity(random: Random): Identity {
   const vnodeId = byteStringOf(random.bytes(vnodeIdBytes));
-  return { vnodeId, next: 1, leasedTo: 1, floor: 0, renewing: false, wroteUnsynced: false };
+  return { vnodeId, next: 1, floor: 0, wroteUnsynced: false };
 }
 
-/**
- * Each insert of a key takes an epoch: at a thousand inserts a second a vnode is through with its id in
- * fifty days. Then, while another lease would still fit, it takes a new one.
- */
-function isUsedUp(next: number): boolean {
-  return next + leaseEpochs > epochMax;
-}
-
-function encodeRecord(identity: Identity, leasedTo: number, clean: boolean): Buffer {
+function encodeRecord({ vnodeId, next, floor }: Identity): Buffer {
   const record = Buffer.alloc(recordBytes);
   record[0] = recordVersion;
-  record.write(identity.vnodeId, 1, 'latin1');
-  record.writeUInt32BE(leasedTo, 1 + vnodeIdBytes);
-  record.writeUInt32BE(identity.floor, 5 + vnodeIdBytes);
-  record[9 + vnodeIdBytes] = clean ? 1 : 0;
+  record.write(vnodeId, 1, 'latin1');
+  record.writeUInt32BE(next, 1 + vnodeIdBytes);
+  record.writeUInt32BE(floor, 5 + vnodeIdBytes);
   return record;
 }
 
-function decodeRecord(record: Buffer): IdentityRecord | undefined {
+function decodeRecord(record: Buffer): Identity | undefined {
   if (record.length !== recordBytes || record[0] !== recordVersion) return undefined;
   return {
     vnodeId: byteStringOf(record, 1, 1 + vnodeIdBytes),
-    leasedTo: record.readUInt32BE(1 + vnodeIdBytes),
+    next: record.readUInt32BE(1 + vnodeIdBytes),
     floor: record.readUInt32BE(5 + vnodeIdBytes),
-    clean: record[9 + vnodeIdBytes] === 1,
+    wroteUnsynced: false,
   };
 }

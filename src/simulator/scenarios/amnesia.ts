@@ -70,6 +70,9 @@ async function copyPartitions({ node }: Stage, copies: Map<Partition, readonly E
   });
 }
 
+/** The beginning of an identity that a clean stop hands on. */
+const cutRecord = Buffer.from([2, 1, 2, 3, 4]);
+
 async function lose(
   engine: StorageEngine,
   partition: Partition,
@@ -81,11 +84,7 @@ async function lose(
   if (loss === 'older data') {
     for (const { key, value } of copies.get(partition) ?? []) batch.put(key, value);
   }
-  if (loss === 'cut identity') {
-    const record = engine.get(identityKey(partition));
-    assert(record !== undefined, 'a vnode that runs has an identity');
-    batch.put(identityKey(partition), Buffer.from(record.subarray(0, record.length - 1)));
-  }
+  if (loss === 'cut identity') batch.put(identityKey(partition), cutRecord);
   if (loss === 'wipe and new identity') batch.delete(identityKey(partition));
   if (batch.length > 0) await engine.write(batch, 'synced');
   return true;

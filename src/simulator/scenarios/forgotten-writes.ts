@@ -121,6 +121,9 @@ class Story {
   }
 }
 
+/** The beginning of an identity that a clean stop hands on. */
+const cutRecord = Buffer.from([2, 1, 2, 3, 4]);
+
 type Tale = (story: Story, key: KeyHistory) => Promise<void>;
 
 const wiped: Tale = async (story, key) => {
@@ -146,10 +149,8 @@ const restoredWithCutIdentity: Tale = async (story, key) => {
   const [copy] = await story.copies(key);
   assert(copy !== undefined, 'the key has copies');
   await story.change(async (engine) => {
-    const record = engine.get(identityKey(copy.partition));
-    assert(record !== undefined, 'a vnode that runs has an identity');
     const batch = new WriteBatch();
-    batch.put(identityKey(copy.partition), Buffer.from(record.subarray(0, 5)));
+    batch.put(identityKey(copy.partition), cutRecord);
     await engine.write(batch, 'synced');
   });
   await story.restart();
