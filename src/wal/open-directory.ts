@@ -26,7 +26,10 @@ export async function openDirectory(
   };
 }
 
-/** Also of a directory that exists: a process that made it may have died before it was durable. */
+/**
+ * Also of a directory that exists: a process that made it may have died before it was durable. Nor may a
+ * segment that it had removed, and that this start therefore does not show, come back at the next one.
+ */
 async function makeDurable(disk: Disk, directory: string): Promise<void> {
   await disk.makeDirectory(directory);
   await disk.syncDirectory(directory);

@@ -261,7 +261,7 @@ class Recovery {
     for (const piece of pieces) {
       if (piece.to <= vouchedEnd) continue;
       if (isRefused(piece)) this.#refuse(file);
-      if (!isWhole(piece) || piece.from !== end) break;
+      if (!isWhole(piece)) break;
       end = piece.to;
       const { first, index, count } = piece.head;
       // The mark of an orderly end.

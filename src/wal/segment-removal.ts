@@ -6,7 +6,7 @@
  */
 import { type Disk, DiskError, type Environment, type Log } from '../environment/index.ts';
 import type { Segment } from './segment.ts';
-import { pathIn, segmentName, sequenceOf } from './segment-header.ts';
+import { pathIn, segmentName } from './segment-header.ts';
 
 export class SegmentRemoval {
   readonly #disk: Disk;
@@ -14,8 +14,8 @@ export class SegmentRemoval {
   readonly #tasks: Environment['tasks'];
   readonly #directory: string;
   readonly #segments: Segment[];
-  /** Names of files that the log does not need once a segment behind them is in use. */
-  #leftovers: string[];
+  /** Names of files that the log does not need once a segment of this life is in use. */
+  #leftovers: readonly string[];
   #running: Promise<void> | undefined;
 
   constructor(
@@ -29,7 +29,7 @@ export class SegmentRemoval {
     this.#tasks = environment.tasks;
     this.#directory = directory;
     this.#segments = [...segments];
-    this.#leftovers = [...leftovers];
+    this.#leftovers = leftovers;
   }
 
   /** A segment that is written to. Adding it again changes nothing. */
@@ -43,9 +43,10 @@ export class SegmentRemoval {
     let dead = 0;
     while (this.#segments[dead] !== inUse && !live.has(this.#segments[dead]!)) dead += 1;
     const segments = this.#segments.splice(0, dead);
-    const leftovers = this.#leftovers.filter((name) => sequenceOf(name)! < inUse.sequence);
+    // The segment in use was begun after them: its header disowns them.
+    const leftovers = this.#leftovers;
     if (segments.length === 0 && leftovers.length === 0) return;
-    this.#leftovers = this.#leftovers.filter((name) => !leftovers.includes(name));
+    this.#leftovers = [];
     this.#tasks.spawn('removal of log segments', async () => {
       this.#running = this.#remove(segments, leftovers);
       await this.#running;

@@ -244,3 +244,24 @@ test('W6: a full disk is a clear error for all that waits, and ends with it', ()
     node.crash();
     assert.deepEqual(listed(await openLog(node)), ['before', 'after']);
   }));
+
+test('W2: what failed and a start did not show does not come back at the next one', async () => {
+  let removedSegments = 0;
+  for (let seed = 1; seed <= 60; seed++) {
+    await simulate(seed, async (node) => {
+      const before = await openLog(node);
+      await append(before, 'kept');
+      await before.close();
+      const log = await openLog(node);
+      node.disk.conditions = { ...quietDisk, syncFailure: 1 };
+      await assert.rejects(append(log, 'failed'), { code: 'io' });
+      node.disk.conditions = quietDisk;
+      removedSegments += (await node.environment.disk.list('data/log')).length === 1 ? 1 : 0;
+      node.kill();
+      const shown = listed(await openLog(node));
+      node.crash();
+      assert.deepEqual(listed(await openLog(node)), shown, `seed ${seed}`);
+    });
+  }
+  assert.ok(removedSegments > 0);
+});
