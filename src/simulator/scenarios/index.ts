@@ -10,6 +10,7 @@ import { fullDisk } from './full-disk.ts';
 import { networkLaws } from './network-laws.ts';
 import { nodeCrash } from './node-crash.ts';
 import { canaryAckBeforeSync, registerJournal } from './register-journal.ts';
+import { consensusScenarios } from './replicated-registers.ts';
 import { sickReads } from './sick-reads.ts';
 import { slowDisk } from './slow-disk.ts';
 import { tornWrite } from './torn-write.ts';
@@ -33,6 +34,7 @@ export const scenarios: readonly Scenario[] = [
   slowDisk,
   amnesia,
   forgottenWrites,
+  ...consensusScenarios,
 ];
 
 export function scenarioNamed(name: string): Scenario {
