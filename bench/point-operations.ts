@@ -1,6 +1,7 @@
 /**
- * What does a get or a put cost? CPU-microseconds of the server per operation, throughput and latency,
- * beside redis-server in the same run: the machine is shared, so ratios count.
+ * What does a get or a put cost? CPU-microseconds of the server per operation, throughput and latency. The
+ * machine is shared and its speed changes from minute to minute, so each run comes right after one of
+ * redis-server with the same operation, value size and pipeline, and the ratio of the two is what counts.
  */
 import { execFileSync } from 'node:child_process';
 import { cpus } from 'node:os';
@@ -32,6 +33,8 @@ export interface Row {
   readonly valueBytes: number;
   readonly pipeline: number;
   readonly cpuPerOperation: number;
+  /** The median ratio to the redis runs beside. */
+  readonly timesRedis: number;
   readonly perSecond: number;
   readonly p50: number;
   readonly p99: number;
@@ -43,8 +46,6 @@ export function haleSubject(label: string, options: HaleOptions): Subject {
   return { label, start: () => startHale(options), protocols: ['pb', 'http'] };
 }
 
-const redisSubject: Subject = { label: 'redis', start: startRedis, protocols: ['redis'] };
-
 /** One row per subject, protocol, operation, size and pipeline; medians over the repetitions. */
 export async function measurePointOperations(
   subjects: readonly Subject[],
@@ -53,19 +54,59 @@ export async function measurePointOperations(
 ): Promise<readonly Row[]> {
   const rows: Row[] = [];
   for (const valueBytes of valueSizes) {
-    for (const subject of [redisSubject, ...subjects]) {
-      const server = await subject.start();
-      try {
-        await preload(server, subject.protocols[0], valueBytes);
-        for (const protocol of subject.protocols) {
-          rows.push(...(await measureServer(subject.label, server, protocol, valueBytes, duration, report)));
+    const redis = await startRedis();
+    try {
+      await preload(redis, 'redis', valueBytes);
+      const reference = new Reference(redis, valueBytes, duration);
+      for (const subject of subjects) {
+        const server = await subject.start();
+        try {
+          await preload(server, subject.protocols[0], valueBytes);
+          for (const protocol of subject.protocols) {
+            rows.push(...(await measureServer(subject.label, server, protocol, reference, report)));
+          }
+        } finally {
+          await server.stop();
         }
-      } finally {
-        await server.stop();
       }
+      rows.push(...reference.rows());
+    } finally {
+      await redis.stop();
     }
   }
   return rows;
+}
+
+/** What an operation costs redis-server, measured again beside each run of another server. */
+class Reference {
+  readonly valueBytes: number;
+  readonly duration: BenchDuration;
+  readonly #redis: BenchServer;
+  readonly #runs = new Map<string, { operation: Operation; pipeline: number; runs: Weighed[] }>();
+
+  constructor(redis: BenchServer, valueBytes: number, duration: BenchDuration) {
+    this.#redis = redis;
+    this.valueBytes = valueBytes;
+    this.duration = duration;
+  }
+
+  async measure(operation: Operation, pipeline: number): Promise<number> {
+    const base = { protocol: 'redis', port: portOf(this.#redis, 'redis'), keys, connections } as const;
+    const order = { ...base, valueBytes: this.valueBytes, operation, pipeline, order: 'uniform' } as const;
+    const run = await runLoad({ ...order, ...this.duration }, this.#redis.pids);
+    const cell = `${operation} ${pipeline}`;
+    const known = this.#runs.get(cell) ?? { operation, pipeline, runs: [] };
+    known.runs.push(run);
+    this.#runs.set(cell, known);
+    return costOf(run);
+  }
+
+  rows(): Row[] {
+    return [...this.#runs.values()].map(({ operation, pipeline, runs }) => {
+      const cell = { subject: 'redis', protocol: 'redis', operation, pipeline } as const;
+      return rowOf({ ...cell, valueBytes: this.valueBytes }, runs, 1);
+    });
+  }
 }
 
 async function preload(server: BenchServer, protocol: ProtocolName, valueBytes: number): Promise<void> {
@@ -84,44 +125,44 @@ async function measureServer(
   subject: string,
   server: BenchServer,
   protocol: ProtocolName,
-  valueBytes: number,
-  duration: BenchDuration,
+  reference: Reference,
   report: (line: string) => void,
 ): Promise<readonly Row[]> {
+  const { valueBytes, duration } = reference;
   const base = { protocol, port: portOf(server, protocol), valueBytes, keys, connections, ...duration };
   const rows: Row[] = [];
   for (const operation of ['get', 'put'] as const) {
     for (const pipeline of pipelines) {
       const runs: Weighed[] = [];
+      const ratios: number[] = [];
       for (let repetition = 0; repetition < duration.repetitions; repetition += 1) {
-        runs.push(await weighLoad({ ...base, operation, pipeline, order: 'uniform' }, server.pids));
+        const redisCost = await reference.measure(operation, pipeline);
+        const run = await weighLoad({ ...base, operation, pipeline, order: 'uniform' }, server.pids);
+        runs.push(run);
+        ratios.push(costOf(run) / redisCost);
       }
-      const row = rowOf(subject, protocol, operation, valueBytes, pipeline, runs);
+      const row = rowOf({ subject, protocol, operation, valueBytes, pipeline }, runs, median(ratios));
       rows.push(row);
-      const cost = row.cpuPerOperation.toFixed(2);
+      const cost = `${row.cpuPerOperation.toFixed(2)} µs, ${row.timesRedis.toFixed(1)} × redis`;
       report(
-        `${subject} ${protocol} ${operation} ${valueBytes} B ×${pipeline}: ${cost} µs, ${row.perSecond.toFixed(0)}/s`,
+        `${subject} ${protocol} ${operation} ${valueBytes} B ×${pipeline}: ${cost}, ${row.perSecond.toFixed(0)}/s`,
       );
     }
   }
   return rows;
 }
 
-function rowOf(
-  subject: string,
-  protocol: ProtocolName,
-  operation: Operation,
-  valueBytes: number,
-  pipeline: number,
-  runs: readonly Weighed[],
-): Row {
-  const costs = runs.map((run) => run.serverCpuMicros / run.operations);
+function costOf(run: Weighed): number {
+  return run.serverCpuMicros / run.operations;
+}
+
+type Cell = Pick<Row, 'subject' | 'protocol' | 'operation' | 'valueBytes' | 'pipeline'>;
+
+function rowOf(cell: Cell, runs: readonly Weighed[], timesRedis: number): Row {
+  const costs = runs.map(costOf);
   return {
-    subject,
-    protocol,
-    operation,
-    valueBytes,
-    pipeline,
+    ...cell,
+    timesRedis,
     cpuPerOperation: median(costs),
     perSecond: median(runs.map((run) => run.operations / run.seconds)),
     p50: median(runs.map((run) => run.p50Micros)),
@@ -136,17 +177,13 @@ function median(values: readonly number[]): number {
   return sorted[Math.floor(sorted.length / 2)];
 }
 
-/** A Markdown table with the ratio to redis at the same size, operation and pipeline. */
+/** A Markdown table. */
 export function pointOperationsTable(rows: readonly Row[]): string {
-  const redisCost = new Map<string, number>();
-  const cell = (row: Row) => `${row.operation} ${row.valueBytes} ${row.pipeline}`;
-  for (const row of rows) if (row.subject === 'redis') redisCost.set(cell(row), row.cpuPerOperation);
   const lines = [
     '| server | protocol | operation | value | in flight | CPU µs/op | × redis | op/s | p50 µs | p99 µs | p99.9 µs | spread |',
     '|---|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|',
   ];
   for (const row of rows) {
-    const ratio = row.cpuPerOperation / (redisCost.get(cell(row)) ?? Number.NaN);
     const cells = [
       row.subject,
       row.protocol,
@@ -154,7 +191,7 @@ export function pointOperationsTable(rows: readonly Row[]): string {
       row.valueBytes,
       row.pipeline,
       row.cpuPerOperation.toFixed(2),
-      ratio.toFixed(2),
+      row.timesRedis.toFixed(1),
       row.perSecond.toFixed(0),
       row.p50.toFixed(0),
       row.p99.toFixed(0),

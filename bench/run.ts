@@ -25,7 +25,7 @@ const { values, positionals } = parseArgs({
   },
 });
 
-const full: BenchDuration = { warmupMs: 500, measuredMs: 2000, repetitions: 3 };
+const full: BenchDuration = { warmupMs: 300, measuredMs: 1500, repetitions: 3 };
 const quick: BenchDuration = { warmupMs: 300, measuredMs: 1000, repetitions: 1 };
 
 /** One question each. */
