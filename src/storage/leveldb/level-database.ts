@@ -61,6 +61,14 @@ export interface LevelTuning {
   readonly fileBytes: number;
 }
 
+/**
+ * Measured with random overwrites of 60,000 to 100,000 keys, three copies each, in synced batches of 32
+ * puts, values of 100 B and 1 KiB of which half compresses. Memory tables of 16 to 64 MiB, files of 4 to
+ * 32 MiB and blocks of 4 to 16 KiB cost the same CPU, within the noise of a shared machine: what a
+ * bigger memory table saves in compaction, its skip list costs in cache misses. It lengthens recovery after
+ * `kill -9`: 0.2 s at 16 MiB, up to 0.7 s at 64. Without compression a put of 1 KiB costs a quarter less
+ * and the disk holds 1.6 times as much; disk and page cache were judged dearer.
+ */
 export const LEVEL_TUNING: LevelTuning = {
   cacheBytes: 64 * 1024 * 1024,
   writeBufferBytes: 16 * 1024 * 1024,
