@@ -28,7 +28,7 @@ export interface PersistedState {
 export type SendEffect = { readonly kind: 'send'; readonly to: PeerId; readonly message: Message };
 
 /**
- * What the owner has to do, in this order. `persist`, `write-snapshot` and `install-snapshot` go to disk
+ * What the owner has to do, in this order, and before it steps again. `persist`, `write-snapshot` and `install-snapshot` go to disk
  * in the order given, may be grouped into one sync, and after a crash a prefix of them is there, each
  * whole. Later effects need not wait for them; what must wait is in `onceDurable`.
  */

@@ -29,6 +29,20 @@ export interface NetworkConditions {
 
 export const calm: NetworkConditions = { loss: 0, duplication: 0, delayMs: [1, 1], writeMs: [1, 1] };
 export const rough: NetworkConditions = { loss: 0.05, duplication: 0.05, delayMs: [0, 60], writeMs: [0, 30] };
+/** Messages overtake disks by far, so that a crash shows what was said too early. */
+export const slowDisks: NetworkConditions = {
+  loss: 0.02,
+  duplication: 0.05,
+  delayMs: [0, 20],
+  writeMs: [0, 300],
+};
+/** Old messages come late, into other terms. */
+export const lateMessages: NetworkConditions = {
+  loss: 0,
+  duplication: 0.2,
+  delayMs: [0, 1500],
+  writeMs: [0, 5],
+};
 
 export interface GroupOptions {
   readonly seed: number;

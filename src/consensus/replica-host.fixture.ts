@@ -52,6 +52,8 @@ export class ReplicaHost {
   #appliedIndex: LogIndex = 0;
   #incoming = Buffer.alloc(0);
   #lastWakeAt: Instant | undefined;
+  #events: ReplicaEvent[] = [];
+  #isStepping = false;
   reads: { readonly token: number; readonly index: LogIndex }[] = [];
   outcomes: Effect[] = [];
 
@@ -98,11 +100,18 @@ export class ReplicaHost {
     this.#disk.snapshot = { mark: persisted.snapshot, commands: [] };
   }
 
+  /** What an effect brings about waits until the effects before it are carried out. */
   step(event: ReplicaEvent): void {
     if (this.#replica === undefined) return;
-    const effects = this.#replica.step(event, this.#world.now());
-    this.#world.saw(this.id, effects);
-    for (const effect of effects) this.#carryOut(effect);
+    this.#events.push(event);
+    if (this.#isStepping) return;
+    this.#isStepping = true;
+    for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
+      const effects = this.#replica.step(next, this.#world.now());
+      this.#world.saw(this.id, effects);
+      for (const effect of effects) this.#carryOut(effect);
+    }
+    this.#isStepping = false;
   }
 
   wakeIfDue(): void {

@@ -410,3 +410,30 @@ test('a snapshot piece is put aside before the next is asked for, and the last i
   assert.equal(sent(last, 'append-accepted')[0]?.match, 9);
   assert.equal(replica.status.applied, 9);
 });
+
+test('a pull that arrives late does not undo what was acknowledged meanwhile', () => {
+  const persisted = persistedWith([2, 2]);
+  const replica = new LoneReplica(persisted);
+  replica.timeOut();
+  const last = { index: 4, term: 3 };
+  replica.receive('b', { kind: 'pre-vote-reply', term: 2, asked: 3, isGranted: false, last });
+  // A leader that speaks ends the pull, and what it brings is acknowledged.
+  const entries = [command(2, 5), command(3, 5)];
+  const previous = { index: 1, term: 1 };
+  replica.receive('c', { kind: 'append', term: 5, previous, entries, commit: 0 });
+  const late = [command(1, 1), command(2, 2), command(3, 3), command(4, 3)];
+  const pulled = { kind: 'pull-reply', previous: nothing, entries: late, commit: 0, last } as const;
+  replica.receive('b', pulled);
+  assert.equal(replica.status.lastIndex, 3);
+  // The same if the leader falls silent and another pull from the same peer is under way.
+  replica.timeOut();
+  replica.receive('b', {
+    kind: 'pre-vote-reply',
+    term: 5,
+    asked: 6,
+    isGranted: false,
+    last: { index: 9, term: 6 },
+  });
+  replica.receive('b', pulled);
+  assert.equal(replica.status.lastIndex, 3, 'its end is behind this log');
+});

@@ -13,7 +13,7 @@ import type { World } from '../world.ts';
 
 const clients = 4;
 const keys = ['x', 'y', 'z'];
-const stormMs = 20_000;
+const stormMs = 8000;
 const serveAgainMsMax = 60_000;
 /** Elections take about one to two timeouts; streams that were cut are found out later. */
 const cutMs = 15_000;
@@ -182,8 +182,8 @@ class RegisterGroup {
 }
 
 async function runStorm(world: World, options: Partial<ReplicaOptions>, readsLocally = false): Promise<void> {
-  world.work.atLeast('faults', 10);
-  world.work.atLeast('done', 100);
+  world.work.atLeast('faults', 5);
+  world.work.atLeast('done', 30);
   const group = new RegisterGroup(world, 3 + 2 * world.random.below(2), options, readsLocally);
   await group.serve('before');
   const plan = (kinds: Parameters<typeof randomFaultPlan>[1]['kinds'], gapMsMean: number, purpose: string) =>
@@ -194,13 +194,13 @@ async function runStorm(world: World, options: Partial<ReplicaOptions>, readsLoc
         kinds,
         untilMs: stormMs,
         gapMsMean,
-        durationMsMean: 1500,
+        durationMsMean: 800,
       }),
     );
   const drifts = options.leaseDriftMax === undefined ? [] : (['clock-drift'] as const);
   await Promise.all([
-    plan([...networkFaults, ...drifts], 1500, 'network'),
-    plan([...processFaults, 'pause'], 2500, 'processes'),
+    plan([...networkFaults, ...drifts], 700, 'network'),
+    plan([...processFaults, 'pause'], 1200, 'processes'),
     ...Array.from({ length: clients }, (_, i) => runClient(world, group, `client${i}`)),
   ]);
   await group.finish();
