@@ -7,8 +7,9 @@ import {
   timeoutMsDefault,
 } from './client/index.ts';
 import { type Configuration, configurationWith } from './config/index.ts';
+import { databaseCrash } from './database-crash.ts';
 import type { Log } from './environment/index.ts';
-import { crash, openServers } from './open-remote.ts';
+import { openServers } from './open-remote.ts';
 import {
   DataDirectoryLockedError,
   lockDataDirectory,
@@ -99,9 +100,10 @@ async function openNode(
   { timeoutMs = timeoutMsDefault }: EmbeddedOptions,
 ): Promise<Database> {
   const dataDirectory = lock?.directory;
+  const crash = databaseCrash();
   const environment = nodeEnvironment({
     log,
-    crash,
+    crash: crash.handler,
     ...(dataDirectory === undefined ? {} : { dataDirectory }),
   });
   try {
@@ -113,19 +115,27 @@ async function openNode(
         ? {}
         : { http: new NodeHttpServer(log, httpServerLimits(configuration)) }),
     });
-    const close = async (): Promise<void> => {
+    const closeAfter = async (stopped: Promise<void>): Promise<void> => {
       try {
-        await node.stop();
+        await stopped;
         await environment.close();
       } finally {
         lock?.release();
       }
     };
-    return databaseOver(
-      new EmbeddedTransport({ store: node.store, environment, timeoutMs, close }),
+    const transport = new EmbeddedTransport({
+      store: node.store,
       environment,
       timeoutMs,
-    );
+      close: () => closeAfter(node.stop()),
+      // The crash is what is to be told; that its end was not clean is for the log.
+      halt: () =>
+        closeAfter(node.halt()).catch((error: unknown) =>
+          log.error('the node was not stopped in order', { error: String(error) }),
+        ),
+      crashed: crash.signal,
+    });
+    return databaseOver(transport, environment, timeoutMs);
   } catch (cause) {
     await environment.close();
     if (!(cause instanceof StartError)) throw cause;

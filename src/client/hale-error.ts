@@ -22,7 +22,7 @@
  * - `rejected`: a pre-commit hook refused the write.
  * - `storage`: the node's disk is full, failing or corrupt.
  * - `protocol`: the peer does not speak this protocol, or broke it.
- * - `closed`: the database was closed.
+ * - `closed`: the database was closed, or failed (`cause` says how). See `unknownOutcome`.
  * - `server`: any other failure reported by the node.
  */
 export type HaleErrorCode =
@@ -93,6 +93,13 @@ export class HaleError extends Error {
   get retryable(): boolean {
     return passing.has(this.code) && !this.unknownOutcome;
   }
+}
+
+/** `crash` is what ended the database, if that was not `close`. */
+export function closedError(crash?: unknown): HaleError {
+  return crash === undefined
+    ? new HaleError('closed', 'the database was closed')
+    : new HaleError('closed', 'the database was closed by a failure of its own', { cause: crash });
 }
 
 /** Whether `error` is a `HaleError`, with the given code if one is given. */

@@ -21,6 +21,7 @@ export type {
   SiblingEntry,
 } from './entry.ts';
 export {
+  closedError,
   HaleError,
   type HaleErrorCode,
   type HaleErrorOptions,

@@ -1,4 +1,4 @@
-export type { CrashHandler } from './crash.ts';
+export { type CrashHandler, throwUncaught } from './crash.ts';
 export {
   type DataDirectoryLock,
   DataDirectoryLockedError,

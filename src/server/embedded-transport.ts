@@ -6,6 +6,7 @@ import {
   type BucketPropertyChanges,
   type CallOptions,
   type ClientEnvironment,
+  closedError,
   Deadline,
   HaleError,
   type NameCursor,
@@ -41,8 +42,12 @@ export interface EmbeddedNode {
   readonly environment: ClientEnvironment;
   /** Of a call that is given none. */
   readonly timeoutMs: number;
-  /** Stops the node, too. Called once. */
+  /** Stops the node, too. Called at most once. */
   readonly close: () => Promise<void>;
+  /** Stops the node without draining it, and never rejects. Called at most once, instead of `close`. */
+  readonly halt: () => Promise<void>;
+  /** Aborts when the environment met a bug: the node is halted, and calls fail with the reason as cause. */
+  readonly crashed: AbortSignal;
 }
 
 export class EmbeddedTransport implements Transport {
@@ -52,6 +57,8 @@ export class EmbeddedTransport implements Transport {
 
   constructor(node: EmbeddedNode) {
     this.#node = node;
+    if (node.crashed.aborted) this.#crash();
+    else node.crashed.addEventListener('abort', () => this.#crash(), { once: true });
   }
 
   async get(name: ObjectName, options: ReadOptions): Promise<StoredObject | undefined> {
@@ -156,14 +163,23 @@ export class EmbeddedTransport implements Transport {
   }
 
   async ping(options: CallOptions): Promise<void> {
-    if (this.#closing !== undefined) throw closedError();
+    if (this.#closing !== undefined) throw this.#closedError();
     this.#deadline(options).check();
   }
 
   close(): Promise<void> {
     this.#closing ??= this.#node.close();
-    for (const fail of [...this.#calls]) fail(closedError());
+    for (const fail of [...this.#calls]) fail(this.#closedError());
     return this.#closing;
+  }
+
+  #crash(): void {
+    this.#closing ??= this.#node.halt();
+    for (const fail of [...this.#calls]) fail(this.#closedError());
+  }
+
+  #closedError(): HaleError {
+    return closedError(this.#node.crashed.reason);
   }
 
   #deadline(options: CallOptions): Deadline {
@@ -176,7 +192,7 @@ export class EmbeddedTransport implements Transport {
     options: CallOptions,
     start: (timeoutMs: number, resolve: (value: T) => void, reject: (error: unknown) => void) => void,
   ): Promise<T> {
-    if (this.#closing !== undefined) return Promise.reject(closedError());
+    if (this.#closing !== undefined) return Promise.reject(this.#closedError());
     const deadline = this.#deadline(options);
     deadline.check();
     return new Promise((resolve, reject) => {
@@ -224,10 +240,6 @@ export class EmbeddedTransport implements Transport {
       },
     };
   }
-}
-
-function closedError(): HaleError {
-  return new HaleError('closed', 'the database was closed');
 }
 
 function writeQuorums(options: TransportDeleteOptions) {

@@ -73,6 +73,11 @@ export interface HaleNode extends AsyncDisposable {
    * closes the engine. Every call returns the same promise.
    */
   stop(): Promise<void>;
+  /**
+   * Ends the node as it is, as the end of its process would: for one that met a bug, whose requests and
+   * writes may never end. Instead of `stop`, or while that goes on.
+   */
+  halt(): Promise<void>;
   /** Resolves when the node has stopped, whoever asked for it. */
   readonly stopped: Promise<void>;
 }
@@ -253,8 +258,33 @@ class RunningNode implements HaleNode {
     return this.#stopping;
   }
 
+  halt(): Promise<void> {
+    const halting = this.#halt();
+    this.#stopping ??= halting;
+    return halting;
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
+  }
+
+  /** The engine first: whatever the bug has left behind must not be stored. */
+  async #halt(): Promise<void> {
+    const closings = [this.#engine?.close()];
+    this.#metrics.stop();
+    for (const listener of this.#listeners()) {
+      closings.push(listener.close());
+      listener.destroy();
+    }
+    try {
+      await Promise.all(closings);
+    } finally {
+      this.#resolveStopped();
+    }
+  }
+
+  #listeners(): readonly ApiListener[] {
+    return [this.#http, this.#protobuf].filter((listener) => listener !== undefined);
   }
 
   async #stop(): Promise<void> {
@@ -268,7 +298,7 @@ class RunningNode implements HaleNode {
   }
 
   async #drainOrCutOff(): Promise<void> {
-    const listeners: readonly ApiListener[] = [this.#http, this.#protobuf].filter((l) => l !== undefined);
+    const listeners = this.#listeners();
     const draining = this.#drain(listeners);
     if (await this.#endsWithin(draining, this.#configuration.drain_timeout)) return;
     this.#parts.environment.log.warn('requests in progress were cut off');

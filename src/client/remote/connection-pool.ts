@@ -8,7 +8,7 @@
  */
 import type { Address, Environment, Instant, Timer } from '../../environment/index.ts';
 import type { Deadline } from '../deadline.ts';
-import { HaleError } from '../hale-error.ts';
+import { closedError, HaleError } from '../hale-error.ts';
 import { retryDelayMs } from '../retry-delay.ts';
 import { PbConnection } from './pb-connection.ts';
 
@@ -55,7 +55,8 @@ export class ConnectionPool {
   #turn = 0;
   #wake: Timer | undefined;
   #lastFailure: unknown;
-  #isClosed = false;
+  /** Why calls are refused, once it is closed. */
+  #closedBy: HaleError | undefined;
 
   constructor(addresses: readonly Address[], environment: PoolEnvironment, limits: PoolLimits) {
     this.#environment = environment;
@@ -72,7 +73,7 @@ export class ConnectionPool {
 
   /** Rejects with `unavailable`, `overload`, `timeout`, `aborted` or `closed`. */
   acquire(deadline: Deadline, avoid: ReadonlySet<Host>): Promise<Lease> {
-    if (this.#isClosed) return Promise.reject(closedError());
+    if (this.#closedBy !== undefined) return Promise.reject(this.#closedBy);
     if (this.#waiting.size >= this.#limits.waitingMax) {
       return Promise.reject(new HaleError('overload', `${this.#waiting.size} calls wait for a connection`));
     }
@@ -99,8 +100,8 @@ export class ConnectionPool {
 
   /** Gives a lent connection back; one that is closed or busy is not lent again. */
   release({ host, connection }: Lease): void {
-    if (connection.isOpen && connection.isIdle && !this.#isClosed) host.idle.push(connection);
-    else connection.destroy(closedError());
+    if (connection.isOpen && connection.isIdle && this.#closedBy === undefined) host.idle.push(connection);
+    else connection.destroy(this.#closedBy ?? closedError());
     this.#serve();
   }
 
@@ -116,13 +117,14 @@ export class ConnectionPool {
     this.#lastFailure = cause;
   }
 
-  /** Callers that wait and requests in progress end with `closed`. */
-  close(): void {
-    this.#isClosed = true;
+  /** Callers that wait and requests in progress end with `reason`, as later ones do. */
+  close(reason: HaleError): void {
+    if (this.#closedBy !== undefined) return;
+    this.#closedBy = reason;
     this.#wake?.cancel();
-    for (const waiter of this.#waiting) waiter.fail(closedError());
+    for (const waiter of this.#waiting) waiter.fail(reason);
     this.#waiting.clear();
-    for (const connection of [...this.#open]) connection.destroy(closedError());
+    for (const connection of [...this.#open]) connection.destroy(reason);
   }
 
   #serve(): void {
@@ -208,7 +210,7 @@ export class ConnectionPool {
   #armWake(): void {
     this.#wake?.cancel();
     this.#wake = undefined;
-    if (this.#waiting.size === 0 || this.#isClosed) return;
+    if (this.#waiting.size === 0 || this.#closedBy !== undefined) return;
     const now = this.#environment.clock.now();
     const delays = this.hosts.map((host) => host.restsUntil - now).filter((delay) => delay > 0);
     if (delays.length === 0) return;
@@ -224,8 +226,4 @@ export class ConnectionPool {
 
 function rank(host: Host, avoid: ReadonlySet<Host>): number {
   return (avoid.has(host) ? 1e9 : 0) + host.connections - host.idle.length;
-}
-
-function closedError(): HaleError {
-  return new HaleError('closed', 'the database was closed');
 }

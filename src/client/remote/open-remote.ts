@@ -1,7 +1,7 @@
 import type { Database } from '../database.ts';
 import { databaseOver, timeoutMsDefault } from '../transport-database.ts';
 import type { PoolEnvironment } from './connection-pool.ts';
-import { RemoteTransport } from './remote-transport.ts';
+import { type RemoteOwner, RemoteTransport } from './remote-transport.ts';
 import { parseServerAddresses } from './server-address.ts';
 
 export interface RemoteDatabaseOptions {
@@ -21,6 +21,7 @@ export async function openRemote(
   address: string,
   environment: PoolEnvironment,
   options: RemoteDatabaseOptions = {},
+  owner: RemoteOwner = {},
 ): Promise<Database> {
   const { timeoutMs = timeoutMsDefault, connectTimeoutMs = 5000, signal } = options;
   const transport = new RemoteTransport(parseServerAddresses(address), environment, {
@@ -28,6 +29,7 @@ export async function openRemote(
     connectTimeoutMs,
     connectionsPerHostMax: options.connectionsPerHostMax ?? 16,
     waitingMax: options.waitingMax ?? 10_000,
+    ...owner,
   });
   try {
     await transport.ping({ signal, timeoutMs: connectTimeoutMs });

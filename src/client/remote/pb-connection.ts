@@ -58,13 +58,14 @@ export class PbConnection implements ConnectionHandler {
     this.#connection.resume();
   }
 
-  /** Ends the request in progress, if any, with `reason`. */
-  destroy(reason: HaleError): void {
+  /** Ends the request in progress, if any, with `reason`; if that is a write, nobody knows its outcome. */
+  destroy({ code, message, cause }: HaleError): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
     this.#connection.destroy();
     this.#onClosed(this);
-    this.#end(reason);
+    const unknownOutcome = this.#exchange?.kind === 'write';
+    this.#end(new HaleError(code, message, { cause, unknownOutcome }));
   }
 
   data(chunk: Buffer): void {
@@ -72,8 +73,7 @@ export class PbConnection implements ConnectionHandler {
       this.#frames.feed(chunk);
       while (this.#isOpen && this.#frames.next()) this.#frame();
     } catch (cause) {
-      const unknownOutcome = this.#exchange?.kind === 'write';
-      this.destroy(new HaleError('protocol', 'the node sent what is no reply', { cause, unknownOutcome }));
+      this.destroy(new HaleError('protocol', 'the node sent what is no reply', { cause }));
     }
   }
 

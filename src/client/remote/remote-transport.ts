@@ -34,7 +34,7 @@ import {
 import type { BucketProperties, BucketPropertyChanges } from '../bucket-properties.ts';
 import type { CallOptions, ReadOptions } from '../call-options.ts';
 import { Deadline } from '../deadline.ts';
-import { HaleError } from '../hale-error.ts';
+import { closedError, HaleError } from '../hale-error.ts';
 import type {
   BucketName,
   DeleteOptions,
@@ -59,7 +59,15 @@ import { RemoteCursor } from './remote-cursor.ts';
 /** A call gives up after so many nodes. */
 const attemptsMax = 4;
 
-export interface RemoteOptions extends PoolLimits {
+/** What whoever made the environment tells, and wants to be told. */
+export interface RemoteOwner {
+  /** Aborts when the environment met a bug: the transport closes, and calls fail with the reason as cause. */
+  readonly crashed?: AbortSignal;
+  /** Called once, when the transport was closed. */
+  readonly closed?: () => Promise<void>;
+}
+
+export interface RemoteOptions extends PoolLimits, RemoteOwner {
   /** Of a call that is given none. */
   readonly timeoutMs: number;
 }
@@ -76,11 +84,17 @@ export class RemoteTransport implements Transport {
   readonly #pool: ConnectionPool;
   readonly #environment: PoolEnvironment;
   readonly #timeoutMs: number;
+  readonly #closed: () => Promise<void>;
+  readonly #attempts = new Set<(reason: HaleError) => void>();
+  #closing: Promise<void> | undefined;
 
   constructor(addresses: readonly Address[], environment: PoolEnvironment, options: RemoteOptions) {
     this.#pool = new ConnectionPool(addresses, environment, options);
     this.#environment = environment;
     this.#timeoutMs = options.timeoutMs;
+    this.#closed = options.closed ?? (() => Promise.resolve());
+    const { crashed } = options;
+    crashed?.addEventListener('abort', () => this.#crash(closedError(crashed.reason)), { once: true });
   }
 
   async get(name: ObjectName, options: ReadOptions): Promise<StoredObject | undefined> {
@@ -197,8 +211,16 @@ export class RemoteTransport implements Transport {
     await this.#call({ kind: 'read', options, reply: rpbPingResp, request });
   }
 
-  async close(): Promise<void> {
-    this.#pool.close();
+  close(): Promise<void> {
+    this.#pool.close(closedError());
+    this.#closing ??= this.#closed();
+    return this.#closing;
+  }
+
+  #crash(reason: HaleError): void {
+    this.#pool.close(reason);
+    // The one whose end met the bug is known to no connection any more.
+    for (const fail of this.#attempts) fail(reason);
   }
 
   #deadline(options: CallOptions): Deadline {
@@ -234,11 +256,14 @@ export class RemoteTransport implements Transport {
     const waitMs = call.kind === 'read' && hasOthers ? remainingMs / 2 : remainingMs;
     const request = call.request(Math.max(1, Math.ceil(waitMs)));
     return new Promise((resolve, reject) => {
-      const stop = deadline.watch((reason) => {
-        const unknownOutcome = call.kind === 'write';
-        const { cause } = reason;
-        lease.connection.destroy(new HaleError(reason.code, reason.message, { cause, unknownOutcome }));
-      }, waitMs);
+      const unwatch = deadline.watch((reason) => lease.connection.destroy(reason), waitMs);
+      const fail = ({ code, message, cause }: HaleError): void =>
+        reject(new HaleError(code, message, { cause, unknownOutcome: call.kind === 'write' }));
+      this.#attempts.add(fail);
+      const stop = (): void => {
+        unwatch();
+        this.#attempts.delete(fail);
+      };
       lease.connection.send(request, {
         kind: call.kind,
         reply: (code, body) => {
