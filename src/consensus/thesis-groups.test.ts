@@ -303,6 +303,8 @@ test('R85: a leader that was paused beyond its time answers no read', () => {
   leader.accept('b', 2);
   leader.receive('b', { kind: 'heartbeat-reply', term: 2, round: 1 });
   leader.now += 5000;
+  // It knows before it does anything else, whatever comes first.
+  assert.equal(ofKind(leader.propose('x'), 'accepted').length, 0);
   const effects = leader.step({ kind: 'read', tokens: [1] });
   assert.deepEqual(
     ofKind(effects, 'refused').map(({ reason }) => reason),

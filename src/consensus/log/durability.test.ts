@@ -4,7 +4,7 @@ import { Durability } from './durability.ts';
 
 test('what is confirmed is stable, in order', () => {
   const durability = new Durability(3);
-  const first = durability.issue(5, true);
+  durability.issue(5, true);
   const second = durability.issue(7, false);
   assert.deepEqual([durability.stableIndex, durability.isHardStateSettled], [3, false]);
   assert.throws(() => durability.confirm(second), /in the order/);
