@@ -5,7 +5,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Group } from './group.fixture.ts';
-import { peerIdOf } from './index.ts';
+import { joiningState, peerIdOf } from './index.ts';
+import { peersOf } from './lone-replica.fixture.ts';
 import { lineOf } from './trace.fixture.ts';
 
 class Trace {
@@ -137,14 +138,10 @@ test('golden: a voter is replaced', () => {
   const change = (voters: string, learners: string) => ({
     kind: 'change-membership' as const,
     token: 1,
-    voters: [...voters].map(peerIdOf),
-    learners: [...learners].map(peerIdOf),
+    voters: peersOf(voters),
+    learners: peersOf(learners),
   });
-  group.add(peerIdOf('d'), {
-    hardState: { term: 0, vote: undefined, isJoining: true },
-    snapshot: { index: 0, term: 0, membership: { voters: [], outgoing: [], learners: [] } },
-    entries: [],
-  });
+  group.add(peerIdOf('d'), joiningState());
   trace.take();
   group.leader!.step(change('abc', 'd'));
   group.run(300);

@@ -125,5 +125,5 @@ export function textOf(entry: Entry): string {
   if (entry.kind === 'command') return `${entry.term} ${Buffer.from(entry.bytes).toString()}`;
   if (entry.kind === 'blank') return `${entry.term} blank`;
   const { voters, outgoing, learners } = entry.membership;
-  return `${entry.term} {${voters}|${outgoing}|${learners}}`;
+  return `${entry.term} {${voters.join()}|${outgoing.join()}|${learners.join()}}`;
 }

@@ -18,6 +18,7 @@ import {
   type ReplicaOptions,
   type SendEffect,
 } from './index.ts';
+import { peersOf } from './lone-replica.fixture.ts';
 import { type HostWorld, ReplicaHost } from './replica-host.fixture.ts';
 
 export interface NetworkConditions {
@@ -79,7 +80,7 @@ export class Group {
     this.#options = { ...defaultOptions, ...given.options };
     this.conditions = given.conditions ?? calm;
     this.#random = new Prng(given.seed, 'group');
-    const founders = [...names].map(peerIdOf);
+    const founders = peersOf(names);
     for (const id of founders) this.add(id, foundingState(founders));
   }
 

@@ -11,6 +11,7 @@ import {
   type Message,
   type MessageKind,
   type MessageOf,
+  type PeerId,
   type PersistedState,
   peerIdOf,
   Replica,
@@ -22,6 +23,11 @@ import {
 export const a = peerIdOf('a');
 export const b = peerIdOf('b');
 export const c = peerIdOf('c');
+
+/** One peer a character. */
+export function peersOf(names: string): PeerId[] {
+  return Array.from(names, (name) => peerIdOf(name));
+}
 
 export function command(index: number, term: number, text = `${index}@${term}`): Entry {
   return { kind: 'command', index, term, bytes: Buffer.from(text) };

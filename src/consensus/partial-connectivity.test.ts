@@ -83,7 +83,7 @@ test('a leader that hears nobody steps down, and the others elect another', () =
   group.commit('after', electionsMsMax);
 });
 
-test('a leader that nobody hears is replaced, and a leader', () => {
+test('a leader that nobody hears is replaced', () => {
   const group = groupOf('abc');
   group.lead('a');
   group.cut('a', 'b');

@@ -8,7 +8,7 @@ import { membershipOf, membersOf } from './membership.ts';
 import { decideChange } from './membership-change.ts';
 import { hasQuorum, quorumValue } from './quorum.ts';
 
-const peers = (names: string): PeerId[] => [...names].map(peerIdOf);
+const peers = (names: string): PeerId[] => Array.from(names, (name) => peerIdOf(name));
 const some = fc.subarray(peers('abcdefgh'), { minLength: 1 });
 const membership = fc
   .tuple(some, fc.subarray(peers('abcdefgh')))
