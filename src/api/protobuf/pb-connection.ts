@@ -50,6 +50,7 @@ import {
   unknownCode,
 } from './error-reply.ts';
 import { listBuckets, listKeys } from './list-requests.ts';
+import { longReplyBytesMin } from './long-replies.ts';
 import type { PbService } from './pb-service.ts';
 import { deleteRequestOf, emptyNameError, getRequestOf, isPlainPut, putRequestOf } from './point-requests.ts';
 import { type PutInFlight, type PutOutcome, PutsInFlight } from './puts-in-flight.ts';
@@ -96,6 +97,7 @@ export class PbConnection implements ConnectionHandler, Exchange {
   #code = 0;
   #wantsHead = false;
   #wantsTombstone = false;
+  #lastReplyWasLong = false;
   #cancelStream: (() => void) | undefined;
   readonly #getDone = (result: GetResult): void => this.#answerGet(result);
 
@@ -171,11 +173,12 @@ export class PbConnection implements ConnectionHandler, Exchange {
   #run(): void {
     if (this.#isRunning) return;
     this.#isRunning = true;
+    if (this.#mustShare && this.#mayStart()) this.#yield();
     for (let handled = 0; this.#mayStart() && this.#findFrame(); handled += 1) {
       if (this.#frames.code === rpbPutReq.code) this.#put();
       else if (this.#puts.isEmpty) this.#begin(this.#frames.code);
       else this.#awaitPuts();
-      if (handled === requestsPerTurnMax && this.#mayStart()) this.#yield();
+      if ((handled === requestsPerTurnMax || this.#mustShare) && this.#mayStart()) this.#yield();
     }
     this.#isRunning = false;
     if (this.#isDraining && this.#isIdle) this.#end();
@@ -188,6 +191,11 @@ export class PbConnection implements ConnectionHandler, Exchange {
   #mayStart(): boolean {
     const mayOverlap = !this.#awaitsPuts && !this.#puts.isFull;
     return this.#phase === 'ready' && mayOverlap && !this.#isDraining && !this.#replies.isChoked;
+  }
+
+  /** What is long has been produced enough in this turn, and this connection was one to do it. */
+  get #mustShare(): boolean {
+    return this.#lastReplyWasLong && this.service.longReplies.isSpent;
   }
 
   #mayNotRead(): boolean {
@@ -354,7 +362,10 @@ export class PbConnection implements ConnectionHandler, Exchange {
 
   #replyObject(object: { replyBody(): Uint8Array; headReplyBody(): Uint8Array }): void {
     if (this.#phase === 'closed') return;
-    this.#replies.body(rpbGetResp.code, this.#wantsHead ? object.headReplyBody() : object.replyBody());
+    const body = this.#wantsHead ? object.headReplyBody() : object.replyBody();
+    this.#lastReplyWasLong = body.length >= longReplyBytesMin;
+    if (this.#lastReplyWasLong) this.service.longReplies.produced(body.length);
+    this.#replies.body(rpbGetResp.code, body);
     this.#finish(false);
   }
 
@@ -394,11 +405,14 @@ export class PbConnection implements ConnectionHandler, Exchange {
 
   #yield(): void {
     this.#phase = 'yielding';
-    this.service.tasks.endOfTurn(() => {
+    const { longReplies, tasks } = this.service;
+    const resume = (): void => {
       if (this.#phase !== 'yielding') return;
       this.#phase = 'ready';
       this.#run();
-    });
+    };
+    if (this.#mustShare) longReplies.wait(resume);
+    else tasks.endOfTurn(resume);
   }
 
   /** Says why, sends what is queued, closes. */

@@ -3,6 +3,7 @@ import type { Connection, ConnectionHandler, Tasks } from '../../environment/ind
 import type { KeyValueStore } from '../../kv/index.ts';
 import { assert, type ByteString, bytesOfText } from '../../stdx/index.ts';
 import { GetRequestReader, PutRequestReader } from '../../wire/index.ts';
+import { LongReplies } from './long-replies.ts';
 import { PbConnection } from './pb-connection.ts';
 import { TurnFlusher } from './reply-queue.ts';
 
@@ -46,6 +47,7 @@ export class PbService {
   readonly node: ByteString;
   readonly version: ByteString;
   readonly flusher: TurnFlusher;
+  readonly longReplies: LongReplies;
   /** Scratch, used and done with inside one call. */
   readonly getRequest = new GetRequestReader();
   readonly putRequest = new PutRequestReader();
@@ -61,6 +63,7 @@ export class PbService {
     this.node = bytesOfText(serverInfo.node);
     this.version = bytesOfText(serverInfo.version);
     this.flusher = new TurnFlusher(tasks);
+    this.longReplies = new LongReplies(tasks);
   }
 
   /** Connections that are open. */
