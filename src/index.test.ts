@@ -6,6 +6,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { configurationWith } from './config/index.ts';
 import { type Database, HaleError, type HaleErrorCode, open, testCluster } from './index.ts';
@@ -220,6 +221,42 @@ test('reads and writes go on at another node when one stops', async (context) =>
   for (let i = 0; i < 20; i += 1) await bucket.get(`k${i}`);
   await bucket.put('after', 1);
   assert.equal(await bucket.get('after'), 1);
+});
+
+for (const [way, make] of [
+  ['embedded', embedded],
+  ['remote', remote],
+] as const) {
+  test(`${way}: the timeout of a listing is for all of it`, async (context) => {
+    const db = await make(context);
+    const bucket = db.bucket<number>('b');
+    await bucket.put('k', 1);
+    const slowly = async (names: AsyncIterable<string>): Promise<number> => {
+      let count = 0;
+      for await (const _name of names) {
+        count += 1;
+        await sleep(60);
+      }
+      return count;
+    };
+    await assert.rejects(slowly(bucket.keys({ timeoutMs: 50 })), fails('timeout'));
+    await assert.rejects(slowly(db.buckets({ timeoutMs: 50 })), fails('timeout'));
+    await assert.rejects(slowly(bucket.keys({ timeoutMs: -1 })), fails('invalid_argument'));
+    assert.equal(await slowly(bucket.keys({ timeoutMs: 5000 })), 1);
+    assert.equal(await slowly(bucket.keys()), 1);
+  });
+}
+
+test('embedded: a listing takes longer than list_timeout if it is given more', async (context) => {
+  const cluster = await testCluster({ configuration: { list_timeout: 50 } });
+  context.after(() => cluster.close());
+  const bucket = cluster.db.bucket<number>('b');
+  await bucket.put('k', 1);
+  const listed = async (options: { timeoutMs?: number }): Promise<void> => {
+    for await (const _name of bucket.keys(options)) await sleep(100);
+  };
+  await assert.rejects(listed({}), fails('timeout'));
+  await listed({ timeoutMs: 5000 });
 });
 
 test('a test cluster starts in under 200 ms', async () => {

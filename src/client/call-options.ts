@@ -5,8 +5,8 @@ export interface CallOptions {
   /** Ends the call with `aborted`. A write that was on its way has an unknown outcome. */
   readonly signal?: AbortSignal;
   /**
-   * Milliseconds for the whole call, retries included; for a listing, for each batch of names.
-   * Default: that of the database.
+   * Milliseconds for the whole call, retries included; for a listing, until its last name. Default: that
+   * of the database; for a listing, that for each batch of names, and the node's `list_timeout` for all.
    */
   readonly timeoutMs?: number;
 }

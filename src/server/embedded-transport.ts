@@ -118,11 +118,13 @@ export class EmbeddedTransport implements Transport {
   }
 
   listKeys(name: BucketName, options: CallOptions): NameCursor {
-    return this.#cursor(() => this.#node.store.listKeys(name, {}), options);
+    const { timeoutMs } = options;
+    return this.#cursor(() => this.#node.store.listKeys(name, { timeoutMs }), options);
   }
 
   listBuckets(bucketType: ByteString, options: CallOptions): NameCursor {
-    return this.#cursor(() => this.#node.store.listBuckets(bucketType, {}), options);
+    const { timeoutMs } = options;
+    return this.#cursor(() => this.#node.store.listBuckets(bucketType, { timeoutMs }), options);
   }
 
   async properties(name: BucketName, options: CallOptions): Promise<BucketProperties> {
@@ -229,12 +231,16 @@ export class EmbeddedTransport implements Transport {
 
   #cursor(open: () => NameStream, options: CallOptions): NameCursor {
     let stream: NameStream | undefined;
+    const whole = options.timeoutMs === undefined ? undefined : this.#deadline(options);
     return {
-      next: () =>
-        this.#settled('read', options, () => {
+      next: async () => {
+        whole?.check();
+        const timeoutMs = whole && Math.max(1, whole.remainingMs());
+        return this.#settled('read', { ...options, timeoutMs }, () => {
           stream ??= open();
           return stream.next();
-        }),
+        });
+      },
       close: async () => {
         await stream?.close();
       },

@@ -12,7 +12,7 @@ const batchesMax = 16;
 export interface ListingRequest {
   readonly request: Buffer;
   readonly decode: (code: number, body: Buffer) => { names: readonly ByteString[]; done: boolean };
-  /** For each wait. */
+  /** Of a wait: a new one for each, or the listing's. */
   readonly deadline: () => Deadline;
 }
 

@@ -167,24 +167,26 @@ export class RemoteTransport implements Transport {
   }
 
   listKeys(name: BucketName, options: CallOptions): NameCursor {
+    const { deadline, timeout } = this.#listing(options);
     return new RemoteCursor(this.#pool, {
-      request: encodeFrame(rpbListKeysReq, addressOf(name)),
+      request: encodeFrame(rpbListKeysReq, { ...addressOf(name), timeout }),
       decode: (code, body) => {
         const { keys, done } = decodeReply(rpbListKeysResp, code, body);
         return { names: keys, done: done === true };
       },
-      deadline: () => this.#deadline(options),
+      deadline,
     });
   }
 
   listBuckets(bucketType: ByteString, options: CallOptions): NameCursor {
+    const { deadline, timeout } = this.#listing(options);
     return new RemoteCursor(this.#pool, {
-      request: encodeFrame(rpbListBucketsReq, { stream: true, type: bucketType }),
+      request: encodeFrame(rpbListBucketsReq, { stream: true, type: bucketType, timeout }),
       decode: (code, body) => {
         const { buckets, done } = decodeReply(rpbListBucketsResp, code, body);
         return { names: buckets, done: done === true };
       },
-      deadline: () => this.#deadline(options),
+      deadline,
     });
   }
 
@@ -215,6 +217,17 @@ export class RemoteTransport implements Transport {
     this.#pool.close(closedError());
     this.#closing ??= this.#closed();
     return this.#closing;
+  }
+
+  /** A time that was given is for the whole listing, here and at the node. */
+  #listing(options: CallOptions): {
+    readonly deadline: () => Deadline;
+    readonly timeout: number | undefined;
+  } {
+    if (options.timeoutMs === undefined)
+      return { deadline: () => this.#deadline(options), timeout: undefined };
+    const whole = this.#deadline(options);
+    return { deadline: () => whole, timeout: Math.ceil(options.timeoutMs) };
   }
 
   #crash(reason: HaleError): void {
