@@ -14,7 +14,7 @@ export * from './messages/search.ts';
 export { writeBody, writeFrameHead, writeGetReply, writePutReply } from './point-reply.ts';
 export { GetRequestReader, PutRequestReader } from './point-request.ts';
 export { ProtoReader } from './proto-reader.ts';
-export { ProtoWriter, varintSize, writeVarint } from './proto-writer.ts';
+export { ProtoWriter } from './proto-writer.ts';
 export {
   type Content,
   decodeContent,

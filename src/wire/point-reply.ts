@@ -2,10 +2,10 @@
  * RpbGetResp and RpbPutResp of stored objects. The stored form of an object contains these messages' bodies
  * as they stand (D9), so a reply is a head and a copy.
  */
-import type { ByteString } from '../stdx/index.ts';
+import { type ByteString, varintSize } from '../stdx/index.ts';
 import { frameHeadBytes } from './frame-reader.ts';
 import { rpbGetResp, rpbPutResp } from './messages/objects.ts';
-import { type ProtoWriter, varintSize } from './proto-writer.ts';
+import type { ProtoWriter } from './proto-writer.ts';
 
 /** Appends the head of a frame whose body of `bodyBytes` bytes follows, here or as a write of its own. */
 export function writeFrameHead(writer: ProtoWriter, code: number, bodyBytes: number): void {

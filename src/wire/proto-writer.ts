@@ -4,36 +4,7 @@
  * The bytes handed out by `take` are never written again, so a connection may keep them queued.
  */
 import { Buffer } from 'node:buffer';
-import type { ByteString } from '../stdx/index.ts';
-
-/** Bytes of a varint that holds `value`, an integer from 0 to 2^53. */
-export function varintSize(value: number): number {
-  if (value < 0x80) return 1;
-  if (value < 0x4000) return 2;
-  if (value < 0x20_0000) return 3;
-  if (value < 0x1000_0000) return 4;
-  if (value < 0x8_0000_0000) return 5;
-  if (value < 0x400_0000_0000) return 6;
-  return value < 0x2_0000_0000_0000 ? 7 : 8;
-}
-
-/** Writes `value`, an integer from 0 to 2^53, and returns the offset after it. The room must be there. */
-export function writeVarint(bytes: Uint8Array, offset: number, value: number): number {
-  let at = offset;
-  let rest = value;
-  while (rest >= 0x1_0000_0000) {
-    bytes[at] = (rest % 0x80) | 0x80;
-    at += 1;
-    rest = Math.floor(rest / 0x80);
-  }
-  while (rest >= 0x80) {
-    bytes[at] = (rest & 0x7f) | 0x80;
-    at += 1;
-    rest >>>= 7;
-  }
-  bytes[at] = rest;
-  return at + 1;
-}
+import { type ByteString, varintSize, writeVarint } from '../stdx/index.ts';
 
 const capacityDefault = 256;
 

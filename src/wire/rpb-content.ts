@@ -7,7 +7,7 @@
  * Riak answers); value always, first; `deleted` only when true; no unknown fields; shortest varints.
  */
 import { Buffer } from 'node:buffer';
-import { assert, type ByteString, byteStringOf } from '../stdx/index.ts';
+import { assert, type ByteString, byteStringOf, varintSize, writeVarint } from '../stdx/index.ts';
 import {
   type ContentScan,
   type LinkSpans,
@@ -27,7 +27,6 @@ import {
   tagVtag,
 } from './content-scan.ts';
 import { ProtoReader } from './proto-reader.ts';
-import { varintSize, writeVarint } from './proto-writer.ts';
 
 export interface Pair {
   readonly key: ByteString;
