@@ -247,6 +247,34 @@ for (const [way, make] of [
   });
 }
 
+for (const [way, make] of [
+  ['embedded', embedded],
+  ['remote', remote],
+] as const) {
+  test(`${way}: the timeout of an update is for its reading, changing and writing together`, async (context) => {
+    const db = await make(context);
+    const bucket = db.bucket<number>('b');
+    const slowly = async (): Promise<number> => {
+      await sleep(80);
+      return 1;
+    };
+    await assert.rejects(bucket.update('k', slowly, { timeoutMs: 50 }), fails('timeout'));
+    assert.equal(await bucket.get('k'), undefined);
+    assert.equal(await bucket.update('k', slowly, { timeoutMs: 5000 }), 1);
+  });
+
+  test(`${way}: a closed database says so, whatever is asked`, async (context) => {
+    const db = await make(context);
+    const bucket = db.bucket<number>('b');
+    await db.close();
+    await assert.rejects(bucket.get('k'), fails('closed'));
+    await assert.rejects(bucket.put('k', 1), fails('closed'));
+    await assert.rejects(bucket.properties(), fails('closed'));
+    await assert.rejects(bucket.keys().next(), fails('closed'));
+    await assert.rejects(db.ping(), fails('closed'));
+  });
+}
+
 test('embedded: a listing takes longer than list_timeout if it is given more', async (context) => {
   const cluster = await testCluster({ configuration: { list_timeout: 50 } });
   context.after(() => cluster.close());

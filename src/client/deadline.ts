@@ -48,8 +48,10 @@ export class Deadline {
       end(reason);
     };
     const aborted = (): void => finish(abortedError(signal));
-    const timer = this.#time.timers.after(Math.min(withinMs, this.remainingMs()), () =>
-      finish(new HaleError('timeout', 'no answer in time')),
+    // A signal that fired already tells nobody; it may have done so since `check`.
+    const isLate = signal?.aborted === true;
+    const timer = this.#time.timers.after(isLate ? 0 : Math.min(withinMs, this.remainingMs()), () =>
+      finish(isLate ? abortedError(signal) : new HaleError('timeout', 'no answer in time')),
     );
     const stop = (): void => {
       timer.cancel();

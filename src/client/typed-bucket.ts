@@ -127,9 +127,8 @@ export class TypedBucket<In, Out> implements Bucket<In, Out> {
   ): Promise<Out | undefined> {
     const deadline = this.#parts.deadline(options);
     for (let attempt = 1; ; attempt += 1) {
-      const call = { ...options, timeoutMs: Math.max(1, deadline.remainingMs()) };
       try {
-        return await this.#updateOnce(key, change, call);
+        return await this.#updateOnce(key, change, options, deadline);
       } catch (error) {
         const isLost = isHaleError(error, 'changed') || isHaleError(error, 'exists');
         if (!isLost) throw error;
@@ -172,16 +171,20 @@ export class TypedBucket<In, Out> implements Bucket<In, Out> {
     key: string,
     change: (current: Out | undefined) => In | undefined | Promise<In | undefined>,
     options: UpdateOptions,
+    deadline: Deadline,
   ): Promise<Out | undefined> {
-    const stored = await this.#parts.transport.get(this.#object(key), options);
+    const remainingMs = (): number => Math.max(1, deadline.remainingMs());
+    const read = { ...options, timeoutMs: remainingMs() };
+    const stored = await this.#parts.transport.get(this.#object(key), read);
     const resolved = stored && (await this.#resolve(key, stored));
     const value = await change(resolved?.sibling.value);
     if (value === undefined) return resolved?.sibling.value;
     const content = await this.#encode(key, value, options, resolved);
-    const { signal, timeoutMs, w, dw, pw } = options;
+    deadline.check();
+    const { signal, w, dw, pw } = options;
     await this.#parts.transport.put(this.#bucket, nameBytes('key', key), content, {
       signal,
-      timeoutMs,
+      timeoutMs: remainingMs(),
       w,
       dw,
       pw,

@@ -128,6 +128,7 @@ export class EmbeddedTransport implements Transport {
   }
 
   async properties(name: BucketName, options: CallOptions): Promise<BucketProperties> {
+    if (this.#closing !== undefined) throw this.#closedError();
     this.#deadline(options).check();
     const found = this.#node.store.properties(name);
     if (found === undefined) throw new HaleError('unknown_bucket_type', 'there is no such bucket type');

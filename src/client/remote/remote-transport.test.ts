@@ -175,9 +175,20 @@ test('leaving a listing closes its connection; ending it keeps it', async (conte
 test('closing ends calls in progress, a write with unknown outcome', async (context) => {
   const peers = new Peers(context);
   const transport = await peers.transport([silent]);
-  const get = transport.get(name, {});
-  while (peers.count(rpbGetReq.code) === 0) await new Promise((resolve) => setImmediate(resolve));
-  const ended = assert.rejects(get, fails('closed', false));
+  const ended = Promise.all([
+    assert.rejects(transport.get(name, {}), fails('closed', false)),
+    assert.rejects(transport.put(name, name.key, content, {}), fails('closed', true)),
+  ]);
+  while (peers.requests.length < 2) await new Promise((resolve) => setImmediate(resolve));
   await transport.close();
   await ended;
+  await assert.rejects(transport.put(name, name.key, content, {}), fails('closed', false));
+});
+
+test('a node that refuses for overload is not asked again at once when it is the only one', async (context) => {
+  const peers = new Peers(context);
+  const transport = await peers.transport([answers(error('overload'))]);
+  await assert.rejects(transport.get(name, {}), fails('overload', false));
+  assert.equal(peers.count(rpbGetReq.code), 1);
+  await transport.close();
 });

@@ -255,8 +255,9 @@ export class RemoteTransport implements Transport {
         // A node that is slow rests only where another can take its place.
         const isSlow = error.code === 'timeout' && this.#pool.hosts.length > 1;
         if (error.code === 'connection_lost' || isSlow) this.#pool.failed(lease.host, error);
-        if (attempt === attemptsMax || !mayMove(call.kind, error)) throw error;
         avoid.add(lease.host);
+        const hasOthers = avoid.size < this.#pool.hosts.length;
+        if (attempt === attemptsMax || !mayMove(call.kind, error, hasOthers)) throw error;
       } finally {
         this.#pool.release(lease);
       }
@@ -295,8 +296,10 @@ export class RemoteTransport implements Transport {
   }
 }
 
-function mayMove(kind: 'read' | 'write', { code, unknownOutcome }: HaleError): boolean {
-  if (code === 'overload' || code === 'connection_lost' || code === 'unavailable') return !unknownOutcome;
+/** A node that says it cannot is not asked again at once; one whose connection broke may be up again. */
+function mayMove(kind: 'read' | 'write', { code, unknownOutcome }: HaleError, hasOthers: boolean): boolean {
+  if (code === 'connection_lost') return !unknownOutcome;
+  if (code === 'overload' || code === 'unavailable') return hasOthers && !unknownOutcome;
   return kind === 'read' && code === 'timeout';
 }
 
