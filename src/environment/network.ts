@@ -14,6 +14,11 @@ export interface ConnectionHandler {
   data(chunk: Buffer): void;
   /** The send queue fell below its low mark after `write` had returned false. */
   drain(): void;
+  /**
+   * The peer has sent its last byte, and may still read. A handler with this method calls `end` or `destroy`
+   * when it has answered; without it the connection ends at once, after what is queued.
+   */
+  ended?(): void;
   /** The last call. `error` is set unless the peer, or we, closed the stream in order. */
   closed(error?: Error): void;
 }

@@ -158,6 +158,28 @@ for (const reading of readings) {
       assert.equal(got, reply.length);
     });
 
+    test('a peer that sends its end gets what a handler that wants it answers later', async (context) => {
+      const network = openNetwork(context, reading);
+      let ends = 0;
+      const listener = await network.listen(anyPort, (connection) => ({
+        data: () => undefined,
+        drain: () => undefined,
+        ended: () => {
+          ends += 1;
+          setTimeout(() => {
+            connection.write(Buffer.from('late'));
+            connection.end();
+          }, 20);
+        },
+        closed: () => undefined,
+      }));
+      const raw = connectRaw({ port: listener.address.port, host: '127.0.0.1', allowHalfOpen: true });
+      raw.end('question');
+      let got = '';
+      for await (const chunk of raw) got += String(chunk);
+      assert.deepEqual([got, ends], ['late', 1]);
+    });
+
     test('a listener that closed accepts no more and leaves its connections alone', async (context) => {
       const network = openNetwork(context, reading);
       const pair = await openPair(network);

@@ -43,8 +43,7 @@ export class SocketConnection implements Connection {
     this.#socket = socket;
     this.#services = services;
     this.remote = { host: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 };
-    // The peer sends no more. What is queued for it still goes out; what is not yet answered is not.
-    socket.on('end', () => this.end());
+    socket.on('end', () => this.#peerEnded());
     socket.on('error', (error) => {
       this.#error ??= error;
     });
@@ -131,6 +130,12 @@ export class SocketConnection implements Connection {
   #dropGathered(): void {
     this.#gathered.length = 0;
     this.#gatheredBytes = 0;
+  }
+
+  /** The peer sends no more. What is queued for it still goes out, and more if the handler has more. */
+  #peerEnded(): void {
+    if (this.#handler?.ended === undefined) this.end();
+    else if (this.#phase === 'open') this.#guard('ended', () => this.#handler?.ended?.());
   }
 
   #bytesTaken(): void {

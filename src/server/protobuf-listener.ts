@@ -61,6 +61,7 @@ export class ProtobufListener {
     return {
       data: (chunk) => handler.data(chunk),
       drain: () => handler.drain(),
+      ended: () => handler.ended?.(),
       closed: (error) => {
         this.#connections.delete(connection);
         handler.closed(error);

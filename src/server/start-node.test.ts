@@ -16,6 +16,7 @@ import {
 import { NodeHttpServer, nodeEnvironment, silentLog } from '../runtime/index.ts';
 import { byteLiteral, bytesOfText } from '../stdx/index.ts';
 import { openMemoryEngine } from '../storage/index.ts';
+import { encodeFrame, rpbPingReq, rpbPutReq } from '../wire/index.ts';
 import { type HaleNode, StartError, startNode } from './index.ts';
 import { keyValueSettings } from './key-value-settings.ts';
 
@@ -219,6 +220,18 @@ test('a change of properties is not counted as a listing', async (context) => {
   assert.equal(await keys.next(), undefined);
   await keys.close();
   assert.equal(node.stats().list_fsm_create_total, 1);
+});
+
+test('a client that ends its side right after asking is answered', async (context) => {
+  const machine = new Machine(context);
+  const node = await machine.start({ 'listener.protobuf.internal': anyPort });
+  const { host, port } = node.protobufAddress!;
+  const socket = connect({ host, port, allowHalfOpen: true });
+  const { bucket, key } = address;
+  socket.end(Buffer.concat([encodeFrame(rpbPutReq, { bucket, key, content }), encodeFrame(rpbPingReq, {})]));
+  let replies = '';
+  for await (const chunk of socket) replies += (chunk as Buffer).toString('hex');
+  assert.equal(replies, '000000010c0000000102');
 });
 
 test('A2: vnodes that a repair of the database may have set back take new ids', async (context) => {

@@ -277,8 +277,9 @@ export class SimulatedConnection implements Connection {
   #read(segment: Segment): void {
     if (segment.bytes === 'end') {
       this.#hasReceivedEnd = true;
-      // As the real one: the peer's end ends ours, behind what is queued.
-      if (this.#phase === 'open') this.end();
+      // As the real one: the peer's end ends ours, behind what is queued, or when the handler says so.
+      if (this.#handler?.ended === undefined) this.end();
+      else if (this.#phase === 'open') this.#handler.ended();
       this.#closeIfEnded();
       return;
     }

@@ -126,6 +126,32 @@ test('a killed peer is told of at once', () =>
     assert.notEqual(asking.closedWith, undefined);
   }));
 
+test('the end of a peer is told to a handler that wants it, which ends when it has answered', () =>
+  simulate(async (world) => {
+    const asking = new Witness();
+    const address = { host: 'b', port: 80 };
+    const { network, timers } = world.node('b').environment;
+    let tookAnswer = false;
+    await network.listen(address, (connection) => ({
+      data: () => undefined,
+      drain: () => undefined,
+      ended: () => {
+        timers.after(20, () => {
+          tookAnswer = connection.write(Buffer.from('late'));
+          connection.end();
+        });
+      },
+      closed: () => undefined,
+    }));
+    const near = await world.node('a').environment.network.connect(address, () => asking, 1000);
+    near.write(Buffer.from('question'));
+    near.end();
+    await world.sleep(15);
+    assert.equal(asking.closedWith, undefined);
+    await world.sleep(200);
+    assert.deepEqual([tookAnswer, asking.closedWith], [true, 'in order']);
+  }));
+
 test('end sends what is queued and closes both sides in order', () =>
   simulate(async (world) => {
     const { near, asking, served } = await openPair(world);

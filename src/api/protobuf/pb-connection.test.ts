@@ -71,6 +71,11 @@ class HeldPuts {
     chunk.fill(0xee);
   }
 
+  /** The peer sends no more. */
+  peerEnds(): void {
+    this.#handler.ended?.();
+  }
+
   /** What was written since the last call, in hexadecimal. */
   replies(): string {
     for (let run = this.#endOfTurn.shift(); run !== undefined; run = this.#endOfTurn.shift()) run();
@@ -153,6 +158,26 @@ test('puts in flight are bounded, and then nothing is read', () => {
   assert.equal(held.puts.length, frames.length);
   assert.ok(held.reads);
   assert.equal(held.replies(), putReply.repeat(frames.length));
+});
+
+test('a peer that ends its side after its requests gets all answers, then ours ends', () => {
+  const held = new HeldPuts();
+  held.send(put('1'), get, put('2'), ping.subarray(0, 3));
+  held.peerEnds();
+  assert.ok(!held.ended);
+  held.puts[0]!.done(stored);
+  assert.ok(!held.ended);
+  held.puts[1]!.done(stored);
+  assert.equal(held.replies(), putReply + getReplyEmpty + putReply);
+  assert.ok(held.ended);
+});
+
+test('a peer that ends an idle connection ends it', () => {
+  const held = new HeldPuts();
+  held.send(ping);
+  held.peerEnds();
+  assert.equal(held.replies(), pingReply);
+  assert.ok(held.ended);
 });
 
 test('a drain answers the puts in flight, begins no other, and ends', () => {

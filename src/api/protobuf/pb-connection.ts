@@ -92,6 +92,8 @@ export class PbConnection implements ConnectionHandler, Exchange {
   #isRunning = false;
   #isPaused = false;
   #isDraining = false;
+  /** No more will arrive: end when what has arrived is answered. */
+  #hasPeerEnded = false;
   #clientId: ByteString = clientIdInitial;
   /** Of the request in progress, if it is not a put: its code, and what of an object it wants to see. */
   #code = 0;
@@ -125,6 +127,11 @@ export class PbConnection implements ConnectionHandler, Exchange {
 
   drain(): void {
     this.#replies.drained();
+    this.#run();
+  }
+
+  ended(): void {
+    this.#hasPeerEnded = true;
     this.#run();
   }
 
@@ -181,7 +188,9 @@ export class PbConnection implements ConnectionHandler, Exchange {
       if ((handled === requestsPerTurnMax || this.#mustShare) && this.#mayStart()) this.#yield();
     }
     this.#isRunning = false;
-    if (this.#isDraining && this.#isIdle) this.#end();
+    // Who may start and is idle has found no frame.
+    const isDone = this.#isDraining || (this.#hasPeerEnded && this.#mayStart());
+    if (isDone && this.#isIdle) this.#end();
     else if (this.#isPaused && !this.#mayNotRead()) {
       this.#isPaused = false;
       this.#connection.resume();
