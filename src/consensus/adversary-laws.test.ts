@@ -103,7 +103,8 @@ class Adversary {
   #worldOf(id: PeerId): HostWorld {
     this.#writes.set(id, []);
     return {
-      options: defaultOptions,
+      // One entry at a time: entries of old terms get somewhere without the one that opens the new term.
+      options: { ...defaultOptions, appendEntriesMax: 1 },
       random: { fraction: () => 0.5 },
       now: () => 0 as Instant,
       afterWrite: (run) => this.#writes.get(id)!.push(run),

@@ -1,6 +1,7 @@
 /**
  * The five safety properties of Raft (figure 3.2) in random groups under random faults; see
  * `GroupInvariants` for how each is watched. Then the group heals, and must make progress and agree.
+ * docs/internals/consensus.md lists the mutants that were planted, and which test kills which.
  */
 import assert from 'node:assert/strict';
 import process from 'node:process';
