@@ -48,7 +48,7 @@ export async function checkMarker(database: LevelDatabase, directory: string): P
   }
 }
 
-async function isEmpty(database: LevelDatabase): Promise<boolean> {
+export async function isEmpty(database: LevelDatabase): Promise<boolean> {
   const snapshot = database.snapshot();
   const iterator = database.iterator({
     lt: MARKER_KEY,

@@ -8,10 +8,11 @@
  * not see as it once was, is removed.
  */
 import type { Log } from '../../environment/index.ts';
+import { StorageError } from '../storage-engine.ts';
 import type { LevelRange } from './level-cursor.ts';
 import type { LevelDatabase, LevelTuning, OpenLevelDatabase } from './level-database.ts';
 import { storageErrorOf } from './level-error.ts';
-import { isMarked, writeMarker } from './level-format.ts';
+import { isEmpty, isMarked, writeMarker } from './level-format.ts';
 import type { RepairMark } from './repair-mark.ts';
 
 const SLICE_ENTRIES_MAX = 4096;
@@ -41,8 +42,8 @@ export async function repairDatabase(parts: LevelRepairParts): Promise<void> {
     await repair(directory);
     const database = await open(directory, tuning, { createIfMissing: false, errorIfExists: false });
     try {
+      if (!isMarked(database)) await markAgain(database, directory);
       for (const range of emptied) await empty(database, range);
-      if (!isMarked(database)) await writeMarker(database);
     } finally {
       await database.close();
     }
@@ -51,6 +52,18 @@ export async function repairDatabase(parts: LevelRepairParts): Promise<void> {
     throw storageErrorOf(cause, `repairing ${directory}`);
   }
   log?.info('the database has been repaired', { directory });
+}
+
+/**
+ * The marker may be among what was lost. Where all was lost, a person must know before the node takes
+ * new data: there is a backup to restore, or the directory is another's.
+ */
+async function markAgain(database: LevelDatabase, directory: string): Promise<void> {
+  if (await isEmpty(database)) {
+    const message = `nothing of the database in ${directory} can be read; restore a backup, or take another directory`;
+    throw new StorageError('corrupt', message);
+  }
+  await writeMarker(database);
 }
 
 /** Durable when resolved. */
