@@ -270,7 +270,7 @@ class RunningNode implements HaleNode {
 
   /** The engine first: whatever the bug has left behind must not be stored. */
   async #halt(): Promise<void> {
-    const closings = [this.#engine?.close()];
+    const closings = this.#engine === undefined ? [] : [this.#engine.close()];
     this.#metrics.stop();
     for (const listener of this.#listeners()) {
       closings.push(listener.close());
