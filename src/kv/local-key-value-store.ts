@@ -269,7 +269,7 @@ export class LocalKeyValueStore implements KeyValueStore {
 
   /**
    * Refuses new requests, waits for those in progress (each has a deadline) and for all writes, and
-   * gives the vnodes' leases back. The engine is the caller's to close. Every call returns the same promise.
+   * hands the vnodes' ids on. The engine is the caller's to close. Every call returns the same promise.
    */
   close(): Promise<void> {
     this.#closed ??= this.#close();
