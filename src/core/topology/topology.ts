@@ -11,6 +11,12 @@ export interface Topology {
   isUp(node: NodeId): boolean;
   /** Cached until the ring or the set of live nodes changes. */
   preferenceList(first: Partition, n: number): PreferenceList;
+  /** Moves that are under way; `kv` asks it before it forgets anything. */
+  isMoving(partition: Partition): boolean;
+  /** Every member can be reached and has said that it holds no stray data (docs/internals/cluster.md, C8). */
+  readonly isSettled: boolean;
+  /** Calls `changed` after the ring or the set of live nodes has changed. */
+  onChange(changed: () => void): void;
 }
 
 /** A cluster of one: this node owns every partition. */
@@ -27,6 +33,18 @@ export class SoloTopology implements Topology {
 
   isUp(node: NodeId): boolean {
     return node === this.self;
+  }
+
+  isMoving(): boolean {
+    return false;
+  }
+
+  get isSettled(): boolean {
+    return true;
+  }
+
+  onChange(): void {
+    // Nothing ever does.
   }
 
   preferenceList(first: Partition, n: number): PreferenceList {

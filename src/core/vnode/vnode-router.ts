@@ -6,10 +6,29 @@ import type { NodeId } from '../../environment/index.ts';
 import type { Partition, Replica } from '../ring/index.ts';
 import type { VnodeService } from './vnode-service.ts';
 
-/** The transport between nodes, as routing sees it. A lost reply is told by the caller's deadline. */
-export interface PeerTransport<Request, Reply> {
-  send(to: NodeId, partition: Partition, request: Request, reply: (reply: Reply) => void): void;
+export interface RequestRoute {
+  /** Milliseconds from now after which nobody waits: the receiver drops what it has not begun. */
+  readonly timeoutMs: number;
+  readonly traffic: 'foreground' | 'repair';
+  /** Sent to the replica's owner, and not to who stands in for it: checked against the receiver's ring. */
+  readonly primary: boolean;
 }
+
+/**
+ * The transport between nodes, as routing sees it. Every request is answered: by the peer, or, when no
+ * answer can come, by what the codec makes of the reason.
+ */
+export interface PeerTransport<Request, Reply> {
+  send(
+    to: NodeId,
+    partition: Partition,
+    request: Request,
+    route: RequestRoute,
+    reply: (reply: Reply) => void,
+  ): void;
+}
+
+const defaultTimeoutMs = 60_000;
 
 export class VnodeRouter<Request, Reply> {
   readonly #self: NodeId;
@@ -22,9 +41,18 @@ export class VnodeRouter<Request, Reply> {
     this.#peers = peers;
   }
 
-  send(replica: Replica, request: Request, reply: (reply: Reply) => void): void {
+  send(
+    replica: Replica,
+    request: Request,
+    reply: (reply: Reply) => void,
+    timeoutMs = defaultTimeoutMs,
+    traffic: RequestRoute['traffic'] = 'foreground',
+  ): void {
     if (replica.node === this.#self) this.#local.handle(replica.partition, request, reply);
-    else this.#peers.send(replica.node, replica.partition, request, reply);
+    else {
+      const route = { timeoutMs, traffic, primary: replica.primary };
+      this.#peers.send(replica.node, replica.partition, request, route, reply);
+    }
   }
 }
 

@@ -1,0 +1,1 @@
+export type { ClusterLog, ProposeOutcome } from './cluster-log.ts';

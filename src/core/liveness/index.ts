@@ -1,0 +1,1 @@
+export type { LivenessView, Reachability } from './liveness-view.ts';

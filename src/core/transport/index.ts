@@ -1,0 +1,8 @@
+export {
+  type Channel,
+  channel,
+  type MessageFill,
+  type MessageHandler,
+  type Messenger,
+  type TrafficClass,
+} from './messenger.ts';

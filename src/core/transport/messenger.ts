@@ -1,0 +1,47 @@
+/**
+ * Messages between the nodes of one cluster, as everything above the transport sees them.
+ *
+ * A message is bytes on a channel. It arrives once or not at all; messages of one sender, traffic class and
+ * receiver arrive in order. Nothing is said when one is lost: who needs an answer has a deadline, and
+ * is told by `disconnected` when waiting has become senseless.
+ */
+import type { Buffer } from 'node:buffer';
+import type { NodeId } from '../../environment/index.ts';
+
+/** Each class has its own queue and connection to a peer, so that bulk never delays a heartbeat (C10). */
+export type TrafficClass = 'control' | 'foreground' | 'repair' | 'handoff';
+
+/** What a message is about. The number stands on the wire; it is never used again for something else. */
+export const channel = {
+  liveness: 1,
+  consensus: 2,
+  topology: 3,
+  vnode: 4,
+  transfer: 5,
+  coverage: 6,
+  antiEntropy: 7,
+} as const;
+export type Channel = (typeof channel)[keyof typeof channel];
+
+export interface Messenger {
+  readonly self: NodeId;
+  /** Says who gets the messages of a channel. Once for each channel, before any arrives. */
+  receive(on: Channel, handle: MessageHandler): void;
+  /**
+   * Queues a message of `length` bytes, which `fill` writes at once into `into` at `at`. All that a turn of the
+   * event loop queues for a peer and class leaves in one write. False: the queue is full, or the peer is
+   * not a member; nothing was queued (C11).
+   */
+  send(to: NodeId, traffic: TrafficClass, on: Channel, length: number, fill: MessageFill): boolean;
+  /** Bytes that wait for the peer to take them. */
+  queuedBytes(to: NodeId, traffic: TrafficClass): number;
+  /** Calls `run` once, when the queue has room again (at once if it has), or when the peer is given up. */
+  whenWritable(to: NodeId, traffic: TrafficClass, run: () => void): void;
+  /** Told when a connection to or from a peer broke: messages of that class may be lost, both ways. */
+  onDisconnect(told: (peer: NodeId, traffic: TrafficClass) => void): void;
+}
+
+export type MessageFill = (into: Buffer, at: number) => void;
+
+/** `body` is valid only during the call. */
+export type MessageHandler = (from: NodeId, body: Buffer) => void;
