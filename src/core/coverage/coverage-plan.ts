@@ -21,15 +21,18 @@ export type CoveragePlan =
   /** Names whose first partition is one of these cannot be reported by anyone now. */
   | { readonly kind: 'insufficient'; readonly missing: readonly Partition[] };
 
+/** `wanted`: only names whose first partition is one of these; what is left of a query whose node was lost. */
 export function planCoverage(
   ring: Ring,
   n: number,
   offset: number,
   isAvailable: (partition: Partition) => boolean,
+  wanted?: ReadonlySet<Partition>,
 ): CoveragePlan {
   assert(n >= 1, 'a name has at least one replica');
   const replicas = Math.min(n, ring.size);
-  const uncovered = new Set(ring.partitions().map((_, index) => ring.after(0 as Partition, offset + index)));
+  const inOrder = ring.partitions().map((_, index) => ring.after(0 as Partition, offset + index));
+  const uncovered = new Set(wanted === undefined ? inOrder : inOrder.filter((first) => wanted.has(first)));
   const steps: CoverageStep[] = [];
   const missing: Partition[] = [];
   for (const first of uncovered) {

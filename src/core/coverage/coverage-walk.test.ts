@@ -1,0 +1,185 @@
+import assert from 'node:assert/strict';
+import { Buffer } from 'node:buffer';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import type { Clock, Instant, NodeId } from '../../environment/index.ts';
+import { nodeIdOf } from '../../environment/index.ts';
+import { type ByteString, byteLiteral } from '../../stdx/index.ts';
+import { type Partition, type PreferenceList, preferenceList, Ring } from '../ring/index.ts';
+import type { Topology } from '../topology/index.ts';
+import { VnodeRouter } from '../vnode/index.ts';
+import { CoverageFailure, CoverageWalk } from './coverage-walk.ts';
+import { type WalkReply, type WalkRequest, walkCodec } from './walk-protocol.ts';
+import { type CoverageService, type PartitionWalk, WalkError, WalkService } from './walk-service.ts';
+
+const ringSize = 16;
+const n = 3;
+const query = byteLiteral('all');
+const sliceItems = 3;
+const sliceLimits = { itemsMax: 5, bytesMax: 10_000 };
+
+/** Names with their first partition; a node holds those of the partitions that it owns. */
+class StoredNames implements CoverageService {
+  readonly names: readonly { readonly name: ByteString; readonly first: Partition }[];
+  failuresLeft: number;
+
+  constructor(firsts: readonly number[], failures: number) {
+    this.names = firsts.map((first, index) => ({
+      name: byteLiteral(`name-${String(index).padStart(4, '0')}`),
+      first: (first % ringSize) as Partition,
+    }));
+    this.failuresLeft = failures;
+  }
+
+  walk(
+    _query: ByteString,
+    { partition, firstPartitions, after }: WalkRequest['steps'][number],
+  ): PartitionWalk {
+    const held = this.names.filter(({ name, first }) => {
+      const distance = (partition - first + ringSize) % ringSize;
+      return distance < n && (firstPartitions?.has(first) ?? true) && (after === undefined || name > after);
+    });
+    let at = 0;
+    return {
+      next: () => {
+        if (this.failuresLeft > 0 && at > 0) {
+          this.failuresLeft -= 1;
+          return Promise.reject(new WalkError('unreadable'));
+        }
+        const items = held.slice(at, at + sliceItems).map(({ name }) => name);
+        at += sliceItems;
+        return Promise.resolve(items.length === 0 ? undefined : { items, after: items.at(-1)! });
+      },
+      close: () => Promise.resolve(),
+    };
+  }
+}
+
+interface Story {
+  readonly firsts: readonly number[];
+  readonly owners: readonly number[];
+  readonly storageFailures: number;
+  /** After so many requests the node is gone: it answers nothing but `unreachable`. */
+  readonly lost: { readonly node: number; readonly after: number };
+  /** Says `moved` once, at its k-th request. */
+  readonly movedAt: number;
+}
+
+async function tell(
+  story: Story,
+): Promise<{ readonly walked: readonly ByteString[]; readonly stored: StoredNames }> {
+  const nodes = [0, 1, 2, 3, 4].map((index) => nodeIdOf(`n${index}@host`));
+  const ring = new Ring(
+    1,
+    Array.from({ length: ringSize }, (_, p) => nodes[story.owners[p]! % nodes.length]!),
+  );
+  const stored = new StoredNames(story.firsts, story.storageFailures);
+  const lostNode = nodes[story.lost.node]!;
+  let requests = 0;
+  const isLost = (node: NodeId): boolean => node === lostNode && requests > story.lost.after;
+  const topology: Topology = {
+    self: nodes[0]!,
+    ring,
+    isUp: (node) => !isLost(node),
+    isMoving: () => false,
+    isSettled: true,
+    onChange: () => undefined,
+    preferenceList: (first, count): PreferenceList => preferenceList(ring, first, count, () => true),
+  };
+  let serving = 0;
+  const ownership = { epoch: 1, serves: () => ++serving !== story.movedAt };
+  const service = new WalkService(stored, ownership, { spawn: (_name, body) => void body() }, sliceLimits);
+  const peers = {
+    send(
+      to: NodeId,
+      partition: Partition,
+      request: WalkRequest,
+      _route: unknown,
+      reply: (reply: WalkReply) => void,
+    ): void {
+      requests += 1;
+      if (isLost(to)) {
+        queueMicrotask(() => reply(walkCodec.unanswered('unreachable')));
+        return;
+      }
+      service.handle(partition, overTheWire(request), (answer) => reply(replyOverTheWire(answer)));
+    },
+  };
+  const clock = { now: () => 0 as Instant } as Clock;
+  const walk = new CoverageWalk(
+    { topology, clock, router: new VnodeRouter(nodes[0]!, service, peers) },
+    { query, n, offset: 5, deadline: 1000 as Instant },
+  );
+  const walked: ByteString[] = [];
+  for (let names = await walk.next(); names !== undefined; names = await walk.next()) walked.push(...names);
+  return { walked, stored };
+}
+
+function overTheWire(request: WalkRequest): WalkRequest {
+  const bytes = Buffer.alloc(walkCodec.requestBytes(request));
+  walkCodec.writeRequest(request, bytes, 0);
+  const read = walkCodec.readRequest(bytes);
+  assert.deepEqual(read, { query: request.query, steps: request.steps.map(plainStep) });
+  return read;
+}
+
+function plainStep({ partition, firstPartitions, after }: WalkRequest['steps'][number]) {
+  return {
+    partition,
+    ...(firstPartitions === undefined ? {} : { firstPartitions }),
+    ...(after === undefined ? {} : { after }),
+  };
+}
+
+function replyOverTheWire(reply: WalkReply): WalkReply {
+  const bytes = Buffer.alloc(walkCodec.replyBytes(reply));
+  walkCodec.writeReply(reply, bytes, 0);
+  const read = walkCodec.readReply(bytes);
+  assert.deepEqual(read, reply);
+  return read!;
+}
+
+const stories = fc.record({
+  firsts: fc.array(fc.nat(ringSize - 1), { maxLength: 120 }),
+  owners: fc.array(fc.nat(4), { minLength: ringSize, maxLength: ringSize }),
+  storageFailures: fc.nat(3),
+  lost: fc.record({ node: fc.integer({ min: 1, max: 4 }), after: fc.nat(20) }),
+  movedAt: fc.nat(60),
+});
+
+test('law: every name is walked once, whatever node is lost on the way, or the walk says what it lacks', async () => {
+  let complete = 0;
+  await fc.assert(
+    fc.asyncProperty(stories, async (story) => {
+      try {
+        const { walked, stored } = await tell(story);
+        complete += 1;
+        assert.deepEqual([...walked].sort(), stored.names.map(({ name }) => name).sort());
+      } catch (error) {
+        if (!(error instanceof CoverageFailure)) throw error;
+        assert.equal(error.code, 'insufficient');
+        assert.ok(error.missing.length > 0);
+      }
+    }),
+    { numRuns: 300 },
+  );
+  assert.ok(complete > 100, `${complete} walks were complete`);
+});
+
+test('malformed requests and replies are told, whatever their bytes', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 60 }), (bytes) => {
+      const body = Buffer.from(bytes);
+      const request = walkCodec.readRequest(body);
+      if (request !== undefined) assert.ok(request.steps.length > 0);
+      const reply = walkCodec.readReply(body);
+      if (reply?.kind === 'slice') assert.ok(reply.items.length <= body.length);
+    }),
+  );
+  const request: WalkRequest = { query, steps: [{ partition: 3 as Partition, after: byteLiteral('x') }] };
+  const whole = Buffer.alloc(walkCodec.requestBytes(request));
+  walkCodec.writeRequest(request, whole, 0);
+  for (let length = 0; length < whole.length; length += 1) {
+    assert.equal(walkCodec.readRequest(whole.subarray(0, length)), undefined);
+  }
+});
