@@ -87,6 +87,7 @@ test('Raft §3.4: a candidate does not count its own vote before it is durable',
   assert.equal(single.status.role, 'candidate');
   single.write();
   assert.equal(single.status.role, 'leader');
+  assert.equal(single.deadline, undefined, 'alone, a leader has nothing to wait for');
 });
 
 test('Raft §3.4: a candidate wins with a majority, and sends heartbeats at once', () => {

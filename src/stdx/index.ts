@@ -7,5 +7,7 @@ export {
   bytesOfText,
   textOfBytes,
 } from './byte-string.ts';
+export { FieldReader } from './field-reader.ts';
+export { FieldWriter } from './field-writer.ts';
 export { OrderedMap, type OrderedMapSnapshot, type OrderedMapWalker } from './ordered-map.ts';
 export { readVarint, varintSize, writeVarint } from './varint.ts';

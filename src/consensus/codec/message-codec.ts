@@ -1,9 +1,7 @@
 /** Messages as bytes: a version, a code, then the fields in the order of `message.ts`. */
 import type { Buffer } from 'node:buffer';
-import { unreachable } from '../../stdx/index.ts';
+import { FieldReader, FieldWriter, unreachable } from '../../stdx/index.ts';
 import type { Message, MessageKind } from '../message.ts';
-import { FieldReader } from './field-reader.ts';
-import { FieldWriter } from './field-writer.ts';
 import {
   readEntry,
   readPosition,

@@ -1,10 +1,9 @@
 /** What a journal of a replica needs as bytes. Framing and checksums are the journal's. */
 import type { Buffer } from 'node:buffer';
+import { FieldReader, FieldWriter } from '../../stdx/index.ts';
 import type { Effect, HardState } from '../effect.ts';
 import type { Entry } from '../log/entry.ts';
 import type { SnapshotMark } from '../snapshot/snapshot-mark.ts';
-import { FieldReader } from './field-reader.ts';
-import { FieldWriter } from './field-writer.ts';
 import {
   readEntry,
   readHardState,

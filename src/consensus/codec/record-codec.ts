@@ -1,11 +1,11 @@
 /** The parts of messages and of what is persisted, field by field. */
+
+import type { FieldReader, FieldWriter } from '../../stdx/index.ts';
 import type { HardState } from '../effect.ts';
 import type { Entry, LogPosition } from '../log/entry.ts';
 import { type Membership, noMembership } from '../membership/membership.ts';
 import { type PeerId, peerIdOf } from '../peer-id.ts';
 import type { SnapshotMark } from '../snapshot/snapshot-mark.ts';
-import type { FieldReader } from './field-reader.ts';
-import type { FieldWriter } from './field-writer.ts';
 
 const entryCodes = { command: 1, blank: 2, membership: 3 } as const;
 

@@ -48,7 +48,9 @@ export class Leadership {
     return this.#replicator;
   }
 
-  deadline(now: Instant): Instant {
+  /** Undefined: alone there is nobody to send to, and no quorum to lose. */
+  deadline(now: Instant): Instant | undefined {
+    if (this.#replicator.peers.size === 0) return this.#transfer?.endsAt;
     const { heartbeatMs, electionTimeoutMs } = this.#state.options;
     const heartbeat = (this.#reads.lastBegunAt ?? now) + heartbeatMs;
     const quorum = this.#replicator.quorumHeardAt(now) + electionTimeoutMs;

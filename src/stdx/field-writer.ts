@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer';
-import { varintSize, writeVarint } from '../../stdx/index.ts';
+import { varintSize, writeVarint } from './varint.ts';
 
 const firstBytes = 256;
 

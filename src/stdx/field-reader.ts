@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer';
-import { readVarint, varintSize } from '../../stdx/index.ts';
+import { readVarint, varintSize } from './varint.ts';
 
 /**
  * Reads fields of bytes that nobody vouches for. After the first that is not there or not well formed,
