@@ -11,4 +11,5 @@ export {
   replicaPut,
 } from './put-object.ts';
 export type { Sibling } from './stored-form.ts';
+export { versionDigest, versionDigestBytes } from './version-digest.ts';
 export { makeObject, VersionedObject } from './versioned-object.ts';
