@@ -29,7 +29,10 @@ export type MoveStage = 'planned' | 'copying' | 'switched' | 'released';
 
 export interface Move {
   readonly partition: Partition;
-  /** Undefined: gone for good, a rebuild from the other replicas. */
+  /**
+   * Undefined: a rebuild from the other replicas, since the owner is gone for good. Until the switch `owners`
+   * still names the gone node, which is no member and never up; `to` stands in for it.
+   */
   readonly from: NodeId | undefined;
   readonly to: NodeId;
   readonly stage: MoveStage;
@@ -52,6 +55,8 @@ export interface ClusterState {
   readonly clusterId: string;
   readonly generation: number;
   readonly epoch: number;
+  /** The epoch of the last change that outdates plans made before it: of members, staged changes or moves (C6). */
+  readonly planBasis: number;
   /** Replicas that claim spreads over distinct nodes and locations: `target_n_val`. */
   readonly targetN: number;
   readonly owners: readonly NodeId[];
@@ -61,6 +66,8 @@ export interface ClusterState {
   readonly moves: ReadonlyMap<Partition, Move>;
   /** In the order of the operators' words; nothing has happened yet. */
   readonly staged: readonly StagedChange[];
+  /** Instances that were removed with their data, the latest last: they are never admitted again (C9). */
+  readonly removed: readonly string[];
   /** Facts of the layers above, by name: bucket types, bucket properties. Opaque here. */
   readonly registry: ReadonlyMap<ByteString, RegistryEntry>;
 }
@@ -71,14 +78,28 @@ export interface RegistryEntry {
   readonly revision: number;
 }
 
+/** What `foundCluster` makes a first state of. */
+export interface Founding {
+  readonly clusterId: string;
+  readonly member: Member;
+  readonly ringSize: number;
+  readonly targetN: number;
+}
+
 /** One entry of the cluster log. */
 export type ClusterCommand =
+  /** Enters a member as `joining`. For a member that is known, with the same instance, it is an `announce`. */
   | { readonly kind: 'admit'; readonly member: Member }
   /** A member's own words about itself: address, capabilities. Ignored if the instance is another. */
   | { readonly kind: 'announce'; readonly member: Member }
   | { readonly kind: 'stage'; readonly change: StagedChange }
   | { readonly kind: 'clear' }
-  /** Refused unless the state's (generation, epoch) is still `planOf` (C6). `owners`: the ring to reach. */
+  /** Drops the moves that have not begun; who was leaving and still owns something is valid again. */
+  | { readonly kind: 'cancel' }
+  /**
+   * Carries out what is staged. `planOf` names the state that the plan was made from: refused if anything that
+   * matters to plans (`planBasis`) has changed since (C6). `owners`: the ring to reach.
+   */
   | {
       readonly kind: 'commit';
       readonly planOf: { readonly generation: number; readonly epoch: number };
@@ -87,11 +108,17 @@ export type ClusterCommand =
     }
   /** An operator's word, at once: `down` and back. */
   | { readonly kind: 'mark'; readonly node: NodeId; readonly status: 'down' | 'valid' }
-  /** Refused for every partition whose move is not in the stage before. `done`: released and dropped. */
+  /**
+   * Passes over every partition whose move is not in the stage before, or entered it after `asOf`, the epoch of
+   * the state that the proposer looked at: a late command never meets a move that it was not meant for. Refused
+   * if nothing is left. `done`: released and dropped. `copying` is also allowed from `copying`: it begins anew,
+   * and a switch that was proposed before finds the stage younger than its `asOf`.
+   */
   | {
       readonly kind: 'advance';
       readonly partitions: readonly Partition[];
       readonly to: 'copying' | 'switched' | 'released' | 'done';
+      readonly asOf: number;
     }
   /** An exiting member owns nothing and has stopped: it is no member any more. */
   | { readonly kind: 'expel'; readonly node: NodeId }
@@ -110,7 +137,12 @@ export interface CommandRefusal {
   readonly code:
     | 'unknown_member'
     | 'name_taken'
+    /** The instance was removed; what it holds must not come back. */
+    | 'removed'
     | 'wrong_status'
+    /** Nobody would be left to own the ring. */
+    | 'last_member'
+    | 'nothing_planned'
     | 'plan_outdated'
     | 'moves_pending'
     | 'wrong_stage'

@@ -2,6 +2,7 @@ export type {
   ClusterCommand,
   ClusterState,
   CommandRefusal,
+  Founding,
   Member,
   MemberStatus,
   Move,
