@@ -4,7 +4,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import * as path from 'node:path';
 import { type TestContext, test } from 'node:test';
+import type { Disk } from '../environment/index.ts';
 import { diskErrorOf, MachineDisk } from './disk.ts';
+import { MemoryDisk } from './memory-disk.ts';
 
 function freshDisk(context: TestContext): MachineDisk {
   const directory = mkdtempSync(path.join(tmpdir(), 'hale-disk-'));
@@ -12,24 +14,54 @@ function freshDisk(context: TestContext): MachineDisk {
   return new MachineDisk(directory);
 }
 
-test('writes at offsets, reads back, truncates, reopens', async (context) => {
-  const disk = freshDisk(context);
-  await disk.makeDirectory('a/b');
-  const file = await disk.open('a/b/journal', { create: true });
-  await file.write(0, Buffer.from('hello world'));
-  await file.write(6, Buffer.from('there'));
-  await file.sync();
-  assert.equal(file.size, 11);
-  assert.equal(file.read(0, 11).toString(), 'hello there');
-  await file.truncate(5);
-  assert.equal(file.size, 5);
-  assert.throws(() => file.read(3, 3), { name: 'DiskError', code: 'io' });
-  await file.close();
-  const again = await disk.open('a/b/journal', { create: false });
-  assert.equal(again.size, 5);
-  assert.equal(again.read(0, 5).toString(), 'hello');
-  await again.close();
-});
+/** Both disks keep the same contract, but for what only a machine can do. */
+const disks: ReadonlyMap<string, (context: TestContext) => Disk> = new Map<
+  string,
+  (context: TestContext) => Disk
+>([
+  ['on the machine', freshDisk],
+  ['in memory', () => new MemoryDisk()],
+]);
+
+for (const [kind, openDisk] of disks) {
+  test(`${kind}: writes at offsets, reads back, truncates, reopens`, async (context) => {
+    const disk = openDisk(context);
+    await disk.makeDirectory('a/b');
+    const file = await disk.open('a/b/journal', { create: true });
+    await file.write(0, Buffer.from('hello world'));
+    await file.write(6, Buffer.from('there'));
+    await file.sync();
+    assert.equal(file.size, 11);
+    assert.equal(file.read(0, 11).toString(), 'hello there');
+    await file.truncate(5);
+    assert.equal(file.size, 5);
+    assert.throws(() => file.read(3, 3), { name: 'DiskError', code: 'io' });
+    await file.close();
+    const again = await disk.open('a/b/journal', { create: false });
+    assert.equal(again.size, 5);
+    assert.equal(again.read(0, 5).toString(), 'hello');
+    await again.close();
+  });
+
+  test(`${kind}: names: list, rename, remove, sync of the directory`, async (context) => {
+    const disk = openDisk(context);
+    for (const name of ['b', 'a', 'c']) await (await disk.open(name, { create: true })).close();
+    await disk.rename('c', 'a');
+    await disk.syncDirectory('');
+    assert.deepEqual(await disk.list(''), ['a', 'b']);
+    await disk.remove('b');
+    assert.deepEqual(await disk.list(''), ['a']);
+    assert.ok((await disk.freeBytes()) > 0);
+  });
+
+  test(`${kind}: what is missing says so`, async (context) => {
+    const disk = openDisk(context);
+    const missing = { name: 'DiskError', code: 'missing' };
+    await assert.rejects(disk.open('no', { create: false }), missing);
+    await assert.rejects(disk.remove('no'), missing);
+    await assert.rejects(disk.list('no'), missing);
+  });
+}
 
 test('close waits for what is under way, and nothing may follow it', async (context) => {
   const file = await freshDisk(context).open('journal', { create: true });
@@ -39,26 +71,6 @@ test('close waits for what is under way, and nothing may follow it', async (cont
   await Promise.all([writing, closing]);
   assert.deepEqual(outcomes, ['written', 'closed']);
   assert.throws(() => file.read(0, 1), { name: 'AssertionError' });
-});
-
-test('names: list, rename, remove, sync of the directory', async (context) => {
-  const disk = freshDisk(context);
-  for (const name of ['b', 'a', 'c']) await (await disk.open(name, { create: true })).close();
-  await disk.rename('c', 'a');
-  await disk.syncDirectory('');
-  assert.deepEqual(await disk.list(''), ['a', 'b']);
-  await disk.remove('b');
-  assert.deepEqual(await disk.list(''), ['a']);
-  assert.ok((await disk.freeBytes()) > 0);
-});
-
-test('what is missing says so', async (context) => {
-  const disk = freshDisk(context);
-  const missing = { name: 'DiskError', code: 'missing' };
-  await assert.rejects(disk.open('no', { create: false }), missing);
-  await assert.rejects(disk.remove('no'), missing);
-  await assert.rejects(disk.list('no'), missing);
-  await assert.rejects(new MachineDisk(undefined).open('a', { create: true }), missing);
 });
 
 test('a path that leaves the data directory is a bug', async (context) => {

@@ -124,11 +124,10 @@ class MachineFile implements DiskFile {
 }
 
 export class MachineDisk implements Disk {
-  readonly #root: string | undefined;
+  readonly #root: string;
 
-  /** Without a data directory every call fails: a node that keeps nothing must not write anywhere. */
-  constructor(dataDirectory: string | undefined) {
-    this.#root = dataDirectory === undefined ? undefined : path.resolve(dataDirectory);
+  constructor(dataDirectory: string) {
+    this.#root = path.resolve(dataDirectory);
   }
 
   async open(name: string, options: { readonly create: boolean }): Promise<DiskFile> {
@@ -179,7 +178,6 @@ export class MachineDisk implements Disk {
   }
 
   #resolve(name: string): string {
-    if (this.#root === undefined) throw new DiskError('missing', name, 'there is no data directory');
     const at = path.resolve(this.#root, name);
     assert(at === this.#root || at.startsWith(this.#root + path.sep), `${name} is in the data directory`);
     return at;

@@ -3,13 +3,14 @@ import type { Environment, Log } from '../environment/index.ts';
 import { MachineClock } from './clock.ts';
 import type { CrashHandler } from './crash.ts';
 import { MachineDisk } from './disk.ts';
+import { MemoryDisk } from './memory-disk.ts';
 import { MachineNetwork, type NetworkOptions } from './network.ts';
 import { MachineRandom } from './random.ts';
 import { MachineTasks } from './tasks.ts';
 import { MachineTimers } from './timers.ts';
 
 export interface NodeEnvironmentOptions {
-  /** Root of `disk`. Without it, every call on `disk` fails with 'missing'. */
+  /** Root of `disk`. Without it the disk is in memory. */
   readonly dataDirectory?: string;
   readonly log: Log;
   /**
@@ -45,7 +46,7 @@ export function nodeEnvironment(options: NodeEnvironmentOptions): NodeEnvironmen
     tasks,
     random: new MachineRandom(),
     network,
-    disk: new MachineDisk(options.dataDirectory),
+    disk: options.dataDirectory === undefined ? new MemoryDisk() : new MachineDisk(options.dataDirectory),
     log,
     close,
     [Symbol.asyncDispose]: close,
