@@ -1,0 +1,1 @@
+export { ignoredChanges, type StoredChanges } from './stored-changes.ts';
