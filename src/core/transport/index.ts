@@ -1,6 +1,7 @@
 export {
   type Channel,
   channel,
+  type DisconnectReason,
   type MessageFill,
   type MessageHandler,
   type Messenger,

@@ -23,6 +23,9 @@ export const channel = {
 } as const;
 export type Channel = (typeof channel)[keyof typeof channel];
 
+/** Anything but `refused` says only that waiting has become senseless. */
+export type DisconnectReason = 'refused' | 'broken';
+
 export interface Messenger {
   readonly self: NodeId;
   /** Says who gets the messages of a channel. Once for each channel, before any arrives. */
@@ -37,8 +40,11 @@ export interface Messenger {
   queuedBytes(to: NodeId, traffic: TrafficClass): number;
   /** Calls `run` once, when the queue has room again (at once if it has), or when the peer is given up. */
   whenWritable(to: NodeId, traffic: TrafficClass, run: () => void): void;
-  /** Told when a connection to or from a peer broke: messages of that class may be lost, both ways. */
-  onDisconnect(told: (peer: NodeId, traffic: TrafficClass) => void): void;
+  /**
+   * Told when a connection to or from a peer broke, or could not be made: messages of that class may be lost, both
+   * ways. `refused`: the peer's machine said at once that nobody listens there; a paused process never does.
+   */
+  onDisconnect(told: (peer: NodeId, traffic: TrafficClass, reason?: DisconnectReason) => void): void;
 }
 
 export type MessageFill = (into: Buffer, at: number) => void;
