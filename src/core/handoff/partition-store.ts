@@ -6,31 +6,37 @@ import type { Buffer } from 'node:buffer';
 import type { Partition } from '../ring/index.ts';
 
 export interface PartitionStore {
-  /** Whether anything is stored under the partition. Cheap: one seek. */
-  isEmpty(partition: Partition): boolean;
+  /** Whether nothing is stored under the partition, as far as it is committed. Cheap: one seek. */
+  isEmpty(partition: Partition): Promise<boolean>;
   /** For plans and progress; an estimate, in bytes. */
-  approximateBytes(partition: Partition): number;
+  approximateBytes(partition: Partition): Promise<number>;
   /**
-   * All items that were there when the fold began, in slices of about `sliceBytes`, read when asked for. With
-   * `firstPartitions`, only items whose first partition (the one their hash belongs to) is among them. An
-   * item that cannot be read is counted in `unreadable`, and the rest goes on (R27).
+   * All items that were there when the fold began, with every write that had been queued by then, in slices of
+   * about `sliceBytes`, read when asked for. An item that cannot be read is counted in `unreadable`, and the
+   * rest goes on (R27).
    */
   fold(partition: Partition, options: FoldOptions): PartitionFold;
   /** Merges items into the partition (never overwrites). Resolves when durable; rejects if any was refused. */
   merge(partition: Partition, items: readonly Buffer[]): Promise<void>;
-  /** Forgets each item that is still exactly as given. Resolves when written. */
+  /** Forgets each item that is still exactly as given. Resolves when durable. */
   forget(partition: Partition, items: readonly Buffer[]): Promise<void>;
-  /** Forgets the whole partition; idempotent. When it resolves nothing of it is seen again, ever. */
+  /**
+   * Forgets the whole partition; idempotent. From the call on nothing of it is read, whatever crashes; when it
+   * resolves it is gone durably. Rejects if storage failed: call it again.
+   */
   drop(partition: Partition): Promise<void>;
 }
 
 export interface FoldOptions {
   readonly sliceBytes: number;
+  /** Only items whose first partition (the one their hash belongs to) is among these. */
   readonly firstPartitions?: ReadonlySet<Partition>;
+  /** Only items of which this partition must hold a replica as well. */
+  readonly alsoIn?: Partition;
 }
 
 export interface PartitionFold {
-  /** Undefined at the end. */
+  /** Undefined at the end. Rejects when the rest cannot be read at all. */
   next(): Promise<readonly Buffer[] | undefined>;
   readonly unreadable: number;
   close(): Promise<void>;
