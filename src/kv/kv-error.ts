@@ -48,5 +48,7 @@ export type KvError =
   /** The local store refused: disk full, failed or corrupt. */
   | { readonly code: 'storage'; readonly reason: string }
   | { readonly code: 'invalid_properties'; readonly problems: readonly PropertyProblem[] }
+  /** The cluster cannot agree on a change now: too few of its voters can be reached. It may still happen later. */
+  | { readonly code: 'no_majority'; readonly reason: string }
   /** The node is draining. */
   | { readonly code: 'stopping' };

@@ -23,6 +23,7 @@ const codes: Readonly<Record<KvError['code'], HaleErrorCode>> = {
   notfound: 'changed',
   storage: 'storage',
   invalid_properties: 'invalid_argument',
+  no_majority: 'unavailable',
   stopping: 'unavailable',
 };
 
@@ -31,6 +32,7 @@ const partial: ReadonlySet<KvError['code']> = new Set<KvError['code']>([
   'timeout',
   'quorum_unsatisfied',
   'storage',
+  'no_majority',
 ]);
 
 export function haleErrorOf(error: KvError, kind: 'read' | 'write'): HaleError {

@@ -39,6 +39,7 @@ const answers: {
   match_found: [{ code: 'match_found' }, 412, /Precondition Failed/],
   modified: [{ code: 'modified' }, 409, /Conflict/],
   notfound: [{ code: 'notfound' }, 404, 'not found\n'],
+  no_majority: [{ code: 'no_majority', reason: 'no voters' }, 503, 'no_majority: no voters\n'],
   storage: [{ code: 'storage', reason: 'disk full' }, 503, 'storage: disk full\n'],
   invalid_properties: [
     { code: 'invalid_properties', problems: [{ property: '__proto__', reason: 'not_boolean' }] },

@@ -80,6 +80,8 @@ function errorText(error: TextError): { readonly status: number; readonly text: 
       };
     case 'storage':
       return { status: 503, text: `storage: ${error.reason}\n` };
+    case 'no_majority':
+      return { status: 503, text: `no_majority: ${error.reason}\n` };
     default:
       return unreachable(error);
   }

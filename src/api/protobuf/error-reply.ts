@@ -92,6 +92,8 @@ export function textOfError(error: KvError): string {
       return `{too_many_siblings,${error.siblings},${error.siblingsMax}}`;
     case 'storage':
       return `storage: ${error.reason}`;
+    case 'no_majority':
+      return `no_majority: ${error.reason}`;
     case 'invalid_properties':
       return invalidProperties(error.problems);
     case 'stopping':

@@ -13,6 +13,7 @@ const meanings: readonly (readonly [RegExp, HaleErrorCode])[] = [
   [/^(no_type$|No bucket-type named|Invalid bucket type:|Error no bucket type)/, 'unknown_bucket_type'],
   [/^\{too_(large|many_siblings),/, 'too_large'],
   [/^storage: /, 'storage'],
+  [/^no_majority: /, 'unavailable'],
   [/precommit_fail/, 'rejected'],
   [/^(\{n_val_violation,|\w+ cannot be zero-length$|\w+ is too long$)/, 'invalid_argument'],
   [/^(Invalid bucket properties:|Message decoding error:|\{\w+_val_violation,)/, 'invalid_argument'],

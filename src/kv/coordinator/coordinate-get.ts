@@ -116,7 +116,8 @@ class ReadOperation extends Deadline {
   }
 
   #replied(position: number, reply: ReplicaReply): void {
-    if (reply.kind === 'accepted' || reply.kind === 'stored') return;
+    const known = reply.kind === 'object' || reply.kind === 'notfound' || reply.kind === 'failed';
+    if (!known) return;
     const decision = this.#quorum.reply(position, reply);
     switch (decision.kind) {
       case 'waiting':
@@ -184,7 +185,13 @@ class ReadOperation extends Deadline {
     if (this.#request.nVal !== undefined) return;
     if (this.#replicas.length < this.#properties.n_val) return;
     if (!this.#replicas.every((replica) => replica.primary)) return;
-    const message = { kind: 'reap', key: this.#key, tombstone: merged } as const;
+    const message = {
+      kind: 'reap',
+      key: this.#key,
+      tombstone: merged,
+      first: this.#replicas[0].partition,
+      n: this.#replicas.length,
+    } as const;
     for (const replica of this.#replicas) this.#parts.router.send(replica, message, () => {});
   }
 }

@@ -184,7 +184,8 @@ class WriteOperation extends Deadline {
   }
 
   #replied(position: number, reply: ReplicaReply | WriteReply): void {
-    if (reply.kind === 'object' || reply.kind === 'notfound') return;
+    const known = reply.kind === 'accepted' || reply.kind === 'stored' || reply.kind === 'failed';
+    if (!known) return;
     const decision = this.#quorum.reply(position, reply);
     switch (decision.kind) {
       case 'waiting':

@@ -7,10 +7,19 @@ export {
   layoutVersion,
   nameBytesMax,
   nodeFactKey,
-  ObjectKey,
   partitionRange,
 } from './key-layout.ts';
 export { type CoordinatedPut, KvVnodes, type ObjectLimits } from './kv-vnodes.ts';
-export type { ReplicaPut, ReplicaReply, ReplicaRequest } from './replica-protocol.ts';
+export { ObjectKey } from './object-key.ts';
+export { replicaCodec } from './replica-codec.ts';
+export type {
+  ReplicaCoordinate,
+  ReplicaGet,
+  ReplicaPut,
+  ReplicaReap,
+  ReplicaReply,
+  ReplicaRequest,
+  WriteRules,
+} from './replica-protocol.ts';
 export { type DeleteMode, TombstoneReaper } from './tombstone-reaper.ts';
 export { VnodeIdentities } from './vnode-identities.ts';

@@ -4,7 +4,8 @@ import fc from 'fast-check';
 import type { Partition } from '../../core/ring/index.ts';
 import { type ByteString, byteLiteral } from '../../stdx/index.ts';
 import type { KeyRange } from '../../storage/index.ts';
-import { addressOf, bucketRange, bucketTypeRange, ObjectKey, partitionRange } from './key-layout.ts';
+import { addressOf, bucketRange, bucketTypeRange, partitionRange } from './key-layout.ts';
+import { ObjectKey } from './object-key.ts';
 
 const name = fc.string({ unit: 'binary-ascii', minLength: 1, maxLength: 12 }) as fc.Arbitrary<ByteString>;
 const bytes = fc

@@ -18,6 +18,8 @@ import { assert, type ByteString, byteLiteral, byteStringOf } from '../../stdx/i
 import type { KeyRange } from '../../storage/index.ts';
 import type { BucketAddress, ObjectAddress } from '../key-value-store.ts';
 
+export type { ObjectKey } from './object-key.ts';
+
 export const layoutVersion = 1;
 /** Two length bytes hold a type's and a bucket's length; keys keep the same bound. */
 export const nameBytesMax = 65_535;
@@ -25,47 +27,18 @@ export const nameBytesMax = 65_535;
 const spaceNode = 0x01;
 const spaceIdentity = 0x02;
 const spaceProperties = 0x03;
-const spacePartition = 0x10;
-const sectionObjects = 0x01;
+export const spacePartition = 0x10;
+export const sectionObjects = 0x01;
 /** Space, partition and section. */
-const prefixBytes = 4;
+export const prefixBytes = 4;
 
 const defaultType = byteLiteral('default');
 
-function storedType(bucketType: ByteString): ByteString {
+export function storedType(bucketType: ByteString): ByteString {
   return bucketType === defaultType ? byteLiteral('') : bucketType;
 }
 
-/** An object's key in any partition: made once a request, whatever the number of replicas on this node. */
-export class ObjectKey {
-  readonly address: ObjectAddress;
-  readonly #bytes: Buffer;
-
-  constructor(address: ObjectAddress) {
-    this.address = address;
-    const type = storedType(address.bucketType);
-    const { bucket, key } = address;
-    const bytes = Buffer.allocUnsafe(prefixBytes + 4 + type.length + bucket.length + key.length);
-    bytes[0] = spacePartition;
-    bytes[3] = sectionObjects;
-    const end = writeBucket(bytes, type, bucket);
-    bytes.write(key, end, 'latin1');
-    this.#bytes = bytes;
-  }
-
-  /** For a synchronous read: the same buffer each time, overwritten by the next call. */
-  borrow(partition: Partition): Buffer {
-    this.#bytes.writeUInt16BE(partition, 1);
-    return this.#bytes;
-  }
-
-  /** For a write: a buffer of its own. */
-  copy(partition: Partition): Buffer {
-    return Buffer.from(this.borrow(partition));
-  }
-}
-
-function writeBucket(bytes: Buffer, type: ByteString, bucket: ByteString): number {
+export function writeBucket(bytes: Buffer, type: ByteString, bucket: ByteString): number {
   assert(type.length <= nameBytesMax && bucket.length <= nameBytesMax, 'names are checked at the door');
   let at = bytes.writeUInt16BE(type.length, prefixBytes);
   at += bytes.write(type, at, 'latin1');

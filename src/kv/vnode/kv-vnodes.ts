@@ -21,10 +21,17 @@ import {
   putObject,
   replicaPut,
   VersionedObject,
+  versionDigest,
 } from '../object/index.ts';
 import { conditionFailure, type WriteCondition } from '../write-condition.ts';
-import type { ObjectKey } from './key-layout.ts';
-import type { ReplicaPut, ReplicaReap, ReplicaReply, ReplicaRequest } from './replica-protocol.ts';
+import type { ObjectKey } from './object-key.ts';
+import type {
+  ReplicaGet,
+  ReplicaPut,
+  ReplicaReap,
+  ReplicaReply,
+  ReplicaRequest,
+} from './replica-protocol.ts';
 import type { TombstoneReaper } from './tombstone-reaper.ts';
 import type { VnodeIdentities } from './vnode-identities.ts';
 
@@ -55,6 +62,8 @@ export type CoordinatedPutResult =
 const notfound: ReplicaReply = { kind: 'notfound' };
 const accepted: ReplicaReply = { kind: 'accepted' };
 const stored: ReplicaReply = { kind: 'stored' };
+const same: ReplicaReply = { kind: 'same' };
+const declined: ReplicaReply = { kind: 'declined' };
 
 export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
   readonly #commit: GroupCommit;
@@ -85,7 +94,10 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
   handle(partition: Partition, request: ReplicaRequest, reply: (reply: ReplicaReply) => void): void {
     switch (request.kind) {
       case 'get':
-        reply(this.#get(partition, request.key));
+        reply(this.#get(partition, request));
+        return;
+      case 'coordinate':
+        reply(declined);
         return;
       case 'put':
         this.#replicaPut(partition, request, reply);
@@ -128,11 +140,15 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
     return { kind: 'merged', object };
   }
 
-  #get(partition: Partition, key: ObjectKey): ReplicaReply {
-    let bytes: Buffer | undefined;
+  #get(partition: Partition, { key, want, unless }: ReplicaGet): ReplicaReply {
     try {
-      bytes = this.#commit.engine.get(key.borrow(partition));
-      return bytes === undefined ? notfound : { kind: 'object', object: this.#decode(bytes) };
+      const bytes = this.#commit.engine.get(key.borrow(partition));
+      if (bytes === undefined) return notfound;
+      const object = this.#decode(bytes);
+      if (want === undefined && unless === undefined) return { kind: 'object', object };
+      const digest = versionDigest(object);
+      if (unless?.equals(digest)) return same;
+      return want === 'digest' ? { kind: 'digest', digest } : { kind: 'object', object };
     } catch (error) {
       return { ...failed(this.#readFailure(partition, key, error)), damaged: isDamage(error) };
     }

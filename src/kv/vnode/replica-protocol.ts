@@ -1,14 +1,24 @@
 /**
- * What a coordinator asks of the vnode that holds a replica, and what it hears back.
+ * What a coordinator asks of the vnode that holds a replica, and what it hears back. `replica-codec.ts` says how
+ * it looks between nodes.
  */
+import type { Buffer } from 'node:buffer';
+import type { PruneLimits, VersionVector } from '../../clocks/index.ts';
+import type { Partition } from '../../core/ring/index.ts';
 import type { Durability } from '../../storage/index.ts';
+import type { SyncOnWrite } from '../bucket-properties.ts';
 import type { KvError } from '../kv-error.ts';
 import type { VersionedObject } from '../object/index.ts';
-import type { ObjectKey } from './key-layout.ts';
+import type { WriteCondition } from '../write-condition.ts';
+import type { ObjectKey } from './object-key.ts';
 
 export interface ReplicaGet {
   readonly kind: 'get';
   readonly key: ObjectKey;
+  /** Only the digest of the version is wanted. Absent: the object. */
+  readonly want?: 'digest';
+  /** A `versionDigest`: the object is not wanted if it is this version. */
+  readonly unless?: Buffer;
 }
 
 export interface ReplicaPut {
@@ -23,19 +33,72 @@ export interface ReplicaPut {
   readonly announce: boolean;
 }
 
-/** Forget a tombstone that every replica has. Refused unless the stored object still is just that. */
+/**
+ * Forget a tombstone that every replica has. Refused unless the stored object still is just that, and the
+ * `n` partitions from `first`, which hold the key, are all at rest.
+ */
 export interface ReplicaReap {
   readonly kind: 'reap';
   readonly key: ObjectKey;
   readonly tombstone: VersionedObject;
+  readonly first: Partition;
+  readonly n: number;
 }
 
-export type ReplicaRequest = ReplicaGet | ReplicaPut | ReplicaReap;
+/**
+ * What a bucket's properties and a request's options come to, found where the request came in: both nodes then
+ * mean the same, though a change of the properties is on its way.
+ */
+export interface WriteRules {
+  readonly n: number;
+  readonly w: number;
+  readonly dw: number;
+  readonly pw: number;
+  readonly nodeConfirms: number;
+  readonly sloppyQuorum: boolean;
+  readonly syncOnWrite: SyncOnWrite;
+  readonly durability: Durability;
+  readonly allowMult: boolean;
+  readonly lastWriteWins: boolean;
+  readonly prune: PruneLimits;
+  /** The whole bucket has one preference list. */
+  readonly bucketOnly: boolean;
+}
+
+/**
+ * Coordinate this write: from a node that holds no replica of the key, to one that does. It is never sent on. The
+ * content is stamped, so that two coordinators of one write make siblings that are told to be twins.
+ */
+export interface ReplicaCoordinate {
+  readonly kind: 'coordinate';
+  readonly key: ObjectKey;
+  readonly context: VersionVector;
+  readonly content: Buffer;
+  readonly condition: WriteCondition;
+  readonly rules: WriteRules;
+  /** Milliseconds that the client still waits. */
+  readonly timeoutMs: number;
+  /** The client wants to see what was made of its write. */
+  readonly wantsObject: boolean;
+}
+
+export type ReplicaRequest = ReplicaGet | ReplicaPut | ReplicaReap | ReplicaCoordinate;
 
 export type ReplicaReply =
   | { readonly kind: 'object'; readonly object: VersionedObject }
+  /** The replica has the version that the request named. */
+  | { readonly kind: 'same' }
+  | { readonly kind: 'digest'; readonly digest: Buffer }
   | { readonly kind: 'notfound' }
   | { readonly kind: 'accepted' }
   | { readonly kind: 'stored' }
+  /** The quorum of a forwarded write is met. */
+  | { readonly kind: 'coordinated'; readonly object: VersionedObject | undefined }
+  /** The node cannot coordinate the write; nothing has happened. */
+  | { readonly kind: 'declined' }
   /** `damaged`: the copy is lost, and a repair is welcome. Else it may only be out of reach. */
-  | { readonly kind: 'failed'; readonly error: KvError; readonly damaged?: boolean };
+  | { readonly kind: 'failed'; readonly error: KvError; readonly damaged?: boolean }
+  /** The partition has another owner, since `epoch` or before. Nothing has happened. */
+  | { readonly kind: 'moved'; readonly epoch: number }
+  /** Made by the asker's node. After `overload` nothing has happened; else it may have. */
+  | { readonly kind: 'unanswered'; readonly reason: 'unreachable' | 'overload' | 'timeout' };

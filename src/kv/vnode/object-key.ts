@@ -1,0 +1,80 @@
+/**
+ * An object's key in any partition: made once a request, whatever the number of replicas on this node. Its
+ * bytes are those of the storage key (`key-layout.ts`), with room for the partition.
+ */
+import { Buffer } from 'node:buffer';
+import type { Partition } from '../../core/ring/index.ts';
+import type { ObjectAddress } from '../key-value-store.ts';
+import {
+  addressOf,
+  nameBytesMax,
+  prefixBytes,
+  sectionObjects,
+  spacePartition,
+  storedType,
+  writeBucket,
+} from './key-layout.ts';
+
+/** Two lengths of two bytes. */
+const lengthBytes = 4;
+
+export class ObjectKey {
+  readonly #bytes: Buffer;
+  #address: ObjectAddress | undefined;
+
+  /** `name`: the object's address, or the bytes of a storage key, which are taken over. */
+  constructor(name: ObjectAddress | Buffer) {
+    this.#bytes = Buffer.isBuffer(name) ? name : storageKeyOf(name);
+    this.#bytes[0] = spacePartition;
+    this.#bytes[3] = sectionObjects;
+    this.#address = Buffer.isBuffer(name) ? undefined : name;
+  }
+
+  /** Reads what `encodeInto` wrote, from bytes `start` to `end`. Undefined: no node wrote this. */
+  static decode(bytes: Buffer, start: number, end: number): ObjectKey | undefined {
+    if (end - start < lengthBytes) return undefined;
+    const typeEnd = start + 2 + bytes.readUInt16BE(start);
+    if (typeEnd + 2 > end) return undefined;
+    const bucketEnd = typeEnd + 2 + bytes.readUInt16BE(typeEnd);
+    const keyLength = end - bucketEnd;
+    if (keyLength < 1 || keyLength > nameBytesMax || bucketEnd === typeEnd + 2) return undefined;
+    const own = Buffer.allocUnsafe(prefixBytes + end - start);
+    bytes.copy(own, prefixBytes, start, end);
+    return new ObjectKey(own);
+  }
+
+  get address(): ObjectAddress {
+    this.#address ??= addressOf(this.#bytes);
+    return this.#address;
+  }
+
+  /** Bytes that `encodeInto` writes: the key without its place in a node. */
+  get encodedBytes(): number {
+    return this.#bytes.length - prefixBytes;
+  }
+
+  /** Returns the offset after what it wrote. */
+  encodeInto(into: Buffer, at: number): number {
+    return at + this.#bytes.copy(into, at, prefixBytes);
+  }
+
+  /** For a synchronous read: the same buffer each time, overwritten by the next call. */
+  borrow(partition: Partition): Buffer {
+    this.#bytes.writeUInt16BE(partition, 1);
+    return this.#bytes;
+  }
+
+  /** For a write: a buffer of its own. */
+  copy(partition: Partition): Buffer {
+    return Buffer.from(this.borrow(partition));
+  }
+}
+
+function storageKeyOf(address: ObjectAddress): Buffer {
+  const type = storedType(address.bucketType);
+  const { bucket, key } = address;
+  const bytes = Buffer.allocUnsafe(prefixBytes + lengthBytes + type.length + bucket.length + key.length);
+  const end = writeBucket(bytes, type, bucket);
+  bytes.write(key, end, 'latin1');
+  return bytes;
+}
