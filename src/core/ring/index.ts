@@ -1,3 +1,4 @@
+export { type ClaimRequest, claimOwners, replaceOwner } from './claim.ts';
 export {
   distinctNodes,
   type FallbackChoice,
