@@ -2,6 +2,7 @@
  * The cluster log as its users see it: the state that has been agreed, as far as this node knows, and a way to
  * propose a change of it. Any node may propose; the leader of the voters orders.
  */
+import type { NodeId } from '../../environment/index.ts';
 import type { ClusterCommand, ClusterState, CommandRefusal } from '../topology/index.ts';
 
 export type ProposeOutcome =
@@ -17,6 +18,9 @@ export interface ClusterLog {
   /** Calls `changed` after each new state, in the order of `onState` calls. */
   onState(changed: (state: ClusterState, before: ClusterState) => void): void;
   propose(command: ClusterCommand, timeoutMs: number): Promise<ProposeOutcome>;
-  /** A peer's message named this epoch: if it is beyond ours, the log catches up. Cheap if it is not. */
-  sawEpoch(generation: number, epoch: number): void;
+  /**
+   * A peer's message named this epoch: if it is beyond ours, the log catches up. Cheap if it is not. `from`, who
+   * said so, is asked first: a change then spreads along the ways on which it was heard of.
+   */
+  sawEpoch(generation: number, epoch: number, from?: NodeId): void;
 }

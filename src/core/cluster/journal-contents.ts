@@ -1,0 +1,117 @@
+/**
+ * What the records of the journal add up to, one after another: the mirror of what will be on disk.
+ *
+ * A record that is damaged or missing costs the part that it may have belonged to, until a later record
+ * replaces that part as a whole.
+ */
+import type { HardState, LogIndex, LogWrite, PersistedState } from '../../consensus/index.ts';
+import { assert } from '../../stdx/index.ts';
+import { type ClusterState, decodeCommand, fold } from '../topology/index.ts';
+import type { JournalRecord, StoredIdentity, StoredReplica } from './journal-record.ts';
+
+/** A replica as it was persisted. */
+export interface ReplicaContents {
+  readonly stored: StoredReplica;
+  readonly persisted: PersistedState;
+}
+
+const unwrittenHardState: HardState = { term: 0, vote: undefined, isJoining: true };
+
+export class JournalContents {
+  #identity: StoredIdentity | undefined;
+  #state: ClusterState | undefined;
+  #isStateWhole = true;
+  #replica: ReplicaContents | undefined;
+  #isReplicaWhole = true;
+
+  get identity(): StoredIdentity | undefined {
+    return this.#identity;
+  }
+
+  /** The newest that is known; see `isStateWhole`. */
+  get state(): ClusterState | undefined {
+    return this.#state;
+  }
+
+  /** False: this node had followed further than `state`, and may have said so. */
+  get isStateWhole(): boolean {
+    return this.#isStateWhole;
+  }
+
+  get replica(): ReplicaContents | undefined {
+    return this.#replica;
+  }
+
+  /** False: the replica may have promised what it does not have any more. */
+  get isReplicaWhole(): boolean {
+    return this.#isReplicaWhole;
+  }
+
+  /** A record that cannot be read any more. */
+  lost(): void {
+    this.#isStateWhole = false;
+    this.#isReplicaWhole = false;
+  }
+
+  add(record: JournalRecord): void {
+    switch (record.kind) {
+      case 'identity':
+        this.#identity = record.identity;
+        break;
+      case 'state':
+        this.#state = record.state;
+        this.#isStateWhole = true;
+        break;
+      case 'command':
+        this.#fold(record);
+        break;
+      case 'replica':
+        this.#begin(record.replica);
+        break;
+      case 'log':
+        this.#write(record.write);
+        break;
+      case 'no-replica':
+        this.#replica = undefined;
+        this.#isReplicaWhole = true;
+        break;
+    }
+  }
+
+  #fold({ at, command }: Extract<JournalRecord, { kind: 'command' }>): void {
+    const state = this.#state;
+    // Behind a damaged record the way is broken.
+    if (state === undefined || state.generation !== at.generation || state.epoch + 1 !== at.epoch) {
+      this.#isStateWhole = false;
+      return;
+    }
+    const decoded = decodeCommand(command);
+    assert(decoded !== undefined, 'a command of the journal is whole');
+    this.#state = fold(state, decoded).state;
+  }
+
+  /** Of the replica that runs here already, a snapshot keeps the hard state until the next `log` record. */
+  #begin(stored: StoredReplica): void {
+    const known = this.#replica?.stored.name === stored.name ? this.#replica.persisted : undefined;
+    const hardState = known?.hardState ?? unwrittenHardState;
+    this.#replica = { stored, persisted: { hardState, snapshot: stored.mark, entries: [] } };
+    this.#isReplicaWhole = true;
+  }
+
+  #write({ hardState, entries }: LogWrite): void {
+    if (this.#replica === undefined) return;
+    const { stored, persisted } = this.#replica;
+    const from: LogIndex = entries[0]?.index ?? Number.POSITIVE_INFINITY;
+    const kept = persisted.entries;
+    // Mostly entries are appended: what stands is not copied more than once.
+    const end = kept.findLastIndex(({ index }) => index < from) + 1;
+    this.#replica = {
+      stored,
+      persisted: {
+        ...persisted,
+        hardState: hardState ?? persisted.hardState,
+        entries: [...kept.slice(0, end), ...entries],
+      },
+    };
+  }
+}

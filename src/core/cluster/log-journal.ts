@@ -1,0 +1,169 @@
+/**
+ * What a node keeps of the cluster on its disk, in a write-ahead log of its own: who it is, the last state that
+ * it followed, and, while it is a voter or becomes one, its replica's log.
+ *
+ *   J1. A voter acknowledges only what is here: effects that must be durable wait for `done`.
+ *   J2. A node tells others that it has folded up to an epoch only when that is here: what the fences of moves
+ *       rest on (C5) does not go back with a restart.
+ *   J3. Founding, joining, recovering and leaving a cluster replace all parts in one atomic batch.
+ *   J4. Damage is never guessed over: a replica that lost a record is gone (it comes back under another name, as
+ *       a learner), a state that lost a command is stale (the node asks before it serves).
+ */
+import type { Buffer } from 'node:buffer';
+import type { LogWrite, SnapshotMark } from '../../consensus/index.ts';
+import type { Log } from '../../environment/index.ts';
+import { assert } from '../../stdx/index.ts';
+import { type WalDone, type WalEnvironment, WalError, WriteAheadLog } from '../../wal/index.ts';
+import { JournalContents } from './journal-contents.ts';
+import { decodeRecord, encodeRecord, type JournalRecord } from './journal-record.ts';
+
+const directory = 'cluster';
+/** When so much has been written since the last whole record of everything, it is written anew. */
+const recordsMax = 4000;
+const bytesMax = 8 * 1024 * 1024;
+
+export class LogJournal {
+  readonly #wal: WriteAheadLog;
+  readonly #log: Log;
+  #contents: JournalContents;
+  #recordsSince = 0;
+  #bytesSince = 0;
+
+  private constructor(wal: WriteAheadLog, log: Log) {
+    this.#wal = wal;
+    this.#log = log;
+    this.#contents = this.#replay();
+  }
+
+  /** Rejects with `WalError`. What it shows is durable. */
+  static async open(environment: WalEnvironment): Promise<LogJournal> {
+    const wal = await WriteAheadLog.open(environment, directory);
+    return new LogJournal(wal, environment.log);
+  }
+
+  /** As it will be when all that was written is durable. */
+  get contents(): JournalContents {
+    return this.#contents;
+  }
+
+  /** What a replica persists. */
+  writeLog(write: LogWrite, done: WalDone): void {
+    this.#append([{ kind: 'log', write }], done);
+  }
+
+  /** A snapshot of this replica's own state; `kept` stands behind it. */
+  writeSnapshot(mark: SnapshotMark, agreed: Buffer, done: WalDone): void {
+    const { replica } = this.#contents;
+    assert(replica !== undefined, 'a replica runs here');
+    const { hardState, entries } = replica.persisted;
+    const kept = entries.filter(({ index }) => index > mark.index);
+    this.#append(
+      [
+        { kind: 'replica', replica: { ...replica.stored, mark, agreed } },
+        { kind: 'log', write: { hardState, entries: kept } },
+      ],
+      done,
+    );
+  }
+
+  /** The state that was folded with one more command, or replaced. */
+  writeState(record: Extract<JournalRecord, { kind: 'command' | 'state' }>, done: WalDone): void {
+    this.#append([record], done);
+  }
+
+  /** All at once or nothing (J3). */
+  write(records: readonly JournalRecord[], done: WalDone): void {
+    this.#append(records, done);
+  }
+
+  /** Reads anew what is on disk, after a write has failed; nothing may be on its way. */
+  reload(): void {
+    this.#contents = this.#replay();
+  }
+
+  drain(): Promise<void> {
+    return this.#wal.drain();
+  }
+
+  close(): Promise<void> {
+    return this.#wal.close();
+  }
+
+  /** Throws nothing: a log that takes no more is a log whose write failed. */
+  #append(records: readonly JournalRecord[], done: WalDone): void {
+    const encoded = records.map(encodeRecord);
+    try {
+      this.#wal.appendBatch(encoded, done);
+    } catch (error) {
+      if (!(error instanceof WalError)) throw error;
+      this.#failLater(error, done);
+      return;
+    }
+    for (const record of records) this.#contents.add(record);
+    this.#recordsSince += records.length;
+    for (const { length } of encoded) this.#bytesSince += length;
+    if (this.#recordsSince > recordsMax || this.#bytesSince > bytesMax) this.#compact();
+  }
+
+  /** As the log itself does: never from inside the call. */
+  #failLater(error: WalError, done: WalDone): void {
+    this.#log.error('the journal of the cluster took no more', { code: error.code, reason: error.message });
+    this.#wal.drain().then(
+      () => done(error),
+      () => done(error),
+    );
+  }
+
+  /** Writes all that counts once more, and drops what was before. */
+  #compact(): void {
+    // What is stale must not be written down as whole.
+    if (!this.#contents.isStateWhole || !this.#contents.isReplicaWhole) return;
+    const records = recordsOf(this.#contents);
+    const encoded = records.map(encodeRecord);
+    this.#recordsSince = 0;
+    this.#bytesSince = 0;
+    const failed = (error: WalError | undefined): void => {
+      if (error !== undefined) this.#log.warn('the journal was not compacted', { reason: error.message });
+    };
+    try {
+      const first = this.#wal.appendBatch(encoded, failed);
+      this.#wal.dropBefore(first, failed);
+    } catch (error) {
+      if (!(error instanceof WalError)) throw error;
+      failed(error);
+    }
+  }
+
+  #replay(): JournalContents {
+    const contents = new JournalContents();
+    for (let index = this.#wal.firstIndex; index <= this.#wal.lastIndex; index++) {
+      const bytes = this.#read(index);
+      const record = bytes && decodeRecord(bytes);
+      if (record !== undefined) contents.add(record);
+      else contents.lost();
+    }
+    this.#recordsSince = this.#wal.lastIndex - this.#wal.firstIndex + 1;
+    return contents;
+  }
+
+  #read(index: number): Buffer | undefined {
+    try {
+      return this.#wal.read(index);
+    } catch (error) {
+      if (!(error instanceof WalError && error.code === 'damaged')) throw error;
+      this.#log.error('a record of the cluster log is damaged', { index, reason: error.message });
+      return undefined;
+    }
+  }
+}
+
+function recordsOf(contents: JournalContents): readonly JournalRecord[] {
+  const { identity, state, replica } = contents;
+  const records: JournalRecord[] = [];
+  if (identity !== undefined) records.push({ kind: 'identity', identity });
+  if (state !== undefined) records.push({ kind: 'state', state });
+  if (replica === undefined) return [...records, { kind: 'no-replica' }];
+  const { hardState, entries } = replica.persisted;
+  records.push({ kind: 'replica', replica: replica.stored }, { kind: 'log', write: { hardState, entries } });
+  return records;
+}
