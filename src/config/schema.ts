@@ -13,6 +13,7 @@ import { nodeKeys } from './keys/node.ts';
 import { objectKeys } from './keys/object.ts';
 import { requestKeys } from './keys/request.ts';
 import { storageKeys } from './keys/storage.ts';
+import { transportKeys } from './keys/transport.ts';
 
 export const schema = {
   ...nodeKeys,
@@ -21,6 +22,7 @@ export const schema = {
   ...objectKeys,
   ...bucketKeys,
   ...requestKeys,
+  ...transportKeys,
   ...loggerKeys,
 } as const;
 
@@ -32,6 +34,7 @@ export const sections: readonly { readonly title: string; readonly keys: readonl
   { title: 'Objects', keys: keysOf(objectKeys) },
   { title: 'Buckets', keys: keysOf(bucketKeys) },
   { title: 'Requests', keys: keysOf(requestKeys) },
+  { title: 'Between nodes', keys: keysOf(transportKeys) },
   { title: 'Logging', keys: keysOf(loggerKeys) },
 ];
 

@@ -25,6 +25,8 @@ export interface ConnectionHandler {
 
 export interface Connection {
   readonly remote: Address;
+  /** Under TLS: the names in the peer's certificate, which a trusted authority signed. Undefined: no TLS. */
+  readonly certifiedNames?: readonly string[] | undefined;
   /**
    * Queues bytes; they must not change afterwards. False means that the queue is above its mark:
    * stop producing until `drain`.

@@ -8,6 +8,7 @@ export * from './messages/buckets.ts';
 export * from './messages/connection.ts';
 export * from './messages/data-types.ts';
 export * from './messages/objects.ts';
+export * from './messages/peer-handshake.ts';
 export * from './messages/queries.ts';
 export * from './messages/replication.ts';
 export * from './messages/search.ts';

@@ -49,5 +49,5 @@ export interface Messenger {
 
 export type MessageFill = (into: Buffer, at: number) => void;
 
-/** `body` is valid only during the call. */
-export type MessageHandler = (from: NodeId, body: Buffer) => void;
+/** `body` is valid only during the call. `waitedMs`: how long the message waited in the sender's queue, as far as known. */
+export type MessageHandler = (from: NodeId, body: Buffer, waitedMs?: number) => void;

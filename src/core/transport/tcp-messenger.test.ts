@@ -1,0 +1,223 @@
+import assert from 'node:assert/strict';
+import { Buffer } from 'node:buffer';
+import { describe, type TestContext, test } from 'node:test';
+import { defaultConfiguration } from '../../config/index.ts';
+import { type Log, type LogFields, type NodeId, nodeIdOf } from '../../environment/index.ts';
+import { nodeEnvironment } from '../../runtime/index.ts';
+import { channel, type TrafficClass } from './messenger.ts';
+import { TcpMessenger, type TcpMessengerOptions } from './tcp-messenger.ts';
+import { trafficClasses } from './traffic-class.ts';
+import { transportLimits } from './transport-limits.ts';
+
+const limits = transportLimits(defaultConfiguration());
+const anyPort = { host: '127.0.0.1', port: 0 };
+const tooLongMs = 5000;
+
+/** Keeps what was warned of, and lets a test wait for a state of anything. */
+class Witness implements Log {
+  readonly warnings: { readonly message: string; readonly fields: LogFields }[] = [];
+  debug(): void {}
+  info(): void {}
+  error(message: string): void {
+    throw new Error(message);
+  }
+  warn(message: string, fields: LogFields = {}): void {
+    this.warnings.push({ message, fields });
+  }
+}
+
+async function until(holds: () => boolean, what: string): Promise<void> {
+  const startedAt = performance.now();
+  while (!holds()) {
+    if (performance.now() - startedAt > tooLongMs) throw new Error(`waited in vain: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}
+
+interface Node {
+  readonly name: NodeId;
+  readonly messenger: TcpMessenger;
+  readonly log: Witness;
+  readonly received: { readonly from: NodeId; readonly text: string }[];
+  readonly disconnects: string[];
+  address: { readonly host: string; readonly port: number };
+}
+
+async function startNode(
+  context: TestContext,
+  name: string,
+  options: Partial<TcpMessengerOptions> = {},
+): Promise<Node> {
+  const log = new Witness();
+  const environment = nodeEnvironment({
+    log,
+    crash: (activity, error) => {
+      throw new Error(`crash in ${activity}`, { cause: error });
+    },
+  });
+  const node = nodeIdOf(name);
+  const messenger = new TcpMessenger({
+    environment,
+    network: environment.network,
+    identity: {
+      node,
+      instance: `instance of ${name}`,
+      clusterId: 'one',
+      generation: 1,
+      capabilities: new Map([['objects', 3]]),
+    },
+    secret: 'a secret',
+    limits,
+    ...options,
+  });
+  context.after(async () => {
+    await messenger.close();
+    await environment.close();
+  });
+  const received: Node['received'] = [];
+  const disconnects: string[] = [];
+  messenger.receive(channel.vnode, (from, body) => received.push({ from, text: body.toString() }));
+  messenger.onDisconnect((peer, traffic) => disconnects.push(`${peer} ${traffic}`));
+  const address = await messenger.listen(anyPort);
+  return { name: node, messenger, log, received, disconnects, address };
+}
+
+function memberOf(node: Node, instance = `instance of ${node.name}`) {
+  return { address: node.address, instance };
+}
+
+function introduce(...nodes: readonly Node[]): void {
+  const members = new Map(nodes.map((node) => [node.name, memberOf(node)]));
+  for (const { messenger } of nodes) messenger.setPeers(members);
+}
+
+function say(from: Node, to: Node, text: string, traffic: TrafficClass = 'foreground'): boolean {
+  const bytes = Buffer.from(text);
+  return from.messenger.send(to.name, traffic, channel.vnode, bytes.length, (into, at) => {
+    bytes.copy(into, at);
+  });
+}
+
+test('messages go both ways, in order, whatever their size', async (context) => {
+  const a = await startNode(context, 'a@127.0.0.1');
+  const b = await startNode(context, 'b@127.0.0.1');
+  introduce(a, b);
+  const texts = Array.from({ length: 300 }, (_, i) => `${i} ${'x'.repeat(i % 7 === 0 ? i * 500 : i)}`);
+  for (const [i, text] of texts.entries()) {
+    assert.ok(say(a, b, text));
+    assert.ok(say(b, a, text));
+    if (i % 50 === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  await until(() => a.received.length + b.received.length === 2 * texts.length, 'all messages');
+  assert.deepEqual(
+    b.received,
+    texts.map((text) => ({ from: a.name, text })),
+  );
+  assert.deepEqual(
+    a.received,
+    texts.map((text) => ({ from: b.name, text })),
+  );
+  assert.deepEqual(a.messenger.capabilitiesOf(b.name), new Map([['objects', 3]]));
+  assert.deepEqual([...a.disconnects, ...b.disconnects], []);
+});
+
+test('each class arrives by a connection of its own', async (context) => {
+  const a = await startNode(context, 'a@127.0.0.1');
+  const b = await startNode(context, 'b@127.0.0.1');
+  introduce(a, b);
+  for (const traffic of trafficClasses) say(a, b, traffic, traffic);
+  await until(() => b.received.length === 4, 'four messages');
+  assert.deepEqual(new Set(b.received.map(({ text }) => text)), new Set(trafficClasses));
+});
+
+describe('the door', () => {
+  async function refusedFor(context: TestContext, options: Partial<TcpMessengerOptions>) {
+    const a = await startNode(context, 'a@127.0.0.1');
+    const b = await startNode(context, 'b@127.0.0.1', options);
+    introduce(a, b);
+    say(b, a, 'let me in');
+    say(a, b, 'who are you');
+    await until(() => a.log.warnings.length > 0 && b.log.warnings.length > 0, 'two warnings');
+    assert.deepEqual([a.received, b.received], [[], []]);
+    return [...a.log.warnings, ...b.log.warnings].map(({ fields }) => fields.code);
+  }
+
+  test('C9: another secret is refused', async (context) => {
+    const codes = await refusedFor(context, { secret: 'another' });
+    assert.ok(codes.includes('secret'), codes.join());
+  });
+
+  test('C9: another cluster is refused', async (context) => {
+    const codes = await refusedFor(context, {
+      identity: {
+        node: nodeIdOf('b@127.0.0.1'),
+        instance: 'instance of b@127.0.0.1',
+        clusterId: 'two',
+        generation: 1,
+        capabilities: new Map(),
+      },
+    });
+    assert.deepEqual(new Set(codes), new Set(['cluster']));
+  });
+
+  test('C9: another instance is refused', async (context) => {
+    const codes = await refusedFor(context, {
+      identity: {
+        node: nodeIdOf('b@127.0.0.1'),
+        instance: 'after a lost disk',
+        clusterId: 'one',
+        generation: 1,
+        capabilities: new Map(),
+      },
+    });
+    assert.deepEqual(new Set(codes), new Set(['stranger']));
+  });
+
+  test('C9: who is no member is refused, and a member that is removed is cut off', async (context) => {
+    const a = await startNode(context, 'a@127.0.0.1');
+    const b = await startNode(context, 'b@127.0.0.1');
+    introduce(a, b);
+    say(a, b, 'hello');
+    await until(() => b.received.length === 1, 'the first message');
+    b.messenger.setPeers(new Map());
+    assert.equal(say(b, a, 'to nobody'), false);
+    await until(() => a.disconnects.length > 0, 'the cut');
+    say(a, b, 'still there?');
+    await until(() => a.log.warnings.length > 0, 'a warning');
+    assert.equal(a.log.warnings[0]?.fields.code, 'stranger');
+    assert.equal(b.received.length, 1);
+  });
+
+  test('a guest asks once and is answered; without the secret it is not', async (context) => {
+    const a = await startNode(context, 'a@127.0.0.1');
+    a.messenger.onGuest(async (request, from) => Buffer.from(`${from.host} ${request.toString()}`));
+    const b = await startNode(context, 'b@127.0.0.1', {
+      identity: {
+        node: nodeIdOf('b@127.0.0.1'),
+        instance: 'b',
+        clusterId: 'my own',
+        generation: 0,
+        capabilities: new Map(),
+      },
+    });
+    const answer = await b.messenger.askAsGuest(a.address, Buffer.from('may I join?'));
+    assert.equal(answer.toString(), '127.0.0.1 may I join?');
+    const c = await startNode(context, 'c@127.0.0.1', { secret: 'wrong' });
+    await assert.rejects(c.messenger.askAsGuest(a.address, Buffer.from('may I?')), {
+      name: 'GuestRefusedError',
+      code: 'secret',
+    });
+  });
+
+  test('a listener beyond the machine needs a secret', async (context) => {
+    const a = await startNode(context, 'a@127.0.0.1', { secret: undefined });
+    assert.match(a.log.warnings[0]?.message ?? '', /not authenticated/);
+    const open = new TcpMessenger({
+      environment: a.messenger.environment,
+      network: nodeEnvironment({ log: a.log, crash: () => undefined }).network,
+      identity: a.messenger.identity,
+      limits,
+    });
+    await assert.rejects(open.listen({ host: '0.0.0.0', port: 0 }), { name: 'InsecureListenerError' });
+  });
+});
