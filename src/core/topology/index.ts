@@ -13,6 +13,11 @@ export type {
 export { decodeCommand, encodeCommand } from './command-codec.ts';
 export { fold, foundCluster } from './fold.ts';
 export type { Folded } from './folded.ts';
+export { type HealthFacts, refusalsToCommit } from './health.ts';
+export { LiveTopology, type LiveTopologyParts } from './live-topology.ts';
+export { locationOf } from './member-location.ts';
 export { recovered, recoveryEpochStep } from './recovery.ts';
+export { nextStages, type StageFacts } from './stage-driver.ts';
 export { decodeState, encodeState, stateDigest } from './state-codec.ts';
 export { SoloTopology, type Topology } from './topology.ts';
+export { chooseVoters, votersMax } from './voters.ts';
