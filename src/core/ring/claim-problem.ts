@@ -10,6 +10,8 @@ import type { NodeId } from '../../environment/index.ts';
 import { assert } from '../../stdx/index.ts';
 import { locationsOf, type RingNode } from './ring-node.ts';
 
+/** Preference lists are short: Riak's own is 4. */
+export const targetNMax = 16;
 /** Stands for an owner that is not among the nodes: it leaves. */
 export const nobody = -1;
 
@@ -29,7 +31,7 @@ export class ClaimProblem {
 
   constructor(owners: readonly NodeId[], nodes: readonly RingNode[], targetN: number) {
     assert(nodes.length > 0, 'somebody owns the ring');
-    assert(Number.isInteger(targetN) && targetN >= 1, 'a preference list has a member');
+    assert(Number.isInteger(targetN) && targetN >= 1 && targetN <= targetNMax, 'preference lists are short');
     const nameOfLocation = locationsOf(nodes);
     this.nodes = nodes.map(({ node }) => node).sort();
     this.size = owners.length;
@@ -52,9 +54,14 @@ export class ClaimProblem {
     return this.extras === 0 ? this.least : this.least + 1;
   }
 
-  /** The most partitions that one node, or one location, can own with any two of them a window apart. */
-  get separableMax(): number {
-    return Math.floor(this.size / this.window);
+  /** Partitions in a row whose owners shall differ: with fewer nodes than `targetN` they take turns. */
+  get nodeWindow(): number {
+    return Math.min(this.window, this.nodeCount);
+  }
+
+  /** Partitions in a row whose locations shall differ, likewise. */
+  get locationWindow(): number {
+    return Math.min(this.window, this.locationCount);
   }
 
   /** False where locations say nothing that nodes do not: there is one, or one for each node. */
@@ -62,17 +69,18 @@ export class ClaimProblem {
     return this.locationCount > 1 && this.locationCount < this.nodeCount;
   }
 
-  /** A balanced ring exists in which any `window` partitions in a row have distinct owners. */
+  /** A balanced ring exists in which any `nodeWindow` partitions in a row have distinct owners. */
   get canSeparateNodes(): boolean {
-    return this.most <= this.separableMax;
+    return this.most <= separableMax(this.size, this.nodeWindow);
   }
 
-  /** A balanced ring exists in which any `window` partitions in a row lie in distinct locations. */
+  /** A balanced ring exists in which any `locationWindow` partitions in a row lie in distinct locations. */
   get canSeparateLocations(): boolean {
     if (!this.hasLocations) return false;
+    const most = separableMax(this.size, this.locationWindow);
     let room = 0;
     for (const nodes of this.nodesByLocation()) {
-      const spare = this.separableMax - nodes.length * this.least;
+      const spare = most - nodes.length * this.least;
       if (spare < 0) return false;
       room += Math.min(nodes.length, spare);
     }
@@ -95,9 +103,10 @@ export class ClaimProblem {
     const held = new Int32Array(this.nodeCount);
     for (const owner of this.before) if (owner !== nobody) held[owner] += 1;
     const quotas = new Int32Array(this.nodeCount).fill(this.least);
+    const mostOfLocation = separableMax(this.size, this.locationWindow);
     const ofLocation = this.nodesByLocation().map((nodes) => nodes.length * this.least);
     const preference = (node: number): number => {
-      const hasRoom = !this.hasLocations || ofLocation[this.locationOf[node]] < this.separableMax;
+      const hasRoom = !this.hasLocations || ofLocation[this.locationOf[node]] < mostOfLocation;
       return (hasRoom ? 2 : 0) + (held[node] > this.least ? 1 : 0);
     };
     for (let given = 0; given < this.extras; given += 1) {
@@ -111,4 +120,9 @@ export class ClaimProblem {
     }
     return quotas;
   }
+}
+
+/** The most partitions that one node, or one location, can own with any two of them a window apart. */
+function separableMax(size: number, window: number): number {
+  return Math.floor(size / window);
 }

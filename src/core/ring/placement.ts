@@ -1,20 +1,6 @@
-/**
- * An assignment of partitions to nodes while claim works on it, with what is wrong with it kept up to date.
- *
- * Two partitions at a distance d below the window conflict if they have one owner, or lie in one location. The nearer
- * they are the more preference lists have both, and the shorter those can be, so that such a conflict weighs
- * (t - d)². A change is judged by one number that orders conflicts of nodes before conflicts of locations before moves:
- * each weight is more than any single change can make of all that come after it.
- */
+/** An assignment of partitions to nodes while claim works on it, with what is wrong with it kept up to date. */
 import { type ClaimProblem, nobody } from './claim-problem.ts';
-
-/** Windows are short: `target_n_val` is rarely more than 6. */
-const windowMax = 16;
-const moveWeight = 1;
-const locationWeight = 8;
-/** The most that one swap can change the weights of locations: both ends, both sides, every distance. */
-const distanceWeightMax = (windowMax * (windowMax - 1) * (2 * windowMax - 1)) / 6;
-const nodeWeight = locationWeight * 4 * distanceWeightMax + 4 * moveWeight;
+import { ClaimWeights } from './claim-weights.ts';
 
 /** `swap`: the owners of two partitions; `give`: to another node. `growth`: what the cost grows by. */
 export type Change =
@@ -22,7 +8,7 @@ export type Change =
   | { readonly kind: 'give'; readonly to: number; readonly growth: number };
 
 export interface Shortcomings {
-  /** Weighted conflicts. */
+  /** Weights of the conflicts, each counted at both ends. */
   readonly nodes: number;
   readonly locations: number;
   readonly moves: number;
@@ -37,8 +23,7 @@ export class Placement {
   readonly count: Int32Array;
   /** What each partition's owner costs where it stands; each conflict counts at both its ends. */
   readonly conflict: Float64Array;
-  readonly #distanceWeight: Float64Array;
-  readonly #locationWeight: number;
+  readonly #weights: ClaimWeights;
   /** How often two nodes stand within a window: `#together[a * nodeCount + b]`, both ways. */
   readonly #together: Int32Array;
   #pairs = 0;
@@ -47,13 +32,12 @@ export class Placement {
   readonly #there: Float64Array;
 
   constructor(problem: ClaimProblem, owner: Int32Array) {
-    const { size, nodeCount, window } = problem;
+    const { size, nodeCount } = problem;
     this.problem = problem;
     this.owner = new Int32Array(size).fill(nobody);
     this.count = new Int32Array(nodeCount);
     this.conflict = new Float64Array(size);
-    this.#distanceWeight = Float64Array.from({ length: window }, (_, d) => (d === 0 ? 0 : (window - d) ** 2));
-    this.#locationWeight = problem.hasLocations ? locationWeight : 0;
+    this.#weights = new ClaimWeights(problem);
     this.#together = new Int32Array(nodeCount * nodeCount);
     this.#atNode = new Float64Array(nodeCount);
     this.#atLocation = new Float64Array(problem.locationCount);
@@ -72,8 +56,9 @@ export class Placement {
     this.#forNeighbours(partition, (other, distance) => {
       const neighbour = this.owner[other];
       if (neighbour === nobody) return;
-      const weight = this.#distanceWeight[distance];
-      this.conflict[other] += weight * (this.#clash(neighbour, node) - this.#clash(neighbour, old));
+      const weights = this.#weights;
+      this.conflict[other] +=
+        weights.clash(distance, neighbour, node) - weights.clash(distance, neighbour, old);
       if (old !== nobody) this.#meet(old, neighbour, -1);
       if (node !== nobody) this.#meet(node, neighbour, 1);
     });
@@ -94,7 +79,7 @@ export class Placement {
   costOf(partition: number, node: number, except = partition): number {
     let cost = 0;
     this.#forNeighbours(partition, (other, distance) => {
-      if (other !== except) cost += this.#distanceWeight[distance] * this.#clash(this.owner[other], node);
+      if (other !== except) cost += this.#weights.clash(distance, this.owner[other], node);
     });
     return cost;
   }
@@ -156,36 +141,26 @@ export class Placement {
     return best;
   }
 
-  /** What `isBetter` compares. O(Q·t). */
+  /** O(Q·t). */
   shortcomings(): Shortcomings {
-    const cost = this.conflict.reduce((sum, each) => sum + each, 0) / 2;
-    const nodes = this.#nodeConflicts();
+    let nodes = 0;
+    let locations = 0;
     let moves = 0;
-    for (let partition = 0; partition < this.problem.size; partition += 1) {
+    const { size, locationOf } = this.problem;
+    for (let partition = 0; partition < size; partition += 1) {
       if (this.isMoved(partition)) moves += 1;
+      const owner = this.owner[partition];
+      this.#forNeighbours(partition, (other, distance) => {
+        if (this.owner[other] === owner) nodes += this.#weights.ofNode(distance);
+        if (locationOf[this.owner[other]] === locationOf[owner])
+          locations += this.#weights.ofLocation(distance);
+      });
     }
-    const locations = cost - nodes * (nodeWeight + this.#locationWeight);
     return { nodes, locations, moves, pairs: this.#pairs };
   }
 
-  #nodeConflicts(): number {
-    let weight = 0;
-    for (let partition = 0; partition < this.problem.size; partition += 1) {
-      this.#forNeighbours(partition, (other, distance) => {
-        if (this.owner[other] === this.owner[partition]) weight += this.#distanceWeight[distance];
-      });
-    }
-    return weight / 2;
-  }
-
   #moveCost(partition: number, node: number): number {
-    return this.problem.before[partition] === node ? 0 : moveWeight;
-  }
-
-  #clash(a: number, b: number): number {
-    if (a === nobody || b === nobody) return 0;
-    if (a === b) return nodeWeight + this.#locationWeight;
-    return this.problem.locationOf[a] === this.problem.locationOf[b] ? this.#locationWeight : 0;
+    return this.problem.before[partition] === node ? 0 : this.#weights.move;
   }
 
   #meet(a: number, b: number, times: 1 | -1): void {
@@ -213,23 +188,26 @@ export class Placement {
     this.#forNeighbours(partition, (other, distance) => {
       const neighbour = this.owner[other];
       if (neighbour === nobody) return;
-      this.#atNode[neighbour] += this.#distanceWeight[distance] * nodeWeight;
-      this.#atLocation[this.problem.locationOf[neighbour]] +=
-        this.#distanceWeight[distance] * this.#locationWeight;
+      this.#atNode[neighbour] += this.#weights.ofNode(distance);
+      this.#atLocation[this.problem.locationOf[neighbour]] += this.#weights.ofLocation(distance);
     });
   }
 
-  /** Fills `#there` with what `node` would cost at each partition, were it not at `except`. */
+  /** Fills `#there` with what `node` would cost at each partition, were it not at `except`. The hottest loop. */
   #weighThere(except: number, node: number): void {
+    const { size, window, locationOf } = this.problem;
     this.#there.fill(0);
-    this.owner.forEach((owner, partition) => {
-      if (partition === except) return;
-      const clash = this.#clash(owner, node);
-      if (clash === 0) return;
-      this.#forNeighbours(partition, (other, distance) => {
-        this.#there[other] += this.#distanceWeight[distance] * clash;
-      });
-    });
+    for (let partition = 0; partition < size; partition += 1) {
+      const owner = this.owner[partition];
+      if (partition === except || owner === nobody || locationOf[owner] !== locationOf[node]) continue;
+      for (let distance = 1; distance < window; distance += 1) {
+        const weight = this.#weights.clash(distance, owner, node);
+        const next = partition + distance;
+        this.#there[next < size ? next : next - size] += weight;
+        const previous = partition - distance;
+        this.#there[previous >= 0 ? previous : previous + size] += weight;
+      }
+    }
   }
 
   /** Each partition within the window of `partition`, both ways. In tiny rings one may come twice. */
