@@ -7,10 +7,13 @@ export {
   layoutVersion,
   nameBytesMax,
   nodeFactKey,
+  objectsRange,
   partitionRange,
+  prefixBytes,
 } from './key-layout.ts';
 export { type CoordinatedPut, KvVnodes, type ObjectLimits } from './kv-vnodes.ts';
 export { ObjectKey } from './object-key.ts';
+export { isReapingSafe } from './reaping-rule.ts';
 export { replicaCodec } from './replica-codec.ts';
 export type {
   ReplicaCoordinate,
@@ -21,5 +24,6 @@ export type {
   ReplicaRequest,
   WriteRules,
 } from './replica-protocol.ts';
+export { StrayBytes } from './stray-bytes.ts';
 export { type DeleteMode, TombstoneReaper } from './tombstone-reaper.ts';
 export { VnodeIdentities } from './vnode-identities.ts';

@@ -52,6 +52,12 @@ export function partitionRange(partition: Partition): KeyRange {
   return { from, to: successor(from) };
 }
 
+/** The objects of a partition, without what is kept beside them. */
+export function objectsRange(partition: Partition): KeyRange {
+  const from = Buffer.from([spacePartition, partition >> 8, partition & 0xff, sectionObjects]);
+  return { from, to: successor(from) };
+}
+
 /** A bucket's objects in one partition, in key order. */
 export function bucketRange(partition: Partition, { bucketType, bucket }: BucketAddress): KeyRange {
   const type = storedType(bucketType);
