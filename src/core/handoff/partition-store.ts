@@ -5,6 +5,17 @@
 import type { Buffer } from 'node:buffer';
 import type { Partition } from '../ring/index.ts';
 
+/** The one error that a store's methods reject with; any other is a bug. */
+export class PartitionStoreError extends Error {
+  override readonly name = 'PartitionStoreError';
+  /** `malformed`: an item is not in the service's form. `full`: no space. `storage`: anything else. */
+  readonly code: 'malformed' | 'full' | 'storage';
+  constructor(code: PartitionStoreError['code'], message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
 export interface PartitionStore {
   /** Whether nothing is stored under the partition, as far as it is committed. Cheap: one seek. */
   isEmpty(partition: Partition): Promise<boolean>;

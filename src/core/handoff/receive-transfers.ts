@@ -1,0 +1,198 @@
+/** Takes in what other nodes hand over: one machine a transfer, and the partition store that merges its batches. */
+import type { Buffer } from 'node:buffer';
+import type { Environment, NodeId, Timer } from '../../environment/index.ts';
+import { unreachable } from '../../stdx/index.ts';
+import type { ClusterLog } from '../cluster/index.ts';
+import type { Messenger } from '../transport/index.ts';
+import { refusalOf, type TransferRefusal } from './admit-transfer.ts';
+import {
+  type IncomingEffect,
+  type IncomingEvent,
+  type IncomingOptions,
+  IncomingTransfer,
+} from './incoming-transfer.ts';
+import { type PartitionStore, PartitionStoreError } from './partition-store.ts';
+import type { OpenTransfer, SenderMessage, TransferRefusalCode } from './transfer-message.ts';
+import { TransferOutbox } from './transfer-outbox.ts';
+
+export interface ReceiverParts {
+  readonly environment: Pick<Environment, 'clock' | 'timers' | 'tasks' | 'log'>;
+  readonly messenger: Messenger;
+  readonly log: ClusterLog;
+  readonly store: PartitionStore;
+  readonly incoming: IncomingOptions;
+  readonly transfersMax: number;
+  /** Why nothing can be taken in now: no space. Undefined: it can. */
+  readonly refuses: () => TransferRefusal | undefined;
+  /** What comes may be stray until the partition is this node's. Called before anything is stored. */
+  readonly willHold: (open: OpenTransfer) => void;
+  readonly complete: (from: NodeId, open: OpenTransfer, unreadable: number) => void;
+}
+
+interface Session {
+  readonly key: string;
+  readonly from: NodeId;
+  readonly open: OpenTransfer;
+  readonly machine: IncomingTransfer;
+  readonly outbox: TransferOutbox;
+  bytes: number;
+}
+
+export interface IncomingProgress {
+  readonly from: NodeId;
+  readonly open: OpenTransfer;
+  readonly bytes: number;
+}
+
+export class TransferReceiver {
+  readonly #parts: ReceiverParts;
+  readonly #sessions = new Map<string, Session>();
+  #timer: Timer | undefined;
+  #isClosed = false;
+
+  constructor(parts: ReceiverParts) {
+    this.#parts = parts;
+  }
+
+  receive(from: NodeId, message: SenderMessage): void {
+    if (this.#isClosed) return;
+    switch (message.kind) {
+      case 'open':
+        this.#open(from, message);
+        return;
+      case 'batch':
+        this.#step(from, message.id, { kind: 'batch', batch: message });
+        return;
+      case 'end':
+        this.#step(from, message.id, { kind: 'end', end: message });
+        return;
+      default:
+        unreachable(message);
+    }
+  }
+
+  /** Under way, in the order they began. */
+  progress(): IncomingProgress[] {
+    return [...this.#sessions.values()]
+      .filter(({ machine }) => !machine.isComplete)
+      .map(({ from, open, bytes }) => ({ from, open, bytes }));
+  }
+
+  /** What was welcome may not be any more (R23). */
+  follow(): void {
+    for (const session of [...this.#sessions.values()]) {
+      if (session.machine.isComplete) continue;
+      const refusal = this.#refusal(session.from, session.open);
+      if (refusal !== undefined) this.#apply(session, { kind: 'failed', ...refusal });
+    }
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#sessions.clear();
+    this.#timer?.cancel();
+  }
+
+  #open(from: NodeId, open: OpenTransfer): void {
+    const key = `${from} ${open.id}`;
+    this.#parts.log.sawEpoch(open.generation, open.epoch);
+    const known = this.#sessions.get(key);
+    const refusal = this.#refusal(from, open) ?? (known === undefined ? this.#noRoom() : undefined);
+    if (refusal !== undefined) {
+      if (known === undefined) this.#refuse(from, open.id, refusal);
+      else this.#apply(known, { kind: 'failed', ...refusal });
+      return;
+    }
+    this.#parts.willHold(open);
+    const session = known ?? this.#begin(key, from, open);
+    session.outbox.clear();
+    this.#apply(session, { kind: 'open' });
+  }
+
+  #begin(key: string, from: NodeId, open: OpenTransfer): Session {
+    const { messenger, incoming } = this.#parts;
+    const machine = new IncomingTransfer(open.id, open.toInstance, open.first, incoming);
+    const session = { key, from, open, machine, outbox: new TransferOutbox(messenger, from), bytes: 0 };
+    this.#sessions.set(key, session);
+    return session;
+  }
+
+  #refusal(from: NodeId, open: OpenTransfer): TransferRefusal | undefined {
+    const { log, messenger } = this.#parts;
+    return refusalOf(log.state, messenger.self, from, open);
+  }
+
+  #noRoom(): TransferRefusal | undefined {
+    const active = this.progress().length;
+    if (active >= this.#parts.transfersMax) {
+      return { code: 'busy', reason: `${active} transfers are coming in already` };
+    }
+    return this.#parts.refuses();
+  }
+
+  #step(from: NodeId, id: string, event: IncomingEvent): void {
+    const session = this.#sessions.get(`${from} ${id}`);
+    if (session !== undefined) this.#apply(session, event);
+    else this.#refuse(from, id, { code: 'unknown', reason: 'no such transfer is open here' });
+  }
+
+  #refuse(to: NodeId, id: string, refusal: TransferRefusal): void {
+    new TransferOutbox(this.#parts.messenger, to).send({ kind: 'refuse', id, ...refusal });
+  }
+
+  #apply(session: Session, event: IncomingEvent): void {
+    const { clock } = this.#parts.environment;
+    for (const effect of session.machine.step(event, clock.now())) this.#carryOut(session, effect);
+    this.#setTimer();
+  }
+
+  #carryOut(session: Session, effect: IncomingEffect): void {
+    switch (effect.kind) {
+      case 'send':
+        session.outbox.send(effect.message);
+        return;
+      case 'merge':
+        this.#merge(session, effect.number, effect.items);
+        return;
+      case 'complete':
+        this.#parts.complete(session.from, session.open, effect.unreadable);
+        return;
+      case 'closed':
+        this.#sessions.delete(session.key);
+        return;
+      default:
+        unreachable(effect);
+    }
+  }
+
+  #merge(session: Session, number: number, items: readonly Buffer[]): void {
+    const { partition } = session.open;
+    session.bytes += items.reduce((sum, item) => sum + item.length, 0);
+    this.#parts.environment.tasks.spawn('handoff-merge', async () => {
+      let event: IncomingEvent = { kind: 'merged', number };
+      try {
+        await this.#parts.store.merge(partition, items);
+      } catch (error) {
+        if (!(error instanceof PartitionStoreError)) throw error;
+        const reason = error.message;
+        const code: TransferRefusalCode = error.code === 'full' ? 'full' : 'storage';
+        this.#parts.environment.log.warn('a handed-off batch could not be stored', { partition, reason });
+        event = { kind: 'failed', code, reason };
+      }
+      if (!this.#isClosed) this.#apply(session, event);
+    });
+  }
+
+  #setTimer(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    const { clock, timers } = this.#parts.environment;
+    let first = Number.POSITIVE_INFINITY;
+    for (const { machine } of this.#sessions.values()) first = Math.min(first, machine.deadline() ?? first);
+    if (first === Number.POSITIVE_INFINITY || this.#isClosed) return;
+    this.#timer = timers.after(Math.max(0, first - clock.now()), () => {
+      for (const session of [...this.#sessions.values()]) this.#apply(session, { kind: 'wake' });
+      this.#setTimer();
+    });
+  }
+}

@@ -1,0 +1,267 @@
+/**
+ * Runs the transfers that are wanted, as many at once as allowed, the first in the list first; those that fail
+ * again and again, ever less often, for as long as they are wanted (R25).
+ */
+import type { Buffer } from 'node:buffer';
+import type { Environment, Instant, NodeId, Timer } from '../../environment/index.ts';
+import type { Partition } from '../ring/index.ts';
+import type { ClusterState } from '../topology/index.ts';
+import type { HandoffOptions } from './handoff-options.ts';
+import type { TransferOutcome } from './outgoing-transfer.ts';
+import type { PartitionStore } from './partition-store.ts';
+import { type SenderParts, TransferSender } from './send-transfer.ts';
+import type { OpenTransfer, ReceiverMessage, TransferId, TransferPurpose } from './transfer-message.ts';
+
+const idBytes = 8;
+
+export interface TransferTask {
+  /** Names what is wanted: two tasks with one key are the same. */
+  readonly key: string;
+  readonly purpose: TransferPurpose;
+  readonly partition: Partition;
+  readonly source: Partition;
+  readonly to: NodeId;
+  readonly since: number;
+  /** Called just before the snapshot is taken. */
+  readonly begin?: () => void;
+  readonly settled?: (items: readonly Buffer[]) => Promise<void>;
+  /** Each time it ends. It is done again, later, unless it is not wanted any more. */
+  readonly finished: (outcome: TransferOutcome) => void;
+}
+
+/** For people: `hale cluster transfers`. */
+export interface TransferStatus {
+  readonly direction: 'out' | 'in';
+  readonly purpose: TransferPurpose;
+  readonly partition: Partition;
+  readonly source: Partition;
+  readonly peer: NodeId;
+  readonly state: 'running' | 'waiting';
+  /** Bytes of items, read or received. */
+  readonly bytes: number;
+  /** An estimate; undefined where nobody knows. */
+  readonly bytesTotal: number | undefined;
+  readonly startedAt: Instant | undefined;
+  readonly bytesPerSecond: number | undefined;
+  readonly secondsLeft: number | undefined;
+  readonly failures: number;
+  readonly lastError: string | undefined;
+}
+
+interface Run {
+  readonly task: TransferTask;
+  readonly id: TransferId;
+  readonly sender: TransferSender;
+  readonly startedAt: Instant;
+  bytesTotal: number | undefined;
+}
+
+interface Pause {
+  readonly failures: number;
+  readonly until: Instant;
+  readonly lastError: string | undefined;
+}
+
+export interface PoolParts {
+  readonly environment: Pick<Environment, 'clock' | 'timers' | 'tasks' | 'random' | 'log'>;
+  readonly sender: SenderParts;
+  readonly store: PartitionStore;
+  readonly state: () => ClusterState;
+  readonly isReachable: (node: NodeId) => boolean;
+  readonly self: NodeId;
+  readonly options: HandoffOptions;
+}
+
+export class TransferPool {
+  readonly #parts: PoolParts;
+  #wanted: readonly TransferTask[] = [];
+  readonly #runs = new Map<string, Run>();
+  readonly #pauses = new Map<string, Pause>();
+  #timer: Timer | undefined;
+  #isClosed = false;
+  #drained: (() => void)[] = [];
+
+  constructor(parts: PoolParts) {
+    this.#parts = parts;
+  }
+
+  /** The whole list; what runs and is not on it is cancelled. */
+  want(tasks: readonly TransferTask[]): void {
+    if (this.#isClosed) return;
+    this.#wanted = tasks;
+    const keys = new Set(tasks.map(({ key }) => key));
+    for (const [key, { sender }] of this.#runs) if (!keys.has(key)) sender.cancel();
+    for (const key of [...this.#pauses.keys()]) if (!keys.has(key)) this.#pauses.delete(key);
+    this.#startSome();
+  }
+
+  /** The peer can be reached again: what failed to reach it is tried at once. */
+  peerIsBack(peer: NodeId): void {
+    for (const { key, to } of this.#wanted) if (to === peer) this.#pauses.delete(key);
+    this.#startSome();
+  }
+
+  receive(from: NodeId, message: ReceiverMessage): void {
+    for (const { id, task, sender } of this.#runs.values()) {
+      if (id === message.id && task.to === from) {
+        sender.receive(message);
+        return;
+      }
+    }
+  }
+
+  disconnected(peer: NodeId): void {
+    for (const { task, sender } of [...this.#runs.values()]) if (task.to === peer) sender.disconnected();
+  }
+
+  status(): TransferStatus[] {
+    return this.#wanted.map((task) => this.#statusOf(task));
+  }
+
+  /** Resolves when nothing runs any more. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#timer?.cancel();
+    for (const { sender } of [...this.#runs.values()]) sender.cancel();
+    if (this.#runs.size === 0) return;
+    await new Promise<void>((resolve) => this.#drained.push(resolve));
+  }
+
+  #startSome(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    if (this.#isClosed) return;
+    const now = this.#parts.environment.clock.now();
+    let earliest = Number.POSITIVE_INFINITY;
+    for (const task of this.#wanted) {
+      if (this.#runs.has(task.key) || !this.#parts.isReachable(task.to)) continue;
+      const until = this.#pauses.get(task.key)?.until ?? now;
+      if (until > now) earliest = Math.min(earliest, until);
+      else if (this.#runs.size < this.#parts.options.transfersMax) this.#start(task, now);
+    }
+    if (earliest === Number.POSITIVE_INFINITY) return;
+    this.#timer = this.#parts.environment.timers.after(earliest - now, () => this.#startSome());
+  }
+
+  #start(task: TransferTask, now: Instant): void {
+    const head = this.#headOf(task);
+    if (head === undefined) return;
+    task.begin?.();
+    const { store, options } = this.#parts;
+    const alsoIn = task.purpose === 'rebuild' ? { alsoIn: task.partition } : {};
+    const fold = store.fold(task.source, { sliceBytes: options.batchBytes, ...alsoIn });
+    const sender = new TransferSender(this.#parts.sender, {
+      to: task.to,
+      head,
+      fold,
+      ...(task.settled === undefined ? {} : { settled: task.settled }),
+      finished: (outcome) => this.#finished(task, outcome),
+    });
+    const run: Run = { task, id: head.id, sender, startedAt: now, bytesTotal: undefined };
+    this.#runs.set(task.key, run);
+    this.#estimate(run);
+    sender.start();
+  }
+
+  #headOf(task: TransferTask): Omit<OpenTransfer, 'first'> | undefined {
+    const { self, environment } = this.#parts;
+    const state = this.#parts.state();
+    const from = state.members.get(self);
+    const to = state.members.get(task.to);
+    // A node hands nothing to itself (R20), and no member speaks for nobody.
+    if (from === undefined || to === undefined || task.to === self) return undefined;
+    return {
+      kind: 'open',
+      id: environment.random.bytes(idBytes).toString('hex'),
+      purpose: task.purpose,
+      partition: task.partition,
+      source: task.source,
+      since: task.since,
+      clusterId: state.clusterId,
+      generation: state.generation,
+      epoch: state.epoch,
+      fromInstance: from.instance,
+      to: task.to,
+      toInstance: to.instance,
+    };
+  }
+
+  #estimate(run: Run): void {
+    this.#parts.environment.tasks.spawn('handoff-estimate', async () => {
+      run.bytesTotal = await this.#parts.store.approximateBytes(run.task.source);
+    });
+  }
+
+  #finished(task: TransferTask, outcome: TransferOutcome): void {
+    this.#runs.delete(task.key);
+    const { clock, log, random } = this.#parts.environment;
+    const { retryDelayMs, retryDelayMsMax, repeatDelayMs } = this.#parts.options;
+    const now = clock.now();
+    if (outcome.kind === 'complete') {
+      this.#pauses.set(task.key, { failures: 0, until: after(now, repeatDelayMs), lastError: undefined });
+    } else if (outcome.kind !== 'cancelled') {
+      const failures = (this.#pauses.get(task.key)?.failures ?? 0) + 1;
+      const lastError = describe(outcome);
+      const delay = Math.min(retryDelayMs * 2 ** Math.min(failures - 1, 30), retryDelayMsMax);
+      // Half of it by chance, so that many nodes that were refused at once do not come back at once.
+      const until = after(now, delay / 2 + (delay / 2) * random.fraction());
+      this.#pauses.set(task.key, { failures, until, lastError });
+      const { purpose, partition, to } = task;
+      log.warn('a transfer did not complete; it will be tried again', {
+        purpose,
+        partition,
+        to,
+        reason: lastError,
+      });
+    }
+    task.finished(outcome);
+    this.#startSome();
+    if (this.#runs.size > 0) return;
+    const drained = this.#drained;
+    this.#drained = [];
+    for (const resolve of drained) resolve();
+  }
+
+  #statusOf(task: TransferTask): TransferStatus {
+    const run = this.#runs.get(task.key);
+    const pause = this.#pauses.get(task.key);
+    const { purpose, partition, source, to: peer } = task;
+    const seconds = run === undefined ? 0 : (this.#parts.environment.clock.now() - run.startedAt) / 1000;
+    const bytes = run?.sender.bytesRead ?? 0;
+    const bytesPerSecond = seconds > 0 ? bytes / seconds : undefined;
+    const left = run?.bytesTotal === undefined ? undefined : Math.max(0, run.bytesTotal - bytes);
+    const canTell = left !== undefined && bytesPerSecond !== undefined && bytesPerSecond > 0;
+    return {
+      direction: 'out',
+      purpose,
+      partition,
+      source,
+      peer,
+      state: run === undefined ? 'waiting' : 'running',
+      bytes,
+      bytesTotal: run?.bytesTotal,
+      startedAt: run?.startedAt,
+      bytesPerSecond,
+      secondsLeft: canTell ? left / bytesPerSecond : undefined,
+      failures: pause?.failures ?? 0,
+      lastError: pause?.lastError,
+    };
+  }
+}
+
+function after(now: Instant, ms: number): Instant {
+  return (now + ms) as Instant;
+}
+
+function describe(outcome: Exclude<TransferOutcome, { kind: 'complete' | 'cancelled' }>): string {
+  switch (outcome.kind) {
+    case 'unreadable':
+      return `${outcome.unreadable} items cannot be read here`;
+    case 'refused':
+      return `refused (${outcome.code}): ${outcome.reason}`;
+    case 'unreachable':
+      return 'the receiver does not answer';
+    case 'failed':
+      return outcome.reason;
+  }
+}
