@@ -8,6 +8,7 @@
 import type { KeyDefinition } from './key-definition.ts';
 import { bucketKeys } from './keys/bucket.ts';
 import { listenerKeys } from './keys/listener.ts';
+import { livenessKeys } from './keys/liveness.ts';
 import { loggerKeys } from './keys/logger.ts';
 import { nodeKeys } from './keys/node.ts';
 import { objectKeys } from './keys/object.ts';
@@ -22,6 +23,7 @@ export const schema = {
   ...objectKeys,
   ...bucketKeys,
   ...requestKeys,
+  ...livenessKeys,
   ...transportKeys,
   ...loggerKeys,
 } as const;
@@ -34,6 +36,7 @@ export const sections: readonly { readonly title: string; readonly keys: readonl
   { title: 'Objects', keys: keysOf(objectKeys) },
   { title: 'Buckets', keys: keysOf(bucketKeys) },
   { title: 'Requests', keys: keysOf(requestKeys) },
+  { title: 'Liveness', keys: keysOf(livenessKeys) },
   { title: 'Between nodes', keys: keysOf(transportKeys) },
   { title: 'Logging', keys: keysOf(loggerKeys) },
 ];
