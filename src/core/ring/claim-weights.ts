@@ -8,12 +8,16 @@ import { type ClaimProblem, nobody, targetNMax } from './claim-problem.ts';
 
 /** More than the moves of any change. */
 const locationUnit = 8;
+/** 1² + 2² + … of the distances in the longest window. */
+const squaresMax = (targetNMax * (targetNMax - 1) * (2 * targetNMax - 1)) / 6;
 /** The most that one swap can change the weights of locations: two places, both sides, every distance. */
-const locationsMax = locationUnit * 4 * ((targetNMax * (targetNMax - 1) * (2 * targetNMax - 1)) / 6);
+const locationsMax = locationUnit * 4 * squaresMax;
 
 export class ClaimWeights {
-  /** A partition that is not where it was. A change moves two at most. */
-  readonly move = 1;
+  /** A partition that is not where it was, where conflicts count for more. A change moves two at most. */
+  readonly cheapMove = 1;
+  /** The same, where no conflict is worth it: more than all conflicts that two partitions can have. */
+  readonly dearMove: number;
   readonly #node: Float64Array;
   readonly #location: Float64Array;
   readonly #locationOf: Int32Array;
@@ -21,7 +25,9 @@ export class ClaimWeights {
   constructor(problem: ClaimProblem) {
     const { window, nodeWindow, locationWindow, hasLocations } = problem;
     this.#locationOf = problem.locationOf;
-    this.#node = weightsByDistance(window, nodeWindow, locationsMax + locationUnit);
+    const nodeUnit = locationsMax + locationUnit;
+    this.dearMove = nodeUnit * 8 * squaresMax;
+    this.#node = weightsByDistance(window, nodeWindow, nodeUnit);
     this.#location = weightsByDistance(window, hasLocations ? locationWindow : 0, locationUnit);
   }
 

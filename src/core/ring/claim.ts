@@ -50,7 +50,8 @@ export function replaceOwner(owners: readonly NodeId[], node: NodeId, by: NodeId
 function adapt(problem: ClaimProblem, quotas: Int32Array): Placement {
   const placement = new Placement(problem, problem.before);
   fillIn(placement, quotas);
-  repair(placement);
+  repair(placement, 'dear');
+  repair(placement, 'cheap');
   return placement;
 }
 
@@ -64,7 +65,7 @@ function layOut(problem: ClaimProblem, quotas: Int32Array): Placement {
         (node) => (problem.hasLocations ? problem.locationOf[node] * 2 : 0) + quotas[node] - problem.least,
       );
   const placement = new Placement(problem, owner);
-  repair(placement);
+  repair(placement, 'cheap');
   return placement;
 }
 

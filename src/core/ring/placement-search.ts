@@ -50,7 +50,8 @@ export function fillIn(placement: Placement, quotas: Int32Array): void {
 }
 
 /** Every partition has an owner, and nobody more or less than balance allows: before and after. */
-export function repair(placement: Placement): void {
+export function repair(placement: Placement, price: 'dear' | 'cheap'): void {
+  placement.priceMoves(price);
   descend(placement);
   wander(placement);
   descend(placement);

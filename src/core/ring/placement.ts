@@ -24,6 +24,7 @@ export class Placement {
   /** What each partition's owner costs where it stands; each conflict counts at both its ends. */
   readonly conflict: Float64Array;
   readonly #weights: ClaimWeights;
+  #moveWeight: number;
   /** How often two nodes stand within a window: `#together[a * nodeCount + b]`, both ways. */
   readonly #together: Int32Array;
   #pairs = 0;
@@ -38,6 +39,7 @@ export class Placement {
     this.count = new Int32Array(nodeCount);
     this.conflict = new Float64Array(size);
     this.#weights = new ClaimWeights(problem);
+    this.#moveWeight = this.#weights.cheapMove;
     this.#together = new Int32Array(nodeCount * nodeCount);
     this.#atNode = new Float64Array(nodeCount);
     this.#atLocation = new Float64Array(problem.locationCount);
@@ -45,6 +47,11 @@ export class Placement {
     owner.forEach((node, partition) => {
       this.assign(partition, node);
     });
+  }
+
+  /** `dear`: no change that moves more is worth any conflict; `cheap`: any conflict is worth moving for. */
+  priceMoves(price: 'dear' | 'cheap'): void {
+    this.#moveWeight = price === 'dear' ? this.#weights.dearMove : this.#weights.cheapMove;
   }
 
   assign(partition: number, node: number): void {
@@ -160,7 +167,7 @@ export class Placement {
   }
 
   #moveCost(partition: number, node: number): number {
-    return this.problem.before[partition] === node ? 0 : this.#weights.move;
+    return this.problem.before[partition] === node ? 0 : this.#moveWeight;
   }
 
   #meet(a: number, b: number, times: 1 | -1): void {
