@@ -62,8 +62,7 @@ export class GuestDoor {
   }
 
   close(): void {
-    for (const stream of this.#inside) stream.abandon();
-    this.#inside.clear();
+    for (const stream of [...this.#inside]) stream.fail(new NetworkError('other', 'this node closes'));
   }
 
   async #answer(stream: PeerConnection, request: Buffer): Promise<void> {

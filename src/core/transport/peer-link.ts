@@ -228,16 +228,21 @@ export class PeerLink implements FrameConsumer {
 
   #receive(bytes: Buffer, start: number, end: number): void {
     const stream = this.#stream;
-    if (end - start < messagesHeadBytes) return this.#garbled('a frame cut short');
-    const isSound = !this.#isChecked || crc32(bytes.subarray(start + 4, end)) === bytes.readUInt32BE(start);
-    if (!isSound) return this.#garbled('a wrong checksum');
+    const wrong = this.#wrongWith(bytes, start, end);
+    if (wrong !== undefined) {
+      this.#garbled(wrong);
+      return;
+    }
     const waitedMs = bytes.readUInt32BE(start + 4);
     let at = start + messagesHeadBytes;
     let messages = 0;
     while (at < end) {
       const bodyAt = at + messageHeadBytes;
       const next = bodyAt <= end ? bodyAt + bytes.readUInt32BE(at) : end + 1;
-      if (next > end) return this.#garbled('a message cut short');
+      if (next > end) {
+        this.#garbled('a message cut short');
+        return;
+      }
       messages += 1;
       this.#host.handlerOf(bytes[at + 4]!)?.(this.peer, bytes.subarray(bodyAt, next), waitedMs);
       // The handler may have ended what we read from.
@@ -245,6 +250,13 @@ export class PeerLink implements FrameConsumer {
       at = next;
     }
     this.#host.observer.received(this.peer, this.traffic, messages, end - start);
+  }
+
+  #wrongWith(bytes: Buffer, start: number, end: number): string | undefined {
+    if (end - start < messagesHeadBytes) return 'a frame cut short';
+    if (!this.#isChecked || crc32(bytes.subarray(start + 4, end)) === bytes.readUInt32BE(start))
+      return undefined;
+    return 'a wrong checksum';
   }
 
   #garbled(what: string): void {

@@ -12,6 +12,7 @@ import type {
   Network,
   NodeId,
 } from '../../environment/index.ts';
+import { NetworkError } from '../../environment/index.ts';
 import { assert } from '../../stdx/index.ts';
 import { acceptPeer, type Door } from './accept-peer.ts';
 import { BufferPool } from './buffer-pool.ts';
@@ -199,8 +200,8 @@ export class TcpMessenger implements Messenger, LinkHost, Door {
     this.#isClosed = true;
     this.#tick?.cancel();
     this.#guestDoor?.close();
-    for (const stream of this.#handshakes) stream.abandon();
-    this.#handshakes.clear();
+    const closing = new NetworkError('other', 'this node closes');
+    for (const stream of [...this.#handshakes]) stream.fail(closing);
     for (const peer of this.#peers.values()) for (const link of peer.links.values()) link.close();
     this.#peers.clear();
     await this.#listener?.close();
