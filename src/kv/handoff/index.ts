@@ -1,0 +1,2 @@
+export { KvPartitionStore, type KvPartitionStoreParts } from './kv-partition-store.ts';
+export type { BucketPlacement } from './object-fold.ts';

@@ -1,0 +1,217 @@
+/**
+ * The partitions of this node's storage engine, as handoff sees them: folded, merged into, forgotten, dropped.
+ *
+ * P1  A fold shows every write that was queued before it began.
+ * P2  What arrives is merged by the vnode like a repair: read, merged and queued in one turn.
+ * P3  Only what is still exactly what was handed over is forgotten; a write in between keeps its object.
+ * P4  A drop that has begun is completed before the node serves again, whatever crashes: nothing half dropped is
+ *     ever read as if it were all there.
+ *
+ * What is forgotten or dropped may be written again under the same vnode id. No dot is issued twice for that: a key
+ * without a local copy takes a new epoch (`VnodeIdentities` I3), and epochs are never handed out again.
+ */
+import { Buffer } from 'node:buffer';
+import {
+  type FoldOptions,
+  type PartitionFold,
+  type PartitionStore,
+  PartitionStoreError,
+} from '../../core/handoff/index.ts';
+import type { Partition } from '../../core/ring/index.ts';
+import type { VnodeService } from '../../core/vnode/index.ts';
+import {
+  type Durability,
+  type GroupCommit,
+  type KeyRange,
+  StorageError,
+  type WriteBatch,
+} from '../../storage/index.ts';
+import type { StoredChanges } from '../anti-entropy/index.ts';
+import { ObjectFormatError, VersionedObject } from '../object/index.ts';
+import {
+  nodeFactKey,
+  partitionRange,
+  type ReplicaReply,
+  type ReplicaRequest,
+  type StrayBytes,
+} from '../vnode/index.ts';
+import { type FoldParts, ObjectFold } from './object-fold.ts';
+import { decodeItem, type PartitionItem } from './partition-item.ts';
+import { storeFailure } from './store-failure.ts';
+
+export interface KvPartitionStoreParts extends FoldParts {
+  readonly commit: GroupCommit;
+  readonly vnodes: VnodeService<ReplicaRequest, ReplicaReply>;
+  readonly changes: StoredChanges;
+  readonly strays: Pick<StrayBytes, 'grew' | 'cleared'>;
+}
+
+const droppingPrefix = 'dropping/';
+
+export class KvPartitionStore implements PartitionStore {
+  readonly #parts: KvPartitionStoreParts;
+  readonly #dropping = new Set<Partition>();
+
+  private constructor(parts: KvPartitionStoreParts) {
+    this.#parts = parts;
+  }
+
+  /** Completes the drops that a crash interrupted. To be opened before anything is served. Rejects with `StorageError`. */
+  static async open(parts: KvPartitionStoreParts): Promise<KvPartitionStore> {
+    const store = new KvPartitionStore(parts);
+    for (const partition of await interruptedDrops(parts.commit)) await store.#drop(partition);
+    return store;
+  }
+
+  /** Nothing may be answered from what is left there. */
+  isDropping(partition: Partition): boolean {
+    return this.#dropping.has(partition);
+  }
+
+  async isEmpty(partition: Partition): Promise<boolean> {
+    try {
+      const cursor = this.#parts.commit.engine.scan(partitionRange(partition), { keysOnly: true });
+      try {
+        const isEmpty = (await cursor.next({ entriesMax: 1, bytesMax: 1 })).length === 0;
+        // The account of stray data drifts; here it is known.
+        if (isEmpty) this.#parts.strays.cleared(partition);
+        return isEmpty;
+      } finally {
+        await cursor.close();
+      }
+    } catch (error) {
+      throw storeFailure(error, `looking into partition ${partition}`);
+    }
+  }
+
+  async approximateBytes(partition: Partition): Promise<number> {
+    try {
+      return await this.#parts.commit.engine.sizeEstimate(partitionRange(partition));
+    } catch (error) {
+      throw storeFailure(error, `estimating partition ${partition}`);
+    }
+  }
+
+  fold(partition: Partition, options: FoldOptions): PartitionFold {
+    return new ObjectFold(this.#parts, partition, options);
+  }
+
+  async merge(partition: Partition, items: readonly Buffer[]): Promise<void> {
+    const puts = items.map((item) => putOf(item));
+    await Promise.all(puts.map((put) => this.#put(partition, put)));
+  }
+
+  async forget(partition: Partition, items: readonly Buffer[]): Promise<void> {
+    const gone: { readonly item: PartitionItem; readonly object: VersionedObject }[] = [];
+    try {
+      for (const bytes of items) {
+        const item = itemOf(bytes);
+        if (this.#isStill(partition, item)) gone.push({ item, object: VersionedObject.decode(item.bytes) });
+      }
+      if (gone.length === 0) return;
+      // Synced: what came back after a power cut could bring back an object that was deleted meanwhile.
+      await this.#write('synced', (batch) => {
+        for (const { item } of gone) batch.delete(item.key.copy(partition));
+      });
+    } catch (error) {
+      if (gone.length > 0) this.#parts.changes.doubt(partition);
+      throw storeFailure(error, `forgetting what partition ${partition} has handed over`);
+    }
+    for (const { item, object } of gone) {
+      this.#parts.changes.observe(partition, item.key, object, undefined);
+      this.#parts.strays.grew(partition, -object.sizeBytes);
+    }
+  }
+
+  async drop(partition: Partition): Promise<void> {
+    this.#dropping.add(partition);
+    try {
+      await this.#drop(partition);
+    } catch (error) {
+      throw storeFailure(error, `dropping partition ${partition}`);
+    }
+    this.#dropping.delete(partition);
+  }
+
+  /** The mark goes through the group commit, behind all writes that were queued before the drop. */
+  async #drop(partition: Partition): Promise<void> {
+    const mark = markKey(partition);
+    await this.#write('synced', (batch) => batch.put(mark, Buffer.alloc(0)));
+    await this.#parts.commit.engine.deleteRange(partitionRange(partition));
+    await this.#write('synced', (batch) => batch.delete(mark));
+    this.#parts.changes.doubt(partition);
+    this.#parts.strays.cleared(partition);
+  }
+
+  #put(partition: Partition, put: ReplicaRequest): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#parts.vnodes.handle(partition, put, (reply) => {
+        if (reply.kind === 'stored') resolve();
+        else reject(new PartitionStoreError('storage', reasonOf(reply)));
+      });
+    });
+  }
+
+  #isStill(partition: Partition, { key, bytes }: PartitionItem): boolean {
+    try {
+      return this.#parts.commit.get(key.borrow(partition))?.equals(bytes) ?? false;
+    } catch (error) {
+      // A damaged copy stays: it is found, and reported, by the next transfer.
+      if (error instanceof StorageError && error.code === 'corrupt') return false;
+      throw error;
+    }
+  }
+
+  #write(durability: Durability, fill: (batch: WriteBatch) => void): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#parts.commit.write(durability, fill, (error) =>
+        error === undefined ? resolve() : reject(error),
+      );
+    });
+  }
+}
+
+function markKey(partition: Partition): Buffer {
+  return nodeFactKey(`${droppingPrefix}${partition}`);
+}
+
+async function interruptedDrops({ engine }: GroupCommit): Promise<Partition[]> {
+  const from = nodeFactKey(droppingPrefix);
+  const to = Buffer.from(from);
+  to[to.length - 1] += 1;
+  const range: KeyRange = { from, to };
+  const cursor = engine.scan(range, { keysOnly: true });
+  const partitions: Partition[] = [];
+  try {
+    const limits = { entriesMax: 1000, bytesMax: 1024 * 1024 };
+    for (let marks = await cursor.next(limits); marks.length > 0; marks = await cursor.next(limits)) {
+      for (const { key } of marks) partitions.push(Number(key.toString('latin1', from.length)) as Partition);
+    }
+  } finally {
+    await cursor.close();
+  }
+  return partitions;
+}
+
+function putOf(bytes: Buffer): ReplicaRequest {
+  const item = itemOf(bytes);
+  try {
+    const object = VersionedObject.decode(item.bytes);
+    return { kind: 'put', key: item.key, object, durability: 'synced', purpose: 'repair', announce: false };
+  } catch (error) {
+    if (!(error instanceof ObjectFormatError)) throw error;
+    throw new PartitionStoreError('malformed', `an item holds no object: ${error.message}`);
+  }
+}
+
+function itemOf(bytes: Buffer): PartitionItem {
+  const item = decodeItem(bytes);
+  if (item === undefined)
+    throw new PartitionStoreError('malformed', 'an item is not in a form that this node knows');
+  return item;
+}
+
+function reasonOf(reply: ReplicaReply): string {
+  if (reply.kind !== 'failed') return `the vnode answered ${reply.kind}`;
+  return 'reason' in reply.error ? `${reply.error.reason}` : reply.error.code;
+}

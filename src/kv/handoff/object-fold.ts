@@ -1,0 +1,129 @@
+/** All objects of a partition as of one moment, in slices, as items to hand over. */
+import type { Buffer } from 'node:buffer';
+import { type FoldOptions, type PartitionFold, PartitionStoreError } from '../../core/handoff/index.ts';
+import type { Partition, Ring } from '../../core/ring/index.ts';
+import { type Cursor, type Entry, type GroupCommit, StorageError } from '../../storage/index.ts';
+import { NameHash } from '../coordinator/index.ts';
+import type { BucketAddress } from '../key-value-store.ts';
+import { ObjectFormatError, VersionedObject } from '../object/index.ts';
+import { ObjectKey, objectsRange, prefixBytes } from '../vnode/index.ts';
+import { encodeItem } from './partition-item.ts';
+import { storeFailure } from './store-failure.ts';
+
+/** Merging so many holds the event loop of the receiver for some milliseconds. */
+const sliceEntriesMax = 256;
+
+/** How a bucket's objects are placed: the number of replicas, and whether the key takes part in the hash. */
+export interface BucketPlacement {
+  readonly nVal: number;
+  readonly bucketOnly: boolean;
+}
+
+export interface FoldParts {
+  readonly commit: GroupCommit;
+  readonly ring: () => Ring;
+  /** Undefined: nobody knows such a bucket type; its objects move with their partition, and are rebuilt nowhere. */
+  readonly placementOf: (address: BucketAddress) => BucketPlacement | undefined;
+}
+
+export class ObjectFold implements PartitionFold {
+  readonly #parts: FoldParts;
+  readonly #partition: Partition;
+  readonly #options: FoldOptions;
+  readonly #names = new NameHash();
+  readonly #cursor: Promise<Cursor>;
+  #unreadable = 0;
+
+  /** The snapshot is that of this call, with all that was queued before it. */
+  constructor(parts: FoldParts, partition: Partition, options: FoldOptions) {
+    this.#parts = parts;
+    this.#partition = partition;
+    this.#options = options;
+    this.#cursor = this.#takeSnapshot();
+    // Whoever asks for a slice hears of it; nobody may have to.
+    this.#cursor.catch(() => {});
+  }
+
+  get unreadable(): number {
+    return this.#unreadable;
+  }
+
+  async next(): Promise<readonly Buffer[] | undefined> {
+    try {
+      const cursor = await this.#cursor;
+      const limits = { entriesMax: sliceEntriesMax, bytesMax: this.#options.sliceBytes };
+      for (;;) {
+        const entries = await cursor.next(limits);
+        if (entries.length === 0) return undefined;
+        const items = entries.map((entry) => this.#itemOf(entry)).filter((item) => item !== undefined);
+        if (items.length > 0) return items;
+      }
+    } catch (error) {
+      throw storeFailure(error, `reading partition ${this.#partition}`);
+    }
+  }
+
+  async close(): Promise<void> {
+    try {
+      await (await this.#cursor).close();
+    } catch (error) {
+      // There was no snapshot to free.
+      if (!(error instanceof StorageError || error instanceof PartitionStoreError)) throw error;
+    }
+  }
+
+  /** Behind all batches that were queued before: what they write is in it, or has failed. */
+  #takeSnapshot(): Promise<Cursor> {
+    const { commit } = this.#parts;
+    return new Promise((resolve, reject) => {
+      commit.write(
+        'os',
+        () => {},
+        () => {
+          try {
+            const corrupt = (): void => {
+              this.#unreadable += 1;
+            };
+            resolve(commit.engine.scan(objectsRange(this.#partition), { corrupt }));
+          } catch (error) {
+            reject(error);
+          }
+        },
+      );
+    });
+  }
+
+  /** Undefined: not wanted, or not readable. */
+  #itemOf({ key: storageKey, value }: Entry): Buffer | undefined {
+    const key = ObjectKey.decode(storageKey, prefixBytes, storageKey.length);
+    if (key === undefined || !isReadable(value)) {
+      this.#unreadable += 1;
+      return undefined;
+    }
+    return this.#isWanted(key) ? encodeItem(key, value) : undefined;
+  }
+
+  #isWanted(key: ObjectKey): boolean {
+    const { firstPartitions, alsoIn } = this.#options;
+    if (firstPartitions === undefined && alsoIn === undefined) return true;
+    const placement = this.#parts.placementOf(key.address);
+    if (placement === undefined) return false;
+    const ring = this.#parts.ring();
+    const first = ring.partitionOf(this.#names.of(key.address, placement.bucketOnly));
+    if (firstPartitions !== undefined && !firstPartitions.has(first)) return false;
+    if (alsoIn === undefined) return true;
+    const distance = (alsoIn - first + ring.size) % ring.size;
+    return distance < placement.nVal;
+  }
+}
+
+/** What cannot be decoded must not be sent: the receiver would have to refuse its whole batch. */
+function isReadable(value: Buffer): boolean {
+  try {
+    VersionedObject.decode(value);
+    return true;
+  } catch (error) {
+    if (!(error instanceof ObjectFormatError)) throw error;
+    return false;
+  }
+}
