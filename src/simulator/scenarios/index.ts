@@ -7,6 +7,7 @@ import { diskLaws } from './disk-laws.ts';
 import { failedSync, refusedBatch } from './failed-sync.ts';
 import { forgottenWrites } from './forgotten-writes.ts';
 import { fullDisk } from './full-disk.ts';
+import { messengerLaws } from './messenger-laws.ts';
 import { networkLaws } from './network-laws.ts';
 import { nodeCrash } from './node-crash.ts';
 import { canaryAckBeforeSync, registerJournal } from './register-journal.ts';
@@ -19,6 +20,7 @@ import { walCrash } from './wal-crash.ts';
 /** All that `npm run sim` knows. A scenario that is not here is not run. */
 export const scenarios: readonly Scenario[] = [
   networkLaws,
+  messengerLaws,
   diskLaws,
   registerJournal,
   walCrash,
