@@ -1,7 +1,6 @@
 /** Who is a member, and what it says of itself. */
 import { Buffer } from 'node:buffer';
 import type { NodeId } from '../../environment/index.ts';
-import type { Partition } from '../ring/index.ts';
 import type { ClusterState, Member } from './cluster-state.ts';
 import { changed, type Folded, refused, reshaped } from './folded.ts';
 import { mayBecome, type StatusCause, statusAfter } from './member-status.ts';
@@ -21,6 +20,9 @@ export function admitMember(state: ClusterState, member: Member): Folded {
     if (other.instance === instance) {
       return refused(state, 'conflict', `${node} has the data directory of ${other.node}`);
     }
+  }
+  if (state.owners.includes(node)) {
+    return refused(state, 'name_taken', `what a removed ${node} owned is still being rebuilt`);
   }
   const excess = memberExcess(member);
   if (excess !== undefined) return refused(state, 'too_large', excess);
@@ -85,22 +87,22 @@ export function withMember(members: ReadonlyMap<NodeId, Member>, member: Member)
   return new Map(members).set(member.node, member);
 }
 
-/** The caller has checked that the transition is allowed. */
 export function withStatus(
   members: ReadonlyMap<NodeId, Member>,
   node: NodeId,
   cause: StatusCause,
 ): Map<NodeId, Member> {
   const next = new Map(members);
-  const member = members.get(node)!;
-  const status = statusAfter(member.status, cause);
-  if (status === undefined) next.delete(node);
-  else next.set(node, { ...member, status });
+  changeStatus(next, node, cause);
   return next;
 }
 
-export function partitionsOwnedBy(owners: readonly NodeId[], node: NodeId): Partition[] {
-  return owners.flatMap((owner, index) => (owner === node ? [index as Partition] : []));
+/** In place. The caller has checked that the transition is allowed. */
+export function changeStatus(members: Map<NodeId, Member>, node: NodeId, cause: StatusCause): void {
+  const member = members.get(node)!;
+  const status = statusAfter(member.status, cause);
+  if (status === undefined) members.delete(node);
+  else members.set(node, { ...member, status });
 }
 
 function memberExcess(member: Member): string | undefined {

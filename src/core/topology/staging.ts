@@ -8,7 +8,7 @@ import { unreachable } from '../../stdx/index.ts';
 import type { ClusterState, CommandRefusal, Member, StagedChange } from './cluster-state.ts';
 import { changed, type Folded, refused, reshaped } from './folded.ts';
 import { mayBecome, type StatusCause } from './member-status.ts';
-import { withMember, withStatus } from './membership.ts';
+import { changeStatus } from './membership.ts';
 import { memberTextBytesMax, removedInstancesMax, stagedChangesMax } from './topology-limits.ts';
 
 export function stageChange(state: ClusterState, change: StagedChange): Folded {
@@ -16,21 +16,18 @@ export function stageChange(state: ClusterState, change: StagedChange): Folded {
   if (kept.length >= stagedChangesMax) {
     return refused(state, 'too_large', `at most ${stagedChangesMax} changes are staged at once`);
   }
-  const refusal = refusalToStage(state, kept, change);
-  return refusal === undefined ? reshaped(state, { staged: [...kept, change] }) : { state, refusal };
+  const staged = [...kept, change];
+  const refusal = refusalOfChanges(state.members, staged);
+  return refusal === undefined ? reshaped(state, { staged }) : { state, refusal };
 }
 
 export function clearStaged(state: ClusterState): Folded {
   return state.staged.length === 0 ? changed(state, {}) : reshaped(state, { staged: [] });
 }
 
-/** Why what is staged can no more be committed as it stands. */
-export function refusalOfStaged(state: ClusterState): CommandRefusal | undefined {
-  for (const [index, change] of state.staged.entries()) {
-    const refusal = refusalToStage(state, state.staged.slice(0, index), change);
-    if (refusal !== undefined) return refusal;
-  }
-  return undefined;
+/** Why what is staged can no more be committed as it stands: members have changed since. */
+export function refusalOfStaged({ members, staged }: ClusterState): CommandRefusal | undefined {
+  return refusalOfChanges(members, staged);
 }
 
 /** The members as a commit of `staged` leaves them; who has then nothing left is still `leaving`. */
@@ -38,12 +35,13 @@ export function membersAfter(
   members: ReadonlyMap<NodeId, Member>,
   staged: readonly StagedChange[],
 ): ReadonlyMap<NodeId, Member> {
-  let next = members;
+  if (staged.length === 0) return members;
+  const next = new Map(members);
   for (const change of staged) {
     if (change.kind === 'location') {
       const member = next.get(change.node);
-      if (member !== undefined) next = withMember(next, { ...member, location: change.location });
-    } else for (const { node, cause } of statusChanges(change)) next = withStatus(next, node, cause);
+      if (member !== undefined) next.set(change.node, { ...member, location: change.location });
+    } else for (const { node, cause } of statusChanges(change)) changeStatus(next, node, cause);
   }
   return next;
 }
@@ -93,33 +91,35 @@ function isOverriddenBy(earlier: StagedChange, change: StagedChange): boolean {
   return isReplacement && earlier.kind === 'join' && earlier.node === change.by;
 }
 
-function refusalToStage(
-  { members }: ClusterState,
-  staged: readonly StagedChange[],
-  change: StagedChange,
+/** A node has one change of status in a plan; so each is judged by the status that the node has now. */
+function refusalOfChanges(
+  members: ReadonlyMap<NodeId, Member>,
+  changes: readonly StagedChange[],
 ): CommandRefusal | undefined {
-  if (change.kind === 'location') return refusalOfLocation(members, change.node, change.location);
-  for (const { node, cause } of statusChanges(change)) {
-    const member = members.get(node);
-    if (member === undefined) return { code: 'unknown_member', reason: `${node} is no member` };
-    if (staged.some((earlier) => concerns(earlier, node))) {
-      return { code: 'conflict', reason: `a change of ${node} is staged already` };
+  const concerned = new Set<NodeId>();
+  for (const change of changes) {
+    if (change.kind === 'location') {
+      const refusal = refusalOfLocation(members, change.node, change.location);
+      if (refusal !== undefined) return refusal;
+      continue;
     }
-    if (!mayBecome(member.status, cause)) {
-      return { code: 'wrong_status', reason: `${node} is ${member.status}: ${change.kind} is not possible` };
+    for (const { node, cause } of statusChanges(change)) {
+      const member = members.get(node);
+      if (member === undefined) return { code: 'unknown_member', reason: `${node} is no member` };
+      if (concerned.has(node)) {
+        return { code: 'conflict', reason: `a change of ${node} is staged already` };
+      }
+      concerned.add(node);
+      if (!mayBecome(member.status, cause)) {
+        return {
+          code: 'wrong_status',
+          reason: `${node} is ${member.status}: ${change.kind} is not possible`,
+        };
+      }
     }
   }
-  if ('by' in change && change.by === change.node) {
-    return { code: 'conflict', reason: `${change.node} cannot replace itself` };
-  }
-  const after = membersAfter(members, [...staged, change]);
-  for (const { status } of after.values()) if (status === 'valid') return undefined;
-  return { code: 'last_member', reason: `without ${change.node} nobody would be left to own the ring` };
-}
-
-function concerns(change: StagedChange, node: NodeId): boolean {
-  if (change.kind === 'location') return false;
-  return change.node === node || ('by' in change && change.by === node);
+  for (const { status } of membersAfter(members, changes).values()) if (status === 'valid') return undefined;
+  return { code: 'last_member', reason: 'nobody would be left to own the ring' };
 }
 
 function refusalOfLocation(
