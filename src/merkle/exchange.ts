@@ -42,6 +42,11 @@ export class Exchange {
     return { kind: 'ask-leaves', branches: this.#branches };
   }
 
+  /** Whether an answer of so many levels is one to `ask-leaves`: for those who do not trust the other side. */
+  awaits(levels: number): boolean {
+    return levels > 0 && levels === branchesOf(this.#branches).length;
+  }
+
   /** One level for each branch that was asked for, in ascending order. */
   leaves(theirs: readonly Readonly<LevelHashes>[]): ExchangeStep {
     const branches = branchesOf(this.#branches);

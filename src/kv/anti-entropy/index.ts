@@ -1,1 +1,9 @@
+export {
+  AntiEntropy,
+  type AntiEntropyParts,
+  type AntiEntropySettings,
+  type ExchangeAccess,
+} from './anti-entropy.ts';
+export type { AntiEntropyStatus, ExchangeStatus, PartitionTreesStatus } from './anti-entropy-status.ts';
+export type { Placement, Placements } from './placements.ts';
 export { ignoredChanges, type StoredChanges } from './stored-changes.ts';

@@ -11,7 +11,7 @@
  */
 import type { Partition } from '../../core/ring/index.ts';
 import type { VersionedObject } from '../object/index.ts';
-import type { ObjectKey } from '../vnode/key-layout.ts';
+import type { ObjectKey } from '../vnode/index.ts';
 
 export interface StoredChanges {
   /** A committed change of one copy; undefined is absence. Cheap: about a microsecond, no promise. */

@@ -1,0 +1,131 @@
+/**
+ * When which two replicas are compared next. A value that is told of outcomes; the driver waits.
+ *
+ * Every pair comes up once an interval, at a time of its own. A pair comes up sooner when its peer has come back, when its
+ * trees have just been built, and when it was found to differ: until it is found the same.
+ */
+import type { NodeId, Random } from '../../environment/index.ts';
+import type { SegmentSet } from '../../merkle/index.ts';
+import { unreachable } from '../../stdx/index.ts';
+import type { ReplicaPair } from './exchange-message.ts';
+
+/** A difference counts if it is still there after this: longer than a write is on its way. */
+export const settleMs = 1000;
+/** After a refusal, or when the peer said nothing. */
+const retryMs = 5000;
+/** What has become urgent is spread over this. */
+const hastenMs = 5000;
+
+export type ExchangeOutcome =
+  | { readonly kind: 'same' }
+  /** Seen once: to be looked at again. */
+  | { readonly kind: 'suspected'; readonly segments: SegmentSet }
+  | { readonly kind: 'repaired'; readonly keys: number }
+  | { readonly kind: 'refused' };
+
+/** A pair of replicas with what is known of it. */
+export interface ScheduledPair extends ReplicaPair {
+  readonly peer: NodeId;
+  dueAt: number;
+  isRunning: boolean;
+  suspects: SegmentSet | undefined;
+  /** Of the last exchange that came to an end; undefined: none has. */
+  comparedAt: number | undefined;
+  lastOutcome: ExchangeOutcome['kind'] | undefined;
+  keysRepaired: number;
+}
+
+export class ExchangeSchedule {
+  readonly #intervalMs: number;
+  readonly #random: Pick<Random, 'fraction'>;
+  #pairs = new Map<string, ScheduledPair>();
+
+  constructor(intervalMs: number, random: Pick<Random, 'fraction'>) {
+    this.#intervalMs = intervalMs;
+    this.#random = random;
+  }
+
+  get pairs(): readonly ScheduledPair[] {
+    return [...this.#pairs.values()];
+  }
+
+  /** The pairs that this node is to compare from now on. What is known of those that stay is kept; new ones are urgent. */
+  plan(pairs: readonly (ReplicaPair & { readonly peer: NodeId })[], now: number): void {
+    const planned = new Map<string, ScheduledPair>();
+    for (const { first, nVal, near, far, peer } of pairs) {
+      const name = `${first} ${nVal} ${near} ${far} ${peer}`;
+      const known = this.#pairs.get(name);
+      planned.set(name, known ?? fresh({ first, nVal, near, far, peer }, now + this.#soon()));
+    }
+    this.#pairs = planned;
+  }
+
+  /** Whatever concerns the pairs has changed: they are compared soon. */
+  hasten(which: (pair: ScheduledPair) => boolean, now: number): void {
+    for (const pair of this.#pairs.values()) {
+      if (which(pair)) pair.dueAt = Math.min(pair.dueAt, now + this.#soon());
+    }
+  }
+
+  /** The pair that has been due for longest, which runs until `finished`; undefined: none is due. */
+  take(now: number): ScheduledPair | undefined {
+    const pair = this.#earliest();
+    if (pair === undefined || pair.dueAt > now) return undefined;
+    pair.isRunning = true;
+    return pair;
+  }
+
+  finished(pair: ScheduledPair, outcome: ExchangeOutcome, now: number): void {
+    pair.isRunning = false;
+    pair.suspects = outcome.kind === 'suspected' ? outcome.segments : undefined;
+    if (outcome.kind !== 'refused') pair.comparedAt = now;
+    pair.lastOutcome = outcome.kind;
+    if (outcome.kind === 'repaired') pair.keysRepaired += outcome.keys;
+    pair.dueAt = now + this.#delayAfter(outcome);
+  }
+
+  /** When the next pair is due; undefined: there are none that do not run. */
+  deadline(): number | undefined {
+    return this.#earliest()?.dueAt;
+  }
+
+  #earliest(): ScheduledPair | undefined {
+    let earliest: ScheduledPair | undefined;
+    for (const pair of this.#pairs.values()) {
+      if (!pair.isRunning && (earliest === undefined || pair.dueAt < earliest.dueAt)) earliest = pair;
+    }
+    return earliest;
+  }
+
+  #soon(): number {
+    return Math.min(hastenMs, this.#intervalMs) * this.#random.fraction();
+  }
+
+  #delayAfter(outcome: ExchangeOutcome): number {
+    switch (outcome.kind) {
+      case 'same':
+        return this.#intervalMs * (0.75 + 0.5 * this.#random.fraction());
+      case 'refused':
+        return retryMs * (0.75 + 0.5 * this.#random.fraction());
+      case 'suspected':
+        return settleMs;
+      case 'repaired':
+        // What could not be repaired now, or did not need to be, will not be otherwise in a second.
+        return outcome.keys > 0 ? settleMs : this.#intervalMs;
+      default:
+        return unreachable(outcome);
+    }
+  }
+}
+
+function fresh(pair: ReplicaPair & { readonly peer: NodeId }, dueAt: number): ScheduledPair {
+  return {
+    ...pair,
+    dueAt,
+    isRunning: false,
+    suspects: undefined,
+    comparedAt: undefined,
+    lastOutcome: undefined,
+    keysRepaired: 0,
+  };
+}

@@ -1,0 +1,158 @@
+/**
+ * Drives the making and checking of trees, one partition at a time: first those that have none (after a crash, an
+ * acquired partition, a doubt), else the one that was checked longest ago, at a tenth of the pace.
+ */
+import type { Partition } from '../../core/ring/index.ts';
+import type { Environment, Instant } from '../../environment/index.ts';
+import { assert } from '../../stdx/index.ts';
+import type { GroupCommit } from '../../storage/index.ts';
+import type { ObjectAddress } from '../key-value-store.ts';
+import { foldPartition } from './partition-fold.ts';
+import { Pause } from './pause.ts';
+import type { TreeKeeper } from './tree-keeper.ts';
+
+/** After a fold was lost, mostly to a sick disk or to doubt. */
+const retryMs = 1000;
+/** The longest sleep, whatever the interval. */
+const lookMs = 3_600_000;
+/** Checking is not urgent: it takes this part of the pace. */
+const verifyShare = 0.1;
+
+export interface UpkeepSettings {
+  /** Objects a second that a fold reads. */
+  readonly rebuildPerSecondMax: number;
+  /** Each partition's trees are compared with its objects this often. */
+  readonly verifyIntervalMs: number;
+}
+
+export interface UpkeepTotals {
+  /** Trees made anew. */
+  built: number;
+  /** Checked, and right. */
+  verified: number;
+  /** Checked, and wrong: replaced. */
+  drifted: number;
+  objectsFolded: number;
+  unreadable: number;
+}
+
+export interface UpkeepParts {
+  readonly environment: Pick<Environment, 'clock' | 'timers' | 'tasks' | 'random' | 'log'>;
+  readonly commit: GroupCommit;
+  readonly keeper: TreeKeeper;
+  readonly settings: UpkeepSettings;
+  /** A tombstone whose first partition is here, and that has outlived a check: nobody has read it since. */
+  readonly lingering: (tombstone: ObjectAddress) => void;
+  /** Trees are there that were not, and can be compared. */
+  readonly ready: (partition: Partition) => void;
+}
+
+export class TreeUpkeep {
+  readonly #parts: UpkeepParts;
+  readonly #pause: Pause;
+  /** When the trees were last made or checked. A partition that is not in it has none, or they came from disk. */
+  readonly #checkedAt = new Map<Partition, Instant>();
+  readonly totals: UpkeepTotals = { built: 0, verified: 0, drifted: 0, objectsFolded: 0, unreadable: 0 };
+  #running: Promise<void> | undefined;
+  #isFolding = false;
+  readonly #suspected = new Set<Partition>();
+
+  constructor(parts: UpkeepParts) {
+    this.#parts = parts;
+    this.#pause = new Pause(parts.environment.timers);
+  }
+
+  start(): void {
+    assert(this.#running === undefined, 'it starts once');
+    let ended = () => {};
+    this.#running = new Promise((resolve) => {
+      ended = resolve;
+    });
+    this.#parts.environment.tasks.spawn('hash-trees', async () => {
+      while (!this.#pause.isClosed) await this.#step();
+      ended();
+    });
+  }
+
+  /** There may be something to build. */
+  wake(): void {
+    if (!this.#isFolding) this.#pause.wake();
+  }
+
+  /** An exchange found the trees to be wrong, here or at the other side. */
+  verifySoon(partition: Partition): void {
+    if (!this.#parts.keeper.isKept(partition)) return;
+    this.#suspected.add(partition);
+    this.wake();
+  }
+
+  checkedAt(partition: Partition): Instant | undefined {
+    return this.#checkedAt.get(partition);
+  }
+
+  async close(): Promise<void> {
+    this.#pause.close();
+    await this.#running;
+  }
+
+  async #step(): Promise<void> {
+    const { keeper, environment, settings } = this.#parts;
+    const unbuilt = keeper.partitions.find(
+      (partition) => !keeper.isBuilt(partition) || this.#suspected.has(partition),
+    );
+    if (unbuilt !== undefined) {
+      this.#suspected.delete(unbuilt);
+      await this.#fold(unbuilt, settings.rebuildPerSecondMax);
+      return;
+    }
+    const now = environment.clock.now();
+    let due: Partition | undefined;
+    let dueAt = Number.POSITIVE_INFINITY;
+    for (const partition of keeper.partitions) {
+      const at = this.#dueAt(partition, now);
+      if (at >= dueAt) continue;
+      dueAt = at;
+      due = partition;
+    }
+    if (due !== undefined && dueAt <= now) await this.#fold(due, settings.rebuildPerSecondMax * verifyShare);
+    else await this.#pause.for(Math.min(dueAt - now, lookMs));
+  }
+
+  /** Trees from disk get a time within the interval by lot, so that not all come at once. */
+  #dueAt(partition: Partition, now: Instant): number {
+    const { settings, environment } = this.#parts;
+    const known = this.#checkedAt.get(partition);
+    if (known !== undefined) return known + settings.verifyIntervalMs;
+    const checkedAt = (now - settings.verifyIntervalMs * environment.random.fraction()) as Instant;
+    this.#checkedAt.set(partition, checkedAt);
+    return checkedAt + settings.verifyIntervalMs;
+  }
+
+  async #fold(partition: Partition, objectsPerSecond: number): Promise<void> {
+    const { environment, lingering, ready } = this.#parts;
+    this.#isFolding = true;
+    const result = await foldPartition({ ...this.#parts, pause: this.#pause }, partition, objectsPerSecond);
+    this.#isFolding = false;
+    if (result.kind === 'lost') {
+      await this.#pause.for(retryMs);
+      return;
+    }
+    this.totals[result.kind] += 1;
+    this.totals.objectsFolded += result.objects;
+    this.totals.unreadable += result.unreadable;
+    this.#checkedAt.set(partition, environment.clock.now());
+    if (result.kind === 'drifted') {
+      environment.log.warn('the hash trees of a partition were not what it holds; they were replaced', {
+        partition,
+      });
+    }
+    if (result.unreadable > 0) {
+      environment.log.warn('objects that cannot be read are left out of the hash trees, and repaired', {
+        partition,
+        objects: result.unreadable,
+      });
+    }
+    if (result.kind !== 'built') for (const tombstone of result.tombstones) lingering(tombstone);
+    if (result.kind !== 'verified') ready(partition);
+  }
+}
