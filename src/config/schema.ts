@@ -7,6 +7,7 @@
  */
 import type { KeyDefinition } from './key-definition.ts';
 import { bucketKeys } from './keys/bucket.ts';
+import { handoffKeys } from './keys/handoff.ts';
 import { listenerKeys } from './keys/listener.ts';
 import { livenessKeys } from './keys/liveness.ts';
 import { loggerKeys } from './keys/logger.ts';
@@ -25,6 +26,7 @@ export const schema = {
   ...requestKeys,
   ...livenessKeys,
   ...transportKeys,
+  ...handoffKeys,
   ...loggerKeys,
 } as const;
 
@@ -38,6 +40,7 @@ export const sections: readonly { readonly title: string; readonly keys: readonl
   { title: 'Requests', keys: keysOf(requestKeys) },
   { title: 'Liveness', keys: keysOf(livenessKeys) },
   { title: 'Between nodes', keys: keysOf(transportKeys) },
+  { title: 'Handoff', keys: keysOf(handoffKeys) },
   { title: 'Logging', keys: keysOf(loggerKeys) },
 ];
 
