@@ -6,6 +6,7 @@
  * TOML table cannot also be a value; and no two names make the same environment variable.
  */
 import type { KeyDefinition } from './key-definition.ts';
+import { antiEntropyKeys } from './keys/anti-entropy.ts';
 import { bucketKeys } from './keys/bucket.ts';
 import { handoffKeys } from './keys/handoff.ts';
 import { listenerKeys } from './keys/listener.ts';
@@ -27,6 +28,7 @@ export const schema = {
   ...livenessKeys,
   ...transportKeys,
   ...handoffKeys,
+  ...antiEntropyKeys,
   ...loggerKeys,
 } as const;
 
@@ -41,6 +43,7 @@ export const sections: readonly { readonly title: string; readonly keys: readonl
   { title: 'Liveness', keys: keysOf(livenessKeys) },
   { title: 'Between nodes', keys: keysOf(transportKeys) },
   { title: 'Handoff', keys: keysOf(handoffKeys) },
+  { title: 'Anti-entropy', keys: keysOf(antiEntropyKeys) },
   { title: 'Logging', keys: keysOf(loggerKeys) },
 ];
 
