@@ -34,7 +34,12 @@ export type ClusterMessage =
     }
   /** I have folded up to `at`, and it is on my disk. `replica`: the name under which I can be a voter. */
   | { readonly kind: 'ack'; readonly at: StatePlace; readonly replica: string }
-  | { readonly kind: 'propose'; readonly token: number; readonly timeoutMs: number; readonly proposal: Buffer }
+  | {
+      readonly kind: 'propose';
+      readonly token: number;
+      readonly timeoutMs: number;
+      readonly proposal: Buffer;
+    }
   | {
       readonly kind: 'proposed';
       readonly token: number;
@@ -63,7 +68,15 @@ export type ClusterMessage =
       readonly bytes: Buffer;
       readonly digest: string;
     }
-  | { readonly kind: 'ready'; readonly what: ReadyFor; readonly generation: number; readonly moves: readonly ReadyMove[] };
+  /** How far are you, and do the voters have a leader? Asked before a `recover`. */
+  | { readonly kind: 'survey'; readonly token: number }
+  | { readonly kind: 'surveyed'; readonly token: number; readonly at: StatePlace; readonly isLed: boolean }
+  | {
+      readonly kind: 'ready';
+      readonly what: ReadyFor;
+      readonly generation: number;
+      readonly moves: readonly ReadyMove[];
+    };
 
 export type ClusterMessageKind = ClusterMessage['kind'];
 
@@ -77,6 +90,8 @@ const kindCodes: { readonly [Kind in ClusterMessageKind]: number } = {
   commands: 6,
   'state-part': 7,
   ready: 8,
+  survey: 9,
+  surveyed: 10,
 };
 const kinds = new Map(Object.entries(kindCodes).map(([kind, code]) => [code, kind as ClusterMessageKind]));
 const answerCodes = { judged: 1, 'too-large': 2, elsewhere: 3 } as const;
@@ -141,6 +156,14 @@ function writeFields(writer: FieldWriter, message: ClusterMessage): void {
       writer.bytes(message.bytes);
       writer.text(message.digest);
       break;
+    case 'survey':
+      writer.number(message.token);
+      break;
+    case 'surveyed':
+      writer.number(message.token);
+      writePlace(writer, message.at);
+      writer.flag(message.isLed);
+      break;
     case 'ready':
       writer.flag(message.what === 'dropped');
       writer.number(message.generation);
@@ -185,6 +208,10 @@ function readFields(reader: FieldReader, kind: ClusterMessageKind): ClusterMessa
         bytes: reader.bytes(),
         digest: reader.text(),
       };
+    case 'survey':
+      return { kind, token: number() };
+    case 'surveyed':
+      return { kind, token: number(), at: place(), isLed: reader.flag() };
     case 'ready': {
       const what = reader.flag() ? 'dropped' : 'verified';
       const generation = number();

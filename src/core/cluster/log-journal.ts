@@ -13,7 +13,14 @@ import type { Buffer } from 'node:buffer';
 import type { LogWrite, SnapshotMark } from '../../consensus/index.ts';
 import type { Log } from '../../environment/index.ts';
 import { assert } from '../../stdx/index.ts';
-import { type WalDone, type WalEnvironment, WalError, WriteAheadLog } from '../../wal/index.ts';
+import {
+  type WalDone,
+  type WalEnvironment,
+  WalError,
+  type WalLimits,
+  WriteAheadLog,
+  walLimits,
+} from '../../wal/index.ts';
 import { JournalContents } from './journal-contents.ts';
 import { decodeRecord, encodeRecord, type JournalRecord } from './journal-record.ts';
 
@@ -21,6 +28,14 @@ const directory = 'cluster';
 /** When so much has been written since the last whole record of everything, it is written anew. */
 const recordsMax = 4000;
 const bytesMax = 8 * 1024 * 1024;
+/** A whole state may hold `registryBytesMax`, and stands in a batch twice: as followed and as the snapshot. */
+const limits: WalLimits = {
+  ...walLimits,
+  recordBytesMax: 64 * 1024 * 1024,
+  batchBytesMax: 192 * 1024 * 1024,
+  segmentBytesMax: 256 * 1024 * 1024,
+  queueBytesMax: 512 * 1024 * 1024,
+};
 
 export class LogJournal {
   readonly #wal: WriteAheadLog;
@@ -37,7 +52,7 @@ export class LogJournal {
 
   /** Rejects with `WalError`. What it shows is durable. */
   static async open(environment: WalEnvironment): Promise<LogJournal> {
-    const wal = await WriteAheadLog.open(environment, directory);
+    const wal = await WriteAheadLog.open(environment, directory, limits);
     return new LogJournal(wal, environment.log);
   }
 

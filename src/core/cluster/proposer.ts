@@ -63,7 +63,10 @@ export class Proposer {
   propose(command: ClusterCommand, timeoutMs: number): Promise<ProposeOutcome> {
     if (this.#isClosed) return Promise.resolve({ kind: 'unavailable', reason: 'this node stops' });
     if (this.#attempts.size >= proposalsMax) {
-      return Promise.resolve({ kind: 'unavailable', reason: 'too many changes of the cluster are under way' });
+      return Promise.resolve({
+        kind: 'unavailable',
+        reason: 'too many changes of the cluster are under way',
+      });
     }
     const { environment, self, place } = this.#parts;
     this.#lastNumber += 1;
@@ -163,7 +166,10 @@ export class Proposer {
       case 'too-large':
         this.#finish(attempt, {
           kind: 'refused',
-          refusal: { code: 'too_large', reason: 'the change is larger than an entry of the cluster log may be' },
+          refusal: {
+            code: 'too_large',
+            reason: 'the change is larger than an entry of the cluster log may be',
+          },
         });
         break;
       case 'judged':

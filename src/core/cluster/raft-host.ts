@@ -356,7 +356,12 @@ export class RaftHost {
     this.#step({ kind: 'snapshot-read', to, place, offset, bytes, isLast });
   }
 
-  #install({ snapshot, hardState, sequence, onceDurable }: Extract<Effect, { kind: 'install-snapshot' }>): void {
+  #install({
+    snapshot,
+    hardState,
+    sequence,
+    onceDurable,
+  }: Extract<Effect, { kind: 'install-snapshot' }>): void {
     const { journal, state } = this.#parts;
     const agreed = Buffer.concat(this.#incoming);
     this.#incoming = [];
