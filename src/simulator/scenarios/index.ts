@@ -3,6 +3,8 @@ import type { Scenario } from '../scenario.ts';
 import { amnesia } from './amnesia.ts';
 import { bitRot } from './bit-rot.ts';
 import { clockJump } from './clock-jump.ts';
+import { clusterLog } from './cluster-log.ts';
+import { clusterLogJoins } from './cluster-log-joins.ts';
 import { diskLaws } from './disk-laws.ts';
 import { failedSync, refusedBatch } from './failed-sync.ts';
 import { forgottenWrites } from './forgotten-writes.ts';
@@ -37,6 +39,8 @@ export const scenarios: readonly Scenario[] = [
   amnesia,
   forgottenWrites,
   ...consensusScenarios,
+  clusterLog,
+  clusterLogJoins,
 ];
 
 export function scenarioNamed(name: string): Scenario {
