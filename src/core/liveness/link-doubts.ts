@@ -6,6 +6,8 @@
 import type { Instant, NodeId } from '../../environment/index.ts';
 
 interface Doubt {
+  /** Of the ping that the member did not answer in time. */
+  readonly sequence: number;
   since: number;
   isDown: boolean;
 }
@@ -17,8 +19,14 @@ export class LinkDoubts {
     return this.#byNode.keys();
   }
 
-  begin(node: NodeId, now: Instant): void {
-    if (!this.#byNode.has(node)) this.#byNode.set(node, { since: now, isDown: false });
+  begin(node: NodeId, sequence: number, now: Instant): void {
+    if (!this.#byNode.has(node)) this.#byNode.set(node, { sequence, since: now, isDown: false });
+  }
+
+  /** It has answered that ping or a later one, however late: slow is not cut. */
+  answered(node: NodeId, sequence: number): void {
+    const doubt = this.#byNode.get(node);
+    if (doubt !== undefined && sequence >= doubt.sequence) this.#byNode.delete(node);
   }
 
   end(node: NodeId): void {

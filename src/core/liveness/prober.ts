@@ -28,9 +28,10 @@ const relayShare = 0.8;
 
 /** What probes find out. */
 export interface ProbeFindings {
-  answered(node: NodeId, now: Instant): void;
-  /** Not to this node, but to one that it asked. */
-  answeredToOthers(node: NodeId, now: Instant): void;
+  /** The ping of that number, perhaps too late for the probe. */
+  answered(node: NodeId, sequence: number, now: Instant): void;
+  /** Not to this node in time, but to one that it asked. */
+  answeredToOthers(node: NodeId, sequence: number, now: Instant): void;
   /** To nobody. `isRefused`: two found that its machine refuses connections. */
   silent(node: NodeId, isRefused: boolean, now: Instant): void;
   /** Members of whom this node should know more soon. */
@@ -106,7 +107,7 @@ export class Prober {
         if (probe?.target !== message.target || probe.relays?.has(from) !== true) return false;
         this.#book.end(probe.target);
         this.#parts.health.improve();
-        this.#parts.findings.answeredToOthers(probe.target, now);
+        this.#parts.findings.answeredToOthers(probe.target, probe.sequence, now);
         return false;
       }
       case 'nack':
@@ -182,12 +183,10 @@ export class Prober {
 
   #acked(from: NodeId, sequence: number, now: Instant): void {
     const { health, findings, outbox } = this.#parts;
-    const probe = this.#book.numbered(sequence);
-    if (probe?.target === from) {
+    findings.answered(from, sequence, now);
+    if (this.#book.numbered(sequence)?.target === from) {
       this.#book.end(from);
       health.improve();
-      findings.answered(from, now);
-      return;
     }
     const duty = this.#duties.fulfil(sequence, from);
     if (duty === undefined) return;

@@ -33,7 +33,8 @@ export class Rotation {
 
   /** The next that `isWanted`; undefined if none is. */
   next(isWanted: (node: NodeId) => boolean): NodeId | undefined {
-    for (let tries = this.#order.length; tries > 0; tries -= 1) {
+    // The rest of this round, and a whole one.
+    for (let tries = 2 * this.#order.length; tries > 0; tries -= 1) {
       if (this.#at >= this.#order.length) this.#shuffle();
       const node = this.#order[this.#at]!;
       this.#at += 1;

@@ -75,8 +75,8 @@ export class Swim {
       outbox: this.#outbox,
       random,
       findings: {
-        answered: (node, now) => this.#reached(node, now),
-        answeredToOthers: (node, now) => this.#doubts.begin(node, now),
+        answered: (node, sequence, now) => this.#reached(node, sequence, now),
+        answeredToOthers: (node, sequence, now) => this.#doubts.begin(node, sequence, now),
         silent: (node, isRefused, now) => this.#accuse(node, isRefused, now),
         doubtful: () => this.#doubtful(),
       },
@@ -247,8 +247,8 @@ export class Swim {
     this.#heard(this.#table.accuse(node, this.#table.self.hash, isRefused), now);
   }
 
-  #reached(node: NodeId, now: Instant): void {
-    this.#doubts.end(node);
+  #reached(node: NodeId, sequence: number, now: Instant): void {
+    this.#doubts.answered(node, sequence);
     this.#show(node, now);
   }
 
