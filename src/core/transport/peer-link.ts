@@ -319,11 +319,14 @@ class Pulse {
 
   /** Milliseconds, about, without anything coming in, or without anything that waits being taken. */
   beat(stream: PeerConnection): number {
-    this.#silentBeats = stream.bytesRead > this.#readBefore ? 0 : this.#silentBeats + 1;
-    this.#readBefore = stream.bytesRead;
     const { queuedBytes } = stream.connection;
     const taken = this.written - queuedBytes;
-    this.#stuckBeats = queuedBytes > 0 && taken <= this.#takenBefore ? this.#stuckBeats + 1 : 0;
+    // What is taken while more waits was acknowledged; what is taken at once lies in the kernel, maybe for ever.
+    const isTaking = queuedBytes > 0 && taken > this.#takenBefore;
+    const isHeard = stream.bytesRead > this.#readBefore || isTaking;
+    this.#silentBeats = isHeard ? 0 : this.#silentBeats + 1;
+    this.#stuckBeats = queuedBytes > 0 && !isTaking ? this.#stuckBeats + 1 : 0;
+    this.#readBefore = stream.bytesRead;
     this.#takenBefore = taken;
     return Math.max(this.#silentBeats, this.#stuckBeats) * linkTickMs;
   }

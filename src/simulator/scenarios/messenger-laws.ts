@@ -11,6 +11,7 @@ import type { TrafficClass } from '../../core/index.ts';
 import type { Environment } from '../../environment/index.ts';
 import { assert } from '../../stdx/index.ts';
 import { carryOutFaults, networkFaults, processFaults, randomFaultPlan } from '../fault-plan.ts';
+import type { Prng } from '../prng.ts';
 import type { Scenario } from '../scenario.ts';
 import {
   isFilledWith,
@@ -34,18 +35,22 @@ export const messengerLaws: Scenario = {
   async run(world) {
     world.work.atLeast('messages', 2000);
     world.work.atLeast('answers', 300);
+    world.work.atLeast('replies unreachable', 10);
     world.work.atLeast('faults', 20);
     world.work.atLeast('knocks of strangers', 30);
     await new MessengerStory(world).tell();
   },
 };
 
-/** What a stranger gets wrong. */
-const strangers: readonly (Partial<MessengerNodeOptions> & { readonly name: string })[] = [
-  { name: 'n4@d' },
-  { name: 'n2@e', secret: 'a guess' },
-  { name: 'n3@f', identity: { clusterId: 'another cluster' } },
-  { name: 'n1@g', identity: { instance: 'of a lost disk' } },
+/** Each gets something wrong, wherever it runs. */
+const strangers: readonly (Partial<MessengerNodeOptions> & {
+  readonly name: string;
+  readonly host: string;
+})[] = [
+  { name: 'n4@d', host: 'd' },
+  { name: 'n2@b', host: 'e', secret: 'a guess' },
+  { name: 'n3@c', host: 'f', identity: { clusterId: 'another cluster' } },
+  { name: 'n1@a', host: 'g', identity: { instance: 'of a lost disk' } },
 ];
 
 class MessengerStory {
@@ -64,7 +69,7 @@ class MessengerStory {
     const world = this.#world;
     for (const name of members) world.node(name).boot((environment) => this.#run(environment, name));
     for (const stranger of strangers) {
-      world.node(stranger.name).boot((environment) => this.#intrude(environment, stranger));
+      world.node(`x@${stranger.host}`).boot((environment) => this.#intrude(environment, stranger));
     }
     const faults = randomFaultPlan(world.random.fork('faults'), {
       nodes: members,
@@ -77,6 +82,7 @@ class MessengerStory {
     await world.sleep(10_000);
     this.#isOver = true;
     await this.#checkHealed();
+    await this.#replaceByImposter();
   }
 
   async #run(environment: Environment, name: string): Promise<void> {
@@ -147,14 +153,18 @@ class MessengerStory {
     const received = (): void => assert(false, 'T3: a stranger hears nothing');
     const node = new MessengerNode(environment, { life: 9999, members, received, ...stranger });
     await node.listen();
-    const random = this.#world.random.fork(`intruder ${stranger.name}`);
-    while (!this.#isOver) {
-      const to = random.pick(members.filter((other) => other !== stranger.name));
+    const random = this.#world.random.fork(`intruder ${stranger.host}`);
+    await this.#knock(node, stranger.name, random, 40);
+    assert(node.connections === 0, 'T3: a stranger is never welcomed');
+  }
+
+  async #knock(node: MessengerNode, name: string, random: Prng, times: number): Promise<void> {
+    for (let i = 0; i < times; i += 1) {
+      const to = random.pick(members.filter((other) => other !== name));
       node.sendNumbered(to, random.pick(classes), 10);
       this.#world.work.add('knocks of strangers');
       await this.#world.sleep(random.exponential(500));
     }
-    assert(node.connections === 0, 'T3: a stranger is never welcomed');
   }
 
   /** T4. */
@@ -185,5 +195,23 @@ class MessengerStory {
       const made = node.connections - before.get(name)!;
       assert(made <= 2 * classes.length, `T4: ${name} made ${made} connections in calm`);
     }
+  }
+
+  /** T3, the other way: who answers at a member's address is not the member. */
+  async #replaceByImposter(): Promise<void> {
+    const world = this.#world;
+    const [name, host] = ['n3@c', 'c'];
+    const imposter = {
+      ...world.random.pick(strangers.filter(({ name: each }) => each !== 'n4@d')),
+      name,
+      host,
+    };
+    world.node(name).kill();
+    this.#nodes.delete(name);
+    const { environment } = world.node(name);
+    await Promise.all([
+      this.#intrude(environment, imposter),
+      ...[...this.#nodes].map(([to, node]) => this.#knock(node, to, world.random.fork(`caller ${to}`), 20)),
+    ]);
   }
 }

@@ -50,10 +50,13 @@ export interface NumberedMessage {
   readonly traffic: TrafficClass;
   readonly number: number;
   readonly body: Buffer;
+  readonly waitedMs: number;
 }
 
 export interface MessengerNodeOptions {
   readonly name: string;
+  /** Where it runs, unless its name says so. */
+  readonly host?: string;
   readonly life: number;
   readonly members: readonly string[];
   readonly identity?: Partial<TcpMessengerOptions['identity']>;
@@ -68,11 +71,14 @@ export class MessengerNode {
   readonly messenger: TcpMessenger;
   readonly requests: PeerRequests<string, string>;
   connections = 0;
+  readonly disconnects: string[] = [];
+  readonly #host: string;
   readonly #life: number;
   readonly #numbers = new Map<string, number>();
 
   constructor(environment: Environment, options: MessengerNodeOptions) {
     this.#life = options.life;
+    this.#host = options.host ?? hostOf(options.name);
     const node = nodeIdOf(options.name);
     this.messenger = new TcpMessenger({
       environment,
@@ -94,8 +100,10 @@ export class MessengerNode {
         },
       },
     });
-    this.messenger.receive(channel.transfer, (from, body) => {
+    this.messenger.onDisconnect((peer, traffic) => this.disconnects.push(`${peer} ${traffic}`));
+    this.messenger.receive(channel.transfer, (from, body, waitedMs = 0) => {
       options.received({
+        waitedMs,
         from,
         life: body.readUInt16BE(0),
         traffic: trafficOf[body.readUInt16BE(2)]!,
@@ -124,7 +132,7 @@ export class MessengerNode {
   }
 
   async listen(): Promise<void> {
-    await this.messenger.listen({ host: hostOf(this.messenger.self), port: messengerPort });
+    await this.messenger.listen({ host: this.#host, port: messengerPort });
   }
 
   /** Each body is filled with its number's last byte. False: refused, and the number is not used. */
