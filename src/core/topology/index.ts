@@ -16,6 +16,16 @@ export type { Folded } from './folded.ts';
 export { type HealthFacts, refusalsToCommit } from './health.ts';
 export { LiveTopology, type LiveTopologyParts } from './live-topology.ts';
 export { locationOf } from './member-location.ts';
+export {
+  commitPlanned,
+  type Plan,
+  type PlanInputs,
+  type PlannedMove,
+  type PlannedNode,
+  type PlannedRisk,
+  type PlanOutcome,
+  planChanges,
+} from './plan.ts';
 export { recovered, recoveryEpochStep } from './recovery.ts';
 export { nextStages, type StageFacts } from './stage-driver.ts';
 export { decodeState, encodeState, stateDigest } from './state-codec.ts';
