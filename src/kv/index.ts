@@ -8,6 +8,7 @@ export {
   type PropertyProblem,
   type SyncOnWrite,
 } from './bucket-properties.ts';
+export { ClusterRegistry } from './cluster-registry.ts';
 export { canonicalIndexEntry, type IndexProblem } from './index-entry.ts';
 export {
   type BucketAddress,
@@ -46,4 +47,15 @@ export {
   quorumOne,
   quorumToJson,
 } from './quorum-value.ts';
-export { type DeleteMode, identityRange, layoutVersion, nameBytesMax, nodeFactKey } from './vnode/index.ts';
+export type { Registry, RegistryChange, RegistryEntry, RegistryOutcome } from './registry.ts';
+export {
+  type DeleteMode,
+  identityRange,
+  layoutVersion,
+  nameBytesMax,
+  nodeFactKey,
+  type ReplicaReply,
+  type ReplicaRequest,
+  replicaCodec,
+  type StrayBytes,
+} from './vnode/index.ts';

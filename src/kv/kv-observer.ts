@@ -13,6 +13,12 @@ export interface KvObserver {
   readRepaired(replicas: number): void;
   readRepairSkipped(): void;
   tombstoneReaped(): void;
+  /** A replica was late with a value, and another was asked for it as well. */
+  readHedged(): void;
+  /** A write went to another node, which coordinates it. */
+  writeForwarded(): void;
+  /** A replica of a write could not be reached, and a fallback took its place. */
+  replicaReplaced(): void;
   listStarted(): void;
   overloaded(): void;
 }
@@ -25,6 +31,9 @@ export const silentObserver: KvObserver = {
   readRepaired() {},
   readRepairSkipped() {},
   tombstoneReaped() {},
+  readHedged() {},
+  writeForwarded() {},
+  replicaReplaced() {},
   listStarted() {},
   overloaded() {},
 };

@@ -2,27 +2,40 @@
  * A node's `KeyValueStore`: checks requests, resolves bucket properties, and drives reads, writes,
  * deletes and listings through the ring.
  */
-import { Buffer } from 'node:buffer';
-import { VersionVector } from '../clocks/index.ts';
+import type { VersionVector } from '../clocks/index.ts';
 import { planCoverage } from '../core/coverage/index.ts';
+import type { WriteGate } from '../core/handoff/index.ts';
 import type { Topology } from '../core/topology/index.ts';
-import { Deadlines, noPeers, VnodeRouter } from '../core/vnode/index.ts';
+import {
+  Deadlines,
+  noPeers,
+  type PeerTransport,
+  VnodeRouter,
+  type VnodeService,
+} from '../core/vnode/index.ts';
 import type { Environment, Instant } from '../environment/index.ts';
-import { type ByteString, byteLiteral, textOfBytes } from '../stdx/index.ts';
+import { assert, type ByteString, byteLiteral, textOfBytes } from '../stdx/index.ts';
 import type { GroupCommit } from '../storage/index.ts';
-import { ContentError, stampContent, tombstoneContent } from '../wire/index.ts';
+import { tombstoneContent } from '../wire/index.ts';
+import { Admission } from './admission.ts';
+import { adoptProperties } from './adopt-properties.ts';
+import type { StoredChanges } from './anti-entropy/index.ts';
 import type { BucketProperties, BucketPropertyChanges } from './bucket-properties.ts';
 import {
   type CoordinatorParts,
   type CoordinatorSettings,
   coordinateGet,
   coordinatePut,
+  HedgeBudget,
   NameHash,
+  PeerLatencies,
   type PreparedWrite,
   type ReadOutcome,
   RepairBudget,
+  ReplicaRequests,
+  type WriteOutcome,
 } from './coordinator/index.ts';
-import { withCanonicalIndexes } from './index-entry.ts';
+import { EngineRegistry } from './engine-registry.ts';
 import {
   type BucketAddress,
   type DeleteRequest,
@@ -45,15 +58,18 @@ import { OpenListings } from './open-listings.ts';
 import { PostponedWork } from './postponed-work.ts';
 import { type PropertyDamage, PropertyStore } from './property-store.ts';
 import { quorumAll } from './quorum-value.ts';
+import type { Registry } from './registry.ts';
+import { ReplicaService } from './replica-service.ts';
+import { addressOnly, checkName, decodeContext, prepareWrite } from './request-checks.ts';
 import { generatedKeyLength, uniqueText, vtagLength } from './unique-text.ts';
 import { isLive, visibleObject } from './visible-object.ts';
 import {
   type DeleteMode,
   KvVnodes,
-  nameBytesMax,
   type ObjectLimits,
   type ReplicaReply,
   type ReplicaRequest,
+  StrayBytes,
   TombstoneReaper,
   VnodeIdentities,
 } from './vnode/index.ts';
@@ -63,6 +79,8 @@ export interface KeyValueSettings extends CoordinatorSettings, ObjectLimits {
   readonly deleteMode: DeleteMode;
   /** Milliseconds for a listing that names no timeout. */
   readonly listTimeoutMs: number;
+  /** Bytes that this node holds at most of partitions that it does not own. */
+  readonly strayBytesMax: number;
   /** What buckets without properties of their own have. */
   readonly bucketDefaults: BucketProperties;
 }
@@ -73,6 +91,14 @@ export interface KeyValueParts {
   readonly topology: Topology;
   readonly observer: KvObserver;
   readonly settings: KeyValueSettings;
+  /** The way to other nodes; a node without a cluster has none. */
+  readonly peers?: PeerTransport<ReplicaRequest, ReplicaReply>;
+  /** What writes pass when partitions move. */
+  readonly gate?: WriteGate<ReplicaRequest>;
+  /** Told of everything that is stored. */
+  readonly changes?: StoredChanges;
+  /** Where bucket properties are agreed; absent: in this node's engine. */
+  readonly registry?: Registry;
 }
 
 /** The read after a delete, which lets its tombstone be forgotten, waits this long at most. */
@@ -81,20 +107,21 @@ const reapReadTimeoutMs = 60_000;
 const reapReadsMax = 10_000;
 
 export class LocalKeyValueStore implements KeyValueStore {
+  /** For requests of other nodes. */
+  readonly replicas: VnodeService<ReplicaRequest, ReplicaReply>;
+  /** What this node holds of partitions that are not its own. */
+  readonly strays: StrayBytes;
   readonly #coordinator: CoordinatorParts;
   readonly #environment: KeyValueParts['environment'];
   readonly #commit: GroupCommit;
   readonly #identities: VnodeIdentities;
   readonly #properties: PropertyStore;
-  readonly #repairs: RepairBudget;
   readonly #observer: KvObserver;
   readonly #settings: KeyValueSettings;
   readonly #reaper: TombstoneReaper;
   readonly #reapReads: PostponedWork;
   readonly #listings: OpenListings;
-  #inProgress = 0;
-  #stopping = false;
-  #idle: (() => void) | undefined;
+  readonly #admission: Admission;
   #closed: Promise<void> | undefined;
 
   private constructor(
@@ -102,40 +129,69 @@ export class LocalKeyValueStore implements KeyValueStore {
     identities: VnodeIdentities,
     properties: PropertyStore,
     reaper: TombstoneReaper,
+    strays: StrayBytes,
     coordinator: CoordinatorParts,
   ) {
+    const { commit, environment, settings } = parts;
     this.#coordinator = coordinator;
-    this.#environment = parts.environment;
-    this.#commit = parts.commit;
+    this.#environment = environment;
+    this.#commit = commit;
     this.#identities = identities;
     this.#properties = properties;
     this.#reaper = reaper;
-    this.#reapReads = new PostponedWork(parts.environment.timers, reapReadsMax);
-    this.#listings = new OpenListings(coordinator.deadlines, parts.environment.tasks);
-    this.#repairs = new RepairBudget(parts.environment.clock, parts.settings.readRepairsPerSecondMax);
+    this.strays = strays;
+    this.#reapReads = new PostponedWork(environment.timers, reapReadsMax);
+    this.#listings = new OpenListings(coordinator.deadlines, environment.tasks);
     this.#observer = parts.observer;
-    this.#settings = parts.settings;
+    this.#settings = settings;
+    this.#admission = new Admission(settings.requestsMax, () => commit.overloaded);
+    this.replicas = new ReplicaService(coordinator, this.#admission, settings.bucketDefaults);
   }
 
-  /** Loads vnode identities and bucket properties. Rejects with `StorageError`. */
+  /**
+   * Loads vnode identities and bucket properties. Rejects with `StorageError`, or with `KvFailure` if properties that
+   * this node kept by itself cannot be brought into the cluster's registry.
+   */
   static async open(parts: KeyValueParts): Promise<LocalKeyValueStore> {
-    const { environment, commit, topology, observer, settings } = parts;
+    const { environment, commit, topology, observer, settings, changes, gate } = parts;
     const { clock, timers, random, log } = environment;
-    const partitions = topology.ring.partitionsOf(topology.self);
-    const identities = await VnodeIdentities.open(partitions, commit, random, log);
-    const properties = await PropertyStore.open(commit, settings.bucketDefaults, log);
-    const reaper = new TombstoneReaper({ commit, timers, mode: settings.deleteMode, observer, log });
-    const vnodes = new KvVnodes({ commit, identities, reaper, limits: settings, observer, log });
-    const router = new VnodeRouter<ReplicaRequest, ReplicaReply>(topology.self, vnodes, noPeers);
-    return new LocalKeyValueStore(parts, identities, properties, reaper, {
+    // Of every partition: any node may have to stand in for any other.
+    const identities = await VnodeIdentities.open(topology.ring.partitions(), commit, random, log);
+    const properties = await openProperties(parts);
+    const strays = await StrayBytes.open(topology, commit.engine, settings.strayBytesMax);
+    const mode = settings.deleteMode;
+    const reaper = new TombstoneReaper({ commit, timers, mode, topology, changes, observer, log });
+    const vnodes = new KvVnodes({
+      commit,
+      identities,
+      reaper,
+      limits: settings,
+      observer,
+      log,
+      strays,
+      gate,
+      changes,
+    });
+    const deadlines = new Deadlines(clock, timers);
+    const router = new VnodeRouter<ReplicaRequest, ReplicaReply>(
+      topology.self,
+      vnodes,
+      parts.peers ?? noPeers,
+    );
+    const latencies = new PeerLatencies();
+    topology.onChange(() => latencies.keepOnly((peer) => topology.isUp(peer)));
+    return new LocalKeyValueStore(parts, identities, properties, reaper, strays, {
       clock,
       timers,
       random,
       topology,
-      router,
+      replicas: new ReplicaRequests({ router, topology, clock, deadlines }),
       vnodes,
-      deadlines: new Deadlines(clock, timers),
+      deadlines,
       names: new NameHash(),
+      repairs: new RepairBudget(clock, settings.readRepairsPerSecondMax),
+      latencies,
+      hedges: new HedgeBudget(),
       observer,
       settings,
     });
@@ -144,7 +200,7 @@ export class LocalKeyValueStore implements KeyValueStore {
   get(request: GetRequest, done: (result: GetResult) => void): void {
     const startedAt = this.#environment.clock.now();
     const finish = (result: GetResult) => {
-      this.#leave();
+      this.#admission.leave();
       const object = result.kind === 'found' ? result.object : undefined;
       const outcome = result.kind === 'unchanged' ? 'found' : result.kind;
       const durationMs = this.#environment.clock.now() - startedAt;
@@ -156,7 +212,7 @@ export class LocalKeyValueStore implements KeyValueStore {
       done({ kind: 'failed', error: properties });
       return;
     }
-    coordinateGet(this.#coordinator, this.#repairs, request, properties, (outcome) => {
+    coordinateGet(this.#coordinator, request, properties, (outcome) => {
       finish(getResult(outcome, request, properties));
     });
   }
@@ -176,23 +232,24 @@ export class LocalKeyValueStore implements KeyValueStore {
       return;
     }
     const finish = (result: PutResult, object: VersionedObject | undefined) => {
-      this.#leave();
+      this.#admission.leave();
       const durationMs = this.#environment.clock.now() - startedAt;
       this.#observer.putFinished(durationMs, result.kind, object?.sizeBytes ?? 0, object?.siblingCount ?? 0);
       done(result);
     };
-    const write = this.#prepareWrite(request, address);
+    const { random, clock } = this.#environment;
+    const write = prepareWrite(request, address, uniqueText(random, vtagLength), clock.wallMicros());
     if ('code' in write) {
       finish({ kind: 'failed', error: write }, undefined);
       return;
     }
     this.#checkThenWrite(write, properties, (outcome) => {
-      if (outcome.kind === 'failed') {
-        finish(outcome, undefined);
+      if (outcome.kind !== 'written') {
+        finish(failureOf(outcome), undefined);
         return;
       }
-      const wanted = request.returnObject !== undefined && request.returnObject !== 'no';
-      const object = wanted ? visibleObject(outcome.object, properties) : undefined;
+      const shown = write.wantsObject ? outcome.object : undefined;
+      const object = shown === undefined ? undefined : visibleObject(shown, properties);
       finish({ kind: 'stored', object, generatedKey }, outcome.object);
     });
   }
@@ -205,19 +262,19 @@ export class LocalKeyValueStore implements KeyValueStore {
       return;
     }
     const finish = (result: DeleteResult) => {
-      this.#leave();
+      this.#admission.leave();
       this.#observer.deleteFinished(this.#environment.clock.now() - startedAt, result.kind);
       done(result);
     };
     if (request.context !== undefined && request.context.length > 0) {
-      const context = VersionVector.decode(request.context);
+      const context = decodeContext(request.context);
       if (context === undefined) finish({ kind: 'failed', error: { code: 'bad_context' } });
       else this.#writeTombstone(request, context, properties, finish);
       return;
     }
     const { r, pr, rw, timeoutMs, sloppyQuorum, nVal } = request;
     const read: GetRequest = { ...addressOnly(request), r: r ?? rw, pr, timeoutMs, sloppyQuorum, nVal };
-    coordinateGet(this.#coordinator, this.#repairs, read, properties, (outcome) => {
+    coordinateGet(this.#coordinator, read, properties, (outcome) => {
       if (outcome.kind === 'failed') finish(outcome);
       else if (!isLive(outcome.object, properties)) finish({ kind: 'notfound' });
       else {
@@ -264,7 +321,7 @@ export class LocalKeyValueStore implements KeyValueStore {
 
   /** Requests in progress. */
   get inProgress(): number {
-    return this.#inProgress;
+    return this.#admission.inProgress;
   }
 
   /**
@@ -277,8 +334,7 @@ export class LocalKeyValueStore implements KeyValueStore {
   }
 
   async #close(): Promise<void> {
-    this.#stopping = true;
-    if (this.#inProgress > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
+    await this.#admission.stop();
     this.#reapReads.close();
     this.#reaper.close();
     this.#coordinator.deadlines.close();
@@ -288,26 +344,21 @@ export class LocalKeyValueStore implements KeyValueStore {
 
   /** Admits a request, or says why not. Every admitted request calls `#leave` once. */
   #enter(address: BucketAddress, key: ByteString): BucketProperties | KvError {
-    if (this.#stopping) return { code: 'stopping' };
-    if (this.#inProgress >= this.#settings.requestsMax || this.#commit.overloaded) {
-      this.#observer.overloaded();
-      return { code: 'overload' };
+    const refusal = this.#admission.refusal();
+    if (refusal !== undefined) {
+      if (refusal.code === 'overload') this.#observer.overloaded();
+      return refusal;
     }
     const badName = checkName('bucket', address.bucket) ?? checkName('key', key);
     if (badName !== undefined) return badName;
     const properties = this.#propertiesOf(address);
-    if (!('code' in properties)) this.#inProgress += 1;
+    if (!('code' in properties)) this.#admission.enter();
     return properties;
   }
 
   #enterWrite(address: BucketAddress, key: ByteString): BucketProperties | KvError {
     const damage = this.#properties.damageOf(address);
     return damage === undefined ? this.#enter(address, key) : { code: 'storage', reason: damage };
-  }
-
-  #leave(): void {
-    this.#inProgress -= 1;
-    if (this.#inProgress === 0) this.#idle?.();
   }
 
   #propertiesOf(address: BucketAddress): BucketProperties | KvError {
@@ -318,26 +369,10 @@ export class LocalKeyValueStore implements KeyValueStore {
   }
 
   #checkBucket(address: BucketAddress): BucketProperties {
-    if (this.#stopping) throw new KvFailure({ code: 'stopping' });
+    if (this.#admission.isStopping) throw new KvFailure({ code: 'stopping' });
     const properties = checkName('bucket', address.bucket) ?? this.#propertiesOf(address);
     if ('code' in properties) throw new KvFailure(properties);
     return properties;
-  }
-
-  #prepareWrite(request: PutRequest, address: ObjectAddress): PreparedWrite | KvError {
-    const context = decodeContext(request.context);
-    if (context === undefined) return { code: 'bad_context' };
-    const { random, clock } = this.#environment;
-    try {
-      const stamped = stampContent(request.content, uniqueText(random, vtagLength), clock.wallMicros());
-      const content = withCanonicalIndexes(stamped);
-      if ('reason' in content) return { code: 'bad_index', problem: content };
-      const condition = request.ifNoneMatch ? 'absent' : request.ifNotModified ? 'unmodified' : 'none';
-      return { address, options: request, context, content, condition, asis: request.asis === true };
-    } catch (error) {
-      if (error instanceof ContentError) return { code: 'bad_content', reason: error.message };
-      throw error;
-    }
   }
 
   /** A condition is read at a quorum first, then checked again where the write is made. */
@@ -353,7 +388,7 @@ export class LocalKeyValueStore implements KeyValueStore {
     const startedAt = this.#environment.clock.now();
     const { timeoutMs, sloppyQuorum, nVal } = write.options;
     const read = { ...write.address, timeoutMs, sloppyQuorum, nVal };
-    coordinateGet(this.#coordinator, this.#repairs, read, properties, (outcome) => {
+    coordinateGet(this.#coordinator, read, properties, (outcome) => {
       const refusal =
         outcome.kind === 'failed' ? outcome.error : conditionFailure(write, outcome.object, properties);
       if (refusal === undefined) {
@@ -384,10 +419,12 @@ export class LocalKeyValueStore implements KeyValueStore {
       content: tombstoneContent(uniqueText(random, vtagLength), clock.wallMicros()),
       condition: 'none',
       asis: false,
+      wantsObject: false,
+      isForwarded: false,
     };
     coordinatePut(this.#coordinator, write, properties, (outcome) => {
-      if (outcome.kind === 'failed') {
-        done(outcome);
+      if (outcome.kind !== 'written') {
+        done(failureOf(outcome));
         return;
       }
       done({ kind: 'deleted' });
@@ -400,7 +437,7 @@ export class LocalKeyValueStore implements KeyValueStore {
     if (this.#settings.deleteMode === 'keep') return;
     this.#reapReads.postpone(this.#settings.tombstonePauseMs, () => {
       const read = { ...address, r: quorumAll, timeoutMs: reapReadTimeoutMs };
-      coordinateGet(this.#coordinator, this.#repairs, read, properties, () => {});
+      coordinateGet(this.#coordinator, read, properties, () => {});
     });
   }
 
@@ -439,18 +476,28 @@ function getResult(outcome: ReadOutcome, request: GetRequest, properties: Bucket
   return { kind: 'found', object: visible };
 }
 
-/** Undefined: not a context of this database. None at all is the empty one. */
-function decodeContext(context: Uint8Array | undefined): VersionVector | undefined {
-  if (context === undefined || context.length === 0) return VersionVector.empty;
-  return VersionVector.decode(Buffer.isBuffer(context) ? context : Buffer.from(context));
+/** Only a write that came from another node can be declined. */
+function failureOf(outcome: Exclude<WriteOutcome, { kind: 'written' }>) {
+  assert(outcome.kind === 'failed', 'a write of a client is coordinated somewhere, or fails');
+  return outcome;
 }
 
-function checkName(what: 'type' | 'bucket' | 'key', name: ByteString): KvError | undefined {
-  if (name.length === 0) return { code: 'bad_name', what, reason: 'empty' };
-  if (name.length > nameBytesMax) return { code: 'bad_name', what, reason: 'too_long' };
-  return undefined;
-}
-
-function addressOnly({ bucketType, bucket, key }: ObjectAddress): ObjectAddress {
-  return { bucketType, bucket, key };
+/** Of the cluster, if there is one; it gets what the node knew before. */
+async function openProperties({
+  environment,
+  commit,
+  registry,
+  settings,
+}: KeyValueParts): Promise<PropertyStore> {
+  const { log } = environment;
+  const own = await EngineRegistry.open(commit);
+  const timeoutMs = settings.requestTimeoutMs;
+  if (registry !== undefined) await adoptProperties(own, registry, timeoutMs);
+  return new PropertyStore({
+    registry: registry ?? own,
+    defaults: settings.bucketDefaults,
+    log,
+    timeoutMs,
+    unknownDamage: own.unknownDamage,
+  });
 }

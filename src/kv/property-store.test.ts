@@ -10,6 +10,7 @@ import {
   StorageError,
   WriteBatch,
 } from '../storage/index.ts';
+import { EngineRegistry } from './engine-registry.ts';
 import { defaultBucketProperties, KvFailure } from './index.ts';
 import { PropertyStore } from './property-store.ts';
 import { propertiesKey } from './vnode/key-layout.ts';
@@ -31,8 +32,17 @@ async function stored(values: Readonly<Record<string, string>>): Promise<Storage
   return engine;
 }
 
-function open(engine: StorageEngine, errors: string[] = []): Promise<PropertyStore> {
-  return PropertyStore.open(new GroupCommit(engine, tasks), defaultBucketProperties, logInto(errors));
+async function open(engine: StorageEngine, errors: string[] = []): Promise<PropertyStore> {
+  const log = logInto(errors);
+  const registry = await EngineRegistry.open(new GroupCommit(engine, tasks));
+  const { unknownDamage } = registry;
+  return new PropertyStore({
+    registry,
+    defaults: defaultBucketProperties,
+    log,
+    timeoutMs: 1000,
+    unknownDamage,
+  });
 }
 
 test('a bucket whose stored properties are damaged shows siblings and takes no writes; others are as ever', async () => {

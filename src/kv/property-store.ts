@@ -1,8 +1,8 @@
 /**
- * The properties that buckets have of their own, over the defaults of their type. All are in memory,
- * so that a request's lookup is one `Map` read; each change is durable before it is seen.
+ * The properties that buckets have of their own, over the defaults of their type: registered, so that all nodes
+ * have the same, and in memory, so that a request's lookup is one `Map` read.
  *
- * Where a bucket's properties were stored and cannot be read, the defaults must not take their place: one
+ * Where a bucket's properties are registered and cannot be read, the defaults must not take their place: one
  * write without `allow_mult` could replace siblings that the bucket was to keep. Such a bucket is read with
  * its siblings shown and refuses writes, until somebody sets or resets its properties. Better that than no
  * start.
@@ -10,17 +10,18 @@
 import { Buffer } from 'node:buffer';
 import type { Log } from '../environment/index.ts';
 import { type ByteString, byteLiteral, textOfBytes } from '../stdx/index.ts';
-import type { GroupCommit } from '../storage/index.ts';
 import type { BucketProperties, BucketPropertyChanges, JsonValue } from './bucket-properties.ts';
 import { type BucketAddress, KvFailure } from './key-value-store.ts';
+import { bucketOfPropertiesName, propertiesName, propertiesPrefix } from './properties-name.ts';
 import { checkCombination, parsePropertyChanges, propertiesToJson } from './property-rules.ts';
-import { bucketOfPropertiesKey, propertiesKey, propertiesRange } from './vnode/key-layout.ts';
+import type { Registry } from './registry.ts';
 
 /** Buckets with properties of their own: bounds memory, and what every node must hold later. */
 export const customisedBucketsMax = 100_000;
 /** One bucket's own properties as they are stored. With the number of buckets, this bounds their memory. */
 export const propertiesBytesMax = 16 * 1024;
-const loadSlice = { entriesMax: 1000, bytesMax: 4 * 1024 * 1024 };
+/** A change meets others' changes of the same bucket so often before it is given up. */
+const conflictsMax = 8;
 
 const defaultType = byteLiteral('default');
 
@@ -32,35 +33,45 @@ export interface PropertyDamage {
   readonly unknown: number;
 }
 
+export interface PropertyStoreParts {
+  readonly registry: Registry;
+  readonly defaults: BucketProperties;
+  readonly log: Log;
+  /** Milliseconds that a change may take to be agreed. */
+  readonly timeoutMs: number;
+  /** Places where damage hides whose properties they were. */
+  readonly unknownDamage?: number;
+}
+
 export class PropertyStore {
-  readonly #commit: GroupCommit;
+  readonly #registry: Registry;
   readonly #defaults: BucketProperties;
+  readonly #log: Log;
+  readonly #timeoutMs: number;
+  readonly #unknownDamage: number;
   readonly #changes = new Map<ByteString, BucketPropertyChanges>();
   readonly #merged = new Map<ByteString, BucketProperties>();
   readonly #damaged = new Set<ByteString>();
-  #unknownDamage = 0;
-  /** Changes are made one after another: each is checked against the result of the one before. */
+  /** Changes are made one after another, so that those of one node never meet. */
   #lastChange: Promise<void> = Promise.resolve();
 
-  private constructor(commit: GroupCommit, defaults: BucketProperties) {
-    this.#commit = commit;
+  constructor({ registry, defaults, log, timeoutMs, unknownDamage }: PropertyStoreParts) {
+    this.#registry = registry;
     this.#defaults = defaults;
-  }
-
-  static async open(commit: GroupCommit, defaults: BucketProperties, log: Log): Promise<PropertyStore> {
-    const store = new PropertyStore(commit, defaults);
-    const cursor = commit.engine.scan(propertiesRange, {
-      corrupt: (key, error) => store.#markDamaged(key, error.message, log),
-    });
-    try {
-      for (;;) {
-        const entries = await cursor.next(loadSlice);
-        if (entries.length === 0) return store;
-        for (const { key, value } of entries) store.#load(key, value, log);
-      }
-    } finally {
-      await cursor.close();
+    this.#log = log;
+    this.#timeoutMs = timeoutMs;
+    this.#unknownDamage = unknownDamage ?? 0;
+    for (const name of registry.names(propertiesPrefix)) this.#load(name);
+    if (this.#unknownDamage > 0) {
+      log.error(
+        'stored properties of unknown buckets cannot be read: these buckets have the defaults; ' +
+          'check the properties of all buckets before they are written to',
+        { places: this.#unknownDamage },
+      );
     }
+    registry.onChange((names) => {
+      for (const name of names) if (name.startsWith(propertiesPrefix)) this.#load(name);
+    });
   }
 
   /** Undefined: there is no such bucket type. */
@@ -80,7 +91,7 @@ export class PropertyStore {
   }
 
   set(address: BucketAddress, changes: BucketPropertyChanges): Promise<void> {
-    return this.#enqueue(async () => {
+    return this.#change(address, () => {
       const before = this.#changes.get(address.bucket) ?? {};
       if (!this.#merged.has(address.bucket) && this.#merged.size >= customisedBucketsMax) {
         throw invalid('name', 'too_many_buckets_with_properties');
@@ -91,69 +102,59 @@ export class PropertyStore {
       if (problems.length > 0) throw new KvFailure({ code: 'invalid_properties', problems });
       const stored = Buffer.from(JSON.stringify(changesToJson(merged, after)), 'utf8');
       if (stored.length > propertiesBytesMax) throw invalid('props', 'too_long');
-      await this.#write(address, stored);
-      this.#changes.set(address.bucket, after);
-      this.#merged.set(address.bucket, merged);
-      this.#damaged.delete(address.bucket);
+      return stored;
     });
   }
 
   reset(address: BucketAddress): Promise<void> {
-    return this.#enqueue(async () => {
-      if (!this.#merged.has(address.bucket)) return;
-      await this.#write(address, undefined);
-      this.#changes.delete(address.bucket);
-      this.#merged.delete(address.bucket);
-      this.#damaged.delete(address.bucket);
-    });
+    return this.#change(address, () => undefined);
   }
 
-  #enqueue(change: () => Promise<void>): Promise<void> {
-    const result = this.#lastChange.then(change);
+  /** `valueNow` is asked again when somebody else has changed the bucket meanwhile. */
+  #change(address: BucketAddress, valueNow: () => Buffer | undefined): Promise<void> {
+    const result = this.#lastChange.then(() => this.#register(propertiesName(address), valueNow));
     this.#lastChange = result.catch(() => {});
     return result;
   }
 
-  #write(address: BucketAddress, value: Buffer | undefined): Promise<void> {
-    const key = propertiesKey(address);
-    return new Promise((resolve, reject) => {
-      this.#commit.write(
-        'synced',
-        (batch) => (value === undefined ? batch.delete(key) : batch.put(key, value)),
-        (error) =>
-          error === undefined ? resolve() : reject(new KvFailure({ code: 'storage', reason: error.message })),
-      );
-    });
+  async #register(name: ByteString, valueNow: () => Buffer | undefined): Promise<void> {
+    for (let conflicts = 0; conflicts < conflictsMax; conflicts += 1) {
+      const expected = this.#registry.get(name)?.revision ?? 0;
+      const value = valueNow();
+      if (value === undefined && expected === 0) return;
+      const outcome = await this.#registry.propose([{ name, value, expected }], this.#timeoutMs);
+      if (outcome.kind === 'failed') throw new KvFailure(outcome.error);
+      this.#load(name);
+      if (outcome.kind === 'applied') return;
+    }
+    throw new KvFailure({ code: 'overload' });
   }
 
-  #load(key: Buffer, value: Buffer, log: Log): void {
-    const { bucket } = bucketOfPropertiesKey(key);
-    const json = jsonOf(value);
+  /** Takes over what the registry says of a bucket now. */
+  #load(name: ByteString): void {
+    const { bucket, bucketType } = bucketOfPropertiesName(name);
+    if (bucketType !== defaultType) return;
+    const entry = this.#registry.get(name);
+    this.#changes.delete(bucket);
+    this.#merged.delete(bucket);
+    this.#damaged.delete(bucket);
+    if (entry === undefined) return;
+    const json = jsonOf(entry.value);
     const parsed = json === undefined ? undefined : parsePropertyChanges(json);
     if (parsed === undefined || 'problems' in parsed) {
       // A later version may have written what this one does not know.
-      this.#markDamaged(key, 'not valid', log);
+      this.#markDamaged(bucket, entry.value.length === 0 ? 'unreadable' : 'not valid');
       return;
     }
     this.#changes.set(bucket, parsed.changes);
     this.#merged.set(bucket, { ...this.#defaults, ...parsed.changes });
   }
 
-  #markDamaged(key: Buffer | undefined, reason: string, log: Log): void {
-    if (key === undefined) {
-      this.#unknownDamage += 1;
-      log.error(
-        'stored properties of unknown buckets cannot be read: these buckets have the defaults; ' +
-          'check the properties of all buckets before they are written to',
-        { reason },
-      );
-      return;
-    }
-    const { bucket } = bucketOfPropertiesKey(key);
+  #markDamaged(bucket: ByteString, reason: string): void {
     this.#damaged.add(bucket);
     this.#merged.set(bucket, { ...this.#defaults, allow_mult: true, last_write_wins: false });
-    log.error(
-      'stored bucket properties cannot be read: the bucket refuses writes until they are set or reset',
+    this.#log.error(
+      'bucket properties cannot be read: the bucket refuses writes until they are set or reset',
       {
         bucket: textOfBytes(bucket),
         reason,

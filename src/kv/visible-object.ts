@@ -1,6 +1,6 @@
 /** What of a stored object a bucket shows. */
 import type { BucketProperties } from './bucket-properties.ts';
-import { collapse, type VersionedObject } from './object/index.ts';
+import { collapse, type VersionedObject, withoutTwins } from './object/index.ts';
 
 /**
  * Buckets without siblings show the content that was modified last. Replicas keep the others, so that
@@ -11,7 +11,8 @@ export function visibleObject(
   { allow_mult, last_write_wins }: Pick<BucketProperties, 'allow_mult' | 'last_write_wins'>,
 ): VersionedObject {
   const showsSiblings = allow_mult && !last_write_wins;
-  return showsSiblings || object.siblingCount === 1 ? object : collapse(object);
+  if (object.siblingCount === 1) return object;
+  return showsSiblings ? withoutTwins(object) : collapse(object);
 }
 
 /** Whether a client would find something live. */

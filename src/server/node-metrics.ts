@@ -17,6 +17,9 @@ export class NodeMetrics implements KvObserver {
   readonly readRepairs = new SlidingCounter();
   readonly readRepairsSkipped = new SlidingCounter();
   readonly tombstonesReaped = new SlidingCounter();
+  readonly readHedges = new SlidingCounter();
+  readonly coordinatorRedirects = new SlidingCounter();
+  readonly replicaReplacements = new SlidingCounter();
   readonly lists = new SlidingCounter();
   readonly overloads = new SlidingCounter();
   readonly protobufConnects = new SlidingCounter();
@@ -99,6 +102,18 @@ export class NodeMetrics implements KvObserver {
 
   tombstoneReaped(): void {
     this.tombstonesReaped.add();
+  }
+
+  readHedged(): void {
+    this.readHedges.add();
+  }
+
+  writeForwarded(): void {
+    this.coordinatorRedirects.add();
+  }
+
+  replicaReplaced(): void {
+    this.replicaReplacements.add();
   }
 
   listStarted(): void {

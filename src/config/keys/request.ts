@@ -26,10 +26,22 @@ export const requestKeys = {
     doc: 'Read repairs a second that this node starts; what goes beyond is left to anti-entropy.',
     extremes: [0],
   }),
+  'read_hedge.minimum': defineKey({
+    type: duration({ minimum: 1, maximum: 60_000 }, 'ms'),
+    default: 10,
+    doc: 'A second replica is asked for a value when the first is later than 95 % of its answers, but not before this.',
+    extremes: [1],
+  }),
+  'read_hedge.maximum': defineKey({
+    type: duration({ minimum: 1, maximum: 3_600_000 }, 'ms'),
+    default: 500,
+    doc: 'A second replica is asked for a value after this at the latest, or if nothing is known of the first.',
+    extremes: [1, 3_600_000],
+  }),
   put_coordinator_failure_timeout: defineKey({
     type: duration({ minimum: 1, maximum: 3_600_000 }, 'ms'),
     default: 3000,
-    doc: 'How long a node waits for a write it forwarded to be taken up before it tries another coordinator. Without effect in this version, which has no clusters.',
+    doc: 'How long a node waits for a write it forwarded to be taken up before it tries another coordinator. A conditional write is not sent again.',
     extremes: [10],
   }),
 } as const;

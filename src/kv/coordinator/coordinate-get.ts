@@ -1,8 +1,11 @@
 /**
  * Drives one read: asks the replicas, answers when the quorum says so, and repairs what was stale
  * once everybody has answered or the deadline has passed (Dynamo §4.7, read repair).
+ *
+ * This node's own copy is read first, which takes no waiting; the others are asked for their object unless it is that
+ * version. Without a copy here the nearest replica is asked for its object and the others for digests (D9).
  */
-import { distinctNodes, type PreferenceList, primariesOf } from '../../core/ring/index.ts';
+import { distinctNodes, type PreferenceList, primariesOf, type Replica } from '../../core/ring/index.ts';
 import { Deadline } from '../../core/vnode/index.ts';
 import { unreachable } from '../../stdx/index.ts';
 import type { BucketProperties } from '../bucket-properties.ts';
@@ -10,11 +13,11 @@ import type { GetRequest } from '../key-value-store.ts';
 import type { KvError } from '../kv-error.ts';
 import type { VersionedObject } from '../object/index.ts';
 import { resolveQuorum } from '../quorum-value.ts';
-import { isLive } from '../visible-object.ts';
 import { ObjectKey, type ReplicaReply } from '../vnode/index.ts';
 import type { CoordinatorParts } from './coordinator-parts.ts';
-import { ReadQuorum, type ReadRequirements } from './read-quorum.ts';
-import type { RepairBudget } from './repair-budget.ts';
+import { ReadQuorum, type ReadReply, type ReadRequirements } from './read-quorum.ts';
+import { RemoteReads } from './remote-reads.ts';
+import { repairAfterRead } from './repair-after-read.ts';
 
 export type ReadOutcome =
   | { readonly kind: 'read'; readonly object: VersionedObject | undefined }
@@ -29,7 +32,6 @@ interface PreparedRead {
 
 export function coordinateGet(
   parts: CoordinatorParts,
-  repairs: RepairBudget,
   request: GetRequest,
   properties: BucketProperties,
   done: (outcome: ReadOutcome) => void,
@@ -39,7 +41,7 @@ export function coordinateGet(
     done({ kind: 'failed', error: prepared });
     return;
   }
-  new ReadOperation(parts, repairs, request, properties, prepared, done).start();
+  new ReadOperation(parts, request, properties, prepared, done).start();
 }
 
 function prepareRead(
@@ -73,18 +75,18 @@ function prepareRead(
 
 class ReadOperation extends Deadline {
   readonly #parts: CoordinatorParts;
-  readonly #repairs: RepairBudget;
   readonly #request: GetRequest;
   readonly #properties: BucketProperties;
   readonly #replicas: PreferenceList;
   readonly #key: ObjectKey;
   readonly #quorum: ReadQuorum;
   readonly #done: (outcome: ReadOutcome) => void;
+  #remotes: RemoteReads | undefined;
   #answered = false;
+  #finished = false;
 
   constructor(
     parts: CoordinatorParts,
-    repairs: RepairBudget,
     request: GetRequest,
     properties: BucketProperties,
     { replicas, n, need }: PreparedRead,
@@ -92,7 +94,6 @@ class ReadOperation extends Deadline {
   ) {
     super();
     this.#parts = parts;
-    this.#repairs = repairs;
     this.#request = request;
     this.#properties = properties;
     this.#replicas = replicas;
@@ -102,12 +103,15 @@ class ReadOperation extends Deadline {
   }
 
   start(): void {
-    const { router, deadlines, settings } = this.#parts;
-    const message = { kind: 'get', key: this.#key } as const;
+    const { topology, deadlines, settings } = this.#parts;
+    const timeoutMs = this.#request.timeoutMs || settings.requestTimeoutMs;
+    let remotes = 0;
     this.#replicas.forEach((replica, position) => {
-      router.send(replica, message, (reply) => this.#replied(position, reply));
+      if (replica.node === topology.self) this.#readHere(replica, position, timeoutMs);
+      else remotes += 1;
     });
-    if (!this.#quorum.complete) deadlines.set(this, this.#request.timeoutMs || settings.requestTimeoutMs);
+    if (remotes > 0) this.#readElsewhere(timeoutMs);
+    if (!this.#quorum.complete) deadlines.set(this, timeoutMs);
   }
 
   override expired(): void {
@@ -115,9 +119,30 @@ class ReadOperation extends Deadline {
     this.#finish();
   }
 
-  #replied(position: number, reply: ReplicaReply): void {
-    const known = reply.kind === 'object' || reply.kind === 'notfound' || reply.kind === 'failed';
-    if (!known) return;
+  /** A get of this node's own vnode answers before it returns. */
+  #readHere(replica: Replica, position: number, timeoutMs: number): void {
+    const message = { kind: 'get', key: this.#key } as const;
+    const replied = (reply: ReplicaReply): void => {
+      if (reply.kind === 'object' || reply.kind === 'notfound' || reply.kind === 'failed') {
+        this.#replied(position, reply);
+      }
+    };
+    this.#parts.replicas.send(replica, message, replied, timeoutMs);
+  }
+
+  #readElsewhere(timeoutMs: number): void {
+    this.#remotes = new RemoteReads({
+      parts: this.#parts,
+      replicas: this.#replicas,
+      key: this.#key,
+      timeoutMs,
+      local: this.#quorum.merged,
+      heard: (position, reply) => this.#replied(position, reply),
+    });
+    this.#remotes.start();
+  }
+
+  #replied(position: number, reply: ReadReply): void {
     const decision = this.#quorum.reply(position, reply);
     switch (decision.kind) {
       case 'waiting':
@@ -142,56 +167,17 @@ class ReadOperation extends Deadline {
     this.#done(outcome);
   }
 
-  /** After the reply: nobody waits for a repair. */
+  /** Once, and after the reply: nobody waits for a repair. */
   #finish(): void {
-    const merged = this.#quorum.merged;
-    if (merged === undefined) return;
-    const stale = this.#quorum.stale();
-    // A replica may keep its older value although it was sent the tombstone: forgetting waits for its word.
-    if (stale.length === 0) this.#reapIfForgotten(merged);
-    else this.#repair(merged, stale, () => this.#reapIfForgotten(merged));
-  }
-
-  /** Calls `repaired` when all that were stale have stored the object; never, if one of them fails. */
-  #repair(object: VersionedObject, stale: readonly number[], repaired: () => void): void {
-    const { router, observer } = this.#parts;
-    if (!this.#repairs.take()) {
-      observer.readRepairSkipped();
-      return;
-    }
-    observer.readRepaired(stale.length);
-    const message = {
-      kind: 'put',
+    if (this.#finished) return;
+    this.#finished = true;
+    this.#remotes?.stop();
+    repairAfterRead(this.#parts, {
+      quorum: this.#quorum,
+      replicas: this.#replicas,
       key: this.#key,
-      object,
-      durability: this.#properties.durability,
-      purpose: 'repair',
-      announce: false,
-    } as const;
-    let waiting = stale.length;
-    const replied = (reply: ReplicaReply): void => {
-      // A failed repair is counted by the vnode that failed; the next read or exchange tries again.
-      if (reply.kind !== 'stored') return;
-      waiting -= 1;
-      if (waiting === 0) repaired();
-    };
-    for (const position of stale) router.send(this.#replicas[position], message, replied);
-  }
-
-  /** Every replica, each a primary, holds the tombstone (spec'd reap rule). */
-  #reapIfForgotten(merged: VersionedObject): void {
-    const unanimous = this.#quorum.complete && this.#quorum.everyReplicaHasObject;
-    if (!unanimous || isLive(merged, this.#properties)) return;
-    if (this.#request.nVal !== undefined) return;
-    if (this.#replicas.length < this.#properties.n_val) return;
-    if (!this.#replicas.every((replica) => replica.primary)) return;
-    const message = {
-      kind: 'reap',
-      key: this.#key,
-      tombstone: merged,
-      first: this.#replicas[0].partition,
-      n: this.#replicas.length,
-    } as const;
-    for (const replica of this.#replicas) this.#parts.router.send(replica, message, () => {});
+      properties: this.#properties,
+      hasOwnN: this.#request.nVal !== undefined,
+    });
   }
 }

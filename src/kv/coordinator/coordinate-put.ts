@@ -4,42 +4,23 @@
  *
  * The result may reach a replica before it is on this node's disk. If this node then forgets it, the
  * vnode's next epoch keeps the dot from being used again (see `VnodeIdentities`).
+ *
+ * A node that holds no replica, or cannot read its own, lets another coordinate (`forwardPut`).
  */
-import type { VersionVector } from '../../clocks/index.ts';
-import { type PreferenceList, primariesOf } from '../../core/ring/index.ts';
+import type { PreferenceList, Replica } from '../../core/ring/index.ts';
 import { Deadline } from '../../core/vnode/index.ts';
+import type { NodeId } from '../../environment/index.ts';
 import { unreachable } from '../../stdx/index.ts';
 import type { Durability } from '../../storage/index.ts';
 import type { BucketProperties } from '../bucket-properties.ts';
-import type { ObjectAddress, WriteOptions } from '../key-value-store.ts';
-import type { KvError } from '../kv-error.ts';
 import { asisObject, type VersionedObject } from '../object/index.ts';
-import { resolveQuorum } from '../quorum-value.ts';
-import { ObjectKey, type ReplicaReply } from '../vnode/index.ts';
-import type { WriteCondition } from '../write-condition.ts';
+import { ObjectKey, type ReplicaPut, type ReplicaReply } from '../vnode/index.ts';
 import type { CoordinatorParts } from './coordinator-parts.ts';
-import { WriteQuorum, type WriteReply, type WriteRequirements } from './write-quorum.ts';
-
-/** A write whose context has been decoded and whose content has been stamped. */
-export interface PreparedWrite {
-  readonly address: ObjectAddress;
-  readonly options: WriteOptions;
-  readonly context: VersionVector;
-  readonly content: Buffer;
-  readonly condition: WriteCondition;
-  /** Keep the context as the clock: nobody coordinates. */
-  readonly asis: boolean;
-}
-
-export type WriteOutcome =
-  | { readonly kind: 'written'; readonly object: VersionedObject }
-  | { readonly kind: 'failed'; readonly error: KvError };
-
-interface WritePlan {
-  readonly replicas: PreferenceList;
-  readonly n: number;
-  readonly need: WriteRequirements;
-}
+import { forwardPut } from './forward-put.ts';
+import { nextFallback } from './next-fallback.ts';
+import type { PreparedWrite, WriteOutcome } from './prepared-write.ts';
+import { planWrite, replicasOfWrite, type WritePlan } from './write-plan.ts';
+import { WriteQuorum, type WriteReply } from './write-quorum.ts';
 
 export function coordinatePut(
   parts: CoordinatorParts,
@@ -47,51 +28,42 @@ export function coordinatePut(
   properties: BucketProperties,
   done: (outcome: WriteOutcome) => void,
 ): void {
-  const plan = planWrite(parts, write, properties);
-  if ('code' in plan) {
-    done({ kind: 'failed', error: plan });
+  const holders = replicasOfWrite(parts, write.address, write.options, properties);
+  if ('code' in holders) {
+    done({ kind: 'failed', error: holders });
     return;
   }
-  new WriteOperation(parts, write, properties, plan, done).start();
-}
-
-/** The checks and their order are those of Riak's put: clients see which error comes first. */
-function planWrite(
-  { names, topology }: CoordinatorParts,
-  { address, options }: PreparedWrite,
-  properties: BucketProperties,
-): WritePlan | KvError {
-  const n = options.nVal ?? properties.n_val;
-  if (n > properties.n_val || n < 1) return { code: 'n_val_violation', nVal: properties.n_val };
-  const bucketOnly = properties.chash_keyfun.fun === 'chash_bucketonly_keyfun';
-  const all = topology.preferenceList(topology.ring.partitionOf(names.of(address, bucketOnly)), n);
-  const replicas = options.sloppyQuorum === false ? primariesOf(all) : all;
-  if (replicas.length === 0) return { code: 'all_nodes_down' };
-  const pw = resolveQuorum(options.pw, properties.pw, n);
-  const nodeConfirms = resolveQuorum(options.nodeConfirms, properties.node_confirms, n);
-  const w = resolveQuorum(options.w, properties.w, n);
-  const dw = Math.max(1, resolveQuorum(options.dw, properties.dw, n));
-  if (Math.max(w, dw, pw, nodeConfirms) > n) return { code: 'n_val_violation', nVal: n };
-  if (pw > 0) {
-    const up = primariesOf(all).length;
-    if (pw > up) return { code: 'quorum_unsatisfied', quorum: 'pw', wanted: pw, got: up };
+  const { n, all, replicas } = holders;
+  const { self } = parts.topology;
+  const position = write.asis ? -1 : replicas.findIndex((replica) => replica.node === self);
+  const elsewhere = (): void => {
+    if (write.isForwarded) done({ kind: 'declined' });
+    else forwardPut(parts, write, properties, n, replicas, done);
+  };
+  if (position < 0 && !write.asis) {
+    elsewhere();
+    return;
   }
-  const needed = Math.max(w, dw, pw);
-  if (replicas.length < needed) return { code: 'insufficient_vnodes', up: replicas.length, needed };
-  return { replicas, n, need: { w, dw, pw, nodeConfirms } };
+  const plan = planWrite(n, all, replicas, write.options, properties);
+  if ('code' in plan) done({ kind: 'failed', error: plan });
+  else new WriteOperation(parts, write, properties, plan, done, elsewhere).start(position);
 }
 
 class WriteOperation extends Deadline {
   readonly #parts: CoordinatorParts;
   readonly #write: PreparedWrite;
   readonly #properties: BucketProperties;
-  readonly #replicas: PreferenceList;
   readonly #announce: boolean;
   readonly #key: ObjectKey;
   readonly #quorum: WriteQuorum;
   readonly #done: (outcome: WriteOutcome) => void;
+  readonly #elsewhere: () => void;
+  #replicas: PreferenceList;
   #object: VersionedObject | undefined;
   #answered = false;
+  /** Nodes that were not reached, once there are any; and the positions at which others stand in for them. */
+  #failed: Set<NodeId> | undefined;
+  #replaced: Set<number> | undefined;
 
   constructor(
     parts: CoordinatorParts,
@@ -99,6 +71,7 @@ class WriteOperation extends Deadline {
     properties: BucketProperties,
     { replicas, n, need }: WritePlan,
     done: (outcome: WriteOutcome) => void,
+    elsewhere: () => void,
   ) {
     super();
     this.#parts = parts;
@@ -109,26 +82,26 @@ class WriteOperation extends Deadline {
     this.#key = new ObjectKey(write.address);
     this.#quorum = new WriteQuorum(replicas, n, need);
     this.#done = done;
+    this.#elsewhere = elsewhere;
   }
 
-  start(): void {
-    const { topology, deadlines, settings } = this.#parts;
-    const coordinator = this.#write.asis
-      ? -1
-      : this.#replicas.findIndex((replica) => replica.node === topology.self);
+  /** `coordinator`: the position of this node's vnode; -1: of nobody's. */
+  start(coordinator: number): void {
     const object = this.#write.asis
       ? asisObject(this.#write.context, this.#write.content)
       : this.#coordinate(coordinator);
     if (object === undefined) return;
     this.#object = object;
     this.#replicate(object, coordinator);
-    if (!this.#quorum.complete) {
-      deadlines.set(this, this.#write.options.timeoutMs || settings.requestTimeoutMs);
-    }
+    if (!this.#quorum.complete) this.#parts.deadlines.set(this, this.#timeoutMs);
   }
 
   override expired(): void {
     this.#answer({ kind: 'failed', error: { code: 'timeout' } });
+  }
+
+  get #timeoutMs(): number {
+    return this.#write.options.timeoutMs || this.#parts.settings.requestTimeoutMs;
   }
 
   #coordinate(position: number): VersionedObject | undefined {
@@ -142,6 +115,7 @@ class WriteOperation extends Deadline {
         context,
         content,
         condition,
+        mayBeRepeated: this.#write.isForwarded,
         siblings: properties,
         prune: {
           smallVclock: properties.small_vclock,
@@ -155,25 +129,52 @@ class WriteOperation extends Deadline {
       (error) =>
         this.#replied(position, error === undefined ? { kind: 'stored' } : { kind: 'failed', error }),
     );
-    if (result.kind === 'merged') return result.object;
-    this.#answer(result);
-    return undefined;
+    switch (result.kind) {
+      case 'merged':
+        return result.object;
+      case 'unreadable':
+        if (this.#write.isForwarded || this.#hasOtherNodes()) this.#elsewhere();
+        else this.#answer({ kind: 'failed', error: result.error });
+        return undefined;
+      case 'failed':
+        this.#answer(result);
+        return undefined;
+      default:
+        return unreachable(result);
+    }
+  }
+
+  #hasOtherNodes(): boolean {
+    const { self } = this.#parts.topology;
+    return this.#replicas.some((replica) => replica.node !== self);
   }
 
   #replicate(object: VersionedObject, coordinator: number): void {
-    const message = {
+    const message = this.#messageOf(object);
+    if (this.#announce && coordinator >= 0) this.#replied(coordinator, { kind: 'accepted' });
+    this.#replicas.forEach((replica, position) => {
+      if (position !== coordinator) this.#send(replica, position, message, this.#timeoutMs);
+    });
+  }
+
+  #messageOf(object: VersionedObject): ReplicaPut {
+    return {
       kind: 'put',
       key: this.#key,
       object,
       durability: this.#durability(false),
       purpose: 'write',
       announce: this.#announce,
-    } as const;
-    if (this.#announce && coordinator >= 0) this.#replied(coordinator, { kind: 'accepted' });
-    this.#replicas.forEach((replica, position) => {
-      if (position === coordinator) return;
-      this.#parts.router.send(replica, message, (reply) => this.#replied(position, reply));
-    });
+    };
+  }
+
+  #send(replica: Replica, position: number, message: ReplicaPut, timeoutMs: number): void {
+    this.#parts.replicas.send(
+      replica,
+      message,
+      (reply) => this.#heard(replica.node, position, reply),
+      timeoutMs,
+    );
   }
 
   /** `sync_on_write`: `one` syncs at the coordinator, `all` everywhere, `backend` as the bucket says. */
@@ -183,15 +184,61 @@ class WriteOperation extends Deadline {
     return this.#properties.durability;
   }
 
-  #replied(position: number, reply: ReplicaReply | WriteReply): void {
-    const known = reply.kind === 'accepted' || reply.kind === 'stored' || reply.kind === 'failed';
-    if (!known) return;
+  #heard(node: NodeId, position: number, reply: ReplicaReply): void {
+    // A node that was replaced at this position has no say any more.
+    if (this.#replicas[position].node !== node) return;
+    switch (reply.kind) {
+      case 'accepted':
+      case 'stored':
+        this.#replied(position, reply);
+        return;
+      case 'failed':
+        if (reply.error.code === 'overload' && this.#replace(position)) return;
+        this.#replied(position, reply);
+        return;
+      case 'unanswered':
+        if (reply.reason !== 'timeout' && this.#replace(position)) return;
+        this.#replied(position, {
+          kind: 'failed',
+          error: reply.reason === 'overload' ? { code: 'overload' } : undefined,
+        });
+        return;
+      default:
+        // Not an answer to a put: whoever gives it has not said that it stored anything.
+        this.#replied(position, { kind: 'failed', error: undefined });
+    }
+  }
+
+  /**
+   * Lets a fallback take the place of a replica that cannot be reached, once for each position and while the client
+   * still waits. False: nobody can, or nobody may.
+   */
+  #replace(position: number): boolean {
+    const { topology, observer } = this.#parts;
+    if (this.#answered || this.#object === undefined || this.#write.options.sloppyQuorum === false)
+      return false;
+    this.#failed ??= new Set();
+    this.#failed.add(this.#replicas[position].node);
+    this.#replaced ??= new Set();
+    if (this.#replaced.has(position)) return false;
+    this.#replaced.add(position);
+    const node = nextFallback(topology, this.#replicas, this.#failed);
+    if (node === undefined) return false;
+    const replica: Replica = { partition: this.#replicas[position].partition, node, primary: false };
+    this.#replicas = this.#replicas.with(position, replica);
+    this.#quorum.replace(position, replica);
+    observer.replicaReplaced();
+    this.#send(replica, position, this.#messageOf(this.#object), this.#timeoutMs);
+    return true;
+  }
+
+  #replied(position: number, reply: WriteReply): void {
     const decision = this.#quorum.reply(position, reply);
     switch (decision.kind) {
       case 'waiting':
         break;
       case 'met':
-        this.#answerWritten();
+        this.#answer({ kind: 'written', object: this.#object });
         break;
       case 'failed':
         this.#answer(decision);
@@ -200,10 +247,6 @@ class WriteOperation extends Deadline {
         unreachable(decision);
     }
     if (this.#quorum.complete) this.#parts.deadlines.clear(this);
-  }
-
-  #answerWritten(): void {
-    if (this.#object !== undefined) this.#answer({ kind: 'written', object: this.#object });
   }
 
   #answer(outcome: WriteOutcome): void {

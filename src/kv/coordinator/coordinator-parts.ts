@@ -2,11 +2,15 @@
  * What every coordinated request needs: resolved once, shared by all drivers of a node.
  */
 import type { Topology } from '../../core/topology/index.ts';
-import type { Deadlines, VnodeRouter } from '../../core/vnode/index.ts';
+import type { Deadlines } from '../../core/vnode/index.ts';
 import type { Clock, Random, Timers } from '../../environment/index.ts';
 import type { KvObserver } from '../kv-observer.ts';
-import type { KvVnodes, ReplicaReply, ReplicaRequest } from '../vnode/index.ts';
+import type { KvVnodes } from '../vnode/index.ts';
+import type { HedgeBudget } from './hedge-budget.ts';
 import type { NameHash } from './name-hash.ts';
+import type { PeerLatencies } from './peer-latencies.ts';
+import type { RepairBudget } from './repair-budget.ts';
+import type { ReplicaRequests } from './replica-requests.ts';
 
 export interface CoordinatorSettings {
   /** Milliseconds for a request that names no timeout. */
@@ -17,6 +21,11 @@ export interface CoordinatorSettings {
   readonly requestsMax: number;
   /** Read repairs a second beyond which the rest is left to anti-entropy. */
   readonly readRepairsPerSecondMax: number;
+  /** Milliseconds that a forwarded write may go unanswered before another node is asked to coordinate it. */
+  readonly coordinatorFailureTimeoutMs: number;
+  /** Milliseconds: a second replica is asked for a value no sooner, and no later, than this. */
+  readonly hedgeDelayMsMin: number;
+  readonly hedgeDelayMsMax: number;
 }
 
 export interface CoordinatorParts {
@@ -24,10 +33,13 @@ export interface CoordinatorParts {
   readonly timers: Timers;
   readonly random: Random;
   readonly topology: Topology;
-  readonly router: VnodeRouter<ReplicaRequest, ReplicaReply>;
+  readonly replicas: ReplicaRequests;
   readonly vnodes: KvVnodes;
   readonly deadlines: Deadlines;
   readonly names: NameHash;
+  readonly repairs: RepairBudget;
+  readonly latencies: PeerLatencies;
+  readonly hedges: HedgeBudget;
   readonly observer: KvObserver;
   readonly settings: CoordinatorSettings;
 }

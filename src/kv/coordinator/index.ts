@@ -1,5 +1,10 @@
+export { coordinateForwarded } from './coordinate-forwarded.ts';
 export { coordinateGet, type ReadOutcome } from './coordinate-get.ts';
-export { coordinatePut, type PreparedWrite, type WriteOutcome } from './coordinate-put.ts';
+export { coordinatePut } from './coordinate-put.ts';
 export type { CoordinatorParts, CoordinatorSettings } from './coordinator-parts.ts';
+export { HedgeBudget } from './hedge-budget.ts';
 export { NameHash } from './name-hash.ts';
+export { PeerLatencies } from './peer-latencies.ts';
+export type { PreparedWrite, WriteOutcome } from './prepared-write.ts';
 export { RepairBudget } from './repair-budget.ts';
+export { ReplicaRequests } from './replica-requests.ts';

@@ -11,8 +11,11 @@
  * R5  A read whose replies are all notfound or tombstones, without an error, is `notfound` even if
  *     the quorum was not met.
  * R6  A reply that has been counted is not counted again.
+ * R7  A fallback's `notfound` is no evidence of absence: it is as if it had not come until every primary of the
+ *     list has answered or failed. A fallback is fast because it is empty.
  */
 import type { Replica } from '../../core/ring/index.ts';
+import { unreachable } from '../../stdx/index.ts';
 import type { KvError, QuorumName } from '../kv-error.ts';
 import { mergeObjects, sameVersion, type VersionedObject } from '../object/index.ts';
 
@@ -27,7 +30,8 @@ export interface ReadRequirements {
 export type ReadReply =
   | { readonly kind: 'object'; readonly object: VersionedObject }
   | { readonly kind: 'notfound' }
-  | { readonly kind: 'failed'; readonly error: KvError; readonly damaged?: boolean };
+  /** `error` undefined: the replica was not reached. */
+  | { readonly kind: 'failed'; readonly error: KvError | undefined; readonly damaged?: boolean };
 
 export type ReadDecision =
   | { readonly kind: 'waiting' }
@@ -46,14 +50,17 @@ export class ReadQuorum {
   #merged: VersionedObject | undefined;
   #answered = 0;
   #objects = 0;
-  #counted = 0;
-  #countedPrimaries = 0;
+  #objectsOfPrimaries = 0;
+  #notfoundsOfPrimaries = 0;
+  #notfoundsOfFallbacks = 0;
   #errors = 0;
+  #primariesWaiting = 0;
 
   constructor(replicas: readonly Replica[], n: number, need: ReadRequirements) {
     this.#replicas = replicas;
     this.#need = need;
     this.#replies = new Array<ReadReply | undefined>(replicas.length).fill(undefined);
+    for (const replica of replicas) if (replica.primary) this.#primariesWaiting += 1;
     const untilImpossible = n - Math.max(need.r, need.pr) + 1;
     this.#failuresMax = need.basicQuorum ? Math.min(Math.floor(n / 2) + 1, untilImpossible) : untilImpossible;
   }
@@ -63,14 +70,23 @@ export class ReadQuorum {
     if (this.#replies[position] !== undefined) return waiting;
     this.#replies[position] = reply;
     this.#answered += 1;
-    if (reply.kind === 'object') {
-      this.#objects += 1;
-      this.#merged = this.#merged === undefined ? reply.object : mergeObjects(this.#merged, reply.object);
-    }
-    if (reply.kind === 'failed') this.#errors += 1;
-    else if (reply.kind === 'object' || this.#need.notfoundOk) {
-      this.#counted += 1;
-      if (this.#replicas[position].primary) this.#countedPrimaries += 1;
+    const { primary } = this.#replicas[position];
+    if (primary) this.#primariesWaiting -= 1;
+    switch (reply.kind) {
+      case 'object':
+        this.#objects += 1;
+        if (primary) this.#objectsOfPrimaries += 1;
+        this.#merged = this.#merged === undefined ? reply.object : mergeObjects(this.#merged, reply.object);
+        break;
+      case 'notfound':
+        if (primary) this.#notfoundsOfPrimaries += 1;
+        else this.#notfoundsOfFallbacks += 1;
+        break;
+      case 'failed':
+        this.#errors += 1;
+        break;
+      default:
+        unreachable(reply);
     }
     return this.#decide();
   }
@@ -105,14 +121,26 @@ export class ReadQuorum {
     return positions;
   }
 
+  /** The misses that are evidence (R7). */
+  get #notfounds(): number {
+    return this.#notfoundsOfPrimaries + (this.#primariesWaiting === 0 ? this.#notfoundsOfFallbacks : 0);
+  }
+
+  get #counted(): number {
+    return this.#objects + (this.#need.notfoundOk ? this.#notfounds : 0);
+  }
+
+  get #countedPrimaries(): number {
+    return this.#objectsOfPrimaries + (this.#need.notfoundOk ? this.#notfoundsOfPrimaries : 0);
+  }
+
   #decide(): ReadDecision {
     const { r, pr, nodeConfirms, notfoundOk } = this.#need;
     const quorumMet = this.#counted >= r && this.#countedPrimaries >= pr;
     if (quorumMet && (nodeConfirms === 0 || this.#confirmingNodes() >= nodeConfirms)) {
       return { kind: 'met', object: this.#merged };
     }
-    const notfounds = this.#answered - this.#objects - this.#errors;
-    const failures = this.#errors + (notfoundOk ? 0 : notfounds);
+    const failures = this.#errors + (notfoundOk ? 0 : this.#notfounds);
     if (failures < this.#failuresMax && !this.complete) return waiting;
     return this.#unmet();
   }
@@ -122,9 +150,11 @@ export class ReadQuorum {
     const nothingLive = this.#merged === undefined || this.#merged.isTombstone;
     if (this.#errors === 0 && nothingLive) return { kind: 'met', object: this.#merged };
     const overload = this.#replies.find(
-      (reply) => reply?.kind === 'failed' && reply.error.code === 'overload',
+      (reply) => reply?.kind === 'failed' && reply.error?.code === 'overload',
     );
-    if (overload?.kind === 'failed') return { kind: 'failed', error: overload.error };
+    if (overload?.kind === 'failed' && overload.error !== undefined) {
+      return { kind: 'failed', error: overload.error };
+    }
     const unsatisfied = (quorum: QuorumName, wanted: number, got: number): ReadDecision => ({
       kind: 'failed',
       error: { code: 'quorum_unsatisfied', quorum, wanted, got },
@@ -139,8 +169,11 @@ export class ReadQuorum {
   #confirmingNodes(): number {
     const nodes = new Set<string>();
     this.#replies.forEach((reply, position) => {
-      const counts = reply?.kind === 'object' || (reply?.kind === 'notfound' && this.#need.notfoundOk);
-      if (counts) nodes.add(this.#replicas[position].node);
+      const { node, primary } = this.#replicas[position];
+      const isEvidence = primary || this.#primariesWaiting === 0;
+      const counts =
+        reply?.kind === 'object' || (reply?.kind === 'notfound' && this.#need.notfoundOk && isEvidence);
+      if (counts) nodes.add(node);
     });
     return nodes.size;
   }

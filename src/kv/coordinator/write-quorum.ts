@@ -8,6 +8,7 @@
  *     when all have answered and something is unmet. W cannot fail by itself: what is stored was received.
  * W5  A failed write is not undone anywhere. The client must take it as "maybe".
  * W6  A reply that has been counted is not counted again.
+ * W7  A fallback that takes the place of a replica answers for its position: not as a primary, on its own node.
  */
 import type { Replica } from '../../core/ring/index.ts';
 import type { KvError, QuorumName } from '../kv-error.ts';
@@ -22,7 +23,8 @@ export interface WriteRequirements {
 export type WriteReply =
   | { readonly kind: 'accepted' }
   | { readonly kind: 'stored' }
-  | { readonly kind: 'failed'; readonly error: KvError };
+  /** `error` undefined: the replica was not reached. */
+  | { readonly kind: 'failed'; readonly error: KvError | undefined };
 
 export type WriteDecision =
   | { readonly kind: 'waiting' }
@@ -33,7 +35,7 @@ const waiting: WriteDecision = { kind: 'waiting' };
 const met: WriteDecision = { kind: 'met' };
 
 export class WriteQuorum {
-  readonly #replicas: readonly Replica[];
+  #replicas: readonly Replica[];
   readonly #n: number;
   readonly #need: WriteRequirements;
   readonly #last: (WriteReply['kind'] | undefined)[];
@@ -65,6 +67,11 @@ export class WriteQuorum {
       this.#firstError ??= reply.error;
     }
     return this.#decide();
+  }
+
+  /** Another node is asked instead of the one at `position`, which has not stored and whose failure was not told. */
+  replace(position: number, replica: Replica): void {
+    this.#replicas = this.#replicas.with(position, replica);
   }
 
   get complete(): boolean {

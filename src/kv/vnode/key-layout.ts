@@ -114,23 +114,20 @@ export const identityRange: KeyRange = {
   to: Buffer.from([spaceIdentity + 1]),
 };
 
+/** `typeAndBucket`: the type, a zero byte, the bucket. */
+export function propertiesStorageKey(typeAndBucket: ByteString): Buffer {
+  return Buffer.from(`${String.fromCharCode(spaceProperties)}${typeAndBucket}`, 'latin1');
+}
+
 /** Types hold no zero byte, so that the separator is unambiguous. */
 export function propertiesKey({ bucketType, bucket }: BucketAddress): Buffer {
-  return Buffer.from(`${String.fromCharCode(spaceProperties)}${bucketType}\0${bucket}`, 'latin1');
+  return propertiesStorageKey(`${bucketType}\0${bucket}` as ByteString);
 }
 
 export const propertiesRange: KeyRange = {
   from: Buffer.from([spaceProperties]),
   to: Buffer.from([spaceProperties + 1]),
 };
-
-export function bucketOfPropertiesKey(storageKey: Buffer): BucketAddress {
-  const separator = storageKey.indexOf(0, 1);
-  return {
-    bucketType: byteStringOf(storageKey, 1, separator),
-    bucket: byteStringOf(storageKey, separator + 1),
-  };
-}
 
 /** The first key that is greater than every key with this prefix. */
 function successor(prefix: Buffer): Buffer {

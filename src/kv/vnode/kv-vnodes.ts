@@ -6,15 +6,18 @@
  * has not been acknowledged may still vanish. A vnode writes by merging, never by overwriting (D10).
  */
 import type { VersionVector } from '../../clocks/index.ts';
+import { openGate, type WriteGate } from '../../core/handoff/index.ts';
 import type { Partition } from '../../core/ring/index.ts';
 import type { VnodeService } from '../../core/vnode/index.ts';
 import type { Log } from '../../environment/index.ts';
 import { textOfBytes, unreachable } from '../../stdx/index.ts';
 import { type Durability, type GroupCommit, StorageError } from '../../storage/index.ts';
+import { ignoredChanges, type StoredChanges } from '../anti-entropy/index.ts';
 import type { BucketProperties } from '../bucket-properties.ts';
 import type { KvError } from '../kv-error.ts';
 import type { KvObserver } from '../kv-observer.ts';
 import {
+  holdsContent,
   ObjectFormatError,
   type PruneLimits,
   pruned,
@@ -24,6 +27,7 @@ import {
   versionDigest,
 } from '../object/index.ts';
 import { conditionFailure, type WriteCondition } from '../write-condition.ts';
+import { MovingWrite } from './moving-write.ts';
 import type { ObjectKey } from './object-key.ts';
 import type {
   ReplicaGet,
@@ -32,6 +36,7 @@ import type {
   ReplicaReply,
   ReplicaRequest,
 } from './replica-protocol.ts';
+import type { StrayBytes } from './stray-bytes.ts';
 import type { TombstoneReaper } from './tombstone-reaper.ts';
 import type { VnodeIdentities } from './vnode-identities.ts';
 
@@ -53,10 +58,14 @@ export interface CoordinatedPut {
   readonly nowSeconds: number;
   /** Checked against the local copy, in the same turn as the write. */
   readonly condition: WriteCondition;
+  /** Another vnode may have coordinated it before, and its result may be here. */
+  readonly mayBeRepeated: boolean;
 }
 
 export type CoordinatedPutResult =
   | { readonly kind: 'merged'; readonly object: VersionedObject }
+  /** The local copy cannot be read just now: nothing has happened, and another vnode may coordinate. */
+  | { readonly kind: 'unreadable'; readonly error: KvError }
   | { readonly kind: 'failed'; readonly error: KvError };
 
 const notfound: ReplicaReply = { kind: 'notfound' };
@@ -72,6 +81,9 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
   readonly #limits: ObjectLimits;
   readonly #observer: KvObserver;
   readonly #log: Log;
+  readonly #gate: WriteGate<ReplicaRequest>;
+  readonly #strays: StrayBytes;
+  readonly #changes: StoredChanges;
   /** The copy that was read last: other replicas of the key on this node mostly hold the same bytes. */
   #lastRead: VersionedObject | undefined;
 
@@ -82,6 +94,11 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
     readonly limits: ObjectLimits;
     readonly observer: KvObserver;
     readonly log: Log;
+    readonly strays: StrayBytes;
+    /** Of a node that moves partitions. */
+    readonly gate?: WriteGate<ReplicaRequest>;
+    /** Of a node that keeps hash trees. */
+    readonly changes?: StoredChanges;
   }) {
     this.#commit = parts.commit;
     this.#identities = parts.identities;
@@ -89,6 +106,9 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
     this.#limits = parts.limits;
     this.#observer = parts.observer;
     this.#log = parts.log;
+    this.#gate = parts.gate ?? openGate;
+    this.#strays = parts.strays;
+    this.#changes = parts.changes ?? ignoredChanges;
   }
 
   handle(partition: Partition, request: ReplicaRequest, reply: (reply: ReplicaReply) => void): void {
@@ -120,7 +140,11 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
     done: (error: KvError | undefined) => void,
   ): CoordinatedPutResult {
     const local = this.#readForWrite(partition, put.key);
-    if (local !== undefined && 'code' in local) return failed(local);
+    if (local !== undefined && 'code' in local) return { kind: 'unreadable', error: local };
+    if (put.mayBeRepeated && local !== undefined && holdsContent(local, put.content)) {
+      this.#store(partition, put.key, local, local, put.durability, done);
+      return { kind: 'merged', object: local };
+    }
     const refusal = conditionFailure(put, local, put.siblings);
     if (refusal !== undefined) return failed(refusal);
     const actor = this.#identities.actorFor(partition, local, put.context);
@@ -134,9 +158,9 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
       lastWriteWins: put.siblings.last_write_wins,
     });
     const object = pruned(merged, put.prune, put.nowSeconds);
-    const excess = this.#checkLimits(put.key, object);
+    const excess = this.#checkLimits(put.key, object) ?? this.#checkStrays(partition, local, object);
     if (excess !== undefined) return failed(excess);
-    this.#store(partition, put.key, object, put.durability, done);
+    this.#store(partition, put.key, local, object, put.durability, done);
     return { kind: 'merged', object };
   }
 
@@ -162,46 +186,55 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
     }
     this.#identities.checkAmnesia(partition, local, put.object);
     const merged = replicaPut(local, put.object);
-    if (put.purpose === 'write') {
-      const excess = this.#checkLimits(put.key, merged);
-      if (excess !== undefined) {
-        reply(failed(excess));
-        return;
-      }
+    const tooLarge = put.purpose === 'write' ? this.#checkLimits(put.key, merged) : undefined;
+    const excess = tooLarge ?? this.#checkStrays(partition, local, merged);
+    if (excess !== undefined) {
+      reply(failed(excess));
+      return;
     }
     if (put.announce) reply(accepted);
     const done = (error: KvError | undefined) => reply(error === undefined ? stored : failed(error));
     // What is committed may have been left to the operating system: only a write of its own syncs it.
-    const isDone = merged === local && put.durability === 'os';
+    const isDone = merged === local && put.durability === 'os' && !this.#gate.isMoving(partition);
     if (isDone && this.#isCommitted(partition, put.key, merged)) reply(stored);
-    else this.#store(partition, put.key, merged, put.durability, done);
+    else this.#store(partition, put.key, local, merged, put.durability, done);
   }
 
   #reap(partition: Partition, reap: ReplicaReap, reply: (reply: ReplicaReply) => void): void {
-    this.#reaper.reap(partition, reap.key, reap.tombstone);
+    this.#reaper.reap(partition, reap);
     reply(accepted);
   }
 
+  /** The one place where objects are stored. `local` is what the read that came before has shown. */
   #store(
     partition: Partition,
     key: ObjectKey,
+    local: VersionedObject | undefined,
     object: VersionedObject,
     durability: Durability,
     done: (error: KvError | undefined) => void,
   ): void {
     if (durability === 'os') this.#identities.wroteUnsynced(partition);
+    if (this.#strays.isStray(partition)) this.#strays.grew(partition, growthOf(local, object));
+    const moving = this.#gate.isMoving(partition) ? new MovingWrite(done) : undefined;
     this.#commit.write(
       durability,
       (batch) => batch.put(key.copy(partition), object.bytes),
       (error) => {
-        if (error === undefined) {
-          done(undefined);
-          return;
+        if (error === undefined) this.#changes.observe(partition, key, local, object);
+        else {
+          this.#changes.doubt(partition);
+          this.#identities.writeFailed();
         }
-        this.#identities.writeFailed();
-        done(storageFailure(error));
+        const failure = error === undefined ? undefined : storageFailure(error);
+        if (moving === undefined) done(failure);
+        else moving.stored(failure);
       },
     );
+    if (moving === undefined) return;
+    const purpose = 'repair';
+    const request = { kind: 'put', key, object, durability, purpose, announce: false } as const;
+    this.#gate.passed(partition, request, (mayCount) => moving.passed(mayCount));
   }
 
   /**
@@ -224,8 +257,10 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
       return bytes === undefined ? undefined : this.#decode(bytes);
     } catch (error) {
       const failure = this.#readFailure(partition, key, error);
-      const isLost = !(error instanceof StorageError) || error.code === 'corrupt';
-      return isLost ? undefined : failure;
+      if (!isDamage(error)) return failure;
+      // What is replaced is not known: whoever keeps account of the partition has to count anew.
+      this.#changes.doubt(partition);
+      return undefined;
     }
   }
 
@@ -250,6 +285,17 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
     return { code: 'storage', reason: error.message };
   }
 
+  /** What a node holds in others' place is bounded, however it comes. */
+  #checkStrays(
+    partition: Partition,
+    local: VersionedObject | undefined,
+    object: VersionedObject,
+  ): KvError | undefined {
+    if (!this.#strays.isStray(partition) || this.#strays.admits(growthOf(local, object))) return undefined;
+    this.#observer.overloaded();
+    return { code: 'overload' };
+  }
+
   #checkLimits(key: ObjectKey, object: VersionedObject): KvError | undefined {
     const { objectBytesMax, objectBytesWarn, siblingsMax, siblingsWarn } = this.#limits;
     const { sizeBytes, siblingCount } = object;
@@ -268,6 +314,10 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
     }
     return undefined;
   }
+}
+
+function growthOf(local: VersionedObject | undefined, object: VersionedObject): number {
+  return object.sizeBytes - (local?.sizeBytes ?? 0);
 }
 
 /** The copy is lost for good, not out of reach for a moment. */

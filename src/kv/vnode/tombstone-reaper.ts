@@ -3,14 +3,19 @@
  *
  * Until then a tombstone is a value like any other: replicated, repaired, listed. Forgetting is a
  * delete of exactly the bytes that were seen: a write in between keeps its object.
+ *
+ * What the coordinator's read found of the cluster (C8: nobody is away, nobody holds stray data, no partition of
+ * the key moves) may have changed while the tombstone waited, so each vnode looks again when it removes.
  */
 import type { Partition } from '../../core/ring/index.ts';
+import type { Topology } from '../../core/topology/index.ts';
 import type { Log, Timers } from '../../environment/index.ts';
 import { type GroupCommit, StorageError } from '../../storage/index.ts';
+import { ignoredChanges, type StoredChanges } from '../anti-entropy/index.ts';
 import type { KvObserver } from '../kv-observer.ts';
-import type { VersionedObject } from '../object/index.ts';
 import { PostponedWork } from '../postponed-work.ts';
-import type { ObjectKey } from './key-layout.ts';
+import { isReapingSafe } from './reaping-rule.ts';
+import type { ReplicaReap } from './replica-protocol.ts';
 
 /** Keep for ever; remove at once; or remove after so many milliseconds without a change. */
 export type DeleteMode = 'keep' | 'immediate' | number;
@@ -21,6 +26,8 @@ const waitingMax = 100_000;
 export class TombstoneReaper {
   readonly #commit: GroupCommit;
   readonly #mode: DeleteMode;
+  readonly #topology: Topology;
+  readonly #changes: StoredChanges;
   readonly #observer: KvObserver;
   readonly #log: Log;
   readonly #postponed: PostponedWork;
@@ -29,23 +36,27 @@ export class TombstoneReaper {
     readonly commit: GroupCommit;
     readonly timers: Timers;
     readonly mode: DeleteMode;
+    readonly topology: Topology;
+    readonly changes?: StoredChanges;
     readonly observer: KvObserver;
     readonly log: Log;
   }) {
     this.#commit = parts.commit;
     this.#postponed = new PostponedWork(parts.timers, waitingMax);
     this.#mode = parts.mode;
+    this.#topology = parts.topology;
+    this.#changes = parts.changes ?? ignoredChanges;
     this.#observer = parts.observer;
     this.#log = parts.log;
   }
 
-  reap(partition: Partition, key: ObjectKey, tombstone: VersionedObject): void {
+  reap(partition: Partition, reap: ReplicaReap): void {
     if (this.#mode === 'keep') return;
     if (this.#mode === 'immediate') {
-      this.#remove(partition, key, tombstone);
+      this.#remove(partition, reap);
       return;
     }
-    this.#postponed.postpone(this.#mode, () => this.#remove(partition, key, tombstone));
+    this.#postponed.postpone(this.#mode, () => this.#remove(partition, reap));
   }
 
   /** What waits is left to a read after the next start. */
@@ -53,19 +64,26 @@ export class TombstoneReaper {
     this.#postponed.close();
   }
 
-  #remove(partition: Partition, key: ObjectKey, tombstone: VersionedObject): void {
-    if (!this.#isStill(partition, key, tombstone)) return;
+  #remove(partition: Partition, reap: ReplicaReap): void {
+    const { key, tombstone, first, n } = reap;
+    if (!isReapingSafe(this.#topology, first, n) || !this.#isStill(partition, reap)) return;
+    if (this.#topology.ring.ownerOf(partition) !== this.#topology.self) return;
     this.#commit.write(
       'os',
       (batch) => batch.delete(key.copy(partition)),
       (error) => {
-        if (error === undefined) this.#observer.tombstoneReaped();
-        else this.#log.warn('could not remove a tombstone; a later read will', { reason: error.message });
+        if (error === undefined) {
+          this.#changes.observe(partition, key, tombstone, undefined);
+          this.#observer.tombstoneReaped();
+          return;
+        }
+        this.#changes.doubt(partition);
+        this.#log.warn('could not remove a tombstone; a later read will', { reason: error.message });
       },
     );
   }
 
-  #isStill(partition: Partition, key: ObjectKey, tombstone: VersionedObject): boolean {
+  #isStill(partition: Partition, { key, tombstone }: ReplicaReap): boolean {
     try {
       return this.#commit.get(key.borrow(partition))?.equals(tombstone.bytes) ?? false;
     } catch (error) {

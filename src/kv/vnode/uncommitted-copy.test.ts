@@ -3,13 +3,21 @@ import { Buffer } from 'node:buffer';
 import { test } from 'node:test';
 import { actorId, VersionVector } from '../../clocks/index.ts';
 import type { Partition } from '../../core/ring/index.ts';
-import type { Log, Random, Tasks } from '../../environment/index.ts';
+import { SoloTopology } from '../../core/topology/index.ts';
+import { type Log, nodeIdOf, type Random, type Tasks } from '../../environment/index.ts';
 import { byteLiteral } from '../../stdx/index.ts';
 import { GroupCommit, openMemoryEngine, type StorageEngine, StorageError } from '../../storage/index.ts';
 import { encodeContent } from '../../wire/index.ts';
 import { silentObserver } from '../kv-observer.ts';
 import { makeObject } from '../object/index.ts';
-import { KvVnodes, ObjectKey, type ReplicaReply, TombstoneReaper, VnodeIdentities } from './index.ts';
+import {
+  KvVnodes,
+  ObjectKey,
+  type ReplicaReply,
+  StrayBytes,
+  TombstoneReaper,
+  VnodeIdentities,
+} from './index.ts';
 
 const tasks: Tasks = { spawn: (_name, body) => void body(), endOfTurn: (run) => void setImmediate(run) };
 const timers = { after: () => ({ cancel: () => {} }) };
@@ -17,6 +25,7 @@ const log: Log = { debug() {}, info() {}, warn() {}, error() {} };
 const random: Random = { u32: () => 4, fraction: () => 0.5, bytes: (count) => Buffer.alloc(count, 4) };
 const limits = { objectBytesMax: 1000, objectBytesWarn: 1000, siblingsMax: 10, siblingsWarn: 10 };
 const here = 0 as Partition;
+const topology = new SoloTopology(nodeIdOf('n@host'), 8);
 const key = new ObjectKey({
   bucketType: byteLiteral('default'),
   bucket: byteLiteral('b'),
@@ -43,8 +52,16 @@ async function vnodes() {
   });
   const commit = new GroupCommit(engine, tasks);
   const identities = await VnodeIdentities.open([here], commit, random, log);
-  const reaper = new TombstoneReaper({ commit, timers, mode: 'keep', observer: silentObserver, log });
-  const parts = { commit, identities, reaper, limits, observer: silentObserver, log };
+  const reaper = new TombstoneReaper({
+    commit,
+    timers,
+    mode: 'keep',
+    observer: silentObserver,
+    log,
+    topology,
+  });
+  const strays = await StrayBytes.open(topology, commit.engine, 1000);
+  const parts = { commit, identities, reaper, limits, observer: silentObserver, log, strays };
   return { vnodes: new KvVnodes(parts), disk };
 }
 

@@ -1,0 +1,56 @@
+/** The registry that a cluster's nodes agree on: entries of the cluster log's state. */
+import type { ClusterLog } from '../core/cluster/index.ts';
+import type { ByteString } from '../stdx/index.ts';
+import type { Registry, RegistryChange, RegistryEntry, RegistryOutcome } from './registry.ts';
+
+type Entries = ReadonlyMap<ByteString, RegistryEntry>;
+
+export class ClusterRegistry implements Registry {
+  readonly #log: ClusterLog;
+
+  constructor(log: ClusterLog) {
+    this.#log = log;
+  }
+
+  get(name: ByteString): RegistryEntry | undefined {
+    return this.#log.state.registry.get(name);
+  }
+
+  names(prefix: ByteString): readonly ByteString[] {
+    return [...this.#log.state.registry.keys()].filter((name) => name.startsWith(prefix));
+  }
+
+  async propose(changes: readonly RegistryChange[], timeoutMs: number): Promise<RegistryOutcome> {
+    const outcome = await this.#log.propose({ kind: 'register', changes }, timeoutMs);
+    switch (outcome.kind) {
+      case 'applied':
+        return { kind: 'applied' };
+      case 'refused': {
+        const { code, reason } = outcome.refusal;
+        return code === 'conflict'
+          ? { kind: 'conflict' }
+          : {
+              kind: 'failed',
+              error: { code: 'invalid_properties', problems: [{ property: 'props', reason }] },
+            };
+      }
+      default:
+        return { kind: 'failed', error: { code: 'no_majority', reason: outcome.reason } };
+    }
+  }
+
+  onChange(changed: (names: readonly ByteString[]) => void): void {
+    this.#log.onState((state, before) => {
+      if (state.registry === before.registry) return;
+      const names = namesThatDiffer(state.registry, before.registry);
+      if (names.length > 0) changed(names);
+    });
+  }
+}
+
+function namesThatDiffer(after: Entries, before: Entries): readonly ByteString[] {
+  const names: ByteString[] = [];
+  for (const [name, entry] of after) if (before.get(name)?.revision !== entry.revision) names.push(name);
+  for (const name of before.keys()) if (!after.has(name)) names.push(name);
+  return names;
+}

@@ -1,0 +1,32 @@
+/** Coordinates a write that another node took and could not coordinate itself. */
+import type { BucketProperties } from '../bucket-properties.ts';
+import type { ReplicaCoordinate, ReplicaReply } from '../vnode/index.ts';
+import { coordinatePut } from './coordinate-put.ts';
+import type { CoordinatorParts } from './coordinator-parts.ts';
+import { requestByRules } from './write-plan.ts';
+
+/** `others`: properties that the rules of the write do not name. */
+export function coordinateForwarded(
+  parts: CoordinatorParts,
+  request: ReplicaCoordinate,
+  others: BucketProperties,
+  reply: (reply: ReplicaReply) => void,
+): void {
+  const { key, context, content, condition, wantsObject, timeoutMs } = request;
+  const { options, properties } = requestByRules(request.rules, others);
+  const write = {
+    address: key.address,
+    options: { ...options, timeoutMs },
+    context,
+    content,
+    condition,
+    asis: false,
+    wantsObject,
+    isForwarded: true,
+  };
+  coordinatePut(parts, write, properties, (outcome) => {
+    if (outcome.kind === 'written') {
+      reply({ kind: 'coordinated', object: wantsObject ? outcome.object : undefined });
+    } else reply(outcome);
+  });
+}

@@ -1,0 +1,134 @@
+/**
+ * Drives a write that this node cannot coordinate: it is sent whole, once, to a node that holds a replica, which
+ * coordinates it. A second node is asked only where that cannot hurt: the first has said that nothing happened, or
+ * the write may be repeated. A plain write may: with its vtag and time it is the same write wherever it is
+ * coordinated, and its siblings are shown as one (`withoutTwins`). A conditional one may not: it could meet itself.
+ */
+import type { PreferenceList, Replica } from '../../core/ring/index.ts';
+import type { Instant, NodeId } from '../../environment/index.ts';
+import type { BucketProperties } from '../bucket-properties.ts';
+import { ObjectKey, type ReplicaCoordinate, type ReplicaReply } from '../vnode/index.ts';
+import type { CoordinatorParts } from './coordinator-parts.ts';
+import type { PreparedWrite, WriteOutcome } from './prepared-write.ts';
+import { rulesOf } from './write-plan.ts';
+
+export function forwardPut(
+  parts: CoordinatorParts,
+  write: PreparedWrite,
+  properties: BucketProperties,
+  n: number,
+  replicas: PreferenceList,
+  done: (outcome: WriteOutcome) => void,
+): void {
+  const candidates = coordinatorsAmong(parts, replicas);
+  new ForwardedWrite(parts, write, properties, n, candidates, done).askNext();
+}
+
+/** One replica of each other node, primaries first, then the nearest, then in ring order. */
+function coordinatorsAmong(
+  { topology, latencies }: CoordinatorParts,
+  list: PreferenceList,
+): readonly Replica[] {
+  const nodes = new Set<NodeId>([topology.self]);
+  const candidates: Replica[] = [];
+  for (const replica of list) {
+    if (nodes.has(replica.node)) continue;
+    nodes.add(replica.node);
+    candidates.push(replica);
+  }
+  const rank = ({ node, primary }: Replica) => (primary ? 0 : 1000) + latencies.rank(node);
+  return candidates.sort((a, b) => rank(a) - rank(b));
+}
+
+class ForwardedWrite {
+  readonly #parts: CoordinatorParts;
+  readonly #request: Omit<ReplicaCoordinate, 'timeoutMs'>;
+  readonly #candidates: readonly Replica[];
+  readonly #done: (outcome: WriteOutcome) => void;
+  readonly #mayRepeat: boolean;
+  readonly #until: Instant;
+  #asked = 0;
+  /** Nobody can say whether some node that was asked has written it. */
+  #mayHaveHappened = false;
+  #answered = false;
+
+  constructor(
+    parts: CoordinatorParts,
+    write: PreparedWrite,
+    properties: BucketProperties,
+    n: number,
+    candidates: readonly Replica[],
+    done: (outcome: WriteOutcome) => void,
+  ) {
+    const { address, context, content, condition, options, wantsObject } = write;
+    this.#parts = parts;
+    this.#request = {
+      kind: 'coordinate',
+      key: new ObjectKey(address),
+      context,
+      content,
+      condition,
+      rules: rulesOf(n, options, properties),
+      wantsObject,
+    };
+    this.#candidates = candidates;
+    this.#done = done;
+    this.#mayRepeat = condition === 'none';
+    const timeoutMs = options.timeoutMs || parts.settings.requestTimeoutMs;
+    this.#until = (parts.clock.now() + timeoutMs) as Instant;
+  }
+
+  askNext(): void {
+    const { clock, observer, replicas, settings } = this.#parts;
+    const leftMs = this.#until - clock.now();
+    const replica = this.#candidates[this.#asked];
+    if (replica === undefined || leftMs <= 0) {
+      this.#giveUp();
+      return;
+    }
+    this.#asked += 1;
+    const attempt = this.#asked;
+    const isLast = !this.#mayRepeat || attempt === this.#candidates.length;
+    const patienceMs = isLast ? leftMs : Math.min(leftMs, settings.coordinatorFailureTimeoutMs);
+    observer.writeForwarded();
+    const request: ReplicaCoordinate = { ...this.#request, timeoutMs: leftMs };
+    replicas.send(replica, request, (reply) => this.#replied(attempt, reply), patienceMs);
+  }
+
+  #replied(attempt: number, reply: ReplicaReply): void {
+    if (this.#answered) return;
+    switch (reply.kind) {
+      case 'coordinated':
+        this.#answer({ kind: 'written', object: reply.object });
+        return;
+      case 'failed':
+        this.#answer(reply);
+        return;
+      case 'declined':
+        if (attempt === this.#asked) this.askNext();
+        return;
+      case 'unanswered':
+        if (attempt === this.#asked) this.#unanswered(reply.reason);
+        return;
+      default:
+        // Not an answer to a write; the deadline of the attempt will speak.
+        return;
+    }
+  }
+
+  #unanswered(reason: 'unreachable' | 'overload' | 'timeout'): void {
+    if (reason !== 'overload') this.#mayHaveHappened = true;
+    if (reason === 'overload' || this.#mayRepeat) this.askNext();
+    else this.#giveUp();
+  }
+
+  #giveUp(): void {
+    this.#answer({ kind: 'failed', error: { code: this.#mayHaveHappened ? 'timeout' : 'overload' } });
+  }
+
+  #answer(outcome: WriteOutcome): void {
+    if (this.#answered) return;
+    this.#answered = true;
+    this.#done(outcome);
+  }
+}

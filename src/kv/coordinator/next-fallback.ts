@@ -1,0 +1,29 @@
+/**
+ * Who takes the place of a replica that turns out to be out of reach in the middle of a write: the sloppy quorum
+ * of Dynamo §4.6, decided when it is needed and not only when liveness has noticed.
+ */
+import type { PreferenceList } from '../../core/ring/index.ts';
+import type { Topology } from '../../core/topology/index.ts';
+import type { NodeId } from '../../environment/index.ts';
+
+/**
+ * In ring order past the partitions of the list, a node that is up and not in `list`, or else any that is up; none
+ * of those that have `failed`. Undefined: nobody is left.
+ */
+export function nextFallback(
+  topology: Topology,
+  list: PreferenceList,
+  failed: ReadonlySet<NodeId>,
+): NodeId | undefined {
+  const { ring } = topology;
+  const inUse = new Set<NodeId>();
+  for (const { node } of list) inUse.add(node);
+  let usedBefore: NodeId | undefined;
+  for (let step = 0; step < ring.size; step += 1) {
+    const node = ring.ownerOf(ring.after(list[0].partition, list.length + step));
+    if (failed.has(node) || !topology.isUp(node)) continue;
+    if (!inUse.has(node)) return node;
+    usedBefore ??= node;
+  }
+  return usedBefore;
+}

@@ -1,0 +1,29 @@
+/** A write on its way through the coordinator, and what becomes of it. */
+import type { Buffer } from 'node:buffer';
+import type { VersionVector } from '../../clocks/index.ts';
+import type { ObjectAddress, WriteOptions } from '../key-value-store.ts';
+import type { KvError } from '../kv-error.ts';
+import type { VersionedObject } from '../object/index.ts';
+import type { WriteCondition } from '../write-condition.ts';
+
+/** A write whose context has been decoded and whose content has been stamped. */
+export interface PreparedWrite {
+  readonly address: ObjectAddress;
+  readonly options: WriteOptions;
+  readonly context: VersionVector;
+  readonly content: Buffer;
+  readonly condition: WriteCondition;
+  /** Keep the context as the clock: nobody coordinates. */
+  readonly asis: boolean;
+  /** Whoever asked wants to see what was made of it. */
+  readonly wantsObject: boolean;
+  /** It came from another node, and is not sent on. */
+  readonly isForwarded: boolean;
+}
+
+export type WriteOutcome =
+  /** `object` is there if it was wanted, or made here. */
+  | { readonly kind: 'written'; readonly object: VersionedObject | undefined }
+  /** Of a forwarded write: this node cannot coordinate it, and nothing has happened. */
+  | { readonly kind: 'declined' }
+  | { readonly kind: 'failed'; readonly error: KvError };

@@ -1,0 +1,186 @@
+/**
+ * The part of a read that leaves the node: who is asked for a value and who for a digest, what a digest stands for,
+ * and a second opinion when a value is late (Dean and Barroso, "The Tail at Scale", 2013: hedged requests).
+ *
+ * It ends up telling of each remote replica one final reply, as if all had been asked for their objects; a
+ * second one is harmless (R6).
+ */
+import type { PreferenceList } from '../../core/ring/index.ts';
+import { Deadline } from '../../core/vnode/index.ts';
+import type { Instant } from '../../environment/index.ts';
+import type { VersionedObject } from '../object/index.ts';
+import type { ObjectKey, ReplicaGet, ReplicaReply } from '../vnode/index.ts';
+import type { CoordinatorParts } from './coordinator-parts.ts';
+import type { ReadReply } from './read-quorum.ts';
+import { VersionSearch } from './version-search.ts';
+
+interface RemoteReadParts {
+  readonly parts: CoordinatorParts;
+  readonly replicas: PreferenceList;
+  readonly key: ObjectKey;
+  readonly timeoutMs: number;
+  /** What this node holds itself. */
+  readonly local: VersionedObject | undefined;
+  readonly heard: (position: number, reply: ReadReply) => void;
+}
+
+export class RemoteReads extends Deadline {
+  readonly #parts: CoordinatorParts;
+  readonly #replicas: PreferenceList;
+  readonly #key: ObjectKey;
+  readonly #heard: (position: number, reply: ReadReply) => void;
+  readonly #local: VersionedObject | undefined;
+  readonly #search: VersionSearch;
+  readonly #startedAt: Instant;
+  readonly #timeoutMs: number;
+  #isHedged = false;
+  #isStopped = false;
+
+  constructor({ parts, replicas, key, timeoutMs, local, heard }: RemoteReadParts) {
+    super();
+    this.#parts = parts;
+    this.#replicas = replicas;
+    this.#key = key;
+    this.#timeoutMs = timeoutMs;
+    this.#heard = heard;
+    this.#local = local;
+    this.#search = new VersionSearch(replicas.length);
+    this.#startedAt = parts.clock.now();
+  }
+
+  start(): void {
+    const { topology } = this.#parts;
+    if (this.#local !== undefined) {
+      this.#search.object(this.#local);
+      for (let position = 0; position < this.#replicas.length; position += 1) {
+        if (this.#replicas[position].node !== topology.self) this.#askObject(position);
+      }
+      return;
+    }
+    const nearest = this.#nearest((position) => this.#replicas[position].node !== topology.self);
+    this.#askObject(nearest);
+    for (let position = 0; position < this.#replicas.length; position += 1) {
+      const isOther = position !== nearest && this.#replicas[position].node !== topology.self;
+      if (isOther) this.#askDigest(position);
+    }
+    this.#parts.hedges.readBegan();
+    if (!this.#search.hasObject && !this.#isStopped) this.#setHedge(nearest);
+  }
+
+  /** Everybody has answered, or nobody waits any longer. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#parts.deadlines.clear(this);
+  }
+
+  /** The value is late: another replica is asked for it too, best one that has shown signs of life. */
+  override expired(): void {
+    if (this.#isStopped || this.#search.hasObject || this.#isHedged) return;
+    const canAnswer = (position: number): boolean =>
+      !this.#search.wasAsked(position) && this.#replicas[position].node !== this.#parts.topology.self;
+    let second = this.#nearest((position) => canAnswer(position) && this.#search.hasDigest(position));
+    if (second < 0) second = this.#nearest(canAnswer);
+    if (second < 0 || !this.#parts.hedges.take()) return;
+    this.#isHedged = true;
+    this.#parts.observer.readHedged();
+    this.#askObject(second);
+  }
+
+  /** The lowest position of the nearest eligible replica, primaries before fallbacks; -1 if there is none. */
+  #nearest(isEligible: (position: number) => boolean): number {
+    let best = -1;
+    let bestRank = Number.POSITIVE_INFINITY;
+    this.#replicas.forEach((replica, position) => {
+      if (!isEligible(position)) return;
+      const rank = this.#parts.latencies.rank(replica.node) + (replica.primary ? 0 : fallbackRank);
+      if (rank >= bestRank) return;
+      best = position;
+      bestRank = rank;
+    });
+    return best;
+  }
+
+  #setHedge(asked: number): void {
+    const { deadlines, latencies, settings } = this.#parts;
+    const slowMs = latencies.slowMs(this.#replicas[asked].node) ?? settings.hedgeDelayMsMax;
+    const delayMs = Math.min(Math.max(slowMs, settings.hedgeDelayMsMin), settings.hedgeDelayMsMax);
+    deadlines.set(this, delayMs);
+  }
+
+  #askObject(position: number): void {
+    this.#search.asking(position);
+    const unless = this.#search.newestDigest;
+    const request: ReplicaGet =
+      unless === undefined ? { kind: 'get', key: this.#key } : { kind: 'get', key: this.#key, unless };
+    const named = unless === undefined ? undefined : this.#search.withDigest(unless);
+    this.#send(position, request, (reply) => {
+      this.#search.answered(position);
+      if (reply.kind === 'same' && named !== undefined)
+        this.#settle(position, { kind: 'object', object: named });
+      else this.#replied(position, reply);
+    });
+  }
+
+  #askDigest(position: number): void {
+    this.#send(position, { kind: 'get', key: this.#key, want: 'digest' }, (reply) => {
+      this.#replied(position, reply);
+    });
+  }
+
+  #send(position: number, request: ReplicaGet, reply: (reply: ReplicaReply) => void): void {
+    const { clock, latencies, replicas } = this.#parts;
+    const replica = this.#replicas[position];
+    const askedAt = clock.now();
+    const leftMs = this.#timeoutMs - (askedAt - this.#startedAt);
+    const replied = (answer: ReplicaReply): void => {
+      latencies.record(replica.node, clock.now() - askedAt);
+      reply(answer);
+    };
+    replicas.send(replica, request, replied, leftMs);
+  }
+
+  #replied(position: number, reply: ReplicaReply): void {
+    switch (reply.kind) {
+      case 'object':
+        this.#settle(position, reply);
+        return;
+      case 'digest': {
+        const object = this.#search.digest(position, reply.digest);
+        if (object === undefined) this.#askWanted();
+        else this.#settle(position, { kind: 'object', object });
+        return;
+      }
+      case 'notfound':
+      case 'failed':
+        this.#settle(position, reply);
+        return;
+      case 'unanswered':
+        this.#settle(position, {
+          kind: 'failed',
+          error: reply.reason === 'overload' ? { code: 'overload' } : undefined,
+        });
+        return;
+      default:
+        // Not an answer to a get: whoever gives it cannot be counted on.
+        this.#settle(position, { kind: 'failed', error: undefined });
+    }
+  }
+
+  /** The final word of one replica, and of those that said that they hold the same version. */
+  #settle(position: number, reply: ReadReply): void {
+    this.#search.settled(position);
+    const same = reply.kind === 'object' ? this.#search.object(reply.object) : [];
+    if (reply.kind === 'object') this.#parts.deadlines.clear(this);
+    this.#heard(position, reply);
+    for (const other of same) this.#heard(other, reply);
+    this.#askWanted();
+  }
+
+  #askWanted(): void {
+    if (this.#isStopped) return;
+    for (const position of this.#search.wanted()) this.#askObject(position);
+  }
+}
+
+/** More than any latency: a fallback is asked for a value only where no primary is left to ask. */
+const fallbackRank = 1000;

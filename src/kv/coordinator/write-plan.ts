@@ -1,0 +1,116 @@
+/** What a write needs, by its options and its bucket's properties, and who is to be asked. */
+import { type PreferenceList, primariesOf } from '../../core/ring/index.ts';
+import type { BucketProperties } from '../bucket-properties.ts';
+import type { ObjectAddress, WriteOptions } from '../key-value-store.ts';
+import type { KvError } from '../kv-error.ts';
+import { quorumCount, resolveQuorum } from '../quorum-value.ts';
+import type { WriteRules } from '../vnode/index.ts';
+import type { CoordinatorParts } from './coordinator-parts.ts';
+import type { WriteRequirements } from './write-quorum.ts';
+
+export interface WritePlan {
+  readonly replicas: PreferenceList;
+  readonly n: number;
+  readonly need: WriteRequirements;
+}
+
+/** Undefined if the request asks for more replicas than the bucket keeps. */
+function nOf(options: WriteOptions, properties: BucketProperties): number | undefined {
+  const n = options.nVal ?? properties.n_val;
+  return n > properties.n_val || n < 1 ? undefined : n;
+}
+
+/** Who holds the key, as far as the request lets it be asked. */
+export function replicasOfWrite(
+  { names, topology }: CoordinatorParts,
+  address: ObjectAddress,
+  options: WriteOptions,
+  properties: BucketProperties,
+): { readonly n: number; readonly all: PreferenceList; readonly replicas: PreferenceList } | KvError {
+  const n = nOf(options, properties);
+  if (n === undefined) return { code: 'n_val_violation', nVal: properties.n_val };
+  const bucketOnly = properties.chash_keyfun.fun === 'chash_bucketonly_keyfun';
+  const all = topology.preferenceList(topology.ring.partitionOf(names.of(address, bucketOnly)), n);
+  const replicas = options.sloppyQuorum === false ? primariesOf(all) : all;
+  return replicas.length === 0 ? { code: 'all_nodes_down' } : { n, all, replicas };
+}
+
+/** The checks and their order are those of Riak's put: clients see which error comes first. */
+export function planWrite(
+  n: number,
+  all: PreferenceList,
+  replicas: PreferenceList,
+  options: WriteOptions,
+  properties: BucketProperties,
+): WritePlan | KvError {
+  const need = requirementsOf(n, options, properties);
+  const { w, dw, pw, nodeConfirms } = need;
+  if (Math.max(w, dw, pw, nodeConfirms) > n) return { code: 'n_val_violation', nVal: n };
+  if (pw > 0) {
+    const up = primariesOf(all).length;
+    if (pw > up) return { code: 'quorum_unsatisfied', quorum: 'pw', wanted: pw, got: up };
+  }
+  const needed = Math.max(w, dw, pw);
+  if (replicas.length < needed) return { code: 'insufficient_vnodes', up: replicas.length, needed };
+  return { replicas, n, need };
+}
+
+function requirementsOf(n: number, options: WriteOptions, properties: BucketProperties): WriteRequirements {
+  return {
+    w: resolveQuorum(options.w, properties.w, n),
+    dw: Math.max(1, resolveQuorum(options.dw, properties.dw, n)),
+    pw: resolveQuorum(options.pw, properties.pw, n),
+    nodeConfirms: resolveQuorum(options.nodeConfirms, properties.node_confirms, n),
+  };
+}
+
+/** For the node that is to coordinate the write instead of this one. */
+export function rulesOf(n: number, options: WriteOptions, properties: BucketProperties): WriteRules {
+  return {
+    n,
+    ...requirementsOf(n, options, properties),
+    sloppyQuorum: options.sloppyQuorum !== false,
+    syncOnWrite: options.syncOnWrite ?? properties.sync_on_write,
+    durability: properties.durability,
+    allowMult: properties.allow_mult,
+    lastWriteWins: properties.last_write_wins,
+    prune: {
+      smallVclock: properties.small_vclock,
+      bigVclock: properties.big_vclock,
+      youngVclock: properties.young_vclock,
+      oldVclock: properties.old_vclock,
+    },
+    bucketOnly: properties.chash_keyfun.fun === 'chash_bucketonly_keyfun',
+  };
+}
+
+/** What `rulesOf` said, as options and properties again. What a write does not ask for is as in `others`. */
+export function requestByRules(
+  rules: WriteRules,
+  others: BucketProperties,
+): { readonly options: WriteOptions; readonly properties: BucketProperties } {
+  const { n, w, dw, pw, nodeConfirms, sloppyQuorum, syncOnWrite, prune } = rules;
+  const keyfun = rules.bucketOnly ? 'chash_bucketonly_keyfun' : 'chash_std_keyfun';
+  return {
+    options: {
+      w: quorumCount(w),
+      dw: quorumCount(dw),
+      pw: quorumCount(pw),
+      nodeConfirms: quorumCount(nodeConfirms),
+      sloppyQuorum,
+      syncOnWrite,
+    },
+    properties: {
+      ...others,
+      n_val: n,
+      durability: rules.durability,
+      allow_mult: rules.allowMult,
+      last_write_wins: rules.lastWriteWins,
+      small_vclock: prune.smallVclock,
+      big_vclock: prune.bigVclock,
+      young_vclock: prune.youngVclock,
+      old_vclock: prune.oldVclock,
+      chash_keyfun: { mod: 'riak_core_util', fun: keyfun },
+    },
+  };
+}

@@ -1,0 +1,39 @@
+/**
+ * What this node does for others: its vnodes answer for their replicas, and it coordinates writes that were sent to
+ * it, as far as it takes any work at all.
+ */
+import type { Partition } from '../core/ring/index.ts';
+import type { VnodeService } from '../core/vnode/index.ts';
+import type { Admission } from './admission.ts';
+import type { BucketProperties } from './bucket-properties.ts';
+import { type CoordinatorParts, coordinateForwarded } from './coordinator/index.ts';
+import type { ReplicaCoordinate, ReplicaReply, ReplicaRequest } from './vnode/index.ts';
+
+export class ReplicaService implements VnodeService<ReplicaRequest, ReplicaReply> {
+  readonly #coordinator: CoordinatorParts;
+  readonly #admission: Admission;
+  readonly #defaults: BucketProperties;
+
+  constructor(coordinator: CoordinatorParts, admission: Admission, defaults: BucketProperties) {
+    this.#coordinator = coordinator;
+    this.#admission = admission;
+    this.#defaults = defaults;
+  }
+
+  handle(partition: Partition, request: ReplicaRequest, reply: (reply: ReplicaReply) => void): void {
+    if (request.kind === 'coordinate') this.#coordinate(request, reply);
+    else this.#coordinator.vnodes.handle(partition, request, reply);
+  }
+
+  #coordinate(request: ReplicaCoordinate, reply: (reply: ReplicaReply) => void): void {
+    if (this.#admission.refusal() !== undefined) {
+      reply({ kind: 'declined' });
+      return;
+    }
+    this.#admission.enter();
+    coordinateForwarded(this.#coordinator, request, this.#defaults, (last) => {
+      this.#admission.leave();
+      reply(last);
+    });
+  }
+}
