@@ -1,4 +1,5 @@
 /** Every limit and pace of handoff. The ones that people change are config keys (src/config/keys/handoff.ts). */
+import type { Configuration } from '../../config/index.ts';
 import type { IncomingOptions } from './incoming-transfer.ts';
 import type { OutgoingOptions } from './outgoing-transfer.ts';
 
@@ -42,3 +43,14 @@ export const HANDOFF_OPTIONS: HandoffOptions = {
   rebuildGraceMs: 60_000,
   replicasMax: 5,
 };
+
+/** `replicasMax`: of the bucket that has the most. */
+export function handoffOptions(configuration: Configuration, replicasMax: number): HandoffOptions {
+  return {
+    ...HANDOFF_OPTIONS,
+    transfersMax: configuration.transfer_limit,
+    bytesPerSecondMax: configuration['handoff.rate.maximum'],
+    batchBytes: configuration['handoff.batch.size'],
+    replicasMax,
+  };
+}

@@ -1,5 +1,5 @@
 export type { TransferRefusal } from './admit-transfer.ts';
-export { HANDOFF_OPTIONS, type HandoffOptions } from './handoff-options.ts';
+export { HANDOFF_OPTIONS, type HandoffOptions, handoffOptions } from './handoff-options.ts';
 export type { MissedWritesLimits } from './missed-writes.ts';
 export { type GateControl, MoveGate, type MoveGateParts } from './move-gate.ts';
 export type { MoveReport } from './own-moves.ts';

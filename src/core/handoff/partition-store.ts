@@ -17,7 +17,7 @@ export class PartitionStoreError extends Error {
 }
 
 export interface PartitionStore {
-  /** Whether nothing is stored under the partition, as far as it is committed. Cheap: one seek. */
+  /** Whether nothing is stored under the partition, nor was queued to be when this was asked. Cheap: one seek. */
   isEmpty(partition: Partition): Promise<boolean>;
   /** For plans and progress; an estimate, in bytes. */
   approximateBytes(partition: Partition): Promise<number>;

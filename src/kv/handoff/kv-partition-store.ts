@@ -1,7 +1,7 @@
 /**
  * The partitions of this node's storage engine, as handoff sees them: folded, merged into, forgotten, dropped.
  *
- * P1  A fold shows every write that was queued before it began.
+ * P1  A fold, and the answer whether a partition is empty, show every write that was queued before.
  * P2  What arrives is merged by the vnode like a repair: read, merged and queued in one turn.
  * P3  Only what is still exactly what was handed over is forgotten; a write in between keeps its object.
  * P4  A drop that has begun is completed before the node serves again, whatever crashes: nothing half dropped is
@@ -37,6 +37,7 @@ import {
 } from '../vnode/index.ts';
 import { type FoldParts, ObjectFold } from './object-fold.ts';
 import { decodeItem, type PartitionItem } from './partition-item.ts';
+import { queuedIsWritten } from './queued-is-written.ts';
 import { storeFailure } from './store-failure.ts';
 
 export interface KvPartitionStoreParts extends FoldParts {
@@ -70,6 +71,7 @@ export class KvPartitionStore implements PartitionStore {
 
   async isEmpty(partition: Partition): Promise<boolean> {
     try {
+      await queuedIsWritten(this.#parts.commit);
       const cursor = this.#parts.commit.engine.scan(partitionRange(partition), { keysOnly: true });
       try {
         const isEmpty = (await cursor.next({ entriesMax: 1, bytesMax: 1 })).length === 0;

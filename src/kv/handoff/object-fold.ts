@@ -8,6 +8,7 @@ import type { BucketAddress } from '../key-value-store.ts';
 import { ObjectFormatError, VersionedObject } from '../object/index.ts';
 import { ObjectKey, objectsRange, prefixBytes } from '../vnode/index.ts';
 import { encodeItem } from './partition-item.ts';
+import { queuedIsWritten } from './queued-is-written.ts';
 import { storeFailure } from './store-failure.ts';
 
 /** Merging so many holds the event loop of the receiver for some milliseconds. */
@@ -73,24 +74,13 @@ export class ObjectFold implements PartitionFold {
   }
 
   /** Behind all batches that were queued before: what they write is in it, or has failed. */
-  #takeSnapshot(): Promise<Cursor> {
+  async #takeSnapshot(): Promise<Cursor> {
     const { commit } = this.#parts;
-    return new Promise((resolve, reject) => {
-      commit.write(
-        'os',
-        () => {},
-        () => {
-          try {
-            const corrupt = (): void => {
-              this.#unreadable += 1;
-            };
-            resolve(commit.engine.scan(objectsRange(this.#partition), { corrupt }));
-          } catch (error) {
-            reject(error);
-          }
-        },
-      );
-    });
+    await queuedIsWritten(commit);
+    const corrupt = (): void => {
+      this.#unreadable += 1;
+    };
+    return commit.engine.scan(objectsRange(this.#partition), { corrupt });
   }
 
   /** Undefined: not wanted, or not readable. */
