@@ -12,7 +12,7 @@ import type { Environment, NodeId, Timer } from '../../environment/index.ts';
 import { NetworkError } from '../../environment/index.ts';
 import type { BufferPool } from './buffer-pool.ts';
 import { bareFrame, frameKind, messageHeadBytes, messagesHeadBytes } from './frame-kind.ts';
-import type { Channel, MessageFill, MessageHandler, TrafficClass } from './messenger.ts';
+import type { Channel, DisconnectReason, MessageFill, MessageHandler, TrafficClass } from './messenger.ts';
 import { OutboundQueue } from './outbound-queue.ts';
 import type { FrameConsumer, PeerConnection } from './peer-connection.ts';
 import type { TransportLimits } from './transport-limits.ts';
@@ -45,7 +45,7 @@ export interface LinkHost {
   dial(link: PeerLink): Dial;
   /** Wants `flush` when the turn ends. */
   hasOutput(link: PeerLink): void;
-  disconnected(link: PeerLink): void;
+  disconnected(link: PeerLink, reason?: DisconnectReason): void;
 }
 
 export class PeerLink implements FrameConsumer {
@@ -155,13 +155,13 @@ export class PeerLink implements FrameConsumer {
   }
 
   /** `isCrossed`: the peer's own attempt goes first, and has some time to come. */
-  dialFailed(dial: Dial, isCrossed: boolean): void {
+  dialFailed(dial: Dial, isCrossed: boolean, reason: DisconnectReason = 'broken'): void {
     if (this.#dial !== dial) return;
     this.#dial = undefined;
     this.#waitToRetry();
     if (isCrossed) return;
     this.#failures += 1;
-    if (this.#dropQueue() > 0) this.#host.disconnected(this);
+    if (this.#dropQueue() > 0) this.#host.disconnected(this, reason);
     this.#tellWritable();
   }
 

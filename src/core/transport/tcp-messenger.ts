@@ -21,7 +21,14 @@ import { messageHeadBytes, messagesHeadBytes } from './frame-kind.ts';
 import { askAsGuest, GuestDoor, type GuestHandler } from './guest-door.ts';
 import type { Hello, PeerIdentity, Refusal } from './handshake.ts';
 import { listenerRefusal } from './listener-refusal.ts';
-import type { Channel, MessageFill, MessageHandler, Messenger, TrafficClass } from './messenger.ts';
+import type {
+  Channel,
+  DisconnectReason,
+  MessageFill,
+  MessageHandler,
+  Messenger,
+  TrafficClass,
+} from './messenger.ts';
 import type { PeerConnection } from './peer-connection.ts';
 import { type Dial, type LinkHost, linkTickMs, PeerLink } from './peer-link.ts';
 import { trafficClasses } from './traffic-class.ts';
@@ -46,6 +53,8 @@ export interface TcpMessengerOptions {
   readonly observer?: TransportObserver;
 }
 
+type DisconnectHandler = (peer: NodeId, traffic: TrafficClass, reason: DisconnectReason) => void;
+
 export interface PeerMember {
   readonly address: Address;
   readonly instance: string;
@@ -66,7 +75,7 @@ export class TcpMessenger implements Messenger, LinkHost, Door {
   readonly #secret: Buffer;
   #identity: PeerIdentity;
   readonly #handlers: (MessageHandler | undefined)[] = [];
-  readonly #told: ((peer: NodeId, traffic: TrafficClass) => void)[] = [];
+  readonly #told: DisconnectHandler[] = [];
   readonly #peers = new Map<NodeId, Peer>();
   #isUp: (peer: NodeId) => boolean = () => true;
   #guestDoor: GuestDoor | undefined;
@@ -191,7 +200,7 @@ export class TcpMessenger implements Messenger, LinkHost, Door {
     else link.whenWritable(run);
   }
 
-  onDisconnect(told: (peer: NodeId, traffic: TrafficClass) => void): void {
+  onDisconnect(told: DisconnectHandler): void {
     this.#told.push(told);
   }
 
@@ -236,8 +245,8 @@ export class TcpMessenger implements Messenger, LinkHost, Door {
     if (this.#output.length === 1) this.environment.tasks.endOfTurn(this.#flush);
   }
 
-  disconnected(link: PeerLink): void {
-    for (const told of this.#told) told(link.peer, link.traffic);
+  disconnected(link: PeerLink, reason: DisconnectReason = 'broken'): void {
+    for (const told of this.#told) told(link.peer, link.traffic, reason);
   }
 
   // What the door decides.
@@ -327,7 +336,9 @@ export class TcpMessenger implements Messenger, LinkHost, Door {
       const text = outcome.byPeer ? 'a node refused us' : 'a node is not who was meant';
       this.#logRefusal(text, outcome.refusal, { peer: link.peer });
     }
-    link.dialFailed(dial, outcome.kind === 'refused' && outcome.refusal.code === 'crossed');
+    const isCrossed = outcome.kind === 'refused' && outcome.refusal.code === 'crossed';
+    const nobodyListens = outcome.kind === 'failed' && outcome.error.code === 'refused';
+    link.dialFailed(dial, isCrossed, nobodyListens ? 'refused' : 'broken');
   }
 
   #makeLink(node: NodeId, peer: Peer, traffic: TrafficClass): PeerLink {
