@@ -5,11 +5,14 @@ import { bitRot } from './bit-rot.ts';
 import { clockJump } from './clock-jump.ts';
 import { clusterLog } from './cluster-log.ts';
 import { clusterLogJoins } from './cluster-log-joins.ts';
+import { clusterLogRecover } from './cluster-log-recover.ts';
+import { delayedPlanner } from './delayed-planner.ts';
 import { diskLaws } from './disk-laws.ts';
 import { failedSync, refusedBatch } from './failed-sync.ts';
 import { forgottenWrites } from './forgotten-writes.ts';
 import { fullDisk } from './full-disk.ts';
 import { messengerLaws } from './messenger-laws.ts';
+import { membershipDetects } from './membership-detects.ts';
 import { networkLaws } from './network-laws.ts';
 import { nodeCrash } from './node-crash.ts';
 import { canaryAckBeforeSync, registerJournal } from './register-journal.ts';
@@ -38,9 +41,12 @@ export const scenarios: readonly Scenario[] = [
   slowDisk,
   amnesia,
   forgottenWrites,
+  membershipDetects,
   ...consensusScenarios,
   clusterLog,
+  clusterLogRecover,
   clusterLogJoins,
+  delayedPlanner,
 ];
 
 export function scenarioNamed(name: string): Scenario {

@@ -5,11 +5,13 @@
 import { defaultConfiguration } from '../../config/index.ts';
 import {
   Cluster,
+  type ClusterCommand,
   type ClusterLogOptions,
   type ClusterState,
   defaultClusterLogOptions,
   defaultSwimOptions,
   type ProposeOutcome,
+  type SwimOptions,
   stateDigest,
   transportLimits,
 } from '../../core/index.ts';
@@ -23,6 +25,7 @@ const limits = transportLimits(defaultConfiguration());
 export interface ClusterNodesOptions {
   readonly ringSize?: number;
   readonly log?: Partial<ClusterLogOptions>;
+  readonly liveness?: Partial<SwimOptions>;
   /** Nodes that are in one place: by name. */
   readonly locationOf?: (name: string) => string | undefined;
   /** Says nothing of moves, so that they stay where they are. */
@@ -70,7 +73,7 @@ export class ClusterNodes {
         capabilities: new Map([['objects', 1]]),
         seeds: seeds.map((seed) => this.addressOf(seed)),
         transport: { secret: 'of the simulation', limits },
-        liveness: defaultSwimOptions,
+        liveness: { ...defaultSwimOptions, ...this.#options.liveness },
         log: { ...defaultClusterLogOptions, ...log },
       });
       this.#clusters.set(name, cluster);
@@ -210,6 +213,11 @@ export class ClusterNodes {
       if (stage === 'copying') log.reportReady([partition], 'verified');
       if (stage === 'released') log.reportReady([partition], 'dropped');
     }
+  }
+
+  /** Proposes until it is agreed; fails the run if it is refused. */
+  async agree(at: string, command: ClusterCommand): Promise<void> {
+    await this.#surely(at, (cluster) => cluster.propose(command, 5000));
   }
 
   async #surely(at: string, propose: (cluster: Cluster) => Promise<ProposeOutcome>): Promise<void> {
