@@ -1,0 +1,386 @@
+/** Reads and writes across nodes: the sentences of docs/internals/cluster.md, and bugs that others have had. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Ring } from '../core/ring/index.ts';
+import { byteLiteral } from '../stdx/index.ts';
+import type { DeleteResult, GetResult, PutResult } from './index.ts';
+import { quorumAll, quorumCount, quorumOne } from './index.ts';
+import { ReplicatedStores, valuesOf } from './replicated-stores.fixture.ts';
+
+const addressOfBucket = { bucketType: byteLiteral('default'), bucket: byteLiteral('b') };
+const codeOf = (result: GetResult | PutResult | DeleteResult) =>
+  result.kind === 'failed' ? result.error.code : result.kind;
+
+test('a value is on all its replicas and read through any node, and travels once for a read', async () => {
+  await ReplicatedStores.run({}, async (stores) => {
+    const { primaries, others, partitions } = stores.placesOf('k');
+    assert.equal(codeOf(await primaries[1].put('k', 'v', { w: quorumAll })), 'stored');
+    for (const [i, node] of primaries.entries()) {
+      const copy = await node.copy(partitions[i], 'k');
+      assert.deepEqual(copy && valuesOf(copy), ['v']);
+    }
+    for (const node of [...primaries, ...others]) {
+      stores.sent.length = 0;
+      assert.deepEqual(await node.values('k', { r: quorumAll }), ['v']);
+      const replies = stores.sent.map(({ reply }) => reply);
+      const expected = primaries.includes(node) ? ['same', 'same'] : ['digest', 'digest', 'object'];
+      assert.deepEqual(replies.sort(), expected.sort(), node.id);
+    }
+  });
+});
+
+test('whoever differs is asked for its object, and repaired after the answer, as repair traffic', async () => {
+  await ReplicatedStores.run({}, async (stores, ...nodes) => {
+    const { primaries, others, partitions } = stores.placesOf('k');
+    await primaries[0].put('k', 'old', { w: quorumAll });
+    const old = await primaries[0].copy(partitions[0], 'k');
+    const read = await primaries[0].get('k');
+    assert.ok(read.kind === 'found' && old !== undefined);
+    stores.cut(primaries[0], primaries[2]);
+    stores.cut(primaries[1], primaries[2]);
+    await primaries[0].put('k', 'new', { context: read.object.context });
+    stores.heal();
+    for (const reader of [others[0], primaries[2]]) {
+      stores.sent.length = 0;
+      assert.deepEqual(await reader.values('k', { r: quorumAll }), ['new']);
+      await stores.world.sleep(100);
+      const repairs = stores.sentOf('put').filter(({ route }) => route.traffic === 'repair');
+      const local = reader === primaries[2] ? 0 : 1;
+      assert.equal(repairs.length, local, 'only who was behind');
+      const copy = await primaries[2].copy(partitions[2], 'k');
+      assert.deepEqual(copy && valuesOf(copy), ['new']);
+      await primaries[2].forget(partitions[2], 'k');
+      await primaries[2].repair(partitions[2], 'k', old);
+    }
+    assert.equal(
+      nodes.reduce((sum, { counted }) => sum + counted.repairs, 0),
+      2,
+    );
+  });
+});
+
+test('hedging: a late value is asked of another replica, and the slow one costs no more than that', async () => {
+  await ReplicatedStores.run({}, async (stores) => {
+    const { primaries, others } = stores.placesOf('k');
+    const [reader] = others;
+    await reader.put('k', 'v', { w: quorumAll });
+    stores.link(reader, primaries[0]).state = 'silent';
+    const startedAt = stores.world.nowMs;
+    assert.deepEqual(await reader.values('k'), ['v']);
+    assert.equal(reader.counted.hedges, 1);
+    assert.ok(stores.world.nowMs - startedAt < 300, `${stores.world.nowMs - startedAt} ms`);
+    stores.heal();
+    for (let i = 0; i < 20; i += 1) await reader.values('k');
+    assert.equal(reader.counted.hedges, 1, 'no hedge while all are quick');
+  });
+});
+
+test('a fallback that has nothing never turns an existing key into a miss, whatever r is', async () => {
+  await ReplicatedStores.run({}, async (stores) => {
+    const { primaries, others } = stores.placesOf('k');
+    await primaries[0].put('k', 'v', { w: quorumAll });
+    stores.declareDown(primaries[0]);
+    primaries[0].isDown = true;
+    // The fallback answers first, from memory of its own; the primaries take their time.
+    for (const reader of others) {
+      for (const primary of primaries.slice(1)) stores.link(primary, reader).delayMsMax = 100;
+    }
+    for (const reader of others) {
+      for (const r of [quorumOne, quorumCount(2)]) assert.deepEqual(await reader.values('k', { r }), ['v']);
+      assert.deepEqual(await reader.values('k', { r: quorumOne, notfoundOk: false }), ['v']);
+    }
+  });
+});
+
+test('a write is forwarded once, to a primary, whose result is the one dot', async () => {
+  await ReplicatedStores.run({}, async (stores) => {
+    const { primaries, others, partitions } = stores.placesOf('k');
+    const result = await others[0].put('k', 'v', { returnObject: 'body', w: quorumAll });
+    assert.ok(result.kind === 'stored' && result.object !== undefined);
+    assert.deepEqual(valuesOf(result.object), ['v']);
+    assert.equal(result.object.clock.entries.length, 1);
+    const forwards = stores.sentOf('coordinate');
+    assert.deepEqual(
+      forwards.map(({ to }) => to),
+      [primaries[0].id],
+    );
+    const copy = await primaries[2].copy(partitions[2], 'k');
+    assert.deepEqual(copy?.bytes, result.object.bytes);
+    const silent = await others[0].put('k2', 'v');
+    assert.deepEqual(silent, { kind: 'stored', object: undefined, generatedKey: undefined });
+  });
+});
+
+test('errors of the coordinator come back: conditions, limits, quorums', async () => {
+  await ReplicatedStores.run({}, async (stores) => {
+    const { others } = stores.placesOf('k');
+    await others[0].put('k', 'v', { w: quorumAll });
+    assert.equal(codeOf(await others[0].put('k', 'w', { ifNoneMatch: true })), 'match_found');
+    assert.equal(codeOf(await others[0].put('k', 'x'.repeat(200_000))), 'too_large');
+    assert.equal(codeOf(await others[0].put('k', 'w', { w: quorumCount(4) })), 'n_val_violation');
+    assert.deepEqual(await others[0].values('k'), ['v']);
+    assert.deepEqual(await others[0].delete('k'), { kind: 'deleted' });
+    assert.deepEqual(await others[1].values('k'), []);
+  });
+});
+
+test('R08 coord-forwarded-twice: who gets a forwarded write and cannot coordinate says so, and sends it no further', async () => {
+  await ReplicatedStores.run({}, async (stores) => {
+    const { primaries, others, partitions } = stores.placesOf('k');
+    // The first primary believes that it holds nothing of the key any more.
+    const first = primaries[0];
+    const owners = first.topology.ring.owners.map((owner) => (owner === first.id ? others[1].id : owner));
+    first.topology.ring = new (
+      first.topology.ring.constructor as typeof import('../core/ring/index.ts').Ring
+    )(2, owners);
+    assert.equal(codeOf(await others[0].put('k', 'v', { w: quorumCount(2) })), 'stored');
+    assert.deepEqual(
+      stores.sentOf('coordinate').map(({ from, to, reply }) => [from, to, reply]),
+      [
+        [others[0].id, first.id, 'declined'],
+        [others[0].id, primaries[1].id, 'coordinated'],
+      ],
+    );
+    await stores.world.sleep(100);
+    const copy = await primaries[1].copy(partitions[1], 'k');
+    assert.equal(copy?.siblingCount, 1);
+    assert.equal(copy?.clock.entries.length, 1, 'one dot');
+  });
+});
+
+test('R09 redirect-retries: a frozen coordinator wakes; the write has two dots at most and is shown once', async () => {
+  await ReplicatedStores.run({}, async (stores) => {
+    const { primaries, others, partitions } = stores.placesOf('k');
+    primaries[0].frozen = [];
+    const startedAt = stores.world.nowMs;
+    const result = await others[0].put('k', 'v', { returnObject: 'body' });
+    assert.equal(codeOf(result), 'stored');
+    assert.ok(stores.world.nowMs - startedAt < 3200, 'redirected after three seconds');
+    const waiting = primaries[0].frozen;
+    primaries[0].frozen = undefined;
+    for (const serve of waiting) serve();
+    await stores.world.sleep(200);
+    for (const node of stores.nodes)
+      assert.deepEqual(await node.values('k', { r: quorumAll }), ['v'], node.id);
+    const copy = await primaries[1].copy(partitions[1], 'k');
+    assert.ok(copy !== undefined && copy.siblingCount <= 2);
+    // Whoever has read the one has read both.
+    const read = await others[1].get('k');
+    assert.ok(read.kind === 'found');
+    await others[1].put('k', 'next', { context: read.object.context, w: quorumAll });
+    for (const node of stores.nodes)
+      assert.deepEqual(await node.values('k', { r: quorumAll }), ['next'], node.id);
+  });
+});
+
+test('R09: a connection that breaks before any answer: another node coordinates; a condition is not tried twice', async () => {
+  await ReplicatedStores.run({}, async (stores) => {
+    const { primaries, others } = stores.placesOf('k');
+    // The write arrives, and the answer does not.
+    stores.link(primaries[0], others[0]).state = 'silent';
+    const conditional = await others[0].put('k', 'v', { ifNoneMatch: true, timeoutMs: 5000 });
+    assert.equal(codeOf(conditional), 'timeout', 'it may have happened');
+    assert.deepEqual(await others[1].values('k'), ['v'], 'and it has');
+    const plain = await others[0].put('k2', 'w');
+    assert.equal(codeOf(plain), 'stored');
+    stores.heal();
+    await stores.world.sleep(100);
+    for (const node of stores.nodes) assert.deepEqual(await node.values('k2', { r: quorumAll }), ['w']);
+  });
+});
+
+test('a coordinator whose copy cannot be read lets another coordinate; alone it says what is wrong', async () => {
+  await ReplicatedStores.run({}, async (stores) => {
+    const { primaries, others } = stores.placesOf('k');
+    primaries[0].sick = true;
+    assert.equal(codeOf(await primaries[0].put('k', 'v')), 'stored');
+    assert.equal(codeOf(await others[0].put('k', 'w')), 'stored');
+    primaries[0].sick = false;
+    assert.deepEqual(await others[0].values('k'), ['v', 'w']);
+  });
+});
+
+test('sloppy quorum in need: who cannot be reached is replaced by a fallback, though liveness has not noticed', async () => {
+  await ReplicatedStores.run({}, async (stores) => {
+    const { primaries, others, partitions } = stores.placesOf('k');
+    for (const primary of primaries.slice(1)) {
+      for (const node of stores.nodes) if (node !== primary) stores.cut(node, primary, 'refused');
+    }
+    assert.equal(codeOf(await primaries[0].put('k', 'v', { w: quorumAll, dw: quorumAll })), 'stored');
+    assert.equal(primaries[0].counted.replacements, 2);
+    const held = await Promise.all(
+      others.flatMap((node) => partitions.slice(1).map((partition) => node.copy(partition, 'k'))),
+    );
+    assert.equal(
+      held.filter((copy) => copy !== undefined).length,
+      2,
+      'each fallback holds one partition of the two',
+    );
+    const strict = await primaries[0].put('k', 'w', { sloppyQuorum: false });
+    assert.equal(codeOf(strict), 'quorum_unsatisfied');
+    assert.equal(codeOf(await primaries[0].put('k', 'x', { pw: quorumCount(2) })), 'quorum_unsatisfied');
+  });
+});
+
+test('a replica that has moved is asked again where it is now, when the news arrive', async () => {
+  await ReplicatedStores.run({}, async (stores) => {
+    const { primaries, others, partitions } = stores.placesOf('k');
+    await primaries[0].put('k', 'v', { w: quorumAll });
+    const [reader, newOwner] = others;
+    const owners = reader.topology.ring.owners.with(partitions[0], newOwner.id);
+    const object = await primaries[0].copy(partitions[0], 'k');
+    assert.ok(object !== undefined);
+    await newOwner.repair(partitions[0], 'k', object);
+    const real = primaries[0].store.replicas.handle.bind(primaries[0].store.replicas);
+    primaries[0].store.replicas.handle = (partition, request, reply) => {
+      if (partition === partitions[0]) reply({ kind: 'moved', epoch: 2 });
+      else real(partition, request, reply);
+    };
+    stores.world.after(100, () => {
+      reader.topology.ring = new Ring(2, owners);
+      reader.topology.changed();
+    });
+    const startedAt = stores.world.nowMs;
+    assert.deepEqual(await reader.values('k', { r: quorumAll }), ['v']);
+    assert.ok(stores.world.nowMs - startedAt >= 99, 'it had to wait for the news');
+    assert.ok(stores.sent.some(({ to, partition }) => to === newOwner.id && partition === partitions[0]));
+  });
+});
+
+test('R10 delete-immediate: the tombstone is gone at one replica and slow at another; a create in between wins', async () => {
+  await ReplicatedStores.run({ settings: { deleteMode: 'immediate' } }, async (stores) => {
+    const { primaries } = stores.placesOf('k');
+    await primaries[0].put('k', 'old', { w: quorumAll });
+    stores.link(primaries[0], primaries[1]).delayMsMax = 500;
+    assert.equal(codeOf(await primaries[0].delete('k', { w: quorumAll })), 'deleted');
+    for (let i = 0; i < 20; i += 1) {
+      await primaries[0].put('k', `new${i}`);
+      await stores.world.sleep(60);
+      const values = await primaries[0].values('k', { r: quorumAll });
+      assert.ok(values.includes(`new${i}`), `round ${i}: ${values}`);
+      await primaries[0].delete('k');
+      await stores.world.sleep(stores.world.random.fraction() * 100);
+    }
+  });
+});
+
+test('R11 tombstone-not-reaped: one replica is older when the reap read comes: it is repaired, and all forget', async () => {
+  await ReplicatedStores.run({}, async (stores) => {
+    const { primaries, partitions } = stores.placesOf('k');
+    await primaries[0].put('k', 'v', { w: quorumAll });
+    stores.cut(primaries[0], primaries[2]);
+    assert.equal(codeOf(await primaries[0].delete('k')), 'deleted');
+    stores.heal();
+    await stores.world.sleep(12_000);
+    for (const [i, node] of primaries.entries()) assert.equal(await node.copy(partitions[i], 'k'), undefined);
+    assert.equal(
+      stores.nodes.reduce((sum, { counted }) => sum + counted.reaped, 0),
+      3,
+    );
+  });
+});
+
+test('C8: no tombstone is forgotten while a member is away, holds strays, or a partition of the key moves', async () => {
+  for (const unrest of ['away', 'moving', 'fallback'] as const) {
+    await ReplicatedStores.run({}, async (stores) => {
+      const { primaries, partitions } = stores.placesOf('k');
+      await primaries[0].put('k', 'v', { w: quorumAll });
+      for (const { topology } of stores.nodes) {
+        if (unrest === 'away') topology.isSettled = false;
+        if (unrest === 'moving') topology.moving.add(partitions[2]);
+        if (unrest === 'fallback') topology.down.add(primaries[2].id);
+      }
+      await primaries[0].delete('k');
+      await stores.world.sleep(1000);
+      const tombstone = await primaries[0].copy(partitions[0], 'k');
+      assert.equal(tombstone?.isTombstone, true, unrest);
+      for (const { topology } of stores.nodes) {
+        topology.isSettled = true;
+        topology.moving.clear();
+        topology.down.clear();
+      }
+      // One to repair, one to forget.
+      for (let read = 0; read < 2; read += 1) {
+        await primaries[0].get('k', { r: quorumAll });
+        await stores.world.sleep(500);
+      }
+      await stores.world.sleep(1000);
+      for (const [i, node] of primaries.entries()) {
+        assert.equal(
+          await node.copy(partitions[i], 'k'),
+          undefined,
+          `${unrest}: forgotten when all is quiet`,
+        );
+      }
+    });
+  }
+});
+
+test('R15 lww-repair-loop: reads of a bucket without siblings repair once, and then no more', async () => {
+  await ReplicatedStores.run({}, async (stores) => {
+    const { primaries } = stores.placesOf('k');
+    await primaries[0].store.setProperties(addressOfBucket, { allow_mult: false, last_write_wins: true });
+    await primaries[0].put('k', 'v', { w: quorumAll });
+    // A concurrent version at one replica.
+    stores.cut(primaries[0], primaries[1]);
+    stores.cut(primaries[2], primaries[1]);
+    await primaries[1].put('k', 'other', { w: quorumOne, dw: quorumOne });
+    stores.heal();
+    await primaries[0].get('k', { r: quorumAll });
+    await primaries[0].get('k', { r: quorumAll });
+    await stores.world.sleep(100);
+    stores.sent.length = 0;
+    for (let i = 0; i < 100; i += 1) await stores.nodes[i % stores.nodes.length].get('k', { r: quorumAll });
+    await stores.world.sleep(100);
+    assert.equal(stores.sentOf('put').length, 0);
+  });
+});
+
+test('R40 pr-from-type: with two primaries down pr=2 is unsatisfied, not a miss', async () => {
+  await ReplicatedStores.run({}, async (stores) => {
+    const { primaries } = stores.placesOf('k');
+    await primaries[0].put('k', 'v', { w: quorumAll });
+    await primaries[0].store.setProperties(addressOfBucket, { pr: quorumCount(2) });
+    stores.declareDown(primaries[1], primaries[2]);
+    const result = await primaries[0].get('k');
+    assert.deepEqual(result, {
+      kind: 'failed',
+      error: { code: 'quorum_unsatisfied', quorum: 'pr', wanted: 2, got: 1 },
+    });
+  });
+});
+
+test('R41 pr-pw-counted: answers of primaries are counted, not who was thought to be up', async () => {
+  await ReplicatedStores.run({}, async (stores) => {
+    const { primaries } = stores.placesOf('k');
+    stores.declareDown(primaries[2]);
+    stores.cut(primaries[0], primaries[1], 'refused');
+    const put = await primaries[0].put('k', 'v', { pw: quorumCount(2), dw: quorumOne });
+    assert.deepEqual(put.kind === 'failed' && put.error, {
+      code: 'quorum_unsatisfied',
+      quorum: 'pw',
+      wanted: 2,
+      got: 1,
+    });
+    const get = await primaries[0].get('k', { pr: quorumCount(2) });
+    assert.deepEqual(get.kind === 'failed' && get.error, {
+      code: 'quorum_unsatisfied',
+      quorum: 'pr',
+      wanted: 2,
+      got: 1,
+    });
+  });
+});
+
+test('strays are bounded: beyond it a fallback refuses, and repairs are not taken either', async () => {
+  await ReplicatedStores.run({ settings: { strayBytesMax: 2000 } }, async (stores) => {
+    const { primaries, others } = stores.placesOf('k');
+    stores.declareDown(...primaries);
+    for (const primary of primaries) primary.isDown = true;
+    const results: string[] = [];
+    for (let i = 0; i < 6; i += 1) results.push(codeOf(await others[0].put('k', 'x'.repeat(700))));
+    assert.equal(results[0], 'stored');
+    assert.equal(results.at(-1), 'overload');
+    for (const node of others) assert.ok(node.store.strays.total <= 2000, `${node.store.strays.total}`);
+  });
+});
