@@ -17,19 +17,33 @@ export function owningNodes(members: ReadonlyMap<NodeId, Member>): readonly Ring
 /** `members`: as the plan leaves them; at least one is valid. */
 export function claimedOwners(state: ClusterState, members: ReadonlyMap<NodeId, Member>): readonly NodeId[] {
   const nodes = owningNodes(members);
-  const claimed = claimOwners({ owners: presentOwners(state, members), nodes, targetN: state.targetN });
-  return fitted(state, members, claimed);
+  const owners = presentOwners(state, members);
+  const reached = isReplacementOnly(state, nodes, owners)
+    ? owners
+    : claimOwners({ owners, nodes, targetN: state.targetN });
+  return fitted(state, members, reached);
+}
+
+/** Then nothing else moves, though claim might find a better ring by now. */
+function isReplacementOnly(
+  { staged }: ClusterState,
+  nodes: readonly RingNode[],
+  owners: readonly NodeId[],
+): boolean {
+  if (staged.length === 0 || !staged.every((change) => 'by' in change)) return false;
+  const able = new Set(nodes.map(({ node }) => node));
+  return owners.every((owner) => able.has(owner));
 }
 
 /**
- * Where the data is, for claim to move as little as it can: a partition that is being copied counts as the
- * receiver's, one whose owner is replaced as the replacement's.
+ * Where the data is, for claim to move as little as it can: a partition that is being copied or rebuilt
+ * counts as the receiver's, one whose owner is replaced as the replacement's.
  */
 function presentOwners(state: ClusterState, members: ReadonlyMap<NodeId, Member>): readonly NodeId[] {
   let owners: readonly NodeId[] = state.owners.map((owner, partition) => {
     const move = state.moves.get(partition as Partition);
-    const isArriving = move?.stage === 'copying' && members.get(move.to)?.status === 'valid';
-    return isArriving ? move.to : owner;
+    if (move === undefined || members.get(move.to)?.status !== 'valid') return owner;
+    return move.stage === 'copying' || move.from === undefined ? move.to : owner;
   });
   for (const change of state.staged) {
     if ('by' in change) owners = replaceOwner(owners, change.node, change.by);

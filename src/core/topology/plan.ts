@@ -154,8 +154,8 @@ function planTo(
     ),
     bytes: moves.reduce((sum, { bytes }) => sum + (bytes ?? 0), 0),
     seconds: busiest / inputs.bytesPerSecond,
-    sameNode,
-    sameLocation,
+    sameNode: { ...sameNode },
+    sameLocation: { ...sameLocation },
     risk: plannedRisk(owners, able, inputs.replicas),
     refusal: fold(state, commitOf(state, owners, false)).refusal ?? null,
   };

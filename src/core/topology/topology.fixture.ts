@@ -35,15 +35,18 @@ export class FoldedCluster {
 
   apply(command: ClusterCommand): this {
     const { state, refusal } = fold(this.state, command);
-    assert.equal(refusal, undefined, JSON.stringify(command));
+    assert.equal(refusal, undefined);
     this.state = state;
     return this;
   }
 
   refuse(code: CommandRefusal['code'], command: ClusterCommand): this {
     const { state, refusal } = fold(this.state, command);
-    assert.equal(refusal?.code, code, `${JSON.stringify(command)}: ${refusal?.reason}`);
-    assert.deepEqual(state, { ...this.state, epoch: this.state.epoch + 1 });
+    assert.equal(refusal?.code, code, refusal?.reason);
+    for (const part of Object.keys(state) as (keyof ClusterState)[]) {
+      if (part === 'epoch') assert.equal(state.epoch, this.state.epoch + 1);
+      else assert.equal(state[part], this.state[part], `${part} stays`);
+    }
     this.state = state;
     return this;
   }
