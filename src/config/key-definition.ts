@@ -8,6 +8,8 @@ export interface KeyDefinition<T> {
   readonly doc: string;
   /** Values at the edge of what works; the simulator may pick any instead of the default. */
   readonly extremes?: readonly T[];
+  /** Its value is shown nowhere: not in logs, not in `hale config`. */
+  readonly isSecret?: boolean;
   /** A flag of `hale start` for it, beside `-o`. */
   readonly flag?: KeyFlag;
 }
@@ -25,6 +27,7 @@ export function defineKey<T>(definition: {
   readonly default: NoInfer<T>;
   readonly doc: string;
   readonly extremes?: readonly NoInfer<T>[];
+  readonly isSecret?: boolean;
   readonly flag?: KeyFlag;
 }): KeyDefinition<T> {
   return definition;

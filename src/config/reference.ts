@@ -26,12 +26,20 @@ export function describeSchema(): string {
     .join('\n');
 }
 
-/** The canonical text of one value, as an environment variable or `-o` takes it. */
+/** The canonical text of one value, as an environment variable or `-o` takes it; a secret's is hidden. */
 export function formatValue(key: ConfigurationKey, configuration: Configuration): string {
-  return definitionOf(key).type.format(configuration[key]);
+  return isHidden(key, configuration) ? hiddenText : definitionOf(key).type.format(configuration[key]);
+}
+
+const hiddenText = '(hidden)';
+
+/** A secret that is set. */
+function isHidden(key: ConfigurationKey, configuration: Configuration): boolean {
+  return definitionOf(key).isSecret === true && configuration[key] !== definitionOf(key).default;
 }
 
 function tomlLine(key: ConfigurationKey, configuration: Configuration): string {
+  if (isHidden(key, configuration)) return `# ${key} = ${hiddenText}`;
   const { type } = definitionOf(key);
   const value = configuration[key];
   const text = type.format(value);
@@ -67,7 +75,8 @@ export function generateFile(configuration: Configuration): string {
       const { doc, type, default: standard } = definitionOf(key);
       const isDefault = type.format(configuration[key]) === type.format(standard);
       const comment = [...wrap(doc, '## '), ...wrap(`Must be ${type.rule}.`, '## ')];
-      return [...comment, `${isDefault ? '# ' : ''}${tomlLine(key, configuration)}`, ''].join('\n');
+      const line = tomlLine(key, configuration);
+      return [...comment, `${isDefault ? '# ' : ''}${line}`, ''].join('\n');
     });
     return `#### ${title}\n\n${entries.join('\n')}`;
   });

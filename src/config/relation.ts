@@ -38,6 +38,18 @@ export const relations: readonly Relation[] = [
     rule: `must exceed object.size.maximum by ${frameOverhead / 1024}KB`,
     holds: (c) => c['protobuf.frame.maximum'] >= c['object.size.maximum'] + frameOverhead,
   },
+  {
+    keys: ['cluster.message.maximum', 'object.size.maximum'],
+    rule: `must exceed object.size.maximum by ${frameOverhead / 1024}KB`,
+    holds: (c) => c['cluster.message.maximum'] >= c['object.size.maximum'] + frameOverhead,
+  },
+  ...(['cluster.tls.key', 'cluster.tls.authority'] as const).map(
+    (key): Relation => ({
+      keys: [key, 'cluster.tls.certificate'],
+      rule: 'must be given if cluster.tls.certificate is, and only then',
+      holds: (c) => (c[key] === 'off') === (c['cluster.tls.certificate'] === 'off'),
+    }),
+  ),
   ...quorumKeys.map(
     (key): Relation => ({
       keys: [key, 'buckets.default.n_val'],

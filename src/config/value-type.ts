@@ -225,6 +225,19 @@ export function path(): ValueType<string> {
   };
 }
 
+const secretLengthMax = 1024;
+
+/** What only those who run the nodes know. A key of this type says `isSecret`, and is never shown. */
+export function secret(): ValueType<string> {
+  return {
+    name: 'secret',
+    rule: `a text of up to ${secretLengthMax} characters without control characters`,
+    parse: (text) => (text.length <= secretLengthMax && !/[\p{Cc}\p{Cs}]/u.test(text) ? ok(text) : bad),
+    format: (value) => value,
+    bare: () => false,
+  };
+}
+
 const nodeNameLengthMax = 255;
 
 export function nodeName(): ValueType<string> {

@@ -10,6 +10,7 @@ export {
   type Listener,
   type Network,
   NetworkError,
+  type TlsFiles,
 } from './network.ts';
 export { type NodeId, nodeIdOf } from './node-id.ts';
 export type { Random } from './random.ts';

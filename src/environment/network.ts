@@ -58,7 +58,21 @@ export class NetworkError extends Error {
   }
 }
 
+/** Paths of PEM files. */
+export interface TlsFiles {
+  readonly certificate: string;
+  readonly key: string;
+  /** Certificates of the authorities that may sign a peer's. */
+  readonly authority: string;
+}
+
 export interface Network {
+  /**
+   * The same network under mutual TLS: both ends show a certificate that the authority signed, and who does not
+   * is cut off before any byte. Which names are whose is the caller's to judge (`Connection.certifiedNames`).
+   * Rejects if a file cannot be read or used. Absent: no TLS to be had.
+   */
+  secured?(files: TlsFiles): Promise<Network>;
   /** Rejects with a `NetworkError`. Port 0 asks for any free port; see `Listener.address`. */
   listen(address: Address, accept: (connection: Connection) => ConnectionHandler): Promise<Listener>;
   /** Rejects with a `NetworkError` when the peer cannot be reached within `timeoutMs`. */

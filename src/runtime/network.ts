@@ -24,9 +24,11 @@ import {
   type Listener,
   type Network,
   NetworkError,
+  type TlsFiles,
 } from '../environment/index.ts';
 import { networkErrorOf } from './network-failure.ts';
 import { SocketConnection, type SocketServices } from './socket-connection.ts';
+import { openTlsNetwork, type TlsNetwork } from './tls-network.ts';
 
 const readBufferBytes = 64 * 1024;
 /** A peer that vanished without a word is noticed after this silence, plus the kernel's probes (10 s). */
@@ -56,6 +58,7 @@ export class MachineNetwork implements Network {
   readonly #servers = new Set<Server>();
   readonly #connections = new Set<SocketConnection>();
   readonly #connecting = new Set<Socket>();
+  readonly #secured: TlsNetwork[] = [];
 
   constructor(services: SocketServices, options: NetworkOptions = { reading: 'reused-buffer' }) {
     this.#services = services;
@@ -128,13 +131,19 @@ export class MachineNetwork implements Network {
     });
   }
 
+  async secured(files: TlsFiles): Promise<Network> {
+    const network = await openTlsNetwork(files, this.#services);
+    this.#secured.push(network);
+    return network;
+  }
+
   /** Stops listening and drops every connection, also those being made: they reject. */
   async close(): Promise<void> {
     const closing = [...this.#servers].map((server) => this.#closeServer(server));
     for (const connection of this.#connections) connection.destroy();
     const closed = new NetworkError('other', 'the network was closed');
     for (const socket of this.#connecting) socket.destroy(closed);
-    await Promise.all(closing);
+    await Promise.all([...closing, ...this.#secured.map((network) => network.close())]);
   }
 
   #accepted(socket: Socket, accept: (connection: Connection) => ConnectionHandler): void {

@@ -26,6 +26,7 @@ export interface SocketServices {
 
 export class SocketConnection implements Connection {
   readonly remote: Address;
+  readonly certifiedNames: readonly string[] | undefined;
   readonly #socket: Socket;
   readonly #services: SocketServices;
   #handler: ConnectionHandler | undefined;
@@ -39,7 +40,8 @@ export class SocketConnection implements Connection {
   readonly #flush = (): void => this.#flushGathered();
   readonly #written = (): void => this.#bytesTaken();
 
-  constructor(socket: Socket, services: SocketServices) {
+  constructor(socket: Socket, services: SocketServices, certifiedNames?: readonly string[]) {
+    this.certifiedNames = certifiedNames;
     this.#socket = socket;
     this.#services = services;
     this.remote = { host: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 };

@@ -1,5 +1,5 @@
 import { defineKey } from '../key-definition.ts';
-import { bytes, duration, flag } from '../value-type.ts';
+import { bytes, duration, either, flag, integer, path, secret } from '../value-type.ts';
 
 function queueKey(traffic: string, megabytes: number, purpose: string) {
   return defineKey({
@@ -11,6 +11,33 @@ function queueKey(traffic: string, megabytes: number, purpose: string) {
 }
 
 export const transportKeys = {
+  'cluster.secret': defineKey({
+    type: secret(),
+    default: '',
+    isSecret: true,
+    doc: 'What all nodes of the cluster know and nobody else: who cannot prove that is not let in. Without it, and without cluster.tls, a node listens to nodes of its own machine only. Better in the file or the environment than on a command line.',
+  }),
+  'cluster.tls.certificate': defineKey({
+    type: either(path(), 'off'),
+    default: 'off',
+    doc: "PEM file with this node's certificate: connections between nodes are encrypted and both ends certified. One of its names must be the node's name, its host, or the host at which others reach it. All three files or none.",
+  }),
+  'cluster.tls.key': defineKey({
+    type: either(path(), 'off'),
+    default: 'off',
+    doc: 'PEM file with the key of cluster.tls.certificate.',
+  }),
+  'cluster.tls.authority': defineKey({
+    type: either(path(), 'off'),
+    default: 'off',
+    doc: "PEM file with the certificate of the authority that signs those of the cluster's nodes, and of nobody else.",
+  }),
+  'cluster.requests.maximum': defineKey({
+    type: integer({ minimum: 1, maximum: 10_000_000 }),
+    default: 20_000,
+    doc: 'Requests to one other node that wait for its answer; one more is refused at once as overload.',
+    extremes: [2],
+  }),
   'cluster.allow_strangers': defineKey({
     type: flag(),
     default: false,
