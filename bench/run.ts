@@ -5,6 +5,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { measureClaim } from './claim.ts';
 import { measureIdleConnections } from './idle-connections.ts';
 import {
   type BenchDuration,
@@ -33,6 +34,7 @@ const questions = new Map<string, () => Promise<string>>([
   ['point-operations', pointOperations],
   ['connections', () => measureIdleConnections(values.node)],
   ['start', () => measureStart(values.node)],
+  ['claim', async () => measureClaim()],
   ['wal', () => measureWal(values.quick ? quick.measuredMs : full.measuredMs)],
 ]);
 

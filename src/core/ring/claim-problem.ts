@@ -74,6 +74,11 @@ export class ClaimProblem {
     return this.most <= separableMax(this.size, this.nodeWindow);
   }
 
+  /** The fewest nodes of which any `window` in a row can be distinct. */
+  get separableNodesMin(): number {
+    return Math.ceil(this.size / separableMax(this.size, this.window));
+  }
+
   /** A balanced ring exists in which any `locationWindow` partitions in a row lie in distinct locations. */
   get canSeparateLocations(): boolean {
     if (!this.hasLocations) return false;

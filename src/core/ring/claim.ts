@@ -19,7 +19,7 @@ import { ClaimProblem } from './claim-problem.ts';
 import { closestTo, nodesOfLocations } from './layout-match.ts';
 import { Placement } from './placement.ts';
 import { fillIn, gather, repair } from './placement-search.ts';
-import { layOutLocations, layOutNodes } from './ring-layout.ts';
+import { growNodes, layOutLocations, layOutNodes } from './ring-layout.ts';
 import type { RingNode } from './ring-node.ts';
 
 export interface ClaimRequest {
@@ -50,23 +50,30 @@ export function replaceOwner(owners: readonly NodeId[], node: NodeId, by: NodeId
 function adapt(problem: ClaimProblem, quotas: Int32Array): Placement {
   const placement = new Placement(problem, problem.before);
   fillIn(placement, quotas);
-  repair(placement, 'dear');
+  // With as few nodes as that hardly any ring will do, and none that is near.
+  if (problem.nodeCount > problem.separableNodesMin) repair(placement, 'dear');
   repair(placement, 'cheap');
   return placement;
 }
 
+/** The first that leaves no more to wish for than those after it. */
 function layOut(problem: ClaimProblem, quotas: Int32Array): Placement {
-  const owner = problem.canSeparateLocations
-    ? layOutByLocation(problem, quotas)
-    : closestTo(
-        problem.before,
-        layOutNodes(problem, quotas),
-        problem.nodeCount,
-        (node) => (problem.hasLocations ? problem.locationOf[node] * 2 : 0) + quotas[node] - problem.least,
-      );
-  const placement = new Placement(problem, owner);
-  repair(placement, 'cheap');
-  return placement;
+  const shareOf = (node: number): number =>
+    (problem.hasLocations ? problem.locationOf[node] * 2 : 0) + quotas[node] - problem.least;
+  const closest = (layout: Int32Array): Int32Array =>
+    closestTo(problem.before, layout, problem.nodeCount, shareOf);
+  const layouts = [
+    ...(problem.nodeCount > problem.separableNodesMin ? [() => closest(growNodes(problem, quotas))] : []),
+    () => closest(layOutNodes(problem, quotas)),
+    ...(problem.canSeparateLocations ? [() => layOutByLocation(problem, quotas)] : []),
+  ];
+  return layouts
+    .map((makeLayout) => {
+      const placement = new Placement(problem, makeLayout());
+      repair(placement, 'cheap');
+      return placement;
+    })
+    .reduce((best, next) => (difference(best, next) <= 0 ? best : next));
 }
 
 function layOutByLocation(problem: ClaimProblem, quotas: Int32Array): Int32Array {
@@ -91,7 +98,11 @@ function isWorthLayingOut(adapted: Placement): boolean {
 }
 
 function betterOf(adapted: Placement, laidOut: Placement): Placement {
-  const [a, b] = [adapted.shortcomings(), laidOut.shortcomings()];
-  const difference = a.nodes - b.nodes || a.locations - b.locations || a.moves - b.moves || a.pairs - b.pairs;
-  return difference <= 0 ? adapted : laidOut;
+  return (difference(adapted, laidOut) || adapted.pairs - laidOut.pairs) <= 0 ? adapted : laidOut;
+}
+
+/** Below zero: `a` is the better. */
+function difference(a: Placement, b: Placement): number {
+  const [ofA, ofB] = [a.shortcomings(), b.shortcomings()];
+  return ofA.nodes - ofB.nodes || ofA.locations - ofB.locations || ofA.moves - ofB.moves;
 }

@@ -13,9 +13,9 @@ import { nobody } from './claim-problem.ts';
 import type { Change, Placement } from './placement.ts';
 
 /** Partitions that a descent looks at, for each of the ring. */
-const descentPasses = 8;
+const descentPasses = 4;
 /** Tabu steps without a new best, after which the search gives up. */
-const fruitlessMax = 150;
+const fruitlessMax = 100;
 /** Steps for which a partition may not get an owner back: at least, and at random up to twice that. */
 const tenure = 6;
 /** Swaps that `gather` tries. */

@@ -12,8 +12,6 @@ export interface Shortcomings {
   readonly nodes: number;
   readonly locations: number;
   readonly moves: number;
-  /** Distinct pairs of nodes within a window. */
-  readonly pairs: number;
 }
 
 export class Placement {
@@ -163,7 +161,7 @@ export class Placement {
           locations += this.#weights.ofLocation(distance);
       });
     }
-    return { nodes, locations, moves, pairs: this.#pairs };
+    return { nodes, locations, moves };
   }
 
   #moveCost(partition: number, node: number): number {

@@ -91,3 +91,30 @@ test('law: as many distinct nodes as are up, never a node that is down, primarie
     }),
   );
 });
+
+test('a fallback comes from a location that the list does not have, where there is a choice', () => {
+  const down = nodeIdOf('n1@host');
+  const racks = new Map(['n0@host', 'n1@host', 'n2@host', 'n3@host', 'n4@host'].map((name, i) => [name, i]));
+  racks.set('n3@host', 0);
+  const locationOf = (node: NodeId) => `rack${racks.get(node)}`;
+  const isUp = (node: NodeId) => node !== down;
+  const ring = roundRobin(8, 5);
+  assert.equal(preferenceList(ring, p(0), 3, isUp)[1].node, 'n3@host');
+  assert.equal(preferenceList(ring, p(0), 3, isUp, { locationOf })[1].node, 'n4@host');
+  const both = preferenceList(ring, p(0), 3, (node) => isUp(node) && node !== 'n4@host', { locationOf });
+  assert.equal(both[1].node, 'n3@host', 'a taken location is better than a taken node');
+});
+
+test('who rebuilds a partition is its first fallback, even if it owns nothing, unless the list has it already', () => {
+  const [down, joining] = [nodeIdOf('n1@host'), nodeIdOf('new@host')];
+  const isUp = (node: NodeId) => node !== down;
+  const ring = roundRobin(8, 4);
+  const standInFor = (partition: Partition) => (partition === 1 ? joining : undefined);
+  const list = preferenceList(ring, p(0), 3, isUp, { standInFor });
+  assert.deepEqual(list[1], { partition: 1, node: joining, primary: false });
+  const withPrimary = preferenceList(ring, p(0), 3, isUp, { standInFor: () => nodeIdOf('n2@host') });
+  assert.equal(withPrimary[1].node, 'n3@host');
+  const standInDown = preferenceList(ring, p(0), 3, (node) => isUp(node) && node !== joining, { standInFor });
+  assert.equal(standInDown[1].node, 'n3@host');
+  assert.deepEqual(preferenceList(ring, p(0), 3, () => true, { standInFor })[1].node, down);
+});

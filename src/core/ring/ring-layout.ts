@@ -4,6 +4,11 @@
  */
 import { assert } from '../../stdx/index.ts';
 import type { ClaimProblem } from './claim-problem.ts';
+import { Placement } from './placement.ts';
+import { fillIn } from './placement-search.ts';
+
+/** At a half a leave moves up to 1.18 times the minimum, at a tenth there are half as many replica sets again. */
+const growthStep = 1.25;
 
 /**
  * Spreads every node evenly over the circle. Nodes with `most` partitions take turns on some of the slots, those
@@ -13,8 +18,34 @@ import type { ClaimProblem } from './claim-problem.ts';
  * Taking turns also makes few replica sets.
  */
 export function layOutNodes(problem: ClaimProblem, quotas: Int32Array): Int32Array {
-  const { size, most } = problem;
+  return takeTurns(problem.size, spreadOverLocations(problem), quotas);
+}
+
+/**
+ * Lets the ring grow by steps of a quarter, from as few nodes as can be kept apart, until it is so large that the rest
+ * can come at once. In a ring where all take turns a node has the same neighbours everywhere, so that those cannot
+ * take its place when it leaves, and further partitions move to let them have their share. A grown ring leaves
+ * room for that, at the price of more replica sets (measured in docs/internals/claim.md). With S nodes a leaving one has
+ * Q/S partitions to give, and S - 2t nodes are no neighbours of it: where these are enough no variety is needed.
+ * Conflicts may be left.
+ */
+export function growNodes(problem: ClaimProblem, quotas: Int32Array): Int32Array {
+  const { size, window } = problem;
   const turns = spreadOverLocations(problem);
+  const founders = Math.min(turns.length, problem.separableNodesMin);
+  const founding = shares(problem, turns.slice(0, founders));
+  const placement = new Placement(problem, takeTurns(size, turns.slice(0, founders), founding));
+  let grown = Math.ceil(founders * growthStep);
+  while (grown < turns.length && grown * (grown - 2 * window) < size) {
+    fillIn(placement, shares(problem, turns.slice(0, grown)));
+    grown = Math.ceil(grown * growthStep);
+  }
+  fillIn(placement, quotas);
+  return placement.owner;
+}
+
+function takeTurns(size: number, turns: readonly number[], quotas: Int32Array): Int32Array {
+  const most = Math.max(...turns.map((node) => quotas[node]));
   const rich = turns.filter((node) => quotas[node] === most);
   const poor = turns.filter((node) => quotas[node] !== most);
   const richSlots = rich.length * most;
@@ -24,6 +55,16 @@ export function layOutNodes(problem: ClaimProblem, quotas: Int32Array): Int32Arr
     const isRich = Math.floor(((slot + 1) * richSlots) / size) > Math.floor((slot * richSlots) / size);
     return isRich ? rich[richTurn++ % rich.length] : poor[poorTurn++ % poor.length];
   });
+}
+
+/** The ring in equal shares for `nodes`, the first of which get one more where it does not divide. */
+function shares(problem: ClaimProblem, nodes: readonly number[]): Int32Array {
+  const quotas = new Int32Array(problem.nodeCount);
+  const extras = problem.size % nodes.length;
+  nodes.forEach((node, index) => {
+    quotas[node] = Math.floor(problem.size / nodes.length) + (index < extras ? 1 : 0);
+  });
+  return quotas;
 }
 
 /**
