@@ -1,0 +1,341 @@
+import assert from 'node:assert/strict';
+import { Buffer } from 'node:buffer';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { actorId, VersionVector } from '../../clocks/index.ts';
+import { type FoldOptions, PartitionStoreError, type WriteGate } from '../../core/handoff/index.ts';
+import { type Partition, Ring } from '../../core/ring/index.ts';
+import { SoloTopology } from '../../core/topology/index.ts';
+import { type Log, nodeIdOf, type Random, type Tasks } from '../../environment/index.ts';
+import { type ByteString, byteLiteral } from '../../stdx/index.ts';
+import {
+  type Cursor,
+  GroupCommit,
+  openMemoryEngine,
+  type StorageEngine,
+  StorageError,
+} from '../../storage/index.ts';
+import { encodeContent } from '../../wire/index.ts';
+import { NameHash } from '../coordinator/index.ts';
+import { silentObserver } from '../kv-observer.ts';
+import { makeObject, mergeObjects, VersionedObject } from '../object/index.ts';
+import {
+  type CoordinatedPut,
+  KvVnodes,
+  ObjectKey,
+  type ReplicaReply,
+  type ReplicaRequest,
+  StrayBytes,
+  TombstoneReaper,
+  VnodeIdentities,
+} from '../vnode/index.ts';
+import { KvPartitionStore } from './kv-partition-store.ts';
+import { decodeItem, encodeItem } from './partition-item.ts';
+
+const tasks: Tasks = { spawn: (_name, body) => void body(), endOfTurn: (run) => void setImmediate(run) };
+const timers = { after: () => ({ cancel: () => {} }) };
+const log: Log = { debug() {}, info() {}, warn() {}, error() {} };
+const random: Random = { u32: () => 4, fraction: () => 0.5, bytes: (count) => Buffer.alloc(count, 4) };
+const limits = { objectBytesMax: 1e6, objectBytesWarn: 1e6, siblingsMax: 10, siblingsWarn: 10 };
+const self = nodeIdOf('n@host');
+const topology = new SoloTopology(self, 8);
+const [p0, p1] = [0, 1] as Partition[];
+const whole: FoldOptions = { sliceBytes: 1000 };
+
+const bucket = byteLiteral('b');
+const keyOf = (name: string) =>
+  new ObjectKey({ bucketType: byteLiteral('default'), bucket, key: byteLiteral(name) });
+
+/** A write by some other vnode. */
+function objectOf(value: string, counter = 1, actor = 'elsewher'): VersionedObject {
+  const content = encodeContent({
+    value: Buffer.from(value),
+    links: [],
+    userMeta: [],
+    indexes: [],
+    deleted: false,
+  });
+  const dot = { actor: actorId(byteLiteral(actor), 1), counter };
+  return makeObject(VersionVector.empty.with(dot, 0), [{ dot, content }]);
+}
+
+interface Faults {
+  deleteRange: 'works' | 'stops half way';
+  /** Storage keys that end so are damaged. */
+  damaged: string | undefined;
+}
+
+/** A node on an engine that outlives it. */
+async function open(engine: StorageEngine, gate?: WriteGate<ReplicaRequest>) {
+  const commit = new GroupCommit(engine, tasks);
+  const identities = await VnodeIdentities.open([p0, p1], commit, random, log);
+  const reaper = new TombstoneReaper({
+    commit,
+    timers,
+    mode: 'keep',
+    observer: silentObserver,
+    log,
+    topology,
+  });
+  const strays = await StrayBytes.open(topology, engine, 1e6);
+  const parts = { commit, identities, reaper, limits, observer: silentObserver, log, strays };
+  const vnodes = new KvVnodes(gate === undefined ? parts : { ...parts, gate });
+  const changes: string[] = [];
+  const store = await KvPartitionStore.open({
+    commit,
+    vnodes,
+    strays,
+    ring: () => Ring.ownedByOne(1, 8, self),
+    placementOf: () => ({ nVal: 3, bucketOnly: false }),
+    changes: {
+      observe: (partition, key, before, after) =>
+        void changes.push(`${partition} ${key.address.key} ${before !== undefined} ${after !== undefined}`),
+      doubt: (partition) => void changes.push(`doubt ${partition}`),
+    },
+  });
+  const put = (partition: Partition, name: string, object: VersionedObject) =>
+    new Promise<ReplicaReply>((resolve) => {
+      const key = keyOf(name);
+      const request = {
+        kind: 'put',
+        key,
+        object,
+        durability: 'synced',
+        purpose: 'write',
+        announce: false,
+      } as const;
+      vnodes.handle(partition, request, resolve);
+    });
+  const get = (partition: Partition, name: string) => commit.get(keyOf(name).borrow(partition));
+  return { commit, store, vnodes, put, get, changes };
+}
+
+async function faultyEngine() {
+  const memory = await openMemoryEngine({}, { tasks, timers });
+  const faults: Faults = { deleteRange: 'works', damaged: undefined };
+  const engine: StorageEngine = Object.assign(Object.create(memory), {
+    get: memory.get.bind(memory),
+    write: memory.write.bind(memory),
+    sizeEstimate: memory.sizeEstimate.bind(memory),
+    scan(...[range, options]: Parameters<StorageEngine['scan']>): Cursor {
+      const cursor = memory.scan(range, options);
+      return {
+        seek: (key) => cursor.seek(key),
+        close: () => cursor.close(),
+        async next(sliceLimits) {
+          const entries = await cursor.next(sliceLimits);
+          return entries.filter(({ key }) => {
+            const { damaged } = faults;
+            if (damaged === undefined || !key.toString('latin1').endsWith(damaged)) return true;
+            options?.corrupt?.(key, new StorageError('corrupt', 'a test damaged it'));
+            return false;
+          });
+        },
+      };
+    },
+    async deleteRange(range: Parameters<StorageEngine['deleteRange']>[0]) {
+      if (faults.deleteRange === 'works') return memory.deleteRange(range);
+      const cursor = memory.scan(range);
+      const [first] = await cursor.next({ entriesMax: 1, bytesMax: 1 });
+      await cursor.close();
+      await memory.deleteRange({ from: first.key, to: Buffer.concat([first.key, Buffer.from([0])]) });
+      throw new StorageError('io', 'the power went');
+    },
+  });
+  return { engine, faults };
+}
+
+async function all(
+  store: KvPartitionStore,
+  partition: Partition,
+  options = whole,
+): Promise<Map<string, Buffer>> {
+  const fold = store.fold(partition, options);
+  const items = new Map<string, Buffer>();
+  for (let slice = await fold.next(); slice !== undefined; slice = await fold.next()) {
+    for (const item of slice) items.set(decodeItem(item)!.key.address.key, item);
+  }
+  await fold.close();
+  return items;
+}
+
+test('an item read is the item written; what no node wrote is refused', () => {
+  const name = fc.string({
+    unit: 'binary-ascii',
+    minLength: 1,
+    maxLength: 20,
+  }) as unknown as fc.Arbitrary<ByteString>;
+  fc.assert(
+    fc.property(name, name, fc.uint8Array({ maxLength: 40 }), fc.nat(), (inBucket, key, bytes, cut) => {
+      const address = { bucketType: byteLiteral('default'), bucket: inBucket, key };
+      const item = encodeItem(new ObjectKey(address), Buffer.from(bytes));
+      const decoded = decodeItem(item)!;
+      assert.deepEqual(decoded.key.address, address);
+      assert.deepEqual(decoded.bytes, Buffer.from(bytes));
+      decodeItem(item.subarray(0, cut % item.length));
+    }),
+  );
+  fc.assert(fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => void decodeItem(Buffer.from(bytes))));
+});
+
+test('P1: a fold and the question of emptiness see what was queued before them', async () => {
+  const { engine } = await faultyEngine();
+  const { store, put } = await open(engine);
+  assert.equal(await store.isEmpty(p0), true);
+  const written = put(p0, 'k', objectOf('v'));
+  const isEmpty = store.isEmpty(p0);
+  const items = await all(store, p0);
+  assert.deepEqual([...items.keys()], ['k']);
+  assert.equal(await isEmpty, false);
+  assert.equal(await store.isEmpty(p1), true, 'of another partition nothing is seen');
+  assert.deepEqual(await written, { kind: 'stored' });
+});
+
+test('P2: what is folded here and merged there is there, merged with what was there', async () => {
+  const sender = await open((await faultyEngine()).engine);
+  const receiver = await open((await faultyEngine()).engine);
+  const [mine, theirs] = [objectOf('mine'), objectOf('theirs', 1, 'somebody')];
+  for (let i = 0; i < 600; i++) await sender.put(p0, `k${i}`, mine);
+  await receiver.put(p0, 'k1', theirs);
+  const items = await all(sender.store, p0);
+  assert.equal(items.size, 600);
+  await receiver.store.merge(p0, [...items.values()]);
+  assert.deepEqual(receiver.get(p0, 'k0'), mine.bytes);
+  assert.deepEqual(receiver.get(p0, 'k1'), mergeObjects(mine, theirs).bytes);
+  await receiver.store.merge(p0, [...items.values()]);
+  assert.equal((await all(receiver.store, p0)).size, 600, 'merging twice changes nothing');
+});
+
+test('P2: a batch with an item that no node wrote, or that the gate does not let pass, is refused', async () => {
+  const { engine } = await faultyEngine();
+  const gate: WriteGate<ReplicaRequest> = { isMoving: () => true, passed: (_p, _r, done) => done(false) };
+  const { store } = await open(engine, gate);
+  const isRefusal = (code: string) => (error: unknown) =>
+    error instanceof PartitionStoreError && error.code === code;
+  await assert.rejects(store.merge(p0, [Buffer.from('garbage')]), isRefusal('malformed'));
+  await assert.rejects(
+    store.merge(p0, [encodeItem(keyOf('k'), Buffer.from('no object'))]),
+    isRefusal('malformed'),
+  );
+  await assert.rejects(store.merge(p0, [encodeItem(keyOf('k'), objectOf('v').bytes)]), isRefusal('storage'));
+});
+
+test('P3: only what is unchanged is forgotten, and anti-entropy is told of it', async () => {
+  const { engine } = await faultyEngine();
+  const { store, put, get, changes } = await open(engine);
+  await put(p0, 'same', objectOf('v'));
+  await put(p0, 'changed', objectOf('v'));
+  const items = [...(await all(store, p0)).values()];
+  // Queued, not committed: it must count all the same.
+  const changing = put(p0, 'changed', objectOf('w', 1, 'somebody'));
+  await store.forget(p0, items);
+  await changing;
+  assert.equal(get(p0, 'same'), undefined);
+  assert.equal(VersionedObject.decode(get(p0, 'changed')!).siblingCount, 2);
+  assert.deepEqual(changes, ['0 same true false']);
+  await store.forget(p0, items);
+  assert.notEqual(get(p0, 'changed'), undefined);
+});
+
+test('R27: damaged entries, and values that hold no object, are counted and left out', async () => {
+  const { engine, faults } = await faultyEngine();
+  const { store, put, commit } = await open(engine);
+  for (const name of ['a', 'b', 'c']) await put(p0, name, objectOf('v'));
+  await new Promise<void>((resolve) => {
+    commit.write(
+      'os',
+      (batch) => batch.put(keyOf('d').copy(p0), Buffer.from('no object')),
+      () => resolve(),
+    );
+  });
+  faults.damaged = 'b';
+  const fold = store.fold(p0, whole);
+  const items: Buffer[] = [];
+  for (let slice = await fold.next(); slice !== undefined; slice = await fold.next()) items.push(...slice);
+  assert.equal(items.length, 2);
+  assert.equal(fold.unreadable, 2);
+  await fold.close();
+});
+
+test('a fold for a rebuild gives what the other partition must hold as well', async () => {
+  const { engine } = await faultyEngine();
+  const { store, put } = await open(engine);
+  const names = new NameHash();
+  const ring = Ring.ownedByOne(1, 8, self);
+  const firstOf = (name: string) => ring.partitionOf(names.of(keyOf(name).address));
+  const keys = Array.from({ length: 200 }, (_, i) => `key ${i}`);
+  for (const name of keys) await put(p0, name, objectOf('v'));
+  const expected = keys.filter((name) => [6, 7, 0].includes((firstOf(name) - 1 + 8) % 8)).sort();
+  const found = await all(store, p0, { ...whole, alsoIn: p1 });
+  assert.deepEqual([...found.keys()].sort(), expected);
+  const first = await all(store, p0, { ...whole, firstPartitions: new Set([p1]) });
+  assert.deepEqual([...first.keys()].sort(), keys.filter((name) => firstOf(name) === p1).sort());
+  assert.ok(first.size > 5 && expected.length < 150);
+});
+
+test('P4, C4: a drop takes one partition, with what was queued, and may be repeated', async () => {
+  const { engine } = await faultyEngine();
+  const { store, put, get } = await open(engine);
+  await put(p0, 'k', objectOf('v'));
+  await put(p1, 'k', objectOf('v'));
+  const queued = put(p0, 'late', objectOf('v'));
+  const dropping = store.drop(p0);
+  assert.equal(store.isDropping(p0), true);
+  await dropping;
+  await queued;
+  assert.equal(store.isDropping(p0), false);
+  assert.equal(await store.isEmpty(p0), true);
+  assert.notEqual(get(p1, 'k'), undefined);
+  await store.drop(p0);
+  await put(p0, 'k', objectOf('new'));
+  assert.equal(await store.isEmpty(p0), false);
+});
+
+test('P4: a drop that a crash interrupts is completed before the node serves again, and only that one', async () => {
+  const { engine, faults } = await faultyEngine();
+  const before = await open(engine);
+  for (const name of ['a', 'b', 'c']) await before.put(p0, name, objectOf('v'));
+  await before.put(p1, 'a', objectOf('v'));
+  faults.deleteRange = 'stops half way';
+  await assert.rejects(before.store.drop(p0), PartitionStoreError);
+  assert.equal(before.store.isDropping(p0), true, 'half of it must not be read');
+  faults.deleteRange = 'works';
+  const after = await open(engine);
+  assert.equal(await after.store.isEmpty(p0), true);
+  assert.equal(await after.store.isEmpty(p1), false);
+  await after.put(p0, 'new', objectOf('v'));
+  const again = await open(engine);
+  assert.equal(await again.store.isEmpty(p0), false, 'the mark is gone');
+});
+
+test('after a drop the vnode issues no dot a second time', async () => {
+  const { engine } = await faultyEngine();
+  const { store, vnodes, get } = await open(engine);
+  const dots = new Set<string>();
+  for (let round = 0; round < 3; round++) {
+    await new Promise<void>((resolve) => {
+      const put: CoordinatedPut = {
+        key: keyOf('k'),
+        context: VersionVector.empty,
+        content: encodeContent({
+          value: Buffer.from('v'),
+          links: [],
+          userMeta: [],
+          indexes: [],
+          deleted: false,
+        }),
+        siblings: { allow_mult: true, last_write_wins: false },
+        prune: { smallVclock: 50, bigVclock: 50, youngVclock: 20, oldVclock: 86_400 },
+        durability: 'synced',
+        nowSeconds: 1,
+        condition: 'none',
+        mayBeRepeated: false,
+      };
+      vnodes.coordinatePut(p0, put, () => resolve());
+    });
+    const [dot] = VersionedObject.decode(get(p0, 'k')!).dots;
+    dots.add(`${dot!.actor} ${dot!.counter}`);
+    await store.drop(p0);
+  }
+  assert.equal(dots.size, 3);
+});
