@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { describe, type TestContext, test } from 'node:test';
 import { defaultConfiguration } from '../../config/index.ts';
 import { type Log, type LogFields, type NodeId, nodeIdOf } from '../../environment/index.ts';
@@ -219,5 +220,104 @@ describe('the door', () => {
       limits,
     });
     await assert.rejects(open.listen({ host: '0.0.0.0', port: 0 }), { name: 'InsecureListenerError' });
+  });
+});
+
+test('C10: a handoff queue that is always full leaves control alone', async (context) => {
+  const a = await startNode(context, 'a@127.0.0.1');
+  const b = await startNode(context, 'b@127.0.0.1');
+  introduce(a, b);
+  let answers = 0;
+  b.messenger.receive(channel.liveness, (from) => {
+    b.messenger.send(from, 'control', channel.liveness, 0, () => undefined);
+  });
+  a.messenger.receive(channel.liveness, () => {
+    answers += 1;
+  });
+  b.messenger.receive(channel.transfer, () => undefined);
+  const slice = Buffer.alloc(256 * 1024);
+  const fill = (into: Buffer, at: number): void => void slice.copy(into, at);
+  const latencies: number[] = [];
+  for (let i = 0; i < 100; i += 1) {
+    while (a.messenger.send(b.name, 'handoff', channel.transfer, slice.length, fill));
+    const startedAt = performance.now();
+    a.messenger.send(b.name, 'control', channel.liveness, 0, () => undefined);
+    await until(() => answers > i, 'an answer');
+    latencies.push(performance.now() - startedAt);
+  }
+  latencies.sort((x, y) => x - y);
+  // Handoff's 16 MiB would take longer than that many times over on this socket.
+  assert.ok(latencies[50]! < 100, `${latencies[50]} ms at the median`);
+});
+
+describe('what strangers send', () => {
+  const pieces = [
+    Buffer.from('GET / HTTP/1.1\r\n\r\n'),
+    Buffer.from([0, 0, 0, 0]),
+    Buffer.from([0xff, 0xff, 0xff, 0xff, 1]),
+    Buffer.from([0, 0, 0, 1, 6]),
+    Buffer.from([0, 0, 0, 1, 4]),
+    Buffer.from([0, 0, 0, 3, 1, 0x08, 0x01]),
+    Buffer.from([0, 0, 32, 0, 1, 0x08]),
+  ];
+
+  test('ends their connection and nothing else', async (context) => {
+    const a = await startNode(context, 'a@127.0.0.1', { limits: { ...limits, handshakeMsMax: 200 } });
+    await Promise.all(
+      pieces.map(
+        (piece) =>
+          new Promise<void>((resolve) => {
+            const raw = connect(a.address.port, a.address.host, () => raw.write(piece));
+            raw.on('error', () => undefined);
+            raw.on('close', () => resolve());
+            raw.resume();
+          }),
+      ),
+    );
+    const b = await startNode(context, 'b@127.0.0.1');
+    introduce(a, b);
+    say(b, a, 'still there?');
+    await until(() => a.received.length === 1, 'a message');
+  });
+
+  test('damage on the way ends the connection, and nothing damaged is delivered', async (context) => {
+    const a = await startNode(context, 'a@127.0.0.1');
+    const b = await startNode(context, 'b@127.0.0.1');
+    let harm = false;
+    const proxy = createServer((near) => {
+      const far = connect(b.address.port, b.address.host);
+      near.on('data', (chunk: Buffer) => {
+        if (harm) chunk[chunk.length - 1]! ^= 1;
+        far.write(chunk);
+      });
+      far.pipe(near);
+      for (const [one, other] of [
+        [near, far],
+        [far, near],
+      ] as const) {
+        one.on('error', () => undefined);
+        one.on('close', () => other.destroy());
+      }
+    });
+    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+    context.after(() => proxy.close());
+    const { port } = proxy.address() as AddressInfo;
+    a.messenger.setPeers(
+      new Map([[b.name, { address: { host: '127.0.0.1', port }, instance: `instance of ${b.name}` }]]),
+    );
+    b.messenger.setPeers(new Map([[a.name, memberOf(a)]]));
+    say(a, b, 'sound');
+    await until(() => b.received.length === 1, 'the first message');
+    harm = true;
+    say(a, b, 'harmed');
+    await until(() => b.disconnects.length === 1, 'the end');
+    harm = false;
+    await until(() => a.disconnects.length === 1, 'the end at the other side');
+    say(a, b, 'sound again');
+    await until(() => b.received.length === 2, 'the next message');
+    assert.deepEqual(
+      b.received.map(({ text }) => text),
+      ['sound', 'sound again'],
+    );
   });
 });
