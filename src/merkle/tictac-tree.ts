@@ -52,10 +52,11 @@ export class TictacTree {
   /** Undoes `add` of just this pair, which may also come later. */
   remove(key: Readonly<Hash64>, version: Readonly<Hash64>): void {
     const { high, low } = this.#pair.ofPair(key, version);
-    // The two's complement of the 64-bit value.
-    const negativeLow = -low >>> 0;
-    const negativeHigh = (~high + (negativeLow === 0 ? 1 : 0)) >>> 0;
-    this.#sum(segmentOf(key), negativeHigh, negativeLow);
+    const segment = segmentOf(key);
+    const branch = Math.floor(segment / leavesPerBranch);
+    const leaf = this.#wordOf(segment);
+    subtractAt(this.#words, leaf, high, low);
+    subtractAt(this.#words, 2 * branch, high, low);
     this.#entries -= 1;
   }
 
@@ -110,10 +111,15 @@ export class TictacTree {
   }
 
   #sum(segment: number, high: number, low: number): void {
-    const branch = Math.floor(segment / leavesPerBranch);
-    const leaf = this.#levelInUse(branch) * levelWords + 2 * (segment % leavesPerBranch);
+    const leaf = this.#wordOf(segment);
     addAt(this.#words, leaf, high, low);
-    addAt(this.#words, 2 * branch, high, low);
+    addAt(this.#words, 2 * Math.floor(segment / leavesPerBranch), high, low);
+  }
+
+  /** Where a leaf's hash is, which from now on has a place. May replace `#words`. */
+  #wordOf(segment: number): number {
+    const level = this.#levelInUse(Math.floor(segment / leavesPerBranch));
+    return level * levelWords + 2 * (segment % leavesPerBranch);
   }
 
   /** The level of a branch, which from now on has one. */
@@ -139,4 +145,11 @@ function addAt(words: Uint32Array, at: number, high: number, low: number): void 
   const sum = words[at + 1]! + low;
   words[at + 1] = sum;
   words[at] = words[at]! + high + (sum > 0xffff_ffff ? 1 : 0);
+}
+
+/** Undoes `addAt`. */
+function subtractAt(words: Uint32Array, at: number, high: number, low: number): void {
+  const difference = words[at + 1]! - low;
+  words[at + 1] = difference;
+  words[at] = words[at]! - high - (difference < 0 ? 1 : 0);
 }

@@ -193,6 +193,7 @@ test('writes in flight are no difference: nothing is listed or repaired while al
       await cluster.world.sleep(10);
     }
     assert.ok(cluster.total('differing') > 0, 'they were seen');
+    assert.equal(cluster.total('verified'), 0, 'no tree is doubted for it');
     assert.equal(cluster.total('keysRepaired'), 0);
   });
 });
@@ -218,7 +219,7 @@ test('at the default settings a ring of 256 is whole within minutes of a heal, a
       const [listedBefore, healedAt] = [cluster.total('keysListed'), cluster.world.nowMs];
       cluster.heal();
       await cluster.until(() => isConverged(cluster, keys), 180_000);
-      assert.ok(cluster.world.nowMs - healedAt < 120_000, `${cluster.world.nowMs - healedAt} ms`);
+      assert.ok(cluster.world.nowMs - healedAt < 40_000, `${cluster.world.nowMs - healedAt} ms`);
       // Each changed key is listed at two sides for each of two pairs that miss it, with what shares its segment.
       const listed = cluster.total('keysListed') - listedBefore;
       assert.ok(
@@ -298,7 +299,7 @@ test('law: replicas with random differences converge while writes, crashes and c
         assert.equal(cluster.total('drifted'), 0);
       });
     }),
-    { numRuns: 15 },
+    { numRuns: 8 },
   );
 });
 

@@ -81,7 +81,6 @@ export class AntiEntropy {
   #savedRevision: string | undefined;
   /** Of the exchanges that run. */
   readonly #pauses = new Set<Pause>();
-  #up = new Set<NodeId>();
   #peers: ExchangePeers | undefined;
   #exchangeParts: Omit<ExchangeParts, 'pause'> | undefined;
   #readAll: (address: ObjectAddress) => void = () => {};
@@ -239,7 +238,10 @@ export class AntiEntropy {
     if (this.#pauses.size > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
   }
 
-  /** Keeps trees of what this node owns, plans the exchanges that are its own, and hastens those with who came back. */
+  /**
+   * Keeps trees of what this node owns, and plans the exchanges that are its own. Those with a node that has come back,
+   * or of a partition that was acquired, are new, and so begin soon.
+   */
   #topologyChanged(): void {
     if (this.#stopped !== undefined) return;
     const { topology, environment } = this.#parts;
@@ -250,11 +252,7 @@ export class AntiEntropy {
       if (isOwned && !this.#keeper.isKept(partition)) this.#keeper.keep(partition);
       if (!isOwned && this.#keeper.isKept(partition)) this.#keeper.drop(partition);
     }
-    const up = new Set(ring.owners.filter((node) => topology.isUp(node)));
-    const returned = new Set([...up].filter((node) => !this.#up.has(node)));
-    this.#up = up;
     this.#schedule.plan(this.#pairs(), now);
-    this.#schedule.hasten((pair) => returned.has(pair.peer), now);
     this.#upkeep.wake();
     this.#rearm();
   }

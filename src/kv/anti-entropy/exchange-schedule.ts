@@ -1,8 +1,8 @@
 /**
  * When which two replicas are compared next. A value that is told of outcomes; the driver waits.
  *
- * Every pair comes up once an interval, at a time of its own. A pair comes up sooner when its peer has come back, when its
- * trees have just been built, and when it was found to differ: until it is found the same.
+ * Every pair comes up once an interval, at a time of its own. A pair comes up sooner when it is new (its peer has come back, a
+ * partition was acquired), when its trees have just been built, and when it was found to differ: until it is the same.
  */
 import type { NodeId, Random } from '../../environment/index.ts';
 import type { SegmentSet } from '../../merkle/index.ts';

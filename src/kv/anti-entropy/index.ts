@@ -6,4 +6,5 @@ export {
 } from './anti-entropy.ts';
 export type { AntiEntropyStatus, ExchangeStatus, PartitionTreesStatus } from './anti-entropy-status.ts';
 export type { Placement, Placements } from './placements.ts';
+export type { ReplicaRouter } from './repair-key.ts';
 export { ignoredChanges, type StoredChanges } from './stored-changes.ts';
