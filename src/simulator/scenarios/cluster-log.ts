@@ -2,8 +2,9 @@
  * The cluster log under faults: what clients see of the registry is linearizable, what was acknowledged stays,
  * nothing is folded twice, no epoch has two states, and after the heal all nodes are the same and serve.
  */
+import { defaultClusterLogOptions } from '../../core/index.ts';
 import { checkLinearizable } from '../checkers/linearizability.ts';
-import { carryOutFaults, networkFaults, processFaults, randomFaultPlan } from '../fault-plan.ts';
+import { carryOutFaults, diskFaults, networkFaults, processFaults, randomFaultPlan } from '../fault-plan.ts';
 import type { Scenario } from '../scenario.ts';
 import { ClusterNodes } from '../workloads/cluster-nodes.ts';
 import { RegistryClients } from '../workloads/registry-clients.ts';
@@ -23,7 +24,16 @@ export const clusterLog: Scenario = {
     world.work.atLeast('served', names.length);
     world.work.atLeast('acknowledged entries found', 20);
     const nodes = new ClusterNodes(world, {
-      log: { leader: { transferLimit: 8, voterAwayMsMax: 10_000, lookMs: 1000 } },
+      log: {
+        // Snapshots often, and in pieces.
+        replica: {
+          ...defaultClusterLogOptions.replica,
+          snapshotLogEntries: 40,
+          trailingEntriesMax: 10,
+          snapshotChunkBytesMax: 2048,
+        },
+        leader: { transferLimit: 8, voterAwayMsMax: 5000, lookMs: 1000 },
+      },
     });
     await nodes.form(names);
     const registry = new RegistryClients(world, nodes);
@@ -46,6 +56,7 @@ export const clusterLog: Scenario = {
     await Promise.all([
       plan(networkFaults, 1500, 'network'),
       plan([...processFaults, 'pause'], 2000, 'processes'),
+      plan(diskFaults, 4000, 'disks'),
       ...Array.from({ length: clients }, (_, i) => registry.run(`client${i}`, until, 200)),
     ]);
     await finish(world, nodes, registry);

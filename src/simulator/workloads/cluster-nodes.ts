@@ -7,6 +7,7 @@ import {
   Cluster,
   type ClusterCommand,
   type ClusterLogOptions,
+  type ClusterOptions,
   type ClusterState,
   defaultClusterLogOptions,
   defaultSwimOptions,
@@ -16,10 +17,12 @@ import {
   transportLimits,
 } from '../../core/index.ts';
 import { claimOwners } from '../../core/ring/index.ts';
-import { type Address, type NodeId, nodeIdOf } from '../../environment/index.ts';
+import { type Address, type Environment, type NodeId, nodeIdOf } from '../../environment/index.ts';
+import { WalError } from '../../wal/index.ts';
 import type { World } from '../world.ts';
 
 const port = 7300;
+const openAgainMs = 300;
 const limits = transportLimits(defaultConfiguration());
 
 export interface ClusterNodesOptions {
@@ -47,6 +50,8 @@ export class ClusterNodes {
   /** By generation and epoch. */
   readonly #facts = new Map<string, readonly SeenFact[]>();
   readonly #epochOfValue = new Map<string, string>();
+  /** How far each node has said that it follows, as a leader heard it. */
+  readonly #words = new Map<string, { readonly generation: number; readonly epoch: number }>();
 
   constructor(world: World, options: ClusterNodesOptions = {}) {
     this.#world = world;
@@ -63,8 +68,7 @@ export class ClusterNodes {
     const { log, ringSize = 16, locationOf } = this.#options;
     node.boot(async (environment) => {
       this.#clusters.delete(name);
-      const cluster = await Cluster.open({
-        environment,
+      const cluster = await openWhenDiskLets(environment, {
         self: nodeIdOf(name),
         ringSize,
         targetN: 3,
@@ -77,6 +81,7 @@ export class ClusterNodes {
         log: { ...defaultClusterLogOptions, ...log },
       });
       this.#clusters.set(name, cluster);
+      this.#checkWord(name, cluster.log.state);
       this.#saw(name, cluster.log.state);
       cluster.log.onState((state, before) => this.#changed(name, cluster, state, before));
       cluster.liveness.setHasStrays(false);
@@ -174,8 +179,25 @@ export class ClusterNodes {
   #changed(name: string, cluster: Cluster, state: ClusterState, before: ClusterState): void {
     this.#world.record(name, 'epoch', `${state.generation}.${state.epoch}`);
     this.#saw(name, state);
+    this.#hear(cluster);
     if (state.clusterId === before.clusterId && state.epoch === before.epoch + 1) this.#sawFacts(state);
     this.#work(cluster);
+  }
+
+  /** J2: a restart does not go back behind what others were told. */
+  #checkWord(name: string, { generation, epoch }: ClusterState): void {
+    const word = this.#words.get(name);
+    if (word === undefined || word.generation > generation) return;
+    if (word.generation === generation && word.epoch > epoch) {
+      throw new Error(`${name} said that it follows ${placeOf(word)}, and is back at ${epoch}`);
+    }
+    this.#world.work.add('words kept');
+  }
+
+  #hear({ log }: Cluster): void {
+    if (!log.leads) return;
+    const { generation } = log.state;
+    for (const [node, epoch] of log.acked) this.#words.set(node, { generation, epoch });
   }
 
   /** C1: at most one state for each place. */
@@ -240,6 +262,24 @@ export class ClusterNodes {
       return `${name}${role} at ${placeOf(log.state)} led by ${log.leader} [${statuses}] ${moves.size} moves`;
     });
     return nodes.join('; ');
+  }
+}
+
+/** A process that cannot open its journal ends, and is started again. */
+async function openWhenDiskLets(
+  environment: Environment,
+  options: Omit<ClusterOptions, 'environment'>,
+): Promise<Cluster> {
+  for (;;) {
+    try {
+      return await Cluster.open({ environment, ...options });
+    } catch (error) {
+      if (!(error instanceof WalError)) throw error;
+      environment.log.warn('the cluster did not open', { code: error.code });
+      await new Promise<void>((resolve) => {
+        environment.timers.after(openAgainMs, resolve);
+      });
+    }
   }
 }
 
