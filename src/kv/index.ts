@@ -1,3 +1,4 @@
+export * from './anti-entropy/index.ts';
 export {
   type BucketProperties,
   type BucketPropertyChanges,
@@ -9,6 +10,7 @@ export {
   type SyncOnWrite,
 } from './bucket-properties.ts';
 export { ClusterRegistry } from './cluster-registry.ts';
+export { KvPartitionStore } from './handoff/index.ts';
 export { canonicalIndexEntry, type IndexProblem } from './index-entry.ts';
 export {
   type BucketAddress,

@@ -3,8 +3,15 @@
  * deletes and listings through the ring.
  */
 import type { VersionVector } from '../clocks/index.ts';
-import { planCoverage } from '../core/coverage/index.ts';
+import {
+  type CoverageParts,
+  CoverageWalk,
+  type WalkReply,
+  type WalkRequest,
+  WalkService,
+} from '../core/coverage/index.ts';
 import type { WriteGate } from '../core/handoff/index.ts';
+import { type Partition, ringSizeMax } from '../core/ring/index.ts';
 import type { Topology } from '../core/topology/index.ts';
 import {
   Deadlines,
@@ -15,11 +22,12 @@ import {
 } from '../core/vnode/index.ts';
 import type { Environment, Instant } from '../environment/index.ts';
 import { assert, type ByteString, byteLiteral, textOfBytes } from '../stdx/index.ts';
-import type { GroupCommit } from '../storage/index.ts';
+import type { Durability, GroupCommit } from '../storage/index.ts';
 import { tombstoneContent } from '../wire/index.ts';
 import { Admission } from './admission.ts';
 import { adoptProperties } from './adopt-properties.ts';
-import type { StoredChanges } from './anti-entropy/index.ts';
+import type { ReplicaRouter, StoredChanges } from './anti-entropy/index.ts';
+import { BucketPlacements } from './bucket-placements.ts';
 import type { BucketProperties, BucketPropertyChanges } from './bucket-properties.ts';
 import {
   type CoordinatorParts,
@@ -52,7 +60,8 @@ import {
 } from './key-value-store.ts';
 import type { KvError } from './kv-error.ts';
 import type { KvObserver } from './kv-observer.ts';
-import { type ListParts, listBuckets, listKeys } from './list-names.ts';
+import { listedNames } from './list-names.ts';
+import { encodeNameQuery, type NameQuery, NameWalks } from './name-walk.ts';
 import type { VersionedObject } from './object/index.ts';
 import { OpenListings } from './open-listings.ts';
 import { PostponedWork } from './postponed-work.ts';
@@ -99,6 +108,10 @@ export interface KeyValueParts {
   readonly changes?: StoredChanges;
   /** Where bucket properties are agreed; absent: in this node's engine. */
   readonly registry?: Registry;
+  /** The way to listings of other nodes. */
+  readonly walkPeers?: PeerTransport<WalkRequest, WalkReply>;
+  /** False: what the engine still holds of the partition is not to be shown. */
+  readonly serves?: (partition: Partition) => boolean;
 }
 
 /** The read after a delete, which lets its tombstone be forgotten, waits this long at most. */
@@ -111,6 +124,10 @@ export class LocalKeyValueStore implements KeyValueStore {
   readonly replicas: VnodeService<ReplicaRequest, ReplicaReply>;
   /** What this node holds of partitions that are not its own. */
   readonly strays: StrayBytes;
+  /** For listings of other nodes. */
+  readonly walks: VnodeService<WalkRequest, WalkReply>;
+  readonly placements: BucketPlacements;
+  readonly #coverage: CoverageParts;
   readonly #coordinator: CoordinatorParts;
   readonly #environment: KeyValueParts['environment'];
   readonly #commit: GroupCommit;
@@ -146,6 +163,11 @@ export class LocalKeyValueStore implements KeyValueStore {
     this.#settings = settings;
     this.#admission = new Admission(settings.requestsMax, () => commit.overloaded);
     this.replicas = new ReplicaService(coordinator, this.#admission, settings.bucketDefaults);
+    this.placements = new BucketPlacements(properties);
+    this.walks = this.#walkService(parts);
+    const { topology, clock } = coordinator;
+    const router = new VnodeRouter(topology.self, this.walks, parts.walkPeers ?? noPeers);
+    this.#coverage = { topology, clock, router };
   }
 
   /**
@@ -285,20 +307,14 @@ export class LocalKeyValueStore implements KeyValueStore {
   }
 
   listKeys(address: BucketAddress, options: ListOptions): NameStream {
-    const properties = this.#checkBucket(address);
-    const { topology, names } = this.#coordinator;
-    const bucketOnly = properties.chash_keyfun.fun === 'chash_bucketonly_keyfun';
-    return this.#list(options, (parts) =>
-      listKeys(parts, address, this.#coverage(properties.n_val), (found) =>
-        topology.ring.partitionOf(names.of(found, bucketOnly)),
-      ),
-    );
+    const { n_val: n } = this.#checkBucket(address);
+    return this.#list({ kind: 'keys', ...address }, n, options);
   }
 
   listBuckets(bucketType: ByteString, options: ListOptions): NameStream {
     this.#checkBucket({ bucketType, bucket: byteLiteral('any') });
-    // Every partition: a bucket may keep fewer replicas than the default.
-    return this.#list(options, (parts) => listBuckets(parts, bucketType, this.#coverage(1)));
+    // As many as the bucket with the fewest replicas has.
+    return this.#list({ kind: 'buckets', bucketType }, this.placements.nVals[0]!, options);
   }
 
   properties(address: BucketAddress): BucketProperties | undefined {
@@ -340,6 +356,46 @@ export class LocalKeyValueStore implements KeyValueStore {
     this.#coordinator.deadlines.close();
     await this.#commit.drain();
     await this.#identities.closeCleanly();
+  }
+
+  #walkService({ commit, topology, environment, serves }: KeyValueParts): WalkService {
+    const { names } = this.#coordinator;
+    const firstPartitionOf = (address: ObjectAddress): Partition => {
+      const bucketOnly = this.placements.of(address)?.bucketOnly ?? false;
+      return topology.ring.partitionOf(names.of(address, bucketOnly));
+    };
+    const ownership = {
+      get epoch() {
+        return topology.ring.epoch;
+      },
+      serves: (partition: Partition) =>
+        topology.ring.ownerOf(partition) === topology.self && (serves?.(partition) ?? true),
+    };
+    return new WalkService(new NameWalks(commit.engine, firstPartitionOf), ownership, environment.tasks);
+  }
+
+  /** The way to replicas, wherever they are. */
+  get router(): ReplicaRouter {
+    return this.#coordinator.replicas;
+  }
+
+  /** Calls `changed` when properties have changed by which objects of some bucket are placed. */
+  onPlacementChange(changed: () => void): void {
+    this.#properties.onChange(() => {
+      if (this.placements.propertiesChanged()) changed();
+    });
+  }
+
+  durabilityOf(address: BucketAddress): Durability {
+    return this.#properties.of(address)?.durability ?? 'synced';
+  }
+
+  /** Reads the key at all its replicas, and lets a tombstone be forgotten that is all there is. */
+  readAll(address: ObjectAddress): void {
+    const properties = this.#properties.of(address);
+    if (properties === undefined || this.#admission.isStopping) return;
+    const read = { ...address, r: quorumAll, timeoutMs: reapReadTimeoutMs };
+    coordinateGet(this.#coordinator, read, properties, () => {});
   }
 
   /** Admits a request, or says why not. Every admitted request calls `#leave` once. */
@@ -441,24 +497,16 @@ export class LocalKeyValueStore implements KeyValueStore {
     });
   }
 
-  #list(options: ListOptions, begin: (parts: ListParts) => NameStream): NameStream {
-    const { clock } = this.#environment;
-    const { engine } = this.#commit;
+  #list(query: NameQuery, n: number, options: ListOptions): NameStream {
+    const { clock, random } = this.#environment;
     const timeoutMs = options.timeoutMs || this.#settings.listTimeoutMs;
-    const deadline = (clock.now() + timeoutMs) as Instant;
-    const names = this.#listings.open(timeoutMs, () => begin({ engine, clock, deadline }));
+    const names = this.#listings.open(timeoutMs, () => {
+      const deadline = (clock.now() + timeoutMs) as Instant;
+      const walked = { query: encodeNameQuery(query), n, offset: random.u32() % ringSizeMax, deadline };
+      return listedNames(() => new CoverageWalk(this.#coverage, walked), query.kind);
+    });
     this.#observer.listStarted();
     return names;
-  }
-
-  #coverage(n: number) {
-    const { topology, random } = this.#coordinator;
-    const { ring } = topology;
-    const plan = planCoverage(ring, n, random.u32() % ring.size, (partition) =>
-      topology.isUp(ring.ownerOf(partition)),
-    );
-    if (plan.kind === 'insufficient') throw new KvFailure({ code: 'insufficient_vnodes_available' });
-    return plan.steps;
   }
 }
 

@@ -44,20 +44,22 @@ export interface PropertyStoreParts {
 }
 
 export class PropertyStore {
+  /** Of buckets that have no properties of their own. */
+  readonly defaults: BucketProperties;
   readonly #registry: Registry;
-  readonly #defaults: BucketProperties;
   readonly #log: Log;
   readonly #timeoutMs: number;
   readonly #unknownDamage: number;
   readonly #changes = new Map<ByteString, BucketPropertyChanges>();
   readonly #merged = new Map<ByteString, BucketProperties>();
   readonly #damaged = new Set<ByteString>();
+  #changed: () => void = () => undefined;
   /** Changes are made one after another, so that those of one node never meet. */
   #lastChange: Promise<void> = Promise.resolve();
 
   constructor({ registry, defaults, log, timeoutMs, unknownDamage }: PropertyStoreParts) {
     this.#registry = registry;
-    this.#defaults = defaults;
+    this.defaults = defaults;
     this.#log = log;
     this.#timeoutMs = timeoutMs;
     this.#unknownDamage = unknownDamage ?? 0;
@@ -70,20 +72,32 @@ export class PropertyStore {
       );
     }
     registry.onChange((names) => {
-      for (const name of names) if (name.startsWith(propertiesPrefix)) this.#load(name);
+      const ours = names.filter((name) => name.startsWith(propertiesPrefix));
+      for (const name of ours) this.#load(name);
+      if (ours.length > 0) this.#changed();
     });
+  }
+
+  /** Says who is told when properties have changed, whoever changed them. */
+  onChange(changed: () => void): void {
+    this.#changed = changed;
   }
 
   /** Undefined: there is no such bucket type. */
   of({ bucketType, bucket }: BucketAddress): BucketProperties | undefined {
     if (bucketType !== defaultType) return undefined;
-    return this.#merged.get(bucket) ?? this.#defaults;
+    return this.#merged.get(bucket) ?? this.defaults;
   }
 
   /** Why writes to the bucket are refused; undefined if they are not. */
   damageOf({ bucket }: BucketAddress): string | undefined {
     if (!this.#damaged.has(bucket)) return undefined;
     return `the properties of bucket ${textOfBytes(bucket)} are damaged: set or reset them`;
+  }
+
+  /** Buckets with properties of their own, and all properties of each. */
+  get customised(): Iterable<readonly [ByteString, BucketProperties]> {
+    return this.#merged;
   }
 
   get damage(): PropertyDamage {
@@ -97,7 +111,7 @@ export class PropertyStore {
         throw invalid('name', 'too_many_buckets_with_properties');
       }
       const after = mergeChanges(before, changes);
-      const merged = { ...this.#defaults, ...after };
+      const merged = { ...this.defaults, ...after };
       const problems = checkCombination(merged);
       if (problems.length > 0) throw new KvFailure({ code: 'invalid_properties', problems });
       const stored = Buffer.from(JSON.stringify(changesToJson(merged, after)), 'utf8');
@@ -147,12 +161,12 @@ export class PropertyStore {
       return;
     }
     this.#changes.set(bucket, parsed.changes);
-    this.#merged.set(bucket, { ...this.#defaults, ...parsed.changes });
+    this.#merged.set(bucket, { ...this.defaults, ...parsed.changes });
   }
 
   #markDamaged(bucket: ByteString, reason: string): void {
     this.#damaged.add(bucket);
-    this.#merged.set(bucket, { ...this.#defaults, allow_mult: true, last_write_wins: false });
+    this.#merged.set(bucket, { ...this.defaults, allow_mult: true, last_write_wins: false });
     this.#log.error(
       'bucket properties cannot be read: the bucket refuses writes until they are set or reset',
       {

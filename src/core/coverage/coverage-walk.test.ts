@@ -157,7 +157,7 @@ test('law: every name is walked once, whatever node is lost on the way, or the w
         assert.deepEqual([...walked].sort(), stored.names.map(({ name }) => name).sort());
       } catch (error) {
         if (!(error instanceof CoverageFailure)) throw error;
-        assert.equal(error.code, 'insufficient');
+        assert.ok(error.code === 'insufficient' || (error.code === 'storage' && story.storageFailures > 0));
         assert.ok(error.missing.length > 0);
       }
     }),

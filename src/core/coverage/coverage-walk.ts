@@ -12,7 +12,8 @@ import type { VnodeRouter } from '../vnode/index.ts';
 import { planCoverage } from './coverage-plan.ts';
 import type { WalkReply, WalkRequest, WalkStep } from './walk-protocol.ts';
 
-export type CoverageFailureCode = 'insufficient' | 'timeout' | 'overload' | 'refused';
+/** `storage`: the copies that are left cannot be read. */
+export type CoverageFailureCode = 'insufficient' | 'storage' | 'timeout' | 'refused';
 
 export class CoverageFailure extends Error {
   override readonly name = 'CoverageFailure';
@@ -78,10 +79,9 @@ export class CoverageWalk {
       const slice = this.#slices.shift();
       if (slice !== undefined) return slice;
       this.#ask();
-      if (this.#asked.size === 0 && this.#slices.length === 0) return undefined;
-      if (this.#slices.length === 0 && this.#failure === undefined) {
-        await new Promise<void>((resolve) => (this.#wake = resolve));
-      }
+      if (this.#failure !== undefined || this.#slices.length > 0) continue;
+      if (this.#asked.size === 0) return undefined;
+      await new Promise<void>((resolve) => (this.#wake = resolve));
     }
   }
 
@@ -117,7 +117,7 @@ export class CoverageWalk {
     if (reply.kind === 'slice') this.#take(tasks, reply);
     else if (reply.kind === 'failed' && (reply.reason === 'timeout' || reply.reason === 'refused')) {
       this.#fail(new CoverageFailure(reply.reason, reply.message));
-    } else this.#replan(node, tasks);
+    } else this.#replan(node, tasks, reply);
     this.#wakeUp();
   }
 
@@ -129,7 +129,7 @@ export class CoverageWalk {
   }
 
   /** Other holders take over what the node has not done. */
-  #replan(node: NodeId, tasks: Task[]): void {
+  #replan(node: NodeId, tasks: Task[], reply: WalkReply): void {
     this.#waiting.delete(node);
     for (const task of tasks) {
       if (task.attempt >= attemptsMax) {
@@ -141,7 +141,8 @@ export class CoverageWalk {
         this.#plan(this.#firstsOf(task), { ...task, attempt: task.attempt + 1, avoided });
       } catch (error) {
         if (!(error instanceof CoverageFailure)) throw error;
-        this.#fail(error);
+        const isUnreadable = reply.kind === 'failed' && reply.reason === 'storage';
+        this.#fail(isUnreadable ? new CoverageFailure('storage', reply.message, error.missing) : error);
         return;
       }
     }

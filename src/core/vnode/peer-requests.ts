@@ -16,7 +16,7 @@ import type { Buffer } from 'node:buffer';
 import type { Environment, NodeId } from '../../environment/index.ts';
 import { assert } from '../../stdx/index.ts';
 import type { Partition } from '../ring/index.ts';
-import { channel, type MessageFill, type Messenger } from '../transport/index.ts';
+import { type Channel, channel, type MessageFill, type Messenger } from '../transport/index.ts';
 import { Deadline, Deadlines } from './deadlines.ts';
 import type { VnodeCodec } from './vnode-codec.ts';
 import type { PeerTransport, RequestRoute } from './vnode-router.ts';
@@ -45,6 +45,8 @@ export interface PeerRequestsOptions<Request, Reply> {
   readonly messenger: Messenger;
   readonly local: VnodeService<Request, Reply>;
   readonly codec: VnodeCodec<Request, Reply>;
+  /** Default: that of vnodes. */
+  readonly on?: Channel;
   /** This node's own; a `ClusterState` is one. */
   epoch(): EpochMark;
   /** A peer named an epoch beyond ours. */
@@ -71,6 +73,7 @@ export class PeerRequests<Request, Reply> implements PeerTransport<Request, Repl
   readonly #options: PeerRequestsOptions<Request, Reply>;
   readonly #messenger: Messenger;
   readonly #codec: VnodeCodec<Request, Reply>;
+  readonly #channel: Channel;
   readonly #deadlines: Deadlines;
   readonly #pending = new Map<number, PendingRequest<Request, Reply>>();
   readonly #flights = new Map<NodeId, Flights<Request, Reply>>();
@@ -104,7 +107,8 @@ export class PeerRequests<Request, Reply> implements PeerTransport<Request, Repl
     const { clock, timers } = options.environment;
     this.#deadlines = new Deadlines(clock, timers);
     this.#lastId = 0;
-    this.#messenger.receive(channel.vnode, (from, body, waitedMs) =>
+    this.#channel = options.on ?? channel.vnode;
+    this.#messenger.receive(this.#channel, (from, body, waitedMs) =>
       this.#receive(from, body, waitedMs ?? 0),
     );
     this.#messenger.onDisconnect((peer, traffic) => {
@@ -142,7 +146,7 @@ export class PeerRequests<Request, Reply> implements PeerTransport<Request, Repl
     const length = requestHeadBytes + this.#codec.requestBytes(request);
     const hasRoom = flights.count < this.#options.inFlightMax;
     const { traffic } = route;
-    if (!hasRoom || !this.#messenger.send(to, traffic, channel.vnode, length, this.#fillRequest)) {
+    if (!hasRoom || !this.#messenger.send(to, traffic, this.#channel, length, this.#fillRequest)) {
       outgoing.request = undefined;
       // A queue that refuses and holds nothing belongs to a node that is no member.
       const isFull = !hasRoom || this.#messenger.queuedBytes(to, traffic) > 0;
@@ -225,7 +229,7 @@ export class PeerRequests<Request, Reply> implements PeerTransport<Request, Repl
     const length = replyHeadBytes + this.#codec.replyBytes(reply);
     this.#outgoing.id = id;
     this.#outgoing.reply = reply;
-    const isSent = this.#messenger.send(to, traffic, channel.vnode, length, this.#fillReply);
+    const isSent = this.#messenger.send(to, traffic, this.#channel, length, this.#fillReply);
     this.#outgoing.reply = undefined;
     if (!isSent) this.#complainLater(to, traffic, id);
     return isSent;
@@ -296,7 +300,7 @@ export class PeerRequests<Request, Reply> implements PeerTransport<Request, Repl
   }
 
   #complain(to: NodeId, traffic: RequestRoute['traffic'], id: number, reason: number): boolean {
-    return this.#messenger.send(to, traffic, channel.vnode, replyHeadBytes, (into, at) => {
+    return this.#messenger.send(to, traffic, this.#channel, replyHeadBytes, (into, at) => {
       this.#writeHead(into, at, kindComplaint, reason, 0, id);
     });
   }
