@@ -321,15 +321,13 @@ export class HandoffNode {
     });
     this.store = new MemoryStore(environment, this.disk, gate, faults);
     this.hasStrays = true;
-    const self = this;
     const log: ClusterLog = {
-      get state() {
-        return self.state;
-      },
+      state: this.state,
       onState: (changed) => void this.#onState.push(changed),
       propose: () => Promise.reject(new Error('not here')),
       sawEpoch: () => {},
     };
+    Object.defineProperty(log, 'state', { get: () => this.state });
     this.scheduler = new TransferScheduler({
       environment,
       messenger: this.#messenger(),

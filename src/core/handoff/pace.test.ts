@@ -15,7 +15,10 @@ test('a rate limit lets pass no more than its rate, and not much less', () => {
         now = (now + limit.take(size, now)) as Instant;
         bytes += size;
       }
-      assert.ok(Math.abs(now - 50 - bytes) < 1e-6 * bytes + 1e-6, `${now - 50} ms for ${bytes} bytes at 1 byte/ms`);
+      assert.ok(
+        Math.abs(now - 50 - bytes) < 1e-6 * bytes + 1e-6,
+        `${now - 50} ms for ${bytes} bytes at 1 byte/ms`,
+      );
     }),
   );
   assert.equal(new RateLimit(0).take(1e9, 0 as Instant), 0);

@@ -105,7 +105,7 @@ const planted: readonly WorldFaults[] = [
   { forgetsMissed: true },
 ];
 for (const faults of planted) {
-  test(`the law finds a planted fault: ${Object.keys(faults)}`, async () => {
+  test(`the law finds a planted fault: ${Object.keys(faults).join()}`, async () => {
     const seeds = 150;
     for (let seed = 1; seed <= seeds; seed++) {
       const cluster = await wander({ seed, faults }).catch((error: Error) => error);
