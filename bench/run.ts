@@ -6,6 +6,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { measureClaim } from './claim.ts';
+import { measureHop } from './hop.ts';
 import { measureIdleConnections } from './idle-connections.ts';
 import {
   type BenchDuration,
@@ -35,6 +36,7 @@ const questions = new Map<string, () => Promise<string>>([
   ['connections', () => measureIdleConnections(values.node)],
   ['start', () => measureStart(values.node)],
   ['claim', async () => measureClaim()],
+  ['hop', () => measureHop(values.quick ? quick.measuredMs : full.measuredMs, values.node)],
   ['wal', () => measureWal(values.quick ? quick.measuredMs : full.measuredMs)],
 ]);
 

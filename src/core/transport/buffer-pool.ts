@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer';
 import { assert } from '../../stdx/index.ts';
 
 /** A turn's messages to a peer fit in one, mostly; a message that does not gets a buffer of its own. */
-export const pooledBytes = 32 * 1024;
+export const pooledBytes = 64 * 1024;
 /** 8 MiB at most lie idle. */
 const idleBuffersMax = 256;
 
