@@ -36,6 +36,8 @@ export interface ClusterOptions {
   readonly capabilities: ReadonlyMap<string, number>;
   /** A cluster to join, if this node has none but its own: tried one after another until one is joined. */
   readonly seeds?: readonly Address[];
+  /** Nobody is let in before `serve` is called: the service on top is not ready yet. */
+  readonly isHeld?: boolean;
   readonly transport: Omit<TcpMessengerOptions, 'environment' | 'network' | 'identity'> &
     Partial<Pick<TcpMessengerOptions, 'network'>>;
   readonly liveness: SwimOptions;
@@ -123,6 +125,7 @@ export class Cluster {
           capabilities: options.capabilities,
         },
       });
+      if (options.isHeld === true) messenger.hold();
       const address = options.listen && (await messenger.listen(options.listen));
       const records = restored.records ?? foundingRecords(options, identity, address);
       await written(journal, records);
@@ -138,6 +141,11 @@ export class Cluster {
 
   propose(command: ClusterCommand, timeoutMs: number): Promise<ProposeOutcome> {
     return this.log.propose(command, timeoutMs);
+  }
+
+  /** Lets other nodes in, where `isHeld` kept them out. */
+  serve(): void {
+    this.messenger.release();
   }
 
   /** Leaves the own cluster of one for that of the node at `seed`, as a `joining` member. */

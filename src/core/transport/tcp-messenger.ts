@@ -86,6 +86,7 @@ export class TcpMessenger implements Messenger, LinkHost, Door {
   #tick: { cancel(): void } | undefined;
   #refusalsLogged = { count: 0, sinceMs: 0 };
   #isClosed = false;
+  #isHeld = false;
   readonly #flush = (): void => this.#flushOutput();
 
   constructor(options: TcpMessengerOptions) {
@@ -120,6 +121,15 @@ export class TcpMessenger implements Messenger, LinkHost, Door {
     }
     this.#listener = await network.listen(address, (connection) => this.#accept(connection));
     return this.#listener.address;
+  }
+
+  /** Turns away whoever calls, until `release`: what answers them is not ready yet. Own calls go out. */
+  hold(): void {
+    this.#isHeld = true;
+  }
+
+  release(): void {
+    this.#isHeld = false;
   }
 
   /** Who the others are, by the topology; this node itself is skipped. Who is not among them is cut off (C9). */
@@ -321,7 +331,8 @@ export class TcpMessenger implements Messenger, LinkHost, Door {
     };
     const accepted = acceptPeer(this.#end(), door, connection);
     this.#handshakes.add(accepted);
-    if (this.#handshakes.size > this.limits.handshakesMax || this.#isClosed) accepted.fail(new Error('busy'));
+    const isBusy = this.#handshakes.size > this.limits.handshakesMax;
+    if (isBusy || this.#isHeld || this.#isClosed) accepted.fail(new Error('busy'));
     return accepted;
   }
 
