@@ -211,3 +211,20 @@ test('K1, K2, K3, law: trees are what is stored, whatever is written, fails or i
   );
   assert.ok(folded > 60, `${folded} folds ended among writes`);
 });
+
+test('K3: a batch that fails after the fold was asked for and before its snapshot makes the fold begin again', async () => {
+  const stepped = new SteppedPartition();
+  await stepped.open(1);
+  const [a, b] = keys as [ObjectKey, ObjectKey];
+  stepped.write(a, objectOf(1, 1));
+  await stepped.step('ok', 0);
+  // The write of no bytes shares the next batch with b; the second write of a follows in a third.
+  const folding = stepped.fold();
+  stepped.write(b, objectOf(1, 2));
+  stepped.write(a, objectOf(1, 3));
+  await stepped.step('fail', 0);
+  await stepped.free();
+  assert.equal((await folding).kind, 'lost', 'what a becomes is counted from what it never was');
+  assert.equal((await stepped.fold()).kind, 'built');
+  assert.ok(stepped.keeper.builtTrees(stepped.partition)!.equals(await stepped.expected()));
+});

@@ -30,6 +30,21 @@ export class Shadow {
   isInSnapshotRun = true;
 }
 
+/** The digest of a version, as trees want it. The replicas of a key on one node mostly hold one object. */
+class VersionName {
+  readonly #hash = new Hash64();
+  #object: VersionedObject | undefined;
+
+  of(object: VersionedObject): Readonly<Hash64> {
+    if (this.#object === object) return this.#hash;
+    const digest = versionDigest(object);
+    this.#hash.high = digest.readUInt32BE(0);
+    this.#hash.low = digest.readUInt32BE(4);
+    this.#object = object;
+    return this.#hash;
+  }
+}
+
 class KeptPartition {
   built: PartitionTrees | undefined;
   shadow: Shadow | undefined;
@@ -40,7 +55,8 @@ class KeptPartition {
 export class TreeKeeper implements StoredChanges {
   readonly #ring: () => Ring;
   readonly #place: KeyPlace;
-  readonly #version = new Hash64();
+  readonly #before = new VersionName();
+  readonly #after = new VersionName();
   readonly #kept: (KeptPartition | undefined)[] = [];
   readonly #doubted: (partition: Partition) => void;
 
@@ -65,12 +81,12 @@ export class TreeKeeper implements StoredChanges {
     place.locate(key, this.#ring());
     if (!place.isHeldBy(partition, this.#ring())) return;
     if (before !== undefined) {
-      const version = this.#versionOf(before);
+      const version = this.#before.of(before);
       kept.built?.remove(place.first, place.nVal, place.hash, version);
       shadow?.remove(place.first, place.nVal, place.hash, version);
     }
     if (after !== undefined) {
-      const version = this.#versionOf(after);
+      const version = this.#after.of(after);
       kept.built?.add(place.first, place.nVal, place.hash, version);
       shadow?.add(place.first, place.nVal, place.hash, version);
     }
@@ -155,7 +171,7 @@ export class TreeKeeper implements StoredChanges {
     const place = this.#place;
     place.locate(key, this.#ring());
     if (!place.isHeldBy(partition, this.#ring())) return false;
-    shadow.trees.add(place.first, place.nVal, place.hash, this.#versionOf(object));
+    shadow.trees.add(place.first, place.nVal, place.hash, this.#after.of(object));
     return place.first === partition;
   }
 
@@ -168,12 +184,5 @@ export class TreeKeeper implements StoredChanges {
     if (before?.equals(shadow.trees)) return 'verified';
     kept.built = shadow.trees;
     return before === undefined ? 'built' : 'drifted';
-  }
-
-  #versionOf(object: VersionedObject): Hash64 {
-    const digest = versionDigest(object);
-    this.#version.high = digest.readUInt32BE(0);
-    this.#version.low = digest.readUInt32BE(4);
-    return this.#version;
   }
 }
