@@ -166,6 +166,25 @@ test('C8: a tombstone that one side has reaped comes back as a tombstone, not as
   });
 });
 
+test('C8: a tombstone that all hold and nobody reads is found when trees are verified', async () => {
+  const settings = { ...quickSettings, verifyIntervalMs: 60_000 };
+  await inCluster(
+    { nodes: 3, ringSize: 8 },
+    async (cluster) => {
+      await cluster.built();
+      cluster.put(keyOf('forgotten'), objectOf(1, 1, true));
+      cluster.put(keyOf('live'), objectOf(1, 2));
+      await cluster.world.sleep(130_000);
+      const [first] = cluster.replicasOf(keyOf('forgotten'));
+      for (const { readAll, id } of cluster.nodes) {
+        assert.deepEqual(new Set(readAll), new Set(id === first!.node.id ? ['forgotten'] : []));
+      }
+      assert.ok(cluster.total('verified') >= 8 && cluster.total('drifted') === 0);
+    },
+    settings,
+  );
+});
+
 test('only primaries of partitions at rest compare: a move, an older ring and an unreachable peer wait', async () => {
   await inCluster({ nodes: 3, ringSize: 8 }, async (cluster) => {
     await cluster.built();
