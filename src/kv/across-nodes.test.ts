@@ -222,6 +222,20 @@ test('sloppy quorum in need: who cannot be reached is replaced by a fallback, th
   });
 });
 
+test('a replica that was replaced has no say any more, however often it speaks', async () => {
+  await ReplicatedStores.run({}, async (stores) => {
+    const { primaries } = stores.placesOf('k');
+    const [, second, third] = primaries;
+    second.store.replicas.handle = (_partition, _request, reply) => {
+      reply({ kind: 'failed', error: { code: 'overload' } });
+    };
+    stores.link(second, primaries[0]).doubled = 1;
+    for (const node of stores.nodes) if (node !== third) stores.cut(node, third, 'silent');
+    // Two of three are needed: this node's, and the fallback's that stands in for the second.
+    assert.equal(codeOf(await primaries[0].put('k', 'v', { timeoutMs: 1000 })), 'stored');
+  });
+});
+
 test('a replica that has moved is asked again where it is now, when the news arrive', async () => {
   await ReplicatedStores.run({}, async (stores) => {
     const { primaries, others, partitions } = stores.placesOf('k');

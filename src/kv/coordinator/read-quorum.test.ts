@@ -127,6 +127,95 @@ test('stale replicas are those that answered with less, misses among them, failu
   assert.equal(quorum.everyReplicaHasObject, false);
 });
 
+test('R7: a fallback that misses is no evidence while a primary may still answer, whatever is asked', () => {
+  const list = [...replicas(3)].map((replica, at) => ({ ...replica, primary: at > 0 }));
+  for (const changes of [
+    { r: 1 },
+    { r: 2, notfoundOk: false },
+    { r: 1, basicQuorum: true, notfoundOk: false },
+  ]) {
+    const quorum = new ReadQuorum(list, 3, need(changes));
+    assert.equal(quorum.reply(0, notfound).kind, 'waiting');
+    const second = quorum.reply(1, fresh);
+    if (changes.r === 1) assert.ok(second.kind === 'met' && second.object !== undefined);
+  }
+  const alone = new ReadQuorum(list, 3, need({ nodeConfirms: 2 }));
+  alone.reply(0, notfound);
+  assert.equal(alone.reply(1, failed).kind, 'waiting');
+  // All primaries have spoken: now the miss counts.
+  const decision = alone.reply(2, fresh);
+  assert.ok(decision.kind === 'met' && decision.object !== undefined);
+});
+
+/** R1–R7 again, slowly: what is known after these replies, in which a position may come twice. */
+function oracle(
+  list: readonly Replica[],
+  n: number,
+  needed: ReadRequirements,
+  come: readonly (readonly [position: number, reply: ReadReply])[],
+): 'waiting' | 'met' | 'failed' {
+  const first = new Map<number, ReadReply>();
+  for (const [position, reply] of come) if (!first.has(position)) first.set(position, reply);
+  const heard = [...first];
+  const open = list.some((replica, at) => replica.primary && !first.has(at));
+  const evident = heard.filter(([at, { kind }]) => kind !== 'notfound' || list[at].primary || !open);
+  const counted = evident.filter(
+    ([, { kind }]) => kind === 'object' || (kind === 'notfound' && needed.notfoundOk),
+  );
+  const ofPrimaries = counted.filter(([at]) => list[at].primary);
+  const nodes = new Set(counted.map(([at]) => list[at].node));
+  const isMet =
+    counted.length >= needed.r && ofPrimaries.length >= needed.pr && nodes.size >= needed.nodeConfirms;
+  if (isMet) return 'met';
+  const failures = evident.length - evident.filter(([, { kind }]) => kind === 'object').length;
+  const counts = needed.notfoundOk ? heard.filter(([, { kind }]) => kind === 'failed').length : failures;
+  const impossible = n - Math.max(needed.r, needed.pr) + 1;
+  const limit = needed.basicQuorum ? Math.min(Math.floor(n / 2) + 1, impossible) : impossible;
+  if (counts < limit && heard.length < list.length) return 'waiting';
+  // The tombstone has seen every other version that occurs here.
+  const objects = heard.flatMap(([, reply]) => (reply.kind === 'object' ? [reply.object] : []));
+  const isQuiet =
+    heard.every(([, { kind }]) => kind !== 'failed') &&
+    (objects.length === 0 || objects.some(({ isTombstone }) => isTombstone));
+  return isQuiet ? 'met' : 'failed';
+}
+
+test('R1–R7: law: after every reply the decision is that of the oracle', () => {
+  const cases = fc.record({
+    primaries: fc.array(fc.boolean(), { minLength: 1, maxLength: 5 }),
+    nodes: fc.integer({ min: 1, max: 5 }),
+    need: fc.record({
+      r: fc.nat(5),
+      pr: fc.nat(5),
+      nodeConfirms: fc.nat(3),
+      notfoundOk: fc.boolean(),
+      basicQuorum: fc.boolean(),
+    }),
+    replies: fc.array(fc.tuple(fc.nat(4), fc.constantFrom(old, fresh, tombstone, notfound, failed)), {
+      maxLength: 8,
+    }),
+  });
+  fc.assert(
+    fc.property(cases, ({ primaries, nodes, need: asked, replies }) => {
+      const n = primaries.length;
+      const list = replicas(n, n, nodes).map((replica, at) => ({ ...replica, primary: primaries[at] }));
+      const needed = { ...asked, r: Math.min(asked.r, n), pr: Math.min(asked.pr, n) };
+      const quorum = new ReadQuorum(list, n, needed);
+      const come: [number, ReadReply][] = [];
+      const seen = new Set<number>();
+      for (const [position, reply] of replies) {
+        if (position >= n) continue;
+        come.push([position, reply]);
+        const decision = quorum.reply(position, reply).kind;
+        if (!seen.has(position)) assert.equal(decision, oracle(list, n, needed, come));
+        else assert.equal(decision, 'waiting');
+        seen.add(position);
+      }
+    }),
+    { numRuns: 3000 },
+  );
+});
+
 test('law: the counts decide, whatever the order', () => {
   const cases = fc.record({
     n: fc.integer({ min: 1, max: 5 }),

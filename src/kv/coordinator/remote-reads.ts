@@ -33,7 +33,6 @@ export class RemoteReads extends Deadline {
   readonly #search: VersionSearch;
   readonly #startedAt: Instant;
   readonly #timeoutMs: number;
-  #isHedged = false;
   #isStopped = false;
 
   constructor({ parts, replicas, key, timeoutMs, local, heard }: RemoteReadParts) {
@@ -73,15 +72,14 @@ export class RemoteReads extends Deadline {
     this.#parts.deadlines.clear(this);
   }
 
-  /** The value is late: another replica is asked for it too, best one that has shown signs of life. */
+  /** Once: the value is late, and another replica is asked for it too, best one that has shown signs of life. */
   override expired(): void {
-    if (this.#isStopped || this.#search.hasObject || this.#isHedged) return;
+    if (this.#isStopped || this.#search.hasObject) return;
     const canAnswer = (position: number): boolean =>
       !this.#search.wasAsked(position) && this.#replicas[position].node !== this.#parts.topology.self;
     let second = this.#nearest((position) => canAnswer(position) && this.#search.hasDigest(position));
     if (second < 0) second = this.#nearest(canAnswer);
     if (second < 0 || !this.#parts.hedges.take()) return;
-    this.#isHedged = true;
     this.#parts.observer.readHedged();
     this.#askObject(second);
   }

@@ -57,6 +57,24 @@ test('W2: node_confirms counts distinct nodes', () => {
   });
 });
 
+test('W7: who takes the place of a primary does not count as one, and counts as the node it is', () => {
+  const standIn: Replica = { partition: 1 as Partition, node: nodeIdOf('n0@host'), primary: false };
+  const strict = new WriteQuorum(replicas(2), 2, need({ pw: 2 }));
+  strict.reply(0, stored);
+  strict.replace(1, standIn);
+  assert.equal(strict.reply(1, stored).kind, 'failed');
+  const confirmed = new WriteQuorum(replicas(2), 2, need({ nodeConfirms: 2 }));
+  confirmed.reply(0, stored);
+  confirmed.replace(1, standIn);
+  assert.equal(confirmed.reply(1, stored).kind, 'failed');
+  const sloppy = new WriteQuorum(replicas(2), 2, need({ w: 2, dw: 2 }));
+  sloppy.reply(1, accepted);
+  sloppy.replace(1, standIn);
+  sloppy.reply(1, accepted);
+  sloppy.reply(0, stored);
+  assert.equal(sloppy.reply(1, stored).kind, 'met');
+});
+
 test('W4: two failures of three end a write with dw=2, and one stored copy is told', () => {
   const quorum = new WriteQuorum(replicas(3), 3, need({}));
   quorum.reply(0, stored);
