@@ -20,8 +20,8 @@ export interface FollowedStateParts {
   readonly journal: LogJournal;
   readonly log: Log;
   /** The latest place has reached the disk. */
-  durable(): void;
-  journalFailed(error: Error): void;
+  readonly durable: () => void;
+  readonly journalFailed: (error: Error) => void;
 }
 
 export class FollowedState {

@@ -25,7 +25,7 @@ export interface JoinParts {
   readonly environment: Pick<Environment, 'log'>;
   /** This node, as it wants to be entered. */
   readonly member: Member;
-  ask(address: Address, request: Buffer): Promise<Buffer>;
+  readonly ask: (address: Address, request: Buffer) => Promise<Buffer>;
 }
 
 /** A state is never longer, whoever sends it. */

@@ -36,8 +36,8 @@ export interface LeaderDutiesParts {
   readonly host: RaftHost;
   readonly followed: FollowedState;
   readonly liveness: LivenessView;
-  send(to: NodeId, message: ClusterMessage): void;
-  propose(command: ClusterCommand): Promise<unknown>;
+  readonly send: (to: NodeId, message: ClusterMessage) => void;
+  readonly propose: (command: ClusterCommand) => Promise<unknown>;
 }
 
 interface Ack {

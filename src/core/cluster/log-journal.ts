@@ -11,7 +11,7 @@
  */
 import type { Buffer } from 'node:buffer';
 import type { LogWrite, SnapshotMark } from '../../consensus/index.ts';
-import type { Log } from '../../environment/index.ts';
+import type { Log, Tasks } from '../../environment/index.ts';
 import { assert } from '../../stdx/index.ts';
 import {
   type WalDone,
@@ -40,20 +40,22 @@ const limits: WalLimits = {
 export class LogJournal {
   readonly #wal: WriteAheadLog;
   readonly #log: Log;
+  readonly #tasks: Tasks;
   #contents: JournalContents;
   #recordsSince = 0;
   #bytesSince = 0;
 
-  private constructor(wal: WriteAheadLog, log: Log) {
+  private constructor(wal: WriteAheadLog, { log, tasks }: WalEnvironment) {
     this.#wal = wal;
     this.#log = log;
+    this.#tasks = tasks;
     this.#contents = this.#replay();
   }
 
   /** Rejects with `WalError`. What it shows is durable. */
   static async open(environment: WalEnvironment): Promise<LogJournal> {
     const wal = await WriteAheadLog.open(environment, directory, limits);
-    return new LogJournal(wal, environment.log);
+    return new LogJournal(wal, environment);
   }
 
   /** As it will be when all that was written is durable. */
@@ -120,13 +122,13 @@ export class LogJournal {
     if (this.#recordsSince > recordsMax || this.#bytesSince > bytesMax) this.#compact();
   }
 
-  /** As the log itself does: never from inside the call. */
+  /** As the log itself does: never from inside the call, and after all that was asked before. */
   #failLater(error: WalError, done: WalDone): void {
     this.#log.error('the journal of the cluster took no more', { code: error.code, reason: error.message });
-    this.#wal.drain().then(
-      () => done(error),
-      () => done(error),
-    );
+    this.#tasks.spawn('refuse a write of the journal', async () => {
+      await this.#wal.drain();
+      done(error);
+    });
   }
 
   /** Writes all that counts once more, and drops what was before. */

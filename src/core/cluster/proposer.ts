@@ -24,15 +24,15 @@ const lifeBytes = 8;
 export interface ProposerParts {
   readonly environment: Pick<Environment, 'clock' | 'timers' | 'random'>;
   readonly self: NodeId;
-  place(): StatePlace;
+  readonly place: () => StatePlace;
   /** To the own replica, if it leads. Answers never from inside. */
-  proposeHere(proposal: Buffer, answered: (answer: ProposalAnswer) => void): void;
-  leads(): boolean;
-  leader(): NodeId | undefined;
-  others(): readonly NodeId[];
-  send(to: NodeId, message: ClusterMessage): void;
+  readonly proposeHere: (proposal: Buffer, answered: (answer: ProposalAnswer) => void) => void;
+  readonly leads: () => boolean;
+  readonly leader: () => NodeId | undefined;
+  readonly others: () => readonly NodeId[];
+  readonly send: (to: NodeId, message: ClusterMessage) => void;
   /** The node that led has folded up to here. */
-  saw(place: StatePlace, from: NodeId | undefined): void;
+  readonly saw: (place: StatePlace, from: NodeId | undefined) => void;
 }
 
 interface Attempt {

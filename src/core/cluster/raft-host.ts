@@ -36,10 +36,10 @@ import type { Verdict } from './verdict.ts';
 /** What the entries are folded into. */
 export interface HostedState {
   /** Folds a committed command. */
-  fold(bytes: Uint8Array): Verdict;
-  encode(): Buffer;
+  readonly fold: (bytes: Uint8Array) => Verdict;
+  readonly encode: () => Buffer;
   /** A snapshot replaces the state, whichever it was. */
-  restore(encoded: Buffer): void;
+  readonly restore: (encoded: Buffer) => void;
 }
 
 export interface RaftHostParts {
@@ -47,12 +47,12 @@ export interface RaftHostParts {
   readonly journal: LogJournal;
   readonly options: ReplicaOptions;
   readonly state: HostedState;
-  send(from: PeerId, to: PeerId, message: Message): void;
+  readonly send: (from: PeerId, to: PeerId, message: Message) => void;
   /** Role, leader or membership have changed. */
-  changed(): void;
+  readonly changed: () => void;
   /** The membership without this replica is decided: it has ended (H3). */
-  removed(): void;
-  journalFailed(error: Error): void;
+  readonly removed: () => void;
+  readonly journalFailed: (error: Error) => void;
 }
 
 type Decided = (answer: ProposalAnswer) => void;
@@ -234,7 +234,7 @@ export class RaftHost {
         this.#parts.journal.writeLog(effect, this.#whenDurable(effect.sequence, effect.onceDurable));
         break;
       case 'apply':
-        for (const entry of effect.entries) this.#apply(entry);
+        this.#applyAll(effect.entries);
         break;
       case 'accepted':
         this.#accepted(effect);
@@ -305,6 +305,15 @@ export class RaftHost {
     const change = this.#changes.get(token);
     this.#changes.delete(token);
     change?.(false);
+  }
+
+  /** What follows the own removal is not this replica's any more. */
+  #applyAll(entries: readonly Entry[]): void {
+    const life = this.#life;
+    for (const entry of entries) {
+      this.#apply(entry);
+      if (life !== this.#life) return;
+    }
   }
 
   #apply(entry: Entry): void {

@@ -13,9 +13,9 @@ const stageOf = { verified: 'copying', dropped: 'released' } as const;
 
 export interface ReadyReportsParts {
   readonly environment: Pick<Environment, 'timers'>;
-  state(): ClusterState;
+  readonly state: () => ClusterState;
   /** To the leader, whoever that is, also if it is this node. */
-  tell(message: Extract<ClusterMessage, { kind: 'ready' }>): void;
+  readonly tell: (message: Extract<ClusterMessage, { kind: 'ready' }>) => void;
 }
 
 export class ReadyReports {

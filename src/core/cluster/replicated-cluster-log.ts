@@ -2,23 +2,14 @@
  * The cluster log of one node, put together: the replica if it is a voter, the follower if it is not, the
  * proposer, and the duties of the leader. docs/internals/cluster-log.md has the messages and what must hold.
  */
-import { Buffer } from 'node:buffer';
-import {
-  defaultOptions,
-  emptySnapshot,
-  joiningState,
-  type PeerId,
-  peerIdOf,
-  type ReplicaOptions,
-} from '../../consensus/index.ts';
-import type { Environment, NodeId, Timer } from '../../environment/index.ts';
+import type { Buffer } from 'node:buffer';
+import { defaultOptions, peerIdOf, type ReplicaOptions } from '../../consensus/index.ts';
+import type { Environment, NodeId } from '../../environment/index.ts';
 import { assert, unreachable } from '../../stdx/index.ts';
-import { WalError } from '../../wal/index.ts';
 import type { LivenessView } from '../liveness/index.ts';
 import type { Partition } from '../ring/index.ts';
-import { type ClusterCommand, type ClusterState, decodeCommand } from '../topology/index.ts';
-import { channel, type Messenger, type TrafficClass } from '../transport/index.ts';
-import { AgreedState } from './agreed-state.ts';
+import type { ClusterCommand, ClusterState } from '../topology/index.ts';
+import { type Channel, channel, type Messenger, type TrafficClass } from '../transport/index.ts';
 import type { ClusterLog, ProposeOutcome } from './cluster-log.ts';
 import {
   type ClusterMessage,
@@ -27,19 +18,20 @@ import {
   type ProposalAnswer,
   type ReadyFor,
 } from './cluster-message.ts';
-import { decodeConsensusFrame, encodeConsensusFrame } from './consensus-frame.ts';
+import { type ConsensusFrame, encodeConsensusFrame } from './consensus-frame.ts';
 import { FollowedState } from './followed-state.ts';
 import type { JournalRecord, StoredIdentity } from './journal-record.ts';
+import { JournalRepair } from './journal-repair.ts';
 import { defaultLeaderOptions, LeaderDuties, type LeaderOptions } from './leader-duties.ts';
 import type { LogJournal } from './log-journal.ts';
-import { decodeProposal, proposalIdOf } from './proposal.ts';
+import { NoticeSpread } from './notice-spread.ts';
+import { OwnReplica } from './own-replica.ts';
+import { decodeProposal } from './proposal.ts';
 import { Proposer } from './proposer.ts';
-import { RaftHost } from './raft-host.ts';
 import { ReadyReports } from './ready-reports.ts';
-import { drawReplicaName, nodeOfReplica } from './replica-name.ts';
+import { nodeOfReplica } from './replica-name.ts';
 import { StatePuller } from './state-puller.ts';
 import { Surveys } from './surveys.ts';
-import type { Verdict } from './verdict.ts';
 
 export interface ClusterLogOptions {
   readonly replica: ReplicaOptions;
@@ -51,13 +43,7 @@ export const defaultClusterLogOptions: ClusterLogOptions = {
   leader: defaultLeaderOptions,
 };
 
-/** A change is told to so many others at once; they tell others. */
-const noticeFanout = 3;
-const noticeDelayMs = 10;
-const journalRetryMs = 1000;
 const dutyTimeoutMs = 5000;
-const handOverMsMax = 500;
-const handOverLookMs = 10;
 
 export interface ClusterLogParts {
   readonly environment: Pick<Environment, 'clock' | 'timers' | 'tasks' | 'random' | 'log'>;
@@ -84,60 +70,56 @@ export class ReplicatedClusterLog implements ClusterLog {
   readonly #parts: ClusterLogParts;
   readonly #journal: LogJournal;
   readonly #followed: FollowedState;
-  readonly #host: RaftHost;
+  readonly #replica: OwnReplica;
   readonly #puller: StatePuller;
   readonly #proposer: Proposer;
   readonly #duties: LeaderDuties;
   readonly #reports: ReadyReports;
-  /** Of the own replica; undefined while it has no snapshot yet. */
-  #agreed: AgreedState | undefined;
-  /** Under which this node is, or would become, a voter. */
-  #replicaName: PeerId;
+  readonly #spread: NoticeSpread;
+  readonly #repair: JournalRepair;
+  readonly #removalListeners: (() => void)[] = [];
+  /** As others say; for a node whose own replica does not know better. */
   #leaderHint: NodeId | undefined;
   #lastLeader: NodeId | undefined;
-  #noticeTimer: Timer | undefined;
-  #repairTimer: Timer | undefined;
   #isAckPlanned = false;
   /** Nothing is heard or said: before the start, while all is replaced, after the end. */
   #isQuiet = true;
-  #removalListeners: (() => void)[] = [];
 
   constructor(parts: ClusterLogParts) {
     const { environment, messenger, journal, liveness, options } = parts;
-    const { state, identity, replica } = journal.contents;
+    const { state, identity } = journal.contents;
     assert(state !== undefined && identity !== undefined, 'the journal says who this node is');
-    this.self = identity.node;
+    const self = identity.node;
+    this.self = self;
     this.#parts = parts;
     this.#journal = journal;
-    this.#replicaName = replica?.stored.name ?? drawReplicaName(this.self, environment.random);
     const send = (to: NodeId, message: ClusterMessage): void => this.#send(to, message);
+    const others = (): readonly NodeId[] => this.#others();
     const journalFailed = (error: Error): void => this.#journalFailed(error);
     const durable = (): void => this.#ackSoon();
     const followed = new FollowedState(state, { journal, log: environment.log, durable, journalFailed });
     this.#followed = followed;
-    this.#host = new RaftHost({
+    const replica = new OwnReplica({
       environment,
+      self,
       journal,
+      followed,
       options: options.replica,
-      state: {
-        fold: (bytes) => this.#fold(bytes),
-        encode: () => this.#agreed!.encode(),
-        restore: (encoded) => this.#restore(encoded),
-      },
-      send: (from, to, message) => this.#sendFrame(from, to, message),
+      send: (to, frame) => this.#sendFrame(to, frame),
       changed: () => this.#roleChanged(),
-      removed: () => this.#replicaRemoved(),
+      renamed: () => this.#ackSoon(),
+      saw: (place, from) => this.#puller.saw(place, from),
+      isOutdated: (from) => this.#notify(from),
       journalFailed,
     });
-    const host = this.#host;
-    const others = (): readonly NodeId[] => this.#others();
-    this.#puller = new StatePuller({ environment, followed, send, others, isFed: () => this.#isFed });
+    this.#replica = replica;
+    this.#puller = new StatePuller({ environment, followed, send, others, isFed: () => replica.isFed });
     this.#proposer = new Proposer({
       environment,
-      self: this.self,
+      self,
       place: () => followed.place,
-      proposeHere: (proposal, answered) => this.#judge(proposal, answered),
-      leads: () => host.isLeader,
+      proposeHere: (proposal, answered) => replica.judge(proposal, answered),
+      leads: () => replica.leads,
       leader: () => this.leader,
       others,
       send,
@@ -145,9 +127,9 @@ export class ReplicatedClusterLog implements ClusterLog {
     });
     this.#duties = new LeaderDuties({
       environment,
-      self: this.self,
+      self,
       options: options.leader,
-      host,
+      host: replica.host,
       followed,
       liveness,
       send,
@@ -158,19 +140,22 @@ export class ReplicatedClusterLog implements ClusterLog {
       state: () => followed.state,
       tell: (message) => this.#tellLeader(message),
     });
+    this.#spread = new NoticeSpread({ environment, others, notify: (to) => this.#notify(to) });
+    this.#repair = new JournalRepair({ environment, journal, repaired: () => this.#journalRepaired() });
     this.surveys = new Surveys({ environment, send });
     followed.onState((now, before) => this.#stateChanged(now, before));
     liveness.onChange(() => this.#duties.look());
     messenger.receive(channel.topology, (from, body) => this.#receive(from, body));
-    messenger.receive(channel.consensus, (from, body) => this.#receiveFrame(from, body));
+    messenger.receive(channel.consensus, (from, body) => {
+      if (!this.#isQuiet) replica.receive(from, body, !this.#repair.isUnderWay);
+    });
   }
 
   /** Takes part from now on. After whoever wants to know of states has said so. */
   start(): void {
     this.#isQuiet = this.isRemoved;
     if (this.#isQuiet) return;
-    const { replica } = this.#journal.contents;
-    if (replica !== undefined) this.#host.begin(replica);
+    this.#replica.begin();
     this.#ackSoon();
   }
 
@@ -188,17 +173,16 @@ export class ReplicatedClusterLog implements ClusterLog {
 
   /** Who leads the voters, as far as this node knows. */
   get leader(): NodeId | undefined {
-    const leader = this.#host.status?.leader;
-    return leader === undefined ? this.#leaderHint : nodeOfReplica(leader);
+    return this.#replica.leader ?? this.#leaderHint;
   }
 
   get leads(): boolean {
-    return this.#host.isLeader;
+    return this.#replica.leads;
   }
 
   /** Whether the voters have a leader, by this node's own knowledge. */
   get isLed(): boolean {
-    return this.#host.status?.leader !== undefined;
+    return this.#replica.leader !== undefined;
   }
 
   /** At the leader: the epoch that each member has said it follows. */
@@ -207,7 +191,7 @@ export class ReplicatedClusterLog implements ClusterLog {
   }
 
   get status(): ClusterLogStatus {
-    const status = this.#host.status;
+    const { status } = this.#replica;
     return {
       leader: this.leader,
       voters: status?.membership.voters.map(nodeOfReplica) ?? [],
@@ -255,16 +239,13 @@ export class ReplicatedClusterLog implements ClusterLog {
       await this.#write(records);
     } catch (error) {
       this.#isQuiet = false;
-      this.#repairJournal();
+      this.#repair.begin();
       throw error;
     }
-    const { replica } = this.#journal.contents;
-    this.#replicaName = replica?.stored.name ?? drawReplicaName(this.self, this.#parts.environment.random);
-    this.#agreed = undefined;
     this.#leaderHint = undefined;
     this.#isQuiet = false;
     this.#followed.rebase(state);
-    if (replica !== undefined) this.#host.begin(replica);
+    this.#replica.replaced();
   }
 
   /** The cluster has removed this node: it takes part in nothing any more, now and after a restart. */
@@ -292,22 +273,9 @@ export class ReplicatedClusterLog implements ClusterLog {
     if (!this.#isQuiet) this.#followed.adopt(state);
   }
 
-  /** Before the end: a leader that goes without a word costs the others an election timeout. */
-  async handOver(): Promise<void> {
-    const { status, name } = this.#host;
-    if (!this.#host.isLeader || status === undefined) return;
-    const heirs = status.followers.filter(
-      ({ id, mode }) => status.membership.voters.includes(id) && mode === 'replicate' && id !== name,
-    );
-    const heir = heirs.sort((a, b) => b.match - a.match)[0];
-    if (heir === undefined) return;
-    this.#host.transferLeadership(heir.id);
-    const { timers } = this.#parts.environment;
-    for (let waitedMs = 0; this.#host.isLeader && waitedMs < handOverMsMax; waitedMs += handOverLookMs) {
-      await new Promise<void>((resolve) => {
-        timers.after(handOverLookMs, resolve);
-      });
-    }
+  /** Lets another voter lead, before this node goes. */
+  handOver(): Promise<void> {
+    return this.#replica.handOver(this.#parts.environment);
   }
 
   async close(): Promise<void> {
@@ -319,34 +287,12 @@ export class ReplicatedClusterLog implements ClusterLog {
 
   #fallSilent(): void {
     this.#isQuiet = true;
-    this.#host.stop();
+    this.#replica.host.stop();
     this.#puller.stop();
     this.#duties.stop();
     this.#reports.stop();
-    this.#noticeTimer?.cancel();
-    this.#repairTimer?.cancel();
-    this.#noticeTimer = undefined;
-    this.#repairTimer = undefined;
-  }
-
-  // The replica.
-
-  #fold(bytes: Uint8Array): Verdict {
-    assert(this.#agreed !== undefined, 'a snapshot comes before what follows it');
-    const folded = this.#agreed.fold(bytes);
-    if (folded.kind === 'new') this.#followed.folded(this.#agreed.cluster, folded.command);
-    return folded.verdict;
-  }
-
-  #restore(encoded: Buffer): void {
-    const agreed = AgreedState.decode(encoded);
-    assert(agreed !== undefined, 'a snapshot is whole, and of a known version');
-    this.#agreed = agreed;
-    this.#followed.adopt(agreed.cluster);
-  }
-
-  get #isFed(): boolean {
-    return this.#host.status?.leader !== undefined && this.#agreed !== undefined;
+    this.#spread.stop();
+    this.#repair.stop();
   }
 
   #roleChanged(): void {
@@ -359,82 +305,13 @@ export class ReplicatedClusterLog implements ClusterLog {
     this.#duties.look();
   }
 
-  /** It follows like others from now on; to vote again it begins anew. */
-  #replicaRemoved(): void {
-    this.#agreed = undefined;
-    this.#endReplica();
-  }
-
-  #endReplica(): void {
-    this.#host.stop();
-    this.#replicaName = drawReplicaName(this.self, this.#parts.environment.random);
-    this.#journal.write([{ kind: 'no-replica' }], (error) => {
-      if (error !== undefined) this.#journalFailed(error);
-    });
-    this.#ackSoon();
-  }
-
-  /** The leader wants this node as a learner, and knows by which name. */
-  #beginJoining(generation: number): void {
-    const { hardState } = joiningState();
-    const replica = {
-      name: this.#replicaName,
-      generation,
-      mark: emptySnapshot,
-      agreed: Buffer.alloc(0),
-    };
-    this.#journal.write(
-      [
-        { kind: 'replica', replica },
-        { kind: 'log', write: { hardState, entries: [] } },
-      ],
-      (error) => {
-        if (error !== undefined) this.#journalFailed(error);
-      },
-    );
-    const { replica: stored } = this.#journal.contents;
-    if (stored !== undefined) this.#host.begin(stored);
-  }
-
-  #sendFrame(from: PeerId, to: PeerId, message: Parameters<typeof encodeConsensusFrame>[0]['message']): void {
-    const { generation } = this.#journal.contents.replica!.stored;
-    const bytes = encodeConsensusFrame({ generation, from, to, message });
-    const traffic = message.kind === 'snapshot-chunk' ? 'repair' : 'control';
-    this.#sendBytes(nodeOfReplica(to), traffic, channel.consensus, bytes);
-  }
-
-  #receiveFrame(from: NodeId, body: Buffer): void {
-    if (this.#isQuiet) return;
-    const frame = decodeConsensusFrame(body);
-    if (frame === undefined || nodeOfReplica(frame.from) !== from) return;
-    const { generation } = this.state;
-    if (frame.generation > generation) this.#puller.saw({ generation: frame.generation, epoch: 0 }, from);
-    else if (frame.generation < generation) this.#notify(from, false);
-    if (frame.generation !== generation || frame.to !== this.#replicaName) return;
-    if (!this.#host.isRunning && this.#repairTimer === undefined) this.#beginJoining(generation);
-    this.#host.receive(frame.from, frame.message);
-  }
-
-  // Proposals.
-
-  /** As leader. What was folded already is not proposed again. */
-  #judge(bytes: Buffer, answered: (answer: ProposalAnswer) => void): void {
-    const proposal = decodeProposal(bytes);
-    const known = proposal && this.#agreed?.verdictOn(proposalIdOf(proposal));
-    if (known !== undefined) answered({ kind: 'judged', verdict: known });
-    // What this leader cannot read must not enter the log: others would have to fold it.
-    else if (proposal === undefined || decodeCommand(proposal.command) === undefined) {
-      answered({ kind: 'elsewhere' });
-    } else this.#host.propose(bytes, answered);
-  }
-
   #proposed(from: NodeId, { token, proposal }: Extract<ClusterMessage, { kind: 'propose' }>): void {
     const reply = (answer: ProposalAnswer): void => {
       this.#send(from, { kind: 'proposed', token, answer, leader: this.leader });
     };
     const isTheirs = decodeProposal(proposal)?.proposer === from;
-    if (!isTheirs || !this.#host.isLeader) reply({ kind: 'elsewhere' });
-    else this.#judge(proposal, reply);
+    if (!isTheirs || !this.#replica.leads) reply({ kind: 'elsewhere' });
+    else this.#replica.judge(proposal, reply);
   }
 
   // Messages.
@@ -497,7 +374,7 @@ export class ReplicatedClusterLog implements ClusterLog {
 
   #tellLeader(message: Extract<ClusterMessage, { kind: 'ready' }>): void {
     if (this.#isQuiet) return;
-    if (this.#host.isLeader) this.#duties.ready(message);
+    if (this.#replica.leads) this.#duties.ready(message);
     else if (this.leader !== undefined) this.#send(this.leader, message);
   }
 
@@ -506,13 +383,13 @@ export class ReplicatedClusterLog implements ClusterLog {
     this.#sendBytes(to, isBulk ? 'repair' : 'control', channel.topology, encodeClusterMessage(message));
   }
 
+  #sendFrame(to: NodeId, frame: ConsensusFrame): void {
+    const traffic = frame.message.kind === 'snapshot-chunk' ? 'repair' : 'control';
+    this.#sendBytes(to, traffic, channel.consensus, encodeConsensusFrame(frame));
+  }
+
   /** What does not fit into the queue is lost, like what the network loses: whoever needs it asks again. */
-  #sendBytes(
-    to: NodeId,
-    traffic: TrafficClass,
-    on: typeof channel.topology | typeof channel.consensus,
-    bytes: Buffer,
-  ): void {
+  #sendBytes(to: NodeId, traffic: TrafficClass, on: Channel, bytes: Buffer): void {
     this.#parts.messenger.send(to, traffic, on, bytes.length, (into, at) => {
       bytes.copy(into, at);
     });
@@ -529,32 +406,17 @@ export class ReplicatedClusterLog implements ClusterLog {
     const { replica } = this.#journal.contents;
     const isOfOldGroup = replica !== undefined && replica.stored.generation < state.generation;
     if (isOfOldGroup && state.clusterId === before.clusterId) {
-      this.#agreed = undefined;
       this.#leaderHint = undefined;
-      this.#endReplica();
+      this.#replica.end();
     }
     this.#proposer.folded();
     this.#reports.changed();
     this.#duties.look();
-    this.#spread();
+    this.#spread.soon();
   }
 
-  /** Tells a few others soon; what comes meanwhile goes with it. */
-  #spread(): void {
-    if (this.#noticeTimer !== undefined || this.#isQuiet) return;
-    const { timers, random } = this.#parts.environment;
-    this.#noticeTimer = timers.after(noticeDelayMs, () => {
-      this.#noticeTimer = undefined;
-      const others = [...this.#others()];
-      for (let i = 0; i < noticeFanout && others.length > 0; i++) {
-        const [to] = others.splice(random.u32() % others.length, 1);
-        this.#notify(to!, false);
-      }
-    });
-  }
-
-  #notify(to: NodeId, asks: boolean): void {
-    this.#send(to, { kind: 'notice', at: this.#followed.place, leader: this.leader, asks });
+  #notify(to: NodeId): void {
+    this.#send(to, { kind: 'notice', at: this.#followed.place, leader: this.leader, asks: false });
   }
 
   #ackSoon(): void {
@@ -562,14 +424,14 @@ export class ReplicatedClusterLog implements ClusterLog {
     this.#isAckPlanned = true;
     this.#parts.environment.tasks.endOfTurn(() => {
       this.#isAckPlanned = false;
-      if (this.#host.isLeader) this.#duties.look();
+      if (this.#replica.leads) this.#duties.look();
       else if (this.leader !== undefined) this.#ack(this.leader);
     });
   }
 
   #ack(to: NodeId): void {
     if (this.#isQuiet) return;
-    this.#send(to, { kind: 'ack', at: this.#followed.durable, replica: this.#replicaName });
+    this.#send(to, { kind: 'ack', at: this.#followed.durable, replica: this.#replica.name });
   }
 
   /** Those that can be reached, if any. */
@@ -593,31 +455,17 @@ export class ReplicatedClusterLog implements ClusterLog {
 
   /** The disk took no more: the replica is as if crashed, and begins anew from what is there (H2). */
   #journalFailed(error: Error): void {
-    if (this.#isQuiet || this.#repairTimer !== undefined) return;
+    if (this.#isQuiet || this.#repair.isUnderWay) return;
     this.#parts.environment.log.error('the journal of the cluster log failed', { reason: error.message });
-    this.#host.stop();
-    this.#repairJournal();
+    this.#replica.host.stop();
+    this.#repair.begin();
   }
 
-  #repairJournal(): void {
-    const { timers, tasks, log } = this.#parts.environment;
-    this.#repairTimer = timers.after(journalRetryMs, () => {
-      tasks.spawn('repair the journal of the cluster log', async () => {
-        await this.#journal.drain();
-        if (this.#isQuiet) return;
-        try {
-          this.#journal.reload();
-        } catch (error) {
-          if (!(error instanceof WalError)) throw error;
-          log.error('the journal of the cluster log cannot be read', { reason: error.message });
-          this.#repairJournal();
-          return;
-        }
-        this.#repairTimer = undefined;
-        this.#followed.rewrite();
-        const { replica } = this.#journal.contents;
-        if (replica !== undefined && !this.#host.isRunning) this.#host.begin(replica);
-      });
-    });
+  #journalRepaired(): void {
+    this.#followed.rewrite();
+    const { replica } = this.#journal.contents;
+    // The write that failed may have been the one that ended it.
+    if (replica !== undefined && replica.stored.generation < this.state.generation) this.#replica.end();
+    else this.#replica.replaced();
   }
 }

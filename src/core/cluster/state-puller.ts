@@ -26,11 +26,11 @@ const stateBytesMax = 256 * 1024 * 1024;
 export interface StatePullerParts {
   readonly environment: Pick<Environment, 'timers' | 'random' | 'log'>;
   readonly followed: FollowedState;
-  send(to: NodeId, message: ClusterMessage): void;
+  readonly send: (to: NodeId, message: ClusterMessage) => void;
   /** Whether entries come by themselves, as to a voter with a leader. */
-  isFed(): boolean;
+  readonly isFed: () => boolean;
   /** Others that may know more, in no special order. */
-  others(): readonly NodeId[];
+  readonly others: () => readonly NodeId[];
 }
 
 interface Pull {

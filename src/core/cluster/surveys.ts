@@ -10,7 +10,7 @@ export interface Survey {
 
 export interface SurveysParts {
   readonly environment: Pick<Environment, 'timers'>;
-  send(to: NodeId, message: ClusterMessage): void;
+  readonly send: (to: NodeId, message: ClusterMessage) => void;
 }
 
 interface Asking {
