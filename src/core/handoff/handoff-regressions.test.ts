@@ -65,6 +65,7 @@ test('R20: a transfer is refused by everyone but the very node that the sender m
   assert.equal(code({}, a), 'stranger');
   assert.equal(code({}, c), 'stranger');
   assert.equal(code({}, b, b), 'stranger');
+  assert.equal(code({ to: c }), 'stranger');
   assert.equal(code({ toInstance: 'another disk' }), 'stranger');
   assert.equal(code({ fromInstance: 'another disk' }), 'stranger');
   assert.equal(code({ clusterId: 'another' }), 'stranger');

@@ -24,8 +24,6 @@ export interface ReceiverParts {
   readonly transfersMax: number;
   /** Why nothing can be taken in now: no space. Undefined: it can. */
   readonly refuses: () => TransferRefusal | undefined;
-  /** What comes may be stray until the partition is this node's. Called before anything is stored. */
-  readonly willHold: (open: OpenTransfer) => void;
   readonly complete: (from: NodeId, open: OpenTransfer, unreadable: number) => void;
 }
 
@@ -103,7 +101,6 @@ export class TransferReceiver {
       else this.#apply(known, { kind: 'failed', ...refusal });
       return;
     }
-    this.#parts.willHold(open);
     const session = known ?? this.#begin(key, from, open);
     session.outbox.clear();
     this.#apply(session, { kind: 'open' });

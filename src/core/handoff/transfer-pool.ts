@@ -8,7 +8,7 @@ import type { Partition } from '../ring/index.ts';
 import type { ClusterState } from '../topology/index.ts';
 import type { HandoffOptions } from './handoff-options.ts';
 import type { TransferOutcome } from './outgoing-transfer.ts';
-import type { PartitionStore } from './partition-store.ts';
+import { type PartitionStore, PartitionStoreError } from './partition-store.ts';
 import { type SenderParts, TransferSender } from './send-transfer.ts';
 import type { OpenTransfer, ReceiverMessage, TransferId, TransferPurpose } from './transfer-message.ts';
 
@@ -188,7 +188,12 @@ export class TransferPool {
 
   #estimate(run: Run): void {
     this.#parts.environment.tasks.spawn('handoff-estimate', async () => {
-      run.bytesTotal = await this.#parts.store.approximateBytes(run.task.source);
+      try {
+        run.bytesTotal = await this.#parts.store.approximateBytes(run.task.source);
+      } catch (error) {
+        // Only people miss it; the transfer itself finds out what storage can do.
+        if (!(error instanceof PartitionStoreError)) throw error;
+      }
     });
   }
 

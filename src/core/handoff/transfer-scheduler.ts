@@ -88,9 +88,6 @@ export class TransferScheduler {
       incoming: options.incoming,
       transfersMax: options.transfersMax,
       refuses: parts.refuses,
-      willHold: ({ partition }) => {
-        if (log.state.owners[partition] !== self) this.noteStray(partition);
-      },
       complete: (_from, open, unreadable) => this.#rebuilds.received(open, unreadable),
     });
     const sender = {
