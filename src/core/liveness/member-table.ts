@@ -31,6 +31,7 @@ const digestOfStatus = { unknown: 0, alive: 1, suspect: 2, dead: 3 } as const;
 
 export class MemberTable {
   readonly #records = new Map<NodeId, MemberRecord>();
+  readonly #dead = new Set<NodeId>();
   #self: MemberRecord;
   #digest: number;
 
@@ -58,6 +59,10 @@ export class MemberTable {
     return this.#records.get(node);
   }
 
+  get dead(): ReadonlySet<NodeId> {
+    return this.#dead;
+  }
+
   records(): IterableIterator<MemberRecord> {
     return this.#records.values();
   }
@@ -72,6 +77,7 @@ export class MemberTable {
     assert(record !== undefined, 'a member is removed once');
     this.#digest = (this.#digest - digestOf(record)) >>> 0;
     this.#records.delete(node);
+    this.#dead.delete(node);
   }
 
   speakForSelf(incarnation: number, attributes: number): void {
@@ -137,6 +143,8 @@ export class MemberTable {
   #put(held: MemberRecord, record: MemberRecord): void {
     this.#digest = (this.#digest - digestOf(held) + digestOf(record)) >>> 0;
     this.#records.set(record.node, record);
+    if (record.status === 'dead') this.#dead.add(record.node);
+    else this.#dead.delete(record.node);
   }
 }
 

@@ -64,7 +64,9 @@ export class Outbox {
   #choose(to: NodeId, { about, isSync = false }: SendOptions): readonly Rumour[] {
     const { rumourBytesMax, syncBytesMax } = this.#options;
     const chosen = new Map<NodeId, Rumour>();
-    let room = isSync && this.#queue.isEmpty ? syncBytesMax : rumourBytesMax;
+    // While news is on its way digests differ anyhow.
+    const isWorthIt = isSync && (this.#queue.isEmpty || this.#queue.isFull);
+    let room = isWorthIt ? syncBytesMax : rumourBytesMax;
     const offer = (record: MemberRecord | undefined): boolean => {
       if (record === undefined || chosen.has(record.node)) return true;
       const rumour = rumourOf(record);

@@ -164,11 +164,9 @@ export class Prober {
 
   #knockAtTheDead(now: Instant): void {
     const { table, random } = this.#parts;
-    const dead: NodeId[] = [];
-    for (const { node, status } of table.records()) if (status === 'dead') dead.push(node);
-    const wanted = (knocksWanted * dead.length) / table.clusterSize;
+    const wanted = (knocksWanted * table.dead.size) / table.clusterSize;
     if (random.fraction() >= wanted) return;
-    for (const node of this.#sample(dead, 1)) this.#probe(node, now, true);
+    for (const node of this.#sample([...table.dead], 1)) this.#probe(node, now, true);
   }
 
   #probe(target: NodeId, now: Instant, isKnock: boolean): void {

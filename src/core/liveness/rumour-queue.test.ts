@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { nodeIdOf } from '../../environment/index.ts';
-import { RumourQueue } from './rumour-queue.ts';
+import { RumourQueue, rumoursMax } from './rumour-queue.ts';
 
 const names = ['a', 'b', 'c', 'd', 'e'].map(nodeIdOf);
 
@@ -60,4 +60,17 @@ test('news of the same member takes the place of the old', () => {
   assert.deepEqual(offered(queue, 5, 3), ['b', 'a']);
   queue.clear();
   assert.ok(queue.isEmpty);
+});
+
+test('a full queue forgets what was told most, the oldest of it first', () => {
+  const queue = new RumourQueue();
+  const many = Array.from({ length: rumoursMax }, (_, i) => nodeIdOf(`n${i}`));
+  for (const node of many) queue.push(node);
+  assert.ok(queue.isFull);
+  assert.deepEqual(offered(queue, 2, 3), ['n0', 'n1']);
+  queue.push(nodeIdOf('late'));
+  queue.push(nodeIdOf('later'));
+  const left = offered(queue, 1000, 3);
+  assert.equal(left.length, rumoursMax);
+  assert.deepEqual(left, [...many.slice(2), 'late', 'later']);
 });

@@ -4,6 +4,9 @@
  */
 import type { NodeId } from '../../environment/index.ts';
 
+/** What does not fit is left to the exchange of digests: when half of a large cluster is new, or gone. */
+export const rumoursMax = 128;
+
 export class RumourQueue {
   readonly #timesTold = new Map<NodeId, number>();
   /** `#byTimesTold[k]`: told k times. In the order in which they came. */
@@ -13,9 +16,20 @@ export class RumourQueue {
     return this.#timesTold.size === 0;
   }
 
-  /** News of the member, told to nobody yet. */
+  get isFull(): boolean {
+    return this.#timesTold.size >= rumoursMax;
+  }
+
+  /** News of the member, told to nobody yet. What was told most often goes, if there is no room. */
   push(node: NodeId): void {
     this.remove(node);
+    if (this.isFull) {
+      const mostTold = this.#byTimesTold.findLast((nodes) => nodes.size > 0)!;
+      for (const dropped of mostTold) {
+        this.remove(dropped);
+        break;
+      }
+    }
     this.#place(node, 0);
   }
 

@@ -12,6 +12,7 @@ import { failedSync, refusedBatch } from './failed-sync.ts';
 import { forgottenWrites } from './forgotten-writes.ts';
 import { fullDisk } from './full-disk.ts';
 import { membershipDetects } from './membership-detects.ts';
+import { membershipThousand } from './membership-thousand.ts';
 import { messengerLaws } from './messenger-laws.ts';
 import { networkLaws } from './network-laws.ts';
 import { nodeCrash } from './node-crash.ts';
@@ -42,6 +43,7 @@ export const scenarios: readonly Scenario[] = [
   amnesia,
   forgottenWrites,
   membershipDetects,
+  membershipThousand,
   ...consensusScenarios,
   clusterLog,
   clusterLogRecover,
