@@ -225,6 +225,19 @@ export function path(): ValueType<string> {
   };
 }
 
+const labelLengthMax = 255;
+
+/** A name for people. */
+export function label(): ValueType<string> {
+  return {
+    name: 'label',
+    rule: `a text of up to ${labelLengthMax} characters without control characters`,
+    parse: (text) => (text.length <= labelLengthMax && !/[\p{Cc}\p{Cs}]/u.test(text) ? ok(text) : bad),
+    format: (value) => value,
+    bare: () => false,
+  };
+}
+
 const secretLengthMax = 1024;
 
 /** What only those who run the nodes know. A key of this type says `isSecret`, and is never shown. */

@@ -1,7 +1,7 @@
 /**
  * The composition root: builds a node from its configuration and from what the machine gives.
  *
- * engine → identity → group commit → key-value store → listeners. Started in this order, so that a listener
+ * engine → identity → group commit → cluster and database → listeners. Started in this order, so that a listener
  * never accepts what cannot be served; stopped in the reverse, so that nothing that was accepted is lost.
  * What was started before a failure is closed again.
  */
@@ -14,20 +14,22 @@ import {
   frameOverhead,
   type HostAndPort,
 } from '../config/index.ts';
-import { SoloTopology } from '../core/topology/index.ts';
+import { ClusterOpenError, InsecureListenerError } from '../core/index.ts';
 import {
   type Address,
   type Environment,
   type HttpListener,
   type HttpServer,
   type Instant,
+  type Network,
   NetworkError,
-  nodeIdOf,
 } from '../environment/index.ts';
-import { type KeyValueStore, LocalKeyValueStore } from '../kv/index.ts';
+import { type KeyValueStore, KvFailure } from '../kv/index.ts';
+import { assert } from '../stdx/index.ts';
 import { GroupCommit, type StorageEngine, StorageError } from '../storage/index.ts';
+import { WalError } from '../wal/index.ts';
 import { adminHandler } from './admin-api.ts';
-import { keyValueSettings } from './key-value-settings.ts';
+import { ClusteredDatabase } from './clustered-database.ts';
 import type { NodeFacts, ProcessFacts } from './node-facts.ts';
 import { claimIdentity } from './node-identity.ts';
 import { NodeMetrics } from './node-metrics.ts';
@@ -52,6 +54,8 @@ export interface NodeParts {
   readonly dataDirectory?: string;
   /** Instead of the engine that the configuration names. The node closes it. */
   readonly engine?: StorageEngine;
+  /** What connects nodes, if it is not the environment's: with TLS. */
+  readonly clusterNetwork?: Network;
   /** Without it `listener.http.internal` must be off. */
   readonly http?: HttpServer;
   readonly processFacts?: () => ProcessFacts;
@@ -62,6 +66,8 @@ export interface NodeParts {
 export interface HaleNode extends AsyncDisposable {
   readonly name: string;
   readonly store: KeyValueStore;
+  /** The cluster it is a member of, and what goes on behind the store. */
+  readonly database: ClusteredDatabase;
   /** Where it listens; undefined for listeners that are off. */
   readonly httpAddress: Address | undefined;
   readonly protobufAddress: Address | undefined;
@@ -95,8 +101,16 @@ export async function startNode(configuration: Configuration, parts: NodeParts):
 }
 
 function startErrorOf(error: unknown): unknown {
-  if (!(error instanceof StorageError)) return error;
-  return new StartError(error.code === 'locked' ? 'locked' : 'data', error.message, { cause: error });
+  if (error instanceof StorageError) {
+    return new StartError(error.code === 'locked' ? 'locked' : 'data', error.message, { cause: error });
+  }
+  if (error instanceof ClusterOpenError || error instanceof WalError || error instanceof KvFailure) {
+    return new StartError('data', error.message, { cause: error });
+  }
+  if (error instanceof InsecureListenerError) {
+    return new StartError('configuration', error.message, { cause: error });
+  }
+  return error;
 }
 
 interface ApiListener {
@@ -115,7 +129,7 @@ class RunningNode implements HaleNode {
   readonly #startedAt: Instant;
   #engine: StorageEngine | undefined;
   #commit: GroupCommit | undefined;
-  #store: LocalKeyValueStore | undefined;
+  #database: ClusteredDatabase | undefined;
   #http: HttpListener | undefined;
   #protobuf: ProtobufListener | undefined;
   #stopping: Promise<void> | undefined;
@@ -133,7 +147,12 @@ class RunningNode implements HaleNode {
   }
 
   get store(): KeyValueStore {
-    return this.#store!;
+    return this.database.store;
+  }
+
+  get database(): ClusteredDatabase {
+    assert(this.#database !== undefined, 'the node has started');
+    return this.#database;
   }
 
   get httpAddress(): Address | undefined {
@@ -146,21 +165,35 @@ class RunningNode implements HaleNode {
 
   async start(): Promise<void> {
     const configuration = this.#configuration;
-    const { environment, engine, dataDirectory } = this.#parts;
+    const { environment, engine, dataDirectory, clusterNetwork } = this.#parts;
     const { nodename, ring_size } = configuration;
     this.#engine = engine ?? (await openEngine(configuration, dataDirectory, environment));
     await claimIdentity(this.#engine, { nodename, ring_size }, environment.log);
     this.#commit = new GroupCommit(this.#engine, environment.tasks);
-    this.#store = await LocalKeyValueStore.open({
-      environment,
-      commit: this.#commit,
-      topology: new SoloTopology(nodeIdOf(nodename), ring_size),
-      observer: this.#metrics,
-      settings: keyValueSettings(configuration),
-    });
+    const commit = this.#commit;
+    const clusterAddress = configuration['listener.cluster.internal'];
+    this.#database = await listening(clusterAddress, 'listener.cluster.internal', () =>
+      ClusteredDatabase.open({
+        configuration,
+        environment,
+        commit,
+        observer: this.#metrics,
+        ...(clusterNetwork === undefined ? {} : { clusterNetwork }),
+      }),
+    );
     this.#metrics.start();
-    await this.#listenProtobuf(configuration['listener.protobuf.internal'], this.#store);
-    await this.#listenHttp(configuration['listener.http.internal'], this.#store);
+    await this.#listenProtobuf(configuration['listener.protobuf.internal'], this.store);
+    await this.#listenHttp(configuration['listener.http.internal'], this.store);
+    this.#announce();
+  }
+
+  /** Other members learn where the APIs of this node are. */
+  #announce(): void {
+    const [http, protobuf] = [this.httpAddress, this.protobufAddress];
+    this.database.cluster.announce({
+      ...(http === undefined ? {} : { http }),
+      ...(protobuf === undefined ? {} : { protobuf }),
+    });
   }
 
   async #listenProtobuf(address: HostAndPort | 'off', store: KeyValueStore): Promise<void> {
@@ -240,11 +273,12 @@ class RunningNode implements HaleNode {
       state: this.#stopping === undefined ? 'running' : 'stopping',
       uptimeMs: environment.clock.now() - this.#startedAt,
       ringSize: this.#configuration.ring_size,
-      members: [this.name],
+      members:
+        this.#database === undefined ? [this.name] : [...this.#database.cluster.log.state.members.keys()],
       storageBackend: this.#engine?.name ?? this.#configuration.storage_backend,
       storageFailure: health?.kind === 'failing' ? health.error.message : undefined,
-      propertyDamage: this.#store?.propertyDamage ?? { buckets: 0, unknown: 0 },
-      requestsInProgress: this.#store?.inProgress ?? 0,
+      propertyDamage: this.#database?.store.propertyDamage ?? { buckets: 0, unknown: 0 },
+      requestsInProgress: this.#database?.store.inProgress ?? 0,
       http: this.#http,
       protobuf: this.#protobuf,
       metrics: this.#metrics,
@@ -271,6 +305,7 @@ class RunningNode implements HaleNode {
   /** The engine first: whatever the bug has left behind must not be stored. */
   async #halt(): Promise<void> {
     const closings = this.#engine === undefined ? [] : [this.#engine.close()];
+    if (this.#database !== undefined) closings.push(this.#database.halt());
     this.#metrics.stop();
     for (const listener of this.#listeners()) {
       closings.push(listener.close());
@@ -309,7 +344,7 @@ class RunningNode implements HaleNode {
   /** Requests that came over a listener may still need the store, so that is closed last. */
   async #drain(listeners: readonly ApiListener[]): Promise<void> {
     await Promise.all(listeners.map((listener) => listener.close()));
-    await this.#store?.close();
+    await this.#database?.close();
   }
 
   /** False: `work` takes longer, and goes on. */
@@ -331,11 +366,11 @@ class RunningNode implements HaleNode {
 }
 
 /** Tells which listener failed, and where. */
-async function listening<L>(address: HostAndPort, key: string, listen: () => Promise<L>): Promise<L> {
+async function listening<L>(address: HostAndPort | 'off', key: string, listen: () => Promise<L>): Promise<L> {
   try {
     return await listen();
   } catch (error) {
-    if (!(error instanceof NetworkError)) throw error;
+    if (!(error instanceof NetworkError) || address === 'off') throw error;
     const reason = error.code === 'address-in-use' ? 'is in use' : `cannot be listened on (${error.message})`;
     const message = `${formatAddress(address)} ${reason}; set ${key} to another address`;
     throw new StartError('address', message, { cause: error });

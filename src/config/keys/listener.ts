@@ -17,8 +17,13 @@ export const listenerKeys = {
   'listener.cluster.internal': defineKey({
     type: either(address(), 'off'),
     default: { host: '127.0.0.1', port: 8099 },
-    doc: 'Where this node listens to the other nodes of its cluster. Without effect in this version, which has no clusters.',
+    doc: 'Where this node listens to the other nodes of its cluster; off: it stays alone.',
     flag: { name: '--cluster', placeholder: 'HOST:PORT' },
+  }),
+  'cluster.advertised': defineKey({
+    type: either(address(), 'listener'),
+    default: 'listener',
+    doc: 'Where other nodes reach this one, if that is not where it listens.',
   }),
   'protobuf.connections.maximum': defineKey({
     type: integer({ minimum: 1, maximum: 1_000_000 }),

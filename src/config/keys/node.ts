@@ -1,5 +1,5 @@
 import { defineKey } from '../key-definition.ts';
-import { duration, nodeName, path, powerOfTwo } from '../value-type.ts';
+import { duration, integer, label, nodeName, path, powerOfTwo } from '../value-type.ts';
 
 export const nodeKeys = {
   nodename: defineKey({
@@ -13,6 +13,17 @@ export const nodeKeys = {
     default: 256,
     doc: 'Partitions of the ring, fixed for the life of a cluster. Partitions are cheap: leave it unless the cluster will pass 25 nodes.',
     extremes: [8, 1024],
+  }),
+  location: defineKey({
+    type: label(),
+    default: '',
+    doc: 'Where this node stands: a host, rack or zone. Replicas of an object are spread over distinct locations. Empty: the host of its name.',
+    flag: { name: '--location', placeholder: 'LOCATION' },
+  }),
+  target_n_val: defineKey({
+    type: integer({ minimum: 1, maximum: 16 }),
+    default: 3,
+    doc: 'How many partitions in a row are kept on distinct nodes and locations. Fixed when a cluster is founded; at least the n_val of its buckets.',
   }),
   platform_data_dir: defineKey({
     type: path(),

@@ -1,0 +1,343 @@
+/**
+ * Everything of a node between its storage engine and its listeners: the cluster it is a member of, the store, and
+ * what moves, hands back and compares data behind them.
+ *
+ * Opened in the order in which each needs the one before, and nobody is let in before all are there; closed in the
+ * reverse, so that what was accepted is finished with everything in place.
+ */
+import type { Configuration, HostAndPort } from '../config/index.ts';
+import {
+  type Channel,
+  Cluster,
+  channel,
+  defaultClusterLogOptions,
+  handoffOptions,
+  MoveGate,
+  PeerRequests,
+  swimOptionsOf,
+  type TransferRefusal,
+  TransferScheduler,
+  transportLimits,
+  type VnodeCodec,
+  type VnodeService,
+  type WalkReply,
+  type WalkRequest,
+  walkCodec,
+} from '../core/index.ts';
+import {
+  DiskError,
+  type Environment,
+  type Instant,
+  type Network,
+  type NodeId,
+  nodeIdOf,
+} from '../environment/index.ts';
+import {
+  AntiEntropy,
+  ClusterRegistry,
+  type KvObserver,
+  KvPartitionStore,
+  LocalKeyValueStore,
+  type Placements,
+  type ReplicaReply,
+  type ReplicaRequest,
+  replicaCodec,
+} from '../kv/index.ts';
+import { assert } from '../stdx/index.ts';
+import type { GroupCommit } from '../storage/index.ts';
+import { antiEntropySettings } from './anti-entropy-settings.ts';
+import { keyValueSettings } from './key-value-settings.ts';
+
+/** A write that a moving partition's new owner does not confirm within this time has not reached it. */
+const forwardTimeoutMs = 5000;
+/** Writes remembered for a new owner that could not be reached; beyond them its copy begins anew. */
+const missedWrites = { countMax: 10_000, bytesMax: 16 * 1024 * 1024 };
+/** A disk with less room than this takes in nothing that it need not. */
+const freeBytesMin = 256 * 1024 * 1024;
+/** How often a disk is asked for its room. */
+const roomCheckMs = 10_000;
+
+export interface ClusteredDatabaseParts {
+  readonly configuration: Configuration;
+  readonly environment: Environment;
+  readonly commit: GroupCommit;
+  readonly observer: KvObserver;
+  /** What connects nodes, if it is not the environment's: with TLS. */
+  readonly clusterNetwork?: Network;
+}
+
+type ReplicaPeers = PeerRequests<ReplicaRequest, ReplicaReply>;
+type WalkPeers = PeerRequests<WalkRequest, WalkReply>;
+
+interface Opened {
+  readonly cluster: Cluster;
+  readonly store: LocalKeyValueStore;
+  readonly replicaPeers: ReplicaPeers;
+  readonly walkPeers: WalkPeers;
+  readonly antiEntropy: AntiEntropy;
+  readonly transfers: TransferScheduler;
+}
+
+export class ClusteredDatabase {
+  readonly cluster: Cluster;
+  readonly store: LocalKeyValueStore;
+  readonly replicaPeers: ReplicaPeers;
+  readonly walkPeers: WalkPeers;
+  readonly antiEntropy: AntiEntropy;
+  readonly transfers: TransferScheduler;
+
+  private constructor(opened: Opened) {
+    this.cluster = opened.cluster;
+    this.store = opened.store;
+    this.replicaPeers = opened.replicaPeers;
+    this.walkPeers = opened.walkPeers;
+    this.antiEntropy = opened.antiEntropy;
+    this.transfers = opened.transfers;
+  }
+
+  /**
+   * Rejects with `StorageError`, `WalError`, `NetworkError`, `ClusterOpenError`, `InsecureListenerError` or
+   * `KvFailure`, having closed what it had opened.
+   */
+  static async open(parts: ClusteredDatabaseParts): Promise<ClusteredDatabase> {
+    const cluster = await openCluster(parts);
+    try {
+      const database = new ClusteredDatabase(await openOn(cluster, parts));
+      cluster.serve();
+      return database;
+    } catch (error) {
+      await cluster.close();
+      throw error;
+    }
+  }
+
+  /** Refuses new requests, ends those in progress, and says goodbye to the others. The engine stays open. */
+  async close(): Promise<void> {
+    await this.antiEntropy.stop();
+    await this.transfers.close();
+    await this.store.close();
+    await this.antiEntropy.close();
+    this.replicaPeers.close();
+    this.walkPeers.close();
+    await this.cluster.close();
+  }
+
+  /** Falls silent at once: what this node still does must reach nobody. */
+  async halt(): Promise<void> {
+    this.cluster.liveness.close();
+    await this.cluster.messenger.close();
+  }
+}
+
+function openCluster({
+  configuration,
+  environment,
+  clusterNetwork,
+}: ClusteredDatabaseParts): Promise<Cluster> {
+  const listen = configuration['listener.cluster.internal'];
+  return Cluster.open({
+    environment,
+    self: nodeIdOf(configuration.nodename),
+    ringSize: configuration.ring_size,
+    targetN: configuration.target_n_val,
+    listen: listen === 'off' ? undefined : listen,
+    ...advertised(configuration['cluster.advertised']),
+    location: configuration.location === '' ? undefined : configuration.location,
+    capabilities: new Map([['cluster', 1]]),
+    isHeld: true,
+    transport: {
+      secret: configuration['cluster.secret'],
+      isEncrypted: clusterNetwork !== undefined,
+      allowsStrangers: configuration['cluster.allow_strangers'],
+      limits: transportLimits(configuration),
+      ...(clusterNetwork === undefined ? {} : { network: clusterNetwork }),
+    },
+    liveness: swimOptionsOf(configuration),
+    log: {
+      ...defaultClusterLogOptions,
+      leader: { ...defaultClusterLogOptions.leader, transferLimit: configuration.transfer_limit },
+    },
+  });
+}
+
+function advertised(address: HostAndPort | 'listener') {
+  return address === 'listener' ? {} : { advertised: address };
+}
+
+async function openOn(cluster: Cluster, parts: ClusteredDatabaseParts): Promise<Opened> {
+  const { configuration, environment, commit, observer } = parts;
+  const { topology, log } = cluster;
+  const late = new LateServices();
+  const replicaPeers = peerRequests(cluster, parts, replicaCodec, late.replicas, channel.vnode);
+  const walkPeers = peerRequests(cluster, parts, walkCodec, late.walks, channel.coverage);
+  const gate = new MoveGate<ReplicaRequest>({
+    self: topology.self,
+    state: log.state,
+    forward: (to, partition, request, done) => {
+      const route = { timeoutMs: forwardTimeoutMs, traffic: 'foreground', primary: false } as const;
+      replicaPeers.send(to, partition, request, route, (reply) => {
+        if (reply.kind !== 'accepted') done(reply.kind === 'stored');
+      });
+    },
+    bytesOf: (request) => replicaCodec.requestBytes(request),
+    missed: missedWrites,
+  });
+  const antiEntropy = await AntiEntropy.open({
+    environment,
+    commit,
+    topology,
+    placements: late.placements,
+    settings: antiEntropySettings(configuration),
+  });
+  const store = await LocalKeyValueStore.open({
+    environment,
+    commit,
+    topology,
+    observer,
+    settings: keyValueSettings(configuration),
+    peers: replicaPeers,
+    walkPeers,
+    gate,
+    changes: antiEntropy.changes,
+    registry: new ClusterRegistry(log),
+    serves: (partition) => !gate.isClosed(partition),
+  });
+  late.store = store;
+  const partitions = await KvPartitionStore.open({
+    commit,
+    vnodes: store.replicas,
+    changes: antiEntropy.changes,
+    strays: store.strays,
+    ring: () => topology.ring,
+    placementOf: (address) => store.placements.of(address),
+  });
+  const room = new DiskRoom(environment);
+  const transfers = new TransferScheduler({
+    environment,
+    messenger: cluster.messenger,
+    log,
+    liveness: cluster.liveness,
+    store: partitions,
+    gate,
+    report: (moves, what) =>
+      log.reportReady(
+        moves.map(({ partition }) => partition),
+        what,
+      ),
+    strays: (hasStrays) => cluster.liveness.setHasStrays(hasStrays),
+    isLoaded: () => commit.overloaded,
+    refuses: () => room.refusal(),
+    options: handoffOptions(configuration, Math.max(...store.placements.nVals)),
+  });
+  transfers.open();
+  antiEntropy.start({
+    messenger: cluster.messenger,
+    router: store.router,
+    durabilityOf: (address) => store.durabilityOf(address),
+    readAll: (address) => store.readAll(address),
+  });
+  store.onPlacementChange(() => antiEntropy.placementsChanged());
+  failWhatWaitsOnTheDead(cluster, [replicaPeers, walkPeers]);
+  return { cluster, store, replicaPeers, walkPeers, antiEntropy, transfers };
+}
+
+function peerRequests<Request, Reply>(
+  cluster: Cluster,
+  { configuration, environment }: ClusteredDatabaseParts,
+  codec: VnodeCodec<Request, Reply>,
+  local: VnodeService<Request, Reply>,
+  on: Channel,
+): PeerRequests<Request, Reply> {
+  const { topology, log, messenger } = cluster;
+  return new PeerRequests({
+    environment,
+    messenger,
+    local,
+    codec,
+    on,
+    epoch: () => log.state,
+    sawEpoch: (generation, epoch, from) => log.sawEpoch(generation, epoch, from),
+    admits: (partition, epoch, primary) => topology.admits(partition, epoch, primary),
+    inFlightMax: configuration['cluster.requests.maximum'],
+  });
+}
+
+/** Who waits for a node that is given up must not wait for the deadline. */
+function failWhatWaitsOnTheDead(
+  { topology, log }: Cluster,
+  peers: readonly { peerDown(peer: NodeId): void }[],
+): void {
+  let up = new Set<NodeId>();
+  const look = (): void => {
+    const before = up;
+    up = new Set([...log.state.members.keys()].filter((node) => topology.isUp(node)));
+    for (const node of before) {
+      if (!up.has(node)) for (const requests of peers) requests.peerDown(node);
+    }
+  };
+  look();
+  topology.onChange(look);
+}
+
+/** What needs the store, and is needed to open it. Nobody is let in before it is there. */
+class LateServices {
+  store: LocalKeyValueStore | undefined;
+
+  readonly replicas: VnodeService<ReplicaRequest, ReplicaReply> = {
+    handle: (partition, request, reply) => this.#opened.replicas.handle(partition, request, reply),
+  };
+
+  readonly walks: VnodeService<WalkRequest, WalkReply> = {
+    handle: (partition, request, reply) => this.#opened.walks.handle(partition, request, reply),
+  };
+
+  readonly placements: Placements;
+
+  constructor() {
+    const opened = (): LocalKeyValueStore => this.#opened;
+    this.placements = {
+      of: (address) => opened().placements.of(address),
+      get nVals() {
+        return opened().placements.nVals;
+      },
+      get revision() {
+        return opened().placements.revision;
+      },
+    };
+  }
+
+  get #opened(): LocalKeyValueStore {
+    assert(this.store !== undefined, 'the store is open before anybody is let in');
+    return this.store;
+  }
+}
+
+/** Whether the disk has room for what other nodes hand over; asked for seldom, and known at once. */
+class DiskRoom {
+  readonly #environment: Pick<Environment, 'disk' | 'clock' | 'tasks' | 'log'>;
+  #isScarce = false;
+  #checkedAt: Instant | undefined;
+
+  constructor(environment: Pick<Environment, 'disk' | 'clock' | 'tasks' | 'log'>) {
+    this.#environment = environment;
+  }
+
+  refusal(): TransferRefusal | undefined {
+    const { clock, tasks } = this.#environment;
+    if (this.#checkedAt === undefined || clock.now() - this.#checkedAt >= roomCheckMs) {
+      this.#checkedAt = clock.now();
+      tasks.spawn('disk room', () => this.#check());
+    }
+    return this.#isScarce ? { code: 'full', reason: 'the disk is nearly full' } : undefined;
+  }
+
+  async #check(): Promise<void> {
+    const { disk, log } = this.#environment;
+    try {
+      this.#isScarce = (await disk.freeBytes()) < freeBytesMin;
+    } catch (error) {
+      if (!(error instanceof DiskError)) throw error;
+      log.warn('the free space of the disk is not known', { reason: error.message });
+    }
+  }
+}
