@@ -150,7 +150,7 @@ test('T5, C11: a peer that takes nothing fills its queue and no more, and other 
       'all that was taken arrives',
     );
     const waits = far.heard.filter(({ traffic }) => traffic === 'handoff').map(({ waitedMs }) => waitedMs);
-    assert.ok(waits.at(-1)! > 5000, `the last says that it waited: ${waits.at(-1)} ms`);
+    assert.ok(waits.at(-1)! > 3000, `the last says that it waited: ${waits.at(-1)} ms`);
     assert.equal(near.messenger.queuedBytes(nodeIdOf(b), 'handoff'), 0);
   });
 });
