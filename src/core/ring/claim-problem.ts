@@ -4,7 +4,7 @@
  * Write Q for the partitions, S for the nodes, t for the window (partitions in a row whose owners shall differ). A
  * node that owns k partitions, any two at least t apart on the circle, needs k·t ≤ Q. That is also enough for all of
  * them together (`ring-layout.ts` constructs it), and the same holds for locations. With balance, where each node
- * owns ⌊Q/S⌋ or ⌈Q/S⌉, this gives the two conditions below, which are exact.
+ * owns ⌊Q/S⌋ or ⌈Q/S⌉, this says exactly when nodes, or locations, can be kept apart.
  */
 import type { NodeId } from '../../environment/index.ts';
 import { assert } from '../../stdx/index.ts';
@@ -67,11 +67,6 @@ export class ClaimProblem {
   /** False where locations say nothing that nodes do not: there is one, or one for each node. */
   get hasLocations(): boolean {
     return this.locationCount > 1 && this.locationCount < this.nodeCount;
-  }
-
-  /** A balanced ring exists in which any `nodeWindow` partitions in a row have distinct owners. */
-  get canSeparateNodes(): boolean {
-    return this.most <= separableMax(this.size, this.nodeWindow);
   }
 
   /** The fewest nodes of which any `window` in a row can be distinct. */

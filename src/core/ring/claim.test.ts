@@ -188,6 +188,21 @@ test('growth: 11 to 80 nodes, up to three joins a plan, random losses: within 1.
   );
 });
 
+test('L4 before L5: a ring laid out at once lets any of its nodes go with few moves', () => {
+  for (const count of [11, 16]) {
+    const owners = claimOwners({ owners: ownedByFirst(256), nodes: nodesUpTo(count), targetN: 4 });
+    let [moves, fewest] = [0, 0];
+    for (let leaving = 0; leaving < count; leaving += 1) {
+      const nodes = nodesUpTo(count).filter((_, index) => index !== leaving);
+      const after = claimOwners({ owners, nodes, targetN: 4 });
+      moves += movesBetween(owners, after).length;
+      fewest += movesMin(owners, namesOf(nodes));
+    }
+    assert.ok(moves <= fewest * 1.1, `${moves} moves of ${fewest}, ${count} nodes`);
+    assert.ok(assessRing(owners, nodesUpTo(count), 4).replicaSets <= 7 * count, 'L5');
+  }
+});
+
 test('L6: the order in which nodes are named makes no difference, and a ring that is right stays as it is', () => {
   const nodes = nodesUpTo(13, 5);
   const request = { owners: ownedByFirst(64), nodes, targetN: 3 };
