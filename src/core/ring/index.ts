@@ -1,4 +1,5 @@
 export { type ClaimRequest, claimOwners, replaceOwner } from './claim.ts';
+export { targetNMax } from './claim-problem.ts';
 export {
   distinctNodes,
   type FallbackChoice,
