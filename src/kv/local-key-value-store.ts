@@ -3,15 +3,9 @@
  * deletes and listings through the ring.
  */
 import type { VersionVector } from '../clocks/index.ts';
-import {
-  type CoverageParts,
-  CoverageWalk,
-  type WalkReply,
-  type WalkRequest,
-  WalkService,
-} from '../core/coverage/index.ts';
+import type { WalkReply, WalkRequest } from '../core/coverage/index.ts';
 import type { WriteGate } from '../core/handoff/index.ts';
-import { type Partition, ringSizeMax } from '../core/ring/index.ts';
+import type { Partition } from '../core/ring/index.ts';
 import type { Topology } from '../core/topology/index.ts';
 import {
   Deadlines,
@@ -25,7 +19,6 @@ import { assert, type ByteString, byteLiteral, textOfBytes } from '../stdx/index
 import type { Durability, GroupCommit } from '../storage/index.ts';
 import { tombstoneContent } from '../wire/index.ts';
 import { Admission } from './admission.ts';
-import { adoptProperties } from './adopt-properties.ts';
 import type { ReplicaRouter, StoredChanges } from './anti-entropy/index.ts';
 import { BucketPlacements } from './bucket-placements.ts';
 import type { BucketProperties, BucketPropertyChanges } from './bucket-properties.ts';
@@ -38,12 +31,11 @@ import {
   NameHash,
   PeerLatencies,
   type PreparedWrite,
-  type ReadOutcome,
   RepairBudget,
   ReplicaRequests,
   type WriteOutcome,
 } from './coordinator/index.ts';
-import { EngineRegistry } from './engine-registry.ts';
+import { getResult } from './get-result.ts';
 import {
   type BucketAddress,
   type DeleteRequest,
@@ -60,12 +52,11 @@ import {
 } from './key-value-store.ts';
 import type { KvError } from './kv-error.ts';
 import type { KvObserver } from './kv-observer.ts';
-import { listedNames } from './list-names.ts';
-import { encodeNameQuery, type NameQuery, NameWalks } from './name-walk.ts';
+import { NameListings } from './name-listings.ts';
 import type { VersionedObject } from './object/index.ts';
-import { OpenListings } from './open-listings.ts';
+import { openProperties } from './open-properties.ts';
 import { PostponedWork } from './postponed-work.ts';
-import { type PropertyDamage, PropertyStore } from './property-store.ts';
+import type { PropertyDamage, PropertyStore } from './property-store.ts';
 import { quorumAll } from './quorum-value.ts';
 import type { Registry } from './registry.ts';
 import { ReplicaService } from './replica-service.ts';
@@ -110,7 +101,7 @@ export interface KeyValueParts {
   readonly registry?: Registry;
   /** The way to listings of other nodes. */
   readonly walkPeers?: PeerTransport<WalkRequest, WalkReply>;
-  /** False: what the engine still holds of the partition is not to be shown. */
+  /** False: the partition is being dropped: what the engine still holds of it is neither shown nor written to. */
   readonly serves?: (partition: Partition) => boolean;
 }
 
@@ -127,7 +118,6 @@ export class LocalKeyValueStore implements KeyValueStore {
   /** For listings of other nodes. */
   readonly walks: VnodeService<WalkRequest, WalkReply>;
   readonly placements: BucketPlacements;
-  readonly #coverage: CoverageParts;
   readonly #coordinator: CoordinatorParts;
   readonly #environment: KeyValueParts['environment'];
   readonly #commit: GroupCommit;
@@ -137,7 +127,7 @@ export class LocalKeyValueStore implements KeyValueStore {
   readonly #settings: KeyValueSettings;
   readonly #reaper: TombstoneReaper;
   readonly #reapReads: PostponedWork;
-  readonly #listings: OpenListings;
+  readonly #listings: NameListings;
   readonly #admission: Admission;
   #closed: Promise<void> | undefined;
 
@@ -158,16 +148,21 @@ export class LocalKeyValueStore implements KeyValueStore {
     this.#reaper = reaper;
     this.strays = strays;
     this.#reapReads = new PostponedWork(environment.timers, reapReadsMax);
-    this.#listings = new OpenListings(coordinator.deadlines, environment.tasks);
     this.#observer = parts.observer;
     this.#settings = settings;
     this.#admission = new Admission(settings.requestsMax, () => commit.overloaded);
     this.replicas = new ReplicaService(coordinator, this.#admission, settings.bucketDefaults);
     this.placements = new BucketPlacements(properties);
-    this.walks = this.#walkService(parts);
-    const { topology, clock } = coordinator;
-    const router = new VnodeRouter(topology.self, this.walks, parts.walkPeers ?? noPeers);
-    this.#coverage = { topology, clock, router };
+    this.#listings = new NameListings({
+      coordinator,
+      placements: this.placements,
+      tasks: environment.tasks,
+      engine: commit.engine,
+      timeoutMs: settings.listTimeoutMs,
+      peers: parts.walkPeers ?? noPeers,
+      serves: parts.serves ?? (() => true),
+    });
+    this.walks = this.#listings.walks;
   }
 
   /**
@@ -179,7 +174,13 @@ export class LocalKeyValueStore implements KeyValueStore {
     const { clock, timers, random, log } = environment;
     // Of every partition: any node may have to stand in for any other.
     const identities = await VnodeIdentities.open(topology.ring.partitions(), commit, random, log);
-    const properties = await openProperties(parts);
+    const properties = await openProperties({
+      commit,
+      registry: parts.registry,
+      defaults: settings.bucketDefaults,
+      timeoutMs: settings.requestTimeoutMs,
+      log,
+    });
     const strays = await StrayBytes.open(topology, commit.engine, settings.strayBytesMax);
     const mode = settings.deleteMode;
     const reaper = new TombstoneReaper({ commit, timers, mode, topology, changes, observer, log });
@@ -193,6 +194,7 @@ export class LocalKeyValueStore implements KeyValueStore {
       strays,
       gate,
       changes,
+      serves: parts.serves,
     });
     const deadlines = new Deadlines(clock, timers);
     const router = new VnodeRouter<ReplicaRequest, ReplicaReply>(
@@ -308,13 +310,13 @@ export class LocalKeyValueStore implements KeyValueStore {
 
   listKeys(address: BucketAddress, options: ListOptions): NameStream {
     const { n_val: n } = this.#checkBucket(address);
-    return this.#list({ kind: 'keys', ...address }, n, options);
+    return this.#listings.list({ kind: 'keys', ...address }, n, options.timeoutMs);
   }
 
   listBuckets(bucketType: ByteString, options: ListOptions): NameStream {
     this.#checkBucket({ bucketType, bucket: byteLiteral('any') });
     // As many as the bucket with the fewest replicas has.
-    return this.#list({ kind: 'buckets', bucketType }, this.placements.nVals[0]!, options);
+    return this.#listings.list({ kind: 'buckets', bucketType }, this.placements.nVals[0]!, options.timeoutMs);
   }
 
   properties(address: BucketAddress): BucketProperties | undefined {
@@ -356,22 +358,6 @@ export class LocalKeyValueStore implements KeyValueStore {
     this.#coordinator.deadlines.close();
     await this.#commit.drain();
     await this.#identities.closeCleanly();
-  }
-
-  #walkService({ commit, topology, environment, serves }: KeyValueParts): WalkService {
-    const { names } = this.#coordinator;
-    const firstPartitionOf = (address: ObjectAddress): Partition => {
-      const bucketOnly = this.placements.of(address)?.bucketOnly ?? false;
-      return topology.ring.partitionOf(names.of(address, bucketOnly));
-    };
-    const ownership = {
-      get epoch() {
-        return topology.ring.epoch;
-      },
-      serves: (partition: Partition) =>
-        topology.ring.ownerOf(partition) === topology.self && (serves?.(partition) ?? true),
-    };
-    return new WalkService(new NameWalks(commit.engine, firstPartitionOf), ownership, environment.tasks);
   }
 
   /** The way to replicas, wherever they are. */
@@ -496,56 +482,10 @@ export class LocalKeyValueStore implements KeyValueStore {
       coordinateGet(this.#coordinator, read, properties, () => {});
     });
   }
-
-  #list(query: NameQuery, n: number, options: ListOptions): NameStream {
-    const { clock, random } = this.#environment;
-    const timeoutMs = options.timeoutMs || this.#settings.listTimeoutMs;
-    const names = this.#listings.open(timeoutMs, () => {
-      const deadline = (clock.now() + timeoutMs) as Instant;
-      const walked = { query: encodeNameQuery(query), n, offset: random.u32() % ringSizeMax, deadline };
-      return listedNames(() => new CoverageWalk(this.#coverage, walked), query.kind);
-    });
-    this.#observer.listStarted();
-    return names;
-  }
-}
-
-function getResult(outcome: ReadOutcome, request: GetRequest, properties: BucketProperties): GetResult {
-  if (outcome.kind === 'failed') return outcome;
-  const { object } = outcome;
-  if (object === undefined) return { kind: 'notfound' };
-  const visible = visibleObject(object, properties);
-  if (visible.isTombstone) return { kind: 'notfound', tombstone: visible };
-  if (request.ifModified !== undefined) {
-    const known = decodeContext(request.ifModified);
-    if (known === undefined) return { kind: 'failed', error: { code: 'bad_context' } };
-    if (known.equals(object.clock)) return { kind: 'unchanged' };
-  }
-  return { kind: 'found', object: visible };
 }
 
 /** Only a write that came from another node can be declined. */
 function failureOf(outcome: Exclude<WriteOutcome, { kind: 'written' }>) {
   assert(outcome.kind === 'failed', 'a write of a client is coordinated somewhere, or fails');
   return outcome;
-}
-
-/** Of the cluster, if there is one; it gets what the node knew before. */
-async function openProperties({
-  environment,
-  commit,
-  registry,
-  settings,
-}: KeyValueParts): Promise<PropertyStore> {
-  const { log } = environment;
-  const own = await EngineRegistry.open(commit);
-  const timeoutMs = settings.requestTimeoutMs;
-  if (registry !== undefined) await adoptProperties(own, registry, timeoutMs);
-  return new PropertyStore({
-    registry: registry ?? own,
-    defaults: settings.bucketDefaults,
-    log,
-    timeoutMs,
-    unknownDamage: own.unknownDamage,
-  });
 }

@@ -73,6 +73,8 @@ const accepted: ReplicaReply = { kind: 'accepted' };
 const stored: ReplicaReply = { kind: 'stored' };
 const same: ReplicaReply = { kind: 'same' };
 const declined: ReplicaReply = { kind: 'declined' };
+/** Refused before anything has happened: a write goes to the next fallback. */
+const dropping: ReplicaReply = { kind: 'failed', error: { code: 'overload' } };
 
 export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
   readonly #commit: GroupCommit;
@@ -83,6 +85,7 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
   readonly #log: Log;
   readonly #gate: WriteGate<ReplicaRequest>;
   readonly #strays: StrayBytes;
+  readonly #serves: ((partition: Partition) => boolean) | undefined;
   readonly #changes: StoredChanges;
   /** The copy that was read last: other replicas of the key on this node mostly hold the same bytes. */
   #lastRead: VersionedObject | undefined;
@@ -95,6 +98,8 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
     readonly observer: KvObserver;
     readonly log: Log;
     readonly strays: StrayBytes;
+    /** False: the partition is being dropped, and nothing of it is read or written (C4). */
+    readonly serves?: (partition: Partition) => boolean;
     /** Of a node that moves partitions. */
     readonly gate?: WriteGate<ReplicaRequest>;
     /** Of a node that keeps hash trees. */
@@ -108,10 +113,15 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
     this.#log = parts.log;
     this.#gate = parts.gate ?? openGate;
     this.#strays = parts.strays;
+    this.#serves = parts.serves;
     this.#changes = parts.changes ?? ignoredChanges;
   }
 
   handle(partition: Partition, request: ReplicaRequest, reply: (reply: ReplicaReply) => void): void {
+    if (this.#serves?.(partition) === false) {
+      reply(dropping);
+      return;
+    }
     switch (request.kind) {
       case 'get':
         reply(this.#get(partition, request));
@@ -139,6 +149,7 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
     put: CoordinatedPut,
     done: (error: KvError | undefined) => void,
   ): CoordinatedPutResult {
+    if (this.#serves?.(partition) === false) return { kind: 'unreadable', error: { code: 'overload' } };
     const local = this.#readForWrite(partition, put.key);
     if (local !== undefined && 'code' in local) return { kind: 'unreadable', error: local };
     if (put.mayBeRepeated && local !== undefined && holdsContent(local, put.content)) {

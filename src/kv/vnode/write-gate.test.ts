@@ -77,6 +77,7 @@ async function vnodes(topology: Topology = new SoloTopology(self, 8), strayBytes
   };
   const reaper = new TombstoneReaper({ commit, timers, mode: 'keep', observer, log, topology, changes });
   const strays = await StrayBytes.open(topology, engine, strayBytesMax);
+  const dropped = new Set<Partition>();
   const service = new KvVnodes({
     commit,
     identities,
@@ -87,6 +88,7 @@ async function vnodes(topology: Topology = new SoloTopology(self, 8), strayBytes
     strays,
     gate,
     changes,
+    serves: (partition) => !dropped.has(partition),
   });
   const put = (partition: Partition, object: VersionedObject, told: (reply: ReplicaReply) => void) =>
     service.handle(
@@ -94,7 +96,7 @@ async function vnodes(topology: Topology = new SoloTopology(self, 8), strayBytes
       { kind: 'put', key, object, durability: 'os', purpose: 'write', announce: false },
       told,
     );
-  return { service, commit, gate, disk, observed, strays, put };
+  return { service, commit, gate, disk, observed, strays, put, dropped };
 }
 
 async function settled(): Promise<void> {
@@ -207,6 +209,24 @@ test('T3: a vnode that is asked to coordinate what it holds makes no second dot,
   assert.equal(observed.length, 2, 'it was written once more');
   const anew = coordinate(false);
   assert.ok(anew.kind === 'merged' && anew.object.siblingCount === 2);
+});
+
+test('R21 serve-while-dropping: nothing of a partition in its drop is read, written or coordinated', async () => {
+  const { service, put, dropped, observed } = await vnodes();
+  put(still, objectOf(1), () => {});
+  await settled();
+  dropped.add(still);
+  const heard: ReplicaReply[] = [];
+  put(still, objectOf(2), (reply) => heard.push(reply));
+  service.handle(still, { kind: 'get', key }, (reply) => heard.push(reply));
+  const tombstone = objectOf(1);
+  service.handle(still, { kind: 'reap', key, tombstone, first: still, n: 3 }, (reply) => heard.push(reply));
+  await settled();
+  assert.deepEqual(
+    heard.map((reply) => reply.kind === 'failed' && reply.error.code),
+    ['overload', 'overload', 'overload'],
+  );
+  assert.equal(observed.length, 1, 'nothing was written');
 });
 
 test('strays: counted under what is not owned, refused beyond the bound, free again when cleared or owned', async () => {

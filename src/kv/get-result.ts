@@ -1,0 +1,24 @@
+/** What a read that was coordinated says to who asked. */
+import type { BucketProperties } from './bucket-properties.ts';
+import type { ReadOutcome } from './coordinator/index.ts';
+import type { GetRequest, GetResult } from './key-value-store.ts';
+import { decodeContext } from './request-checks.ts';
+import { visibleObject } from './visible-object.ts';
+
+export function getResult(
+  outcome: ReadOutcome,
+  request: GetRequest,
+  properties: BucketProperties,
+): GetResult {
+  if (outcome.kind === 'failed') return outcome;
+  const { object } = outcome;
+  if (object === undefined) return { kind: 'notfound' };
+  const visible = visibleObject(object, properties);
+  if (visible.isTombstone) return { kind: 'notfound', tombstone: visible };
+  if (request.ifModified !== undefined) {
+    const known = decodeContext(request.ifModified);
+    if (known === undefined) return { kind: 'failed', error: { code: 'bad_context' } };
+    if (known.equals(object.clock)) return { kind: 'unchanged' };
+  }
+  return { kind: 'found', object: visible };
+}
