@@ -145,7 +145,7 @@ test('the digest forgets who is removed', () => {
 
 function plain(table: MemberTable, name: string): unknown {
   const record = table.get(nodeIdOf(name))!;
-  return { ...record, accusers: record.accusers.toSorted() };
+  return { ...record, accusers: record.accusers.toSorted((a, b) => a - b) };
 }
 
 function shuffled<Item>(items: Item[], chance: fc.Stream<number>): Item[] {
