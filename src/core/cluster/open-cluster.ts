@@ -194,7 +194,6 @@ export class Cluster {
     if (seeds.length > 0 && this.log.state.members.size === 1) {
       environment.tasks.spawn('join the seeds', () => this.#joinSeeds(seeds));
     }
-    this.#watchStanding();
   }
 
   /**
@@ -219,6 +218,7 @@ export class Cluster {
     this.messenger.setIdentity({ clusterId: identity.clusterId, generation: state.generation });
     this.messenger.setPeers(members);
     this.liveness.setMembers(members.keys());
+    this.#watchStanding();
   }
 
   #ownMember(): Member {
@@ -274,9 +274,11 @@ export class Cluster {
 
   /** A removed node is let in by nobody, so it hears of its removal only at the door. */
   #watchStanding(): void {
-    if (this.#isClosed) return;
+    const isAlone = this.log.state.members.size === 1 || this.log.isRemoved;
+    if (this.#isClosed || isAlone || this.#standingTimer !== undefined) return;
     const { timers, tasks } = this.#options.environment;
     this.#standingTimer = timers.after(standingMs, () => {
+      this.#standingTimer = undefined;
       if (!this.#isCutOff()) this.#watchStanding();
       else {
         tasks.spawn('ask for the own standing', async () => {

@@ -61,6 +61,8 @@ export interface ClusterLogStatus {
   readonly voters: readonly NodeId[];
   readonly learners: readonly NodeId[];
   readonly term: number | undefined;
+  /** The name under which this node is, or could become, a voter. */
+  readonly replica: string;
   readonly isRemoved: boolean;
 }
 
@@ -197,6 +199,7 @@ export class ReplicatedClusterLog implements ClusterLog {
       voters: status?.membership.voters.map(nodeOfReplica) ?? [],
       learners: status?.membership.learners.map(nodeOfReplica) ?? [],
       term: status?.term,
+      replica: this.#replica.name,
       isRemoved: this.isRemoved,
     };
   }
