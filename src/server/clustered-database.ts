@@ -111,15 +111,21 @@ export class ClusteredDatabase {
     }
   }
 
-  /** Refuses new requests, ends those in progress, and says goodbye to the others. The engine stays open. */
+  /**
+   * Refuses new requests, ends those in progress, and says goodbye to the others, whatever fails on the way. The
+   * engine stays open. Rejects with the first failure.
+   */
   async close(): Promise<void> {
-    await this.antiEntropy.stop();
-    await this.transfers.close();
-    await this.store.close();
-    await this.antiEntropy.close();
-    this.replicaPeers.close();
-    this.walkPeers.close();
-    await this.cluster.close();
+    try {
+      await this.antiEntropy.stop();
+      await this.transfers.close();
+      await this.store.close();
+      await this.antiEntropy.close();
+    } finally {
+      this.replicaPeers.close();
+      this.walkPeers.close();
+      await this.cluster.close();
+    }
   }
 
   /** Falls silent at once: what this node still does must reach nobody. */
@@ -237,7 +243,7 @@ async function openOn(cluster: Cluster, parts: ClusteredDatabaseParts): Promise<
     readAll: (address) => store.readAll(address),
   });
   store.onPlacementChange(() => antiEntropy.placementsChanged());
-  failWhatWaitsOnTheDead(cluster, [replicaPeers, walkPeers]);
+  tellWhoIsUp(cluster, [replicaPeers, walkPeers]);
   return { cluster, store, replicaPeers, walkPeers, antiEntropy, transfers };
 }
 
@@ -262,18 +268,19 @@ function peerRequests<Request, Reply>(
   });
 }
 
-/** Who waits for a node that is given up must not wait for the deadline. */
-function failWhatWaitsOnTheDead(
-  { topology, log }: Cluster,
+/** Who waits for a node that is given up must not wait for the deadline; who is back is called at once. */
+function tellWhoIsUp(
+  { topology, log, messenger }: Cluster,
   peers: readonly { peerDown(peer: NodeId): void }[],
 ): void {
-  let up = new Set<NodeId>();
+  let up: ReadonlySet<NodeId> = new Set();
   const look = (): void => {
     const before = up;
     up = new Set([...log.state.members.keys()].filter((node) => topology.isUp(node)));
     for (const node of before) {
       if (!up.has(node)) for (const requests of peers) requests.peerDown(node);
     }
+    for (const node of up) if (!before.has(node)) messenger.peerUp(node);
   };
   look();
   topology.onChange(look);
