@@ -24,7 +24,8 @@ test('a value is on all its replicas and read through any node, and travels once
       assert.deepEqual(await node.values('k', { r: quorumAll }), ['v']);
       const replies = stores.sent.map(({ reply }) => reply);
       const expected = primaries.includes(node) ? ['same', 'same'] : ['digest', 'digest', 'object'];
-      assert.deepEqual(replies.sort(), expected.sort(), node.id);
+      assert.deepEqual(new Set(replies), new Set(expected), node.id);
+      assert.equal(replies.length, expected.length);
     }
   });
 });
@@ -271,7 +272,7 @@ test('R10 delete-immediate: the tombstone is gone at one replica and slow at ano
       await primaries[0].put('k', `new${i}`);
       await stores.world.sleep(60);
       const values = await primaries[0].values('k', { r: quorumAll });
-      assert.ok(values.includes(`new${i}`), `round ${i}: ${values}`);
+      assert.ok(values.includes(`new${i}`), `round ${i}: ${values.join()}`);
       await primaries[0].delete('k');
       await stores.world.sleep(stores.world.random.fraction() * 100);
     }

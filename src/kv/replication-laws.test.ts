@@ -153,7 +153,7 @@ test('R01 kv679-amnesia: a coordinator that has lost its copy goes on under a ne
     assert.equal((await primaries[0].put('k', 'new')).kind, 'stored');
     for (const node of stores.nodes) {
       const values = await node.values('k', { r: quorumAll });
-      assert.ok(values.includes('new'), `${node.id}: ${values}`);
+      assert.ok(values.includes('new'), `${node.id}: ${values.join()}`);
     }
     await stores.world.sleep(100);
     for (const [i, node] of primaries.entries()) {
@@ -187,7 +187,7 @@ test('R02 kv679-fallback: a coordinator repaired with a copy older than what it 
     await stores.world.sleep(100);
     for (const node of stores.nodes) {
       const values = await node.values('k', { r: quorumAll });
-      assert.ok(values.includes('y') && values.includes('x3'), `${node.id}: ${values}`);
+      assert.ok(values.includes('y') && values.includes('x3'), `${node.id}: ${values.join()}`);
     }
   });
 });
@@ -228,7 +228,7 @@ test('R03 kv679-fb2: a coordinator that hears of own writes beyond its copy star
     await p2.repair(partitions[1], 'k', three);
     for (const node of stores.nodes) {
       const values = await node.values('k', { r: quorumAll });
-      assert.ok(values.includes('acked'), `${node.id}: ${values}`);
+      assert.ok(values.includes('acked'), `${node.id}: ${values.join()}`);
     }
   });
 });

@@ -198,7 +198,14 @@ function travelled<T>(
   return back;
 }
 
-const { requestBytes, writeRequest, readRequest, replyBytes, writeReply, readReply } = replicaCodec;
+const requestBytes = (request: ReplicaRequest) => replicaCodec.requestBytes(request);
+const readRequest = (body: Buffer) => replicaCodec.readRequest(body);
+const replyBytes = (reply: ReplicaReply) => replicaCodec.replyBytes(reply);
+const readReply = (body: Buffer) => replicaCodec.readReply(body);
+const writeRequest = (request: ReplicaRequest, into: Buffer, at: number) =>
+  replicaCodec.writeRequest(request, into, at);
+const writeReply = (reply: ReplicaReply, into: Buffer, at: number) =>
+  replicaCodec.writeReply(reply, into, at);
 
 test('a request arrives as it was sent, and keeps nothing of the buffer that it came in', () => {
   fc.assert(
