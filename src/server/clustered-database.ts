@@ -54,6 +54,11 @@ const forwardTimeoutMs = 5000;
 const missedWrites = { countMax: 10_000, bytesMax: 16 * 1024 * 1024 };
 /** A disk with less room than this takes in nothing that it need not. */
 const freeBytesMin = 256 * 1024 * 1024;
+/**
+ * Partitions that one node hands over, and that one takes over, in the same stage: empty ones go together, and
+ * `transfer_limit` says how many of the others send at once.
+ */
+const movesUnderWayMax = 64;
 /** How often a disk is asked for its room. */
 const roomCheckMs = 10_000;
 
@@ -161,7 +166,7 @@ function openCluster({
     liveness: swimOptionsOf(configuration),
     log: {
       ...defaultClusterLogOptions,
-      leader: { ...defaultClusterLogOptions.leader, transferLimit: configuration.transfer_limit },
+      leader: { ...defaultClusterLogOptions.leader, transferLimit: movesUnderWayMax },
     },
   });
 }

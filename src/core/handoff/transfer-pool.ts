@@ -10,9 +10,17 @@ import type { HandoffOptions } from './handoff-options.ts';
 import type { TransferOutcome } from './outgoing-transfer.ts';
 import { type PartitionStore, PartitionStoreError } from './partition-store.ts';
 import { type SenderParts, TransferSender } from './send-transfer.ts';
-import type { OpenTransfer, ReceiverMessage, TransferId, TransferPurpose } from './transfer-message.ts';
+import type {
+  OpenTransfer,
+  ReceiverMessage,
+  TransferId,
+  TransferPurpose,
+  TransferRefusalCode,
+} from './transfer-message.ts';
 
 const idBytes = 8;
+/** The news of an epoch needs no longer, mostly. */
+const behindDelayMs = 30;
 
 export interface TransferTask {
   /** Names what is wanted: two tasks with one key are the same. */
@@ -204,6 +212,10 @@ export class TransferPool {
     const now = clock.now();
     if (outcome.kind === 'complete') {
       this.#pauses.set(task.key, { failures: 0, until: after(now, repeatDelayMs), lastError: undefined });
+    } else if (outcome.kind === 'refused' && isPassing(outcome.code)) {
+      const { failures = 0 } = this.#pauses.get(task.key) ?? {};
+      const delay = behindDelayMs * (1 + random.fraction());
+      this.#pauses.set(task.key, { failures, until: after(now, delay), lastError: describe(outcome) });
     } else if (outcome.kind !== 'cancelled') {
       const failures = (this.#pauses.get(task.key)?.failures ?? 0) + 1;
       const lastError = describe(outcome);
@@ -256,6 +268,11 @@ export class TransferPool {
 
 function after(now: Instant, ms: number): Instant {
   return (now + ms) as Instant;
+}
+
+/** The news is on its way to the receiver, or another transfer is about to end: nobody needs to be told. */
+function isPassing(code: TransferRefusalCode): boolean {
+  return code === 'behind' || code === 'busy';
 }
 
 function describe(outcome: Exclude<TransferOutcome, { kind: 'complete' | 'cancelled' }>): string {

@@ -392,7 +392,10 @@ export class TcpMessenger implements Messenger, LinkHost, Door {
     }
     this.#refusalsLogged.count += 1;
     if (this.#refusalsLogged.count > refusalsLoggedMax) return;
-    this.environment.log.warn(text, { ...about, code: refusal.code, reason: refusal.reason });
+    // A node that is joining, or has just left, is between two clusters for a moment.
+    const isPassing = refusal.code === 'cluster' || refusal.code === 'stranger';
+    const level = isPassing ? 'info' : 'warn';
+    this.environment.log[level](text, { ...about, code: refusal.code, reason: refusal.reason });
   }
 }
 
