@@ -85,6 +85,24 @@ test('equal states have equal bytes, in whatever order they were learnt', () => 
   assert.notEqual(stateDigest(one), stateDigest({ ...one, targetN: 2 }));
 });
 
+test('names out of order, or twice, are refused', () => {
+  const capabilities = new Map(['kx', 'ky'].map((name) => [name, 1]));
+  const encoded = encodeCommand({ kind: 'announce', member: memberOf(a, { capabilities }) }).toString(
+    'latin1',
+  );
+  for (const names of [
+    ['ky', 'kx'],
+    ['kx', 'kx'],
+  ]) {
+    const altered = encoded.replace('kx', '##').replace('ky', names[1]).replace('##', names[0]);
+    assert.equal(decodeCommand(Buffer.from(altered, 'latin1')), undefined);
+  }
+  const commit = encodeCommand(new FoldedCluster().commitOf(dealt(8, [a, b]))).toString('latin1');
+  const swapped = commit.replace(a, '####').replace(b, a).replace('####', b);
+  assert.notEqual(decodeCommand(Buffer.from(commit, 'latin1')), undefined);
+  assert.equal(decodeCommand(Buffer.from(swapped, 'latin1')), undefined);
+});
+
 test('a digest tells states apart that differ in any part', () => {
   const { state } = new FoldedCluster().grow(b, c).commit(dealt(8, [c, b, a]));
   const digests = new Set([stateDigest(state)]);

@@ -234,6 +234,13 @@ test('what a removed node owned is rebuilt, and stays its own until the switch',
   cluster.apply({ kind: 'admit', member: successor });
 });
 
+test('who is removed before it joined owned nothing, and may come again', () => {
+  const cluster = new FoldedCluster().apply({ kind: 'admit', member: memberOf(b) });
+  cluster.stage({ kind: 'remove', node: b }).commit(dealt(8, [a]));
+  assert.equal(cluster.statusOf(b), undefined);
+  cluster.apply({ kind: 'admit', member: memberOf(b) });
+});
+
 test('a forced plan gives up what has not switched, keeps what goes the same way, and waits for what has', () => {
   const cluster = new FoldedCluster().grow(b).apply({ kind: 'admit', member: memberOf(c) });
   cluster.commit(dealt(8, [a]));
@@ -382,4 +389,8 @@ test('the registry is bounded, and what shrinks it is never refused', () => {
     changes: [{ name: byteLiteral('new'), value: Buffer.alloc(0) }],
   });
   cluster.apply({ kind: 'register', changes: [{ name: byteLiteral('0'), value: undefined }] });
+  const heavy = names.map((name) => [name, { value: big, revision: 1 }] as const);
+  cluster.state = { ...cluster.state, registry: new Map(heavy) };
+  cluster.refuse('too_large', { kind: 'register', changes: [{ name: byteLiteral('new'), value: big }] });
+  cluster.apply({ kind: 'register', changes: [{ name: names[0], value: Buffer.alloc(0) }] });
 });

@@ -169,9 +169,10 @@ export class LiveTopology implements Topology {
     return this.#lists[n][first];
   }
 
+  /** After the switch it is the owner, and no longer asked for. */
   #rebuilder(partition: Partition): NodeId | undefined {
     const move = this.#state.moves.get(partition);
-    return move !== undefined && move.from === undefined && !isSwitched(move.stage) ? move.to : undefined;
+    return move !== undefined && move.from === undefined ? move.to : undefined;
   }
 
   /** It is about to drop what it has of the partition, and all that it would take: no fallback for it. */

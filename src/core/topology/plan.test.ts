@@ -24,6 +24,8 @@ function joining(cluster: FoldedCluster, ...joined: NodeId[]): FoldedCluster {
   return joiningAt(() => undefined, cluster, ...joined);
 }
 
+const apart = (node: NodeId) => node;
+
 function joiningAt(
   locationOf: (node: NodeId) => string | undefined,
   cluster: FoldedCluster,
@@ -59,7 +61,6 @@ test('a plan says what its commit then does', () => {
 });
 
 test('a join of several nodes moves what one plan needs, not the sum of single joins', () => {
-  const apart = (node: NodeId) => node;
   const grown = () => carriedOut(joiningAt(apart, new FoldedCluster(64), b, c, d)).cluster;
   const together = carriedOut(joiningAt(apart, grown(), e, f));
   const first = carriedOut(joiningAt(apart, grown(), e));
@@ -103,7 +104,7 @@ test('who leaves keeps nothing, who replaces gets just that, and what is removed
 });
 
 test('who is down gets nothing and keeps what it has', () => {
-  const cluster = joining(new FoldedCluster(64).grow(b, c), d);
+  const cluster = new FoldedCluster(64).grow(b, c);
   cluster.apply({ kind: 'mark', node: b, status: 'down' }).stage({ kind: 'leave', node: c });
   const plan = planOf(cluster);
   assert.ok(plan.moves.every(({ to }) => to !== b));
@@ -156,6 +157,22 @@ test('over pending moves a plan says that it must be forced, and what has switch
   cluster.refuse('moves_pending', commitPlanned(plan, false));
   const forced = planOf(cluster);
   cluster.apply(commitPlanned(forced, true));
+});
+
+test('a plan over copying moves goes on from where they lead', () => {
+  const cluster = joiningAt(apart, carriedOut(joiningAt(apart, new FoldedCluster(64), b)).cluster, c);
+  cluster.apply(commitPlanned(planOf(cluster), false)).advance('copying');
+  const arriving = new Set(cluster.state.moves.keys());
+  const plan = planOf(joiningAt(apart, cluster, d));
+  const shareOfC = plan.owners.flatMap((owner, at) => (owner === c ? [at as Partition] : []));
+  assert.equal(shareOfC.length, 16);
+  const kept = shareOfC.filter((partition) => arriving.has(partition));
+  assert.deepEqual(kept, shareOfC);
+  assert.ok(
+    plan.moves.every(({ to }) => to !== c),
+    'what is under way is not begun again',
+  );
+  assert.ok(plan.moves.some(({ to }) => to === d));
 });
 
 test('in whatever state: a plan can be committed, or there is a reason', () => {

@@ -49,6 +49,12 @@ test('no more partitions are copied at once than a node may send and receive', (
   assert.deepEqual(nextStages(cluster.state, factsOf(cluster.state, { transferLimit: 1 })), []);
 });
 
+test('a node that many send to receives no more than its limit either', () => {
+  const cluster = new FoldedCluster().grow(b, c).commit(dealt(8, [c]));
+  const [command] = nextStages(cluster.state, factsOf(cluster.state, { transferLimit: 1 }));
+  assert.deepEqual(command.kind === 'advance' && command.partitions, [0]);
+});
+
 test('C5: a stage waits for every member that can be reached, and for nobody else', () => {
   const cluster = moving();
   const acked = new Map([a, b, c].map((node) => [node, cluster.state.epoch]));

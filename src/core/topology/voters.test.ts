@@ -103,6 +103,8 @@ test('who leaves loses the vote; who is away keeps it where nobody can take it',
   assert.deepEqual(chooseVoters(leaving, allOf(leaving), named(0, 1, 2)), named(1, 2, 3));
   const three = clusterOf('valid@r', 'down@r', 'valid@r');
   assert.deepEqual(chooseVoters(three, new Set(named(0)), named(0, 1, 2)), named(0, 1, 2));
+  const four = clusterOf('valid@r', 'valid@r', 'valid@r', 'valid@r');
+  assert.deepEqual(chooseVoters(four, new Set(named(1)), named(1, 2, 3)), named(1, 2, 3));
   const one = clusterOf('leaving@r', 'valid@r', 'joining@r');
   assert.deepEqual(chooseVoters(one, allOf(one), named(0)), named(1));
 });
