@@ -56,6 +56,7 @@ export {
   layoutVersion,
   nameBytesMax,
   nodeFactKey,
+  partitionRange,
   type ReplicaReply,
   type ReplicaRequest,
   replicaCodec,

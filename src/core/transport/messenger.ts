@@ -20,6 +20,7 @@ export const channel = {
   transfer: 5,
   coverage: 6,
   antiEntropy: 7,
+  admin: 8,
 } as const;
 export type Channel = (typeof channel)[keyof typeof channel];
 
