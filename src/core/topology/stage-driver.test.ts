@@ -71,7 +71,9 @@ test('each stage has its condition, and each report belongs to one stage of one 
   const since = () => cluster.state.moves.get(p(0))!.since;
   const next = (changes: Partial<StageFacts>) =>
     nextStages(cluster.state, factsOf(cluster.state, { transferLimit: 0, ...changes }))
-      .flatMap((command) => (command.kind === 'advance' ? [`${command.to} ${command.partitions}`] : []))
+      .flatMap((command) =>
+        command.kind === 'advance' ? [`${command.to} ${command.partitions.join()}`] : [],
+      )
       .join();
   assert.equal(next({}), '');
   assert.equal(next({ verified: new Map([[p(0), since() - 1]]) }), '');
