@@ -23,6 +23,12 @@ export class JournalContents {
   #isStateWhole = true;
   #replica: ReplicaContents | undefined;
   #isReplicaWhole = true;
+  #isFresh = true;
+
+  /** There was no record at all, sound or not. */
+  get isFresh(): boolean {
+    return this.#isFresh;
+  }
 
   get identity(): StoredIdentity | undefined {
     return this.#identity;
@@ -49,11 +55,13 @@ export class JournalContents {
 
   /** A record that cannot be read any more. */
   lost(): void {
+    this.#isFresh = false;
     this.#isStateWhole = false;
     this.#isReplicaWhole = false;
   }
 
   add(record: JournalRecord): void {
+    this.#isFresh = false;
     switch (record.kind) {
       case 'identity':
         this.#identity = record.identity;

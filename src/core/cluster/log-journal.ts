@@ -88,9 +88,21 @@ export class LogJournal {
     this.#append([record], done);
   }
 
-  /** All at once or nothing (J3). */
+  /** All at once or nothing. */
   write(records: readonly JournalRecord[], done: WalDone): void {
     this.#append(records, done);
+  }
+
+  /**
+   * All at once or nothing (J3), in the place of everything that was here: if a record of these rots, nothing of
+   * another cluster or generation is left to be taken for the truth.
+   */
+  replace(records: readonly JournalRecord[], done: WalDone): void {
+    const before = this.#contents;
+    const first = this.#wal.nextIndex;
+    this.#contents = new JournalContents();
+    if (!this.#append(records, done)) this.#contents = before;
+    else this.#dropBefore(first);
   }
 
   /** Reads anew what is on disk, after a write has failed; nothing may be on its way. */
@@ -106,20 +118,21 @@ export class LogJournal {
     return this.#wal.close();
   }
 
-  /** Throws nothing: a log that takes no more is a log whose write failed. */
-  #append(records: readonly JournalRecord[], done: WalDone): void {
+  /** Throws nothing: a log that takes no more is a log whose write failed. False: it did. */
+  #append(records: readonly JournalRecord[], done: WalDone): boolean {
     const encoded = records.map(encodeRecord);
     try {
       this.#wal.appendBatch(encoded, done);
     } catch (error) {
       if (!(error instanceof WalError)) throw error;
       this.#failLater(error, done);
-      return;
+      return false;
     }
     for (const record of records) this.#contents.add(record);
     this.#recordsSince += records.length;
     for (const { length } of encoded) this.#bytesSince += length;
     if (this.#recordsSince > recordsMax || this.#bytesSince > bytesMax) this.#compact();
+    return true;
   }
 
   /** As the log itself does: never from inside the call, and after all that was asked before. */
@@ -139,17 +152,28 @@ export class LogJournal {
     const encoded = records.map(encodeRecord);
     this.#recordsSince = 0;
     this.#bytesSince = 0;
-    const failed = (error: WalError | undefined): void => {
-      if (error !== undefined) this.#log.warn('the journal was not compacted', { reason: error.message });
-    };
     try {
-      const first = this.#wal.appendBatch(encoded, failed);
-      this.#wal.dropBefore(first, failed);
+      const first = this.#wal.appendBatch(encoded, this.#noteFailure);
+      this.#dropBefore(first);
     } catch (error) {
       if (!(error instanceof WalError)) throw error;
-      failed(error);
+      this.#noteFailure(error);
     }
   }
+
+  /** What was replaced. If that fails it stays for a while, and counts for nothing. */
+  #dropBefore(first: number): void {
+    try {
+      this.#wal.dropBefore(first, this.#noteFailure);
+    } catch (error) {
+      if (!(error instanceof WalError)) throw error;
+      this.#noteFailure(error);
+    }
+  }
+
+  readonly #noteFailure: WalDone = (error) => {
+    if (error !== undefined) this.#log.warn('the journal was not compacted', { reason: error.message });
+  };
 
   #replay(): JournalContents {
     const contents = new JournalContents();

@@ -47,7 +47,8 @@ export async function recoverCluster(
     generation,
     epoch: state.epoch,
   });
-  await log.rebase([{ kind: 'state', state }, ...groupOfOne(state, log.self, environment.random)], state);
+  const group = groupOfOne(state, log.self, environment.random);
+  await log.rebase([{ kind: 'identity', identity: log.identity }, { kind: 'state', state }, ...group], state);
   return { kind: 'recovered', generation, epoch: state.epoch };
 }
 

@@ -239,7 +239,7 @@ export class ReplicatedClusterLog implements ClusterLog {
   async rebase(records: readonly JournalRecord[], state: ClusterState): Promise<void> {
     this.#fallSilent();
     try {
-      await this.#write(records);
+      await this.#replace(records);
     } catch (error) {
       this.#isQuiet = false;
       this.#repair.begin();
@@ -447,9 +447,9 @@ export class ReplicatedClusterLog implements ClusterLog {
 
   // The journal.
 
-  #write(records: readonly JournalRecord[]): Promise<void> {
+  #replace(records: readonly JournalRecord[]): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#journal.write(records, (error) => {
+      this.#journal.replace(records, (error) => {
         if (error === undefined) resolve();
         else reject(error);
       });

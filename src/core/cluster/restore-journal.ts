@@ -39,9 +39,8 @@ export function restoreJournal(
   { self, ringSize, random }: { readonly self: NodeId; readonly ringSize: number; readonly random: Random },
 ): RestoredJournal {
   const { identity } = contents;
-  const isDamaged = !contents.isStateWhole || !contents.isReplicaWhole;
   if (identity === undefined) {
-    if (isDamaged) throw damaged('which node this directory belongs to');
+    if (!contents.isFresh) throw damaged('which node this directory belongs to');
     const fresh = { node: self, instance: drawId(random), clusterId: drawId(random), isRemoved: false };
     return { identity: fresh, records: undefined, isStale: false };
   }
@@ -50,6 +49,7 @@ export function restoreJournal(
   }
   const state = contents.state ?? agreedOf(contents)?.cluster;
   if (state === undefined) throw damaged('the members of the cluster');
+  if (state.clusterId !== identity.clusterId) throw damaged('which cluster this node belongs to');
   if (state.owners.length !== ringSize) {
     throw new ClusterOpenError(
       'ring-size',

@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict';
+import { Buffer } from 'node:buffer';
+import { test } from 'node:test';
+import { nodeIdOf } from '../../environment/index.ts';
+import { World } from '../../simulator/index.ts';
+import { byteLiteral } from '../../stdx/index.ts';
+import { openIn, until } from './cluster-node.fixture.ts';
+import { LogJournal } from './log-journal.ts';
+import type { Cluster } from './open-cluster.ts';
+import { ClusterOpenError } from './restore-journal.ts';
+
+async function simulate(seed: number, body: (world: World) => Promise<void>): Promise<void> {
+  const world = new World({ seed });
+  await world.run(() => body(world));
+}
+
+async function register(cluster: Cluster, value: number): Promise<void> {
+  const change = { name: byteLiteral('x'), value: Buffer.from(String(value)) };
+  for (let tries = 0; tries < 20; tries++) {
+    if ((await cluster.propose({ kind: 'register', changes: [change] }, 5000)).kind === 'applied') return;
+  }
+  throw new Error('the cluster does not agree');
+}
+
+function valueAt({ log }: Cluster): string | undefined {
+  return log.state.registry.get(byteLiteral('x'))?.value.toString();
+}
+
+/** One bit of what the node wrote into the last segment of its journal; not of the room written ahead. */
+async function flipBit(world: World, name: string): Promise<void> {
+  const { disk } = world.node(name).environment;
+  const segment = (await disk.list('cluster')).toSorted().at(-1)!;
+  const file = await disk.open(`cluster/${segment}`, { create: false });
+  const bytes = file.read(0, file.size);
+  const used = bytes.findLastIndex((byte) => byte !== 0) + 1;
+  const at = world.random.below(used);
+  await file.write(at, Buffer.from([bytes[at]! ^ (1 << world.random.below(8))]));
+  await file.sync();
+  await file.close();
+}
+
+test('compaction keeps all that counts, and the journal stays small', () =>
+  simulate(1, async (world) => {
+    const cluster = await openIn(world, 'a');
+    const { identity } = cluster.log;
+    // Two records an entry: more than may pile up.
+    for (let i = 0; i < 30; i++) {
+      await Promise.all(Array.from({ length: 100 }, (_, each) => register(cluster, 100 * i + each)));
+    }
+    const { epoch } = cluster.log.state;
+    await cluster.close();
+    const journal = await LogJournal.open(world.node('a').environment);
+    assert.deepEqual(journal.contents.identity, identity);
+    assert.equal(journal.contents.state?.epoch, epoch);
+    assert.ok(journal.contents.replica!.persisted.entries.length < 2500, 'entries behind snapshots are gone');
+    await journal.close();
+  }));
+
+test('J4: whatever bit rots, a node of three comes back whole, or says what is damaged', async () => {
+  const outcomes = { whole: 0, 'another name': 0, refused: 0 };
+  for (let seed = 0; seed < 30; seed++) {
+    await simulate(seed, async (world) => {
+      const a = await openIn(world, 'a');
+      const b = await openIn(world, 'b');
+      assert.equal((await b.join({ host: 'a', port: 7300 })).kind, 'joined');
+      const c = await openIn(world, 'c');
+      assert.equal((await c.join({ host: 'a', port: 7300 })).kind, 'joined');
+      for (const node of ['b', 'c'].map(nodeIdOf)) {
+        assert.equal(
+          (await a.propose({ kind: 'stage', change: { kind: 'join', node } }, 5000)).kind,
+          'applied',
+        );
+      }
+      const { generation, epoch, owners } = a.log.state;
+      const dealt = owners.map((_, i) => nodeIdOf('abc'[i % 3]!));
+      const planOf = { generation, epoch };
+      await a.propose({ kind: 'commit', planOf, owners: dealt, isForced: false }, 5000);
+      await until(world, 'three vote', () => a.log.status.voters.length === 3);
+      for (let i = 0; i < 5; i++) await register(a, i);
+      await until(world, 'b follows', () => valueAt(b) === '4');
+      const { replica } = b.log.status;
+      await b.close();
+      await flipBit(world, 'b');
+      const told = a.log.acked.get(nodeIdOf('b'))!;
+      try {
+        const again = await openIn(world, 'b');
+        assert.ok(again.log.state.epoch >= told, 'J2: what it said it follows, it follows');
+        await register(again, 100 + seed);
+        assert.equal(valueAt(again), String(100 + seed));
+        outcomes[again.log.status.replica === replica ? 'whole' : 'another name'] += 1;
+        await again.close();
+      } catch (error) {
+        if (!(error instanceof ClusterOpenError)) throw error;
+        assert.equal(error.code, 'damaged');
+        outcomes.refused += 1;
+      }
+      await c.close();
+      await a.close();
+    });
+  }
+  assert.ok(outcomes['another name'] > 5 && outcomes.whole > 0, JSON.stringify(outcomes));
+});
