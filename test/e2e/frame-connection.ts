@@ -60,9 +60,9 @@ export class FrameConnection implements Disposable {
     socket.on('close', () => this.#lost());
   }
 
-  static connect(port: number): Promise<FrameConnection> {
+  static connect(port: number, host = '127.0.0.1'): Promise<FrameConnection> {
     return new Promise((resolve, reject) => {
-      const socket = connect({ port, host: '127.0.0.1', noDelay: true });
+      const socket = connect({ port, host, noDelay: true });
       socket.once('error', (error) => reject(new ConnectionLostError(error.message)));
       socket.once('connect', () => resolve(new FrameConnection(socket)));
     });

@@ -17,15 +17,26 @@ export interface Finished {
   readonly err: string;
 }
 
+export interface ProcessOptions {
+  readonly cwd: string;
+  readonly env?: NodeJS.ProcessEnv;
+  /** Instead of the `hale` command: a program that prints the same banner. */
+  readonly program?: string;
+  /** What runs Node: a program and its first arguments. */
+  readonly within?: readonly string[];
+}
+
 export class HaleProcess {
   readonly #child: ChildProcess;
   readonly #finished: Promise<Finished>;
   #out = '';
   #err = '';
 
-  constructor(args: readonly string[], options: { readonly cwd: string; readonly env?: NodeJS.ProcessEnv }) {
+  constructor(args: readonly string[], options: ProcessOptions) {
     const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('HALE_'));
-    this.#child = spawn(process.execPath, [mainFile, ...args], {
+    const { program = mainFile, within = [] } = options;
+    const [command, ...first] = [...within, process.execPath, program];
+    this.#child = spawn(command!, [...first, ...args], {
       cwd: options.cwd,
       env: { ...Object.fromEntries(inherited), ...options.env },
       stdio: ['pipe', 'pipe', 'pipe'],
@@ -81,6 +92,11 @@ export class HaleProcess {
   input(text: string): this {
     this.#child.stdin!.end(text);
     return this;
+  }
+
+  /** Writes a line to its standard input. */
+  tell(line: string): void {
+    this.#child.stdin!.write(`${line}\n`);
   }
 
   finished(): Promise<Finished> {
