@@ -133,10 +133,16 @@ export class ClusteredDatabase {
     }
   }
 
-  /** Falls silent at once: what this node still does must reach nobody. */
+  /** Falls silent at once, and begins nothing any more: for a node whose state is not to be trusted. */
   async halt(): Promise<void> {
-    this.cluster.liveness.close();
-    await this.cluster.messenger.close();
+    this.replicaPeers.close();
+    this.walkPeers.close();
+    const endings = await Promise.allSettled([
+      this.cluster.halt(),
+      this.antiEntropy.stop(),
+      this.transfers.close(),
+    ]);
+    for (const ending of endings) if (ending.status === 'rejected') throw ending.reason;
   }
 }
 

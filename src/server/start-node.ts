@@ -325,6 +325,9 @@ class RunningNode implements HaleNode {
   async #stop(): Promise<void> {
     try {
       await this.#drainOrCutOff();
+    } catch (error) {
+      await this.#database?.halt();
+      throw error;
     } finally {
       this.#metrics.stop();
       await this.#engine?.close();

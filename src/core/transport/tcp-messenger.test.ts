@@ -18,7 +18,9 @@ const tooLongMs = 5000;
 class Witness implements Log {
   readonly warnings: { readonly message: string; readonly fields: LogFields }[] = [];
   debug(): void {}
-  info(): void {}
+  info(message: string, fields: LogFields = {}): void {
+    if (fields.code !== undefined) this.warn(message, fields);
+  }
   error(message: string): void {
     throw new Error(message);
   }
