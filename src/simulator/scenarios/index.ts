@@ -3,6 +3,7 @@ import type { Scenario } from '../scenario.ts';
 import { amnesia } from './amnesia.ts';
 import { bitRot } from './bit-rot.ts';
 import { clockJump } from './clock-jump.ts';
+import { clusterScenarios } from './cluster-index.ts';
 import { clusterLog } from './cluster-log.ts';
 import { clusterLogJoins } from './cluster-log-joins.ts';
 import { clusterLogRecover } from './cluster-log-recover.ts';
@@ -11,6 +12,7 @@ import { diskLaws } from './disk-laws.ts';
 import { failedSync, refusedBatch } from './failed-sync.ts';
 import { forgottenWrites } from './forgotten-writes.ts';
 import { fullDisk } from './full-disk.ts';
+import { incast } from './incast.ts';
 import { membershipDetects } from './membership-detects.ts';
 import { membershipThousand } from './membership-thousand.ts';
 import { messengerLaws } from './messenger-laws.ts';
@@ -42,6 +44,7 @@ export const scenarios: readonly Scenario[] = [
   slowDisk,
   amnesia,
   forgottenWrites,
+  incast,
   membershipDetects,
   membershipThousand,
   ...consensusScenarios,
@@ -49,6 +52,7 @@ export const scenarios: readonly Scenario[] = [
   clusterLogRecover,
   clusterLogJoins,
   delayedPlanner,
+  ...clusterScenarios,
 ];
 
 export function scenarioNamed(name: string): Scenario {
