@@ -8,6 +8,7 @@
 import type { KeyDefinition } from './key-definition.ts';
 import { antiEntropyKeys } from './keys/anti-entropy.ts';
 import { bucketKeys } from './keys/bucket.ts';
+import { clusterLogKeys } from './keys/cluster-log.ts';
 import { handoffKeys } from './keys/handoff.ts';
 import { listenerKeys } from './keys/listener.ts';
 import { livenessKeys } from './keys/liveness.ts';
@@ -27,6 +28,7 @@ export const schema = {
   ...requestKeys,
   ...livenessKeys,
   ...transportKeys,
+  ...clusterLogKeys,
   ...handoffKeys,
   ...antiEntropyKeys,
   ...loggerKeys,
@@ -42,6 +44,7 @@ export const sections: readonly { readonly title: string; readonly keys: readonl
   { title: 'Requests', keys: keysOf(requestKeys) },
   { title: 'Liveness', keys: keysOf(livenessKeys) },
   { title: 'Between nodes', keys: keysOf(transportKeys) },
+  { title: 'The cluster log', keys: keysOf(clusterLogKeys) },
   { title: 'Handoff', keys: keysOf(handoffKeys) },
   { title: 'Anti-entropy', keys: keysOf(antiEntropyKeys) },
   { title: 'Logging', keys: keysOf(loggerKeys) },

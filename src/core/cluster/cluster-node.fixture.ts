@@ -3,8 +3,8 @@ import { defaultConfiguration } from '../../config/index.ts';
 import { type Environment, nodeIdOf } from '../../environment/index.ts';
 import { defaultSwimOptions } from '../liveness/index.ts';
 import { transportLimits } from '../transport/index.ts';
+import { defaultClusterLogOptions } from './cluster-log-options.ts';
 import { Cluster, type ClusterOptions } from './open-cluster.ts';
-import { defaultClusterLogOptions } from './replicated-cluster-log.ts';
 
 /** What the simulator's `World` gives. */
 export interface NodesOfWorld {

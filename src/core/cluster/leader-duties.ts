@@ -24,7 +24,7 @@ export interface LeaderOptions {
 }
 
 export const defaultLeaderOptions: LeaderOptions = {
-  transferLimit: 8,
+  transferLimit: 2,
   voterAwayMsMax: 30_000,
   lookMs: 1000,
 };

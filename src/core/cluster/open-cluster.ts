@@ -11,6 +11,7 @@ import type { SwimOptions } from '../liveness/index.ts';
 import { type ClusterCommand, foundCluster, LiveTopology, type Member } from '../topology/index.ts';
 import { TcpMessenger, type TcpMessengerOptions } from '../transport/index.ts';
 import type { ProposeOutcome } from './cluster-log.ts';
+import type { ClusterLogOptions } from './cluster-log-options.ts';
 import { placeOf } from './followed-state.ts';
 import { groupOfOne } from './founding.ts';
 import { GuestDesk } from './guest-desk.ts';
@@ -19,7 +20,7 @@ import type { JournalRecord, StoredIdentity } from './journal-record.ts';
 import { LivenessDriver } from './liveness-driver.ts';
 import { LogJournal } from './log-journal.ts';
 import { type RecoverOutcome, recoverCluster } from './recover-cluster.ts';
-import { type ClusterLogOptions, ReplicatedClusterLog } from './replicated-cluster-log.ts';
+import { ReplicatedClusterLog } from './replicated-cluster-log.ts';
 import { restoreJournal } from './restore-journal.ts';
 
 export interface ClusterOptions {

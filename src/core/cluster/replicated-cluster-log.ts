@@ -3,7 +3,7 @@
  * proposer, and the duties of the leader. docs/internals/cluster-log.md has the messages and what must hold.
  */
 import type { Buffer } from 'node:buffer';
-import { defaultOptions, peerIdOf, type ReplicaOptions } from '../../consensus/index.ts';
+import { peerIdOf } from '../../consensus/index.ts';
 import type { Environment, NodeId } from '../../environment/index.ts';
 import { assert, unreachable } from '../../stdx/index.ts';
 import type { LivenessView } from '../liveness/index.ts';
@@ -11,6 +11,7 @@ import type { Partition } from '../ring/index.ts';
 import type { ClusterCommand, ClusterState } from '../topology/index.ts';
 import { type Channel, channel, type Messenger, type TrafficClass } from '../transport/index.ts';
 import type { ClusterLog, ProposeOutcome } from './cluster-log.ts';
+import type { ClusterLogOptions } from './cluster-log-options.ts';
 import {
   type ClusterMessage,
   decodeClusterMessage,
@@ -22,7 +23,7 @@ import { type ConsensusFrame, encodeConsensusFrame } from './consensus-frame.ts'
 import { FollowedState } from './followed-state.ts';
 import type { JournalRecord, StoredIdentity } from './journal-record.ts';
 import { JournalRepair } from './journal-repair.ts';
-import { defaultLeaderOptions, LeaderDuties, type LeaderOptions } from './leader-duties.ts';
+import { LeaderDuties } from './leader-duties.ts';
 import type { LogJournal } from './log-journal.ts';
 import { NoticeSpread } from './notice-spread.ts';
 import { OwnReplica } from './own-replica.ts';
@@ -32,16 +33,6 @@ import { ReadyReports } from './ready-reports.ts';
 import { nodeOfReplica } from './replica-name.ts';
 import { StatePuller } from './state-puller.ts';
 import { Surveys } from './surveys.ts';
-
-export interface ClusterLogOptions {
-  readonly replica: ReplicaOptions;
-  readonly leader: LeaderOptions;
-}
-
-export const defaultClusterLogOptions: ClusterLogOptions = {
-  replica: { ...defaultOptions, snapshotLogEntries: 1000, trailingEntriesMax: 200 },
-  leader: defaultLeaderOptions,
-};
 
 const dutyTimeoutMs = 5000;
 

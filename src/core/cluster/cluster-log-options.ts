@@ -1,0 +1,37 @@
+import type { Configuration } from '../../config/index.ts';
+import { defaultOptions, type ReplicaOptions } from '../../consensus/index.ts';
+import { defaultLeaderOptions, type LeaderOptions } from './leader-duties.ts';
+
+/** Every bound of the cluster log that a person may want to change. */
+export interface ClusterLogOptions {
+  readonly replica: ReplicaOptions;
+  readonly leader: LeaderOptions;
+}
+
+/** Behind a snapshot so many entries are kept, for followers that are a little late: this share of the entries. */
+const trailingShare = 1 / 5;
+const heartbeatsPerTimeout = 10;
+
+export const defaultClusterLogOptions: ClusterLogOptions = {
+  replica: { ...defaultOptions, snapshotLogEntries: 1000, trailingEntriesMax: 200 },
+  leader: defaultLeaderOptions,
+};
+
+export function clusterLogOptions(configuration: Configuration): ClusterLogOptions {
+  const snapshotLogEntries = configuration['cluster.log.snapshot_entries'];
+  const electionTimeoutMs = configuration['cluster.election_timeout'];
+  return {
+    replica: {
+      ...defaultClusterLogOptions.replica,
+      snapshotLogEntries,
+      trailingEntriesMax: Math.floor(snapshotLogEntries * trailingShare),
+      electionTimeoutMs,
+      heartbeatMs: electionTimeoutMs / heartbeatsPerTimeout,
+    },
+    leader: {
+      ...defaultClusterLogOptions.leader,
+      transferLimit: configuration.transfer_limit,
+      voterAwayMsMax: configuration['cluster.voter_patience'],
+    },
+  };
+}
