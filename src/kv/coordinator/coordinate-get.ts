@@ -13,7 +13,7 @@ import type { GetRequest } from '../key-value-store.ts';
 import type { KvError } from '../kv-error.ts';
 import type { VersionedObject } from '../object/index.ts';
 import { resolveQuorum } from '../quorum-value.ts';
-import { ObjectKey, type ReplicaReply } from '../vnode/index.ts';
+import { ObjectKey, type ReplicaGet, type ReplicaReply } from '../vnode/index.ts';
 import type { CoordinatorParts } from './coordinator-parts.ts';
 import { ReadQuorum, type ReadReply, type ReadRequirements } from './read-quorum.ts';
 import { RemoteReads } from './remote-reads.ts';
@@ -105,9 +105,10 @@ class ReadOperation extends Deadline {
   start(): void {
     const { topology, deadlines, settings } = this.#parts;
     const timeoutMs = this.#request.timeoutMs || settings.requestTimeoutMs;
+    const message = { kind: 'get', key: this.#key } as const;
     let remotes = 0;
     this.#replicas.forEach((replica, position) => {
-      if (replica.node === topology.self) this.#readHere(replica, position, timeoutMs);
+      if (replica.node === topology.self) this.#readHere(replica, position, message, timeoutMs);
       else remotes += 1;
     });
     if (remotes > 0) this.#readElsewhere(timeoutMs);
@@ -120,8 +121,7 @@ class ReadOperation extends Deadline {
   }
 
   /** A get of this node's own vnode answers before it returns. */
-  #readHere(replica: Replica, position: number, timeoutMs: number): void {
-    const message = { kind: 'get', key: this.#key } as const;
+  #readHere(replica: Replica, position: number, message: ReplicaGet, timeoutMs: number): void {
     const replied = (reply: ReplicaReply): void => {
       if (reply.kind === 'object' || reply.kind === 'notfound' || reply.kind === 'failed') {
         this.#replied(position, reply);

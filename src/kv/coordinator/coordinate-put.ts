@@ -19,8 +19,8 @@ import type { CoordinatorParts } from './coordinator-parts.ts';
 import { forwardPut } from './forward-put.ts';
 import { nextFallback } from './next-fallback.ts';
 import type { PreparedWrite, WriteOutcome } from './prepared-write.ts';
-import { planWrite, replicasOfWrite, type WritePlan } from './write-plan.ts';
-import { WriteQuorum, type WriteReply } from './write-quorum.ts';
+import { checkedRequirements, holdersOfWrite, type WriteHolders } from './write-plan.ts';
+import { WriteQuorum, type WriteReply, type WriteRequirements } from './write-quorum.ts';
 
 export function coordinatePut(
   parts: CoordinatorParts,
@@ -28,25 +28,31 @@ export function coordinatePut(
   properties: BucketProperties,
   done: (outcome: WriteOutcome) => void,
 ): void {
-  const holders = replicasOfWrite(parts, write.address, write.options, properties);
+  const holders = holdersOfWrite(parts, write.address, write.options, properties);
   if ('code' in holders) {
     done({ kind: 'failed', error: holders });
     return;
   }
-  const { n, all, replicas } = holders;
   const { self } = parts.topology;
-  const position = write.asis ? -1 : replicas.findIndex((replica) => replica.node === self);
-  const elsewhere = (): void => {
-    if (write.isForwarded) done({ kind: 'declined' });
-    else forwardPut(parts, write, properties, n, replicas, done);
-  };
+  const position = write.asis ? -1 : holders.replicas.findIndex((replica) => replica.node === self);
   if (position < 0 && !write.asis) {
-    elsewhere();
+    coordinateElsewhere(parts, write, properties, holders, done);
     return;
   }
-  const plan = planWrite(n, all, replicas, write.options, properties);
-  if ('code' in plan) done({ kind: 'failed', error: plan });
-  else new WriteOperation(parts, write, properties, plan, done, elsewhere).start(position);
+  const need = checkedRequirements(holders, write.options, properties);
+  if ('code' in need) done({ kind: 'failed', error: need });
+  else new WriteOperation(parts, write, properties, holders, need, done).start(position);
+}
+
+function coordinateElsewhere(
+  parts: CoordinatorParts,
+  write: PreparedWrite,
+  properties: BucketProperties,
+  { n, replicas }: WriteHolders,
+  done: (outcome: WriteOutcome) => void,
+): void {
+  if (write.isForwarded) done({ kind: 'declined' });
+  else forwardPut(parts, write, properties, n, replicas, done);
 }
 
 class WriteOperation extends Deadline {
@@ -57,7 +63,7 @@ class WriteOperation extends Deadline {
   readonly #key: ObjectKey;
   readonly #quorum: WriteQuorum;
   readonly #done: (outcome: WriteOutcome) => void;
-  readonly #elsewhere: () => void;
+  readonly #holders: WriteHolders;
   #replicas: PreferenceList;
   #object: VersionedObject | undefined;
   #answered = false;
@@ -69,20 +75,20 @@ class WriteOperation extends Deadline {
     parts: CoordinatorParts,
     write: PreparedWrite,
     properties: BucketProperties,
-    { replicas, n, need }: WritePlan,
+    holders: WriteHolders,
+    need: WriteRequirements,
     done: (outcome: WriteOutcome) => void,
-    elsewhere: () => void,
   ) {
     super();
     this.#parts = parts;
     this.#write = write;
     this.#properties = properties;
-    this.#replicas = replicas;
+    this.#holders = holders;
+    this.#replicas = holders.replicas;
     this.#announce = need.w > need.dw;
     this.#key = new ObjectKey(write.address);
-    this.#quorum = new WriteQuorum(replicas, n, need);
+    this.#quorum = new WriteQuorum(holders.replicas, holders.n, need);
     this.#done = done;
-    this.#elsewhere = elsewhere;
   }
 
   /** `coordinator`: the position of this node's vnode; -1: of nobody's. */
@@ -133,7 +139,7 @@ class WriteOperation extends Deadline {
       case 'merged':
         return result.object;
       case 'unreadable':
-        if (this.#write.isForwarded || this.#hasOtherNodes()) this.#elsewhere();
+        if (this.#write.isForwarded || this.#hasOtherNodes()) this.#coordinateElsewhere();
         else this.#answer({ kind: 'failed', error: result.error });
         return undefined;
       case 'failed':
@@ -142,6 +148,10 @@ class WriteOperation extends Deadline {
       default:
         return unreachable(result);
     }
+  }
+
+  #coordinateElsewhere(): void {
+    coordinateElsewhere(this.#parts, this.#write, this.#properties, this.#holders, this.#done);
   }
 
   #hasOtherNodes(): boolean {

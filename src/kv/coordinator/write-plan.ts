@@ -8,10 +8,11 @@ import type { WriteRules } from '../vnode/index.ts';
 import type { CoordinatorParts } from './coordinator-parts.ts';
 import type { WriteRequirements } from './write-quorum.ts';
 
-export interface WritePlan {
-  readonly replicas: PreferenceList;
+/** Who holds the key, as far as the request lets it be asked. */
+export interface WriteHolders {
   readonly n: number;
-  readonly need: WriteRequirements;
+  readonly all: PreferenceList;
+  readonly replicas: PreferenceList;
 }
 
 /** Undefined if the request asks for more replicas than the bucket keeps. */
@@ -20,13 +21,12 @@ function nOf(options: WriteOptions, properties: BucketProperties): number | unde
   return n > properties.n_val || n < 1 ? undefined : n;
 }
 
-/** Who holds the key, as far as the request lets it be asked. */
-export function replicasOfWrite(
+export function holdersOfWrite(
   { names, topology }: CoordinatorParts,
   address: ObjectAddress,
   options: WriteOptions,
   properties: BucketProperties,
-): { readonly n: number; readonly all: PreferenceList; readonly replicas: PreferenceList } | KvError {
+): WriteHolders | KvError {
   const n = nOf(options, properties);
   if (n === undefined) return { code: 'n_val_violation', nVal: properties.n_val };
   const bucketOnly = properties.chash_keyfun.fun === 'chash_bucketonly_keyfun';
@@ -36,13 +36,11 @@ export function replicasOfWrite(
 }
 
 /** The checks and their order are those of Riak's put: clients see which error comes first. */
-export function planWrite(
-  n: number,
-  all: PreferenceList,
-  replicas: PreferenceList,
+export function checkedRequirements(
+  { n, all, replicas }: WriteHolders,
   options: WriteOptions,
   properties: BucketProperties,
-): WritePlan | KvError {
+): WriteRequirements | KvError {
   const need = requirementsOf(n, options, properties);
   const { w, dw, pw, nodeConfirms } = need;
   if (Math.max(w, dw, pw, nodeConfirms) > n) return { code: 'n_val_violation', nVal: n };
@@ -52,7 +50,7 @@ export function planWrite(
   }
   const needed = Math.max(w, dw, pw);
   if (replicas.length < needed) return { code: 'insufficient_vnodes', up: replicas.length, needed };
-  return { replicas, n, need };
+  return need;
 }
 
 function requirementsOf(n: number, options: WriteOptions, properties: BucketProperties): WriteRequirements {
