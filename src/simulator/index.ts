@@ -29,6 +29,7 @@ export { scenarioNamed, scenarios } from './scenarios/index.ts';
 export { type DiskConditions, quietDisk, type SimulatedDisk } from './simulated-disk.ts';
 export { type LinkConditions, quietLink, type SimulatedNetwork } from './simulated-network.ts';
 export type { BootMain, SimulatedProcess } from './simulated-process.ts';
+export type { PortConditions } from './switch-port.ts';
 export type { WorkLedger } from './work-ledger.ts';
 export {
   orderOfOneWriter,

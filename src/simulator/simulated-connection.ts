@@ -5,8 +5,10 @@
  */
 import { Buffer } from 'node:buffer';
 import { type Address, type Connection, type ConnectionHandler, NetworkError } from '../environment/index.ts';
+import { CongestedFlow } from './congested-flow.ts';
 import { keepAliveMsMax, retransmitMsMax, type SimulatedNetwork } from './simulated-network.ts';
 import type { Life } from './simulated-process.ts';
+import type { SwitchPort } from './switch-port.ts';
 
 const queueHighBytes = 256 * 1024;
 const queueLowBytes = 64 * 1024;
@@ -24,7 +26,7 @@ const retellMs = 1000;
 const roundingMs = 1e-6;
 
 /** Bytes under way, or the end of the stream. */
-type Segment = { readonly bytes: Buffer | 'end'; readonly arrivesAtMs: number };
+type Segment = { readonly bytes: Buffer | 'end'; arrivesAtMs: number };
 
 export class SimulatedConnection implements Connection {
   readonly remote: Address;
@@ -40,6 +42,8 @@ export class SimulatedConnection implements Connection {
   /** Sent and not yet arrived, in order. Its head waits while the link is cut or the window shut. */
   readonly #underWay: Segment[] = [];
   #stalled: Segment | undefined;
+  /** Through the switch port before the peer, if there is one. */
+  #flow: CongestedFlow | undefined;
   #lineFreeAtMs = 0;
   #lastArrivalMs = 0;
   /** Arrived and not read, because the process paused reading. */
@@ -165,6 +169,11 @@ export class SimulatedConnection implements Connection {
   /** The line carries one segment after the other; each then has its way to go, and none overtakes. */
   #send(bytes: Segment['bytes']): void {
     const { world } = this.#network;
+    const port = this.#network.portTo(this.#peerHost);
+    if (port !== undefined) {
+      this.#sendThrough(port, bytes);
+      return;
+    }
     const { bytesPerMs } = this.#network.link(this.#host, this.#peerHost);
     const length = bytes === 'end' ? 0 : bytes.length;
     this.#lineFreeAtMs = Math.max(world.nowMs, this.#lineFreeAtMs) + length / bytesPerMs;
@@ -172,6 +181,19 @@ export class SimulatedConnection implements Connection {
     this.#lastArrivalMs = Math.max(this.#lastArrivalMs, arrivesAtMs);
     this.#underWay.push({ bytes, arrivesAtMs: this.#lastArrivalMs });
     world.after(this.#lastArrivalMs - world.nowMs, () => this.#deliver());
+  }
+
+  #sendThrough(port: SwitchPort, bytes: Segment['bytes']): void {
+    const { world } = this.#network;
+    const thereMs = this.#network.link(this.#host, this.#peerHost).floorMs;
+    const backMs = this.#network.link(this.#peerHost, this.#host).floorMs;
+    this.#flow ??= new CongestedFlow(world, { port, thereMs, backMs });
+    const segment: Segment = { bytes, arrivesAtMs: Number.POSITIVE_INFINITY };
+    this.#underWay.push(segment);
+    this.#flow.send(bytes === 'end' ? 0 : bytes.length, () => {
+      segment.arrivesAtMs = world.nowMs;
+      this.#deliver();
+    });
   }
 
   /** Hands over what has arrived, in order. What waits at the head holds up all behind it. */
@@ -331,6 +353,8 @@ export class SimulatedConnection implements Connection {
     this.#gathered = [];
     this.#underWay.length = 0;
     this.#queuedBytes = 0;
+    this.#flow?.close();
+    this.#flow = undefined;
   }
 
   #close(error: NetworkError | undefined): void {

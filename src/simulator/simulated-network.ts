@@ -18,6 +18,7 @@ import {
 import type { Prng } from './prng.ts';
 import { SimulatedConnection } from './simulated-connection.ts';
 import type { Life } from './simulated-process.ts';
+import { type PortConditions, SwitchPort } from './switch-port.ts';
 import type { World } from './world.ts';
 
 export interface LinkConditions {
@@ -50,6 +51,8 @@ export class SimulatedNetwork {
   readonly #listening = new Map<string, Listening>();
   readonly #poweredOff = new Set<string>();
   readonly #links = new Map<string, LinkConditions>();
+  /** By the host behind it. */
+  readonly #ports = new Map<string, SwitchPort>();
   /** By directed pair of hosts; how many cuts overlap there. */
   readonly #cuts = new Map<string, number>();
   readonly #connections = new Set<SimulatedConnection>();
@@ -111,6 +114,17 @@ export class SimulatedNetwork {
 
   link(from: string, to: string): LinkConditions {
     return this.#links.get(linkName(from, to)) ?? quietLink;
+  }
+
+  /** What anybody sends to the host goes through this port from now on; undefined: freely. */
+  setPort(host: string, conditions: PortConditions | undefined): void {
+    if (conditions === undefined) this.#ports.delete(host);
+    else this.#ports.set(host, new SwitchPort(conditions));
+    this.world.record(host, 'port', conditions && `${conditions.bytesPerMs} bytes/ms`);
+  }
+
+  portTo(host: string): SwitchPort | undefined {
+    return this.#ports.get(host);
   }
 
   /** Resets each connection between the two hosts with the given probability. Returns how many. */
