@@ -339,3 +339,12 @@ const headerless = { incarnation: 0, attributes: 0, digest: 0, rumours: [] };
 function kindsOf(sent: readonly { readonly message: { readonly kind: string } }[]): readonly string[] {
   return sent.map(({ message }) => message.kind).filter((kind) => kind !== 'gossip');
 }
+
+test('what a node says of itself is a change to those who ask it about all members', () => {
+  const lone = new LoneSwim();
+  lone.changes.length = 0;
+  lone.step({ kind: 'attributes', attributes: 0 });
+  assert.deepEqual(lone.changes, [{ node: lone.self, to: 'alive' }]);
+  lone.step({ kind: 'attributes', attributes: 0 });
+  assert.equal(lone.changes.length, 1);
+});

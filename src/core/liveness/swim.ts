@@ -303,6 +303,8 @@ export class Swim {
     const { self } = this.#table;
     if (attributes === self.attributes) return;
     this.#table.speakForSelf(Math.min(self.incarnation + 1, incarnationMax), attributes);
+    // What is asked of all members is asked of this node, too.
+    this.#outbox.push({ kind: 'changed', node: self.node });
     this.#announceSelf();
   }
 
