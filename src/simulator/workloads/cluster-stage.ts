@@ -4,6 +4,7 @@
  */
 import type { Configuration } from '../../config/index.ts';
 import {
+  type Cluster,
   type ClusterCommand,
   type ClusterState,
   commitPlanned,
@@ -273,7 +274,7 @@ function unrestOf({ node }: ServingMember, restMs: number): string | undefined {
   if (transfers.hasStrays) return `strays in ${transfers.strayPartitions().slice(0, 5).join()}`;
   const running = transfers.transfers();
   if (running.length > 0) return `${running.length} transfers`;
-  if (!cluster.topology.isSettled) return 'others may hold strays';
+  if (!cluster.topology.isSettled) return `not settled: ${doubtsOf(cluster)}`;
   const { partitions, exchanges } = antiEntropy.status();
   const building = partitions.filter(({ state }) => state === 'building').length;
   if (building > 0) return `${building} trees are being built`;
@@ -284,4 +285,12 @@ function unrestOf({ node }: ServingMember, restMs: number): string | undefined {
   if (unlike === undefined) return undefined;
   const { first, partition, peerPartition, outcome, comparedAgoMs } = unlike;
   return `replicas ${partition} and ${peerPartition} of ${first}: ${outcome} ${comparedAgoMs} ms ago`;
+}
+
+/** Whom a node cannot reach, or thinks to hold what belongs to others. */
+function doubtsOf({ log, liveness }: Cluster): string {
+  return [...log.state.members.keys()]
+    .filter((node) => node !== log.self)
+    .map((node) => `${node} ${liveness.reachability(node)}${liveness.hasStrays(node) ? ' with strays' : ''}`)
+    .join();
 }
