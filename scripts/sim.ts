@@ -1,4 +1,7 @@
-/** `npm run sim -- [--scenario NAME] [--seed N] [--count K] [--twice] [--list]` */
+/**
+ * `npm run sim -- [--scenario NAME] [--seed N] [--count K] [--twice] [--list]`. `--count check`: as many seeds of
+ * each as `npm run check` has time for.
+ */
 import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { runScenarios, scenarios } from '../src/simulator/index.ts';
@@ -34,7 +37,7 @@ if (values.list || unknown.length > 0) {
     {
       scenarios: scenarios.filter(({ name }) => named.length === 0 || named.includes(name)),
       firstSeed: values.seed === undefined ? randomInt(2 ** 32) : wholeNumber(values.seed, 'seed'),
-      count: wholeNumber(values.count, 'count'),
+      count: values.count === 'check' ? 'check' : wholeNumber(values.count, 'count'),
       twice: values.twice,
     },
     {

@@ -3,7 +3,7 @@
  * the process down still says how to repeat it, and after a failure the command that does.
  */
 import { type RunResult, runScenario } from './run-scenario.ts';
-import type { Scenario } from './scenario.ts';
+import { type Scenario, seedsInCheckUsual } from './scenario.ts';
 import type { World } from './world.ts';
 
 const seedCount = 2 ** 32;
@@ -21,8 +21,8 @@ export interface RunnerHost {
 export interface RunnerOptions {
   readonly scenarios: readonly Scenario[];
   readonly firstSeed: number;
-  /** How many seeds each scenario gets, from `firstSeed` up. */
-  readonly count: number;
+  /** How many seeds each scenario gets, from `firstSeed` up; `check`: as many as it has in `npm run check`. */
+  readonly count: number | 'check';
   /** Runs every seed twice and compares the hashes. */
   readonly twice: boolean;
 }
@@ -86,7 +86,8 @@ async function isRepeatable(
 
 /** A canary is searched for as long as it may hide. */
 function seedsOf({ firstSeed, count }: RunnerOptions, scenario: Scenario): readonly number[] {
-  const length = scenario.mustFail?.withinSeeds ?? count;
+  const usual = count === 'check' ? (scenario.seedsInCheck ?? seedsInCheckUsual) : count;
+  const length = scenario.mustFail?.withinSeeds ?? usual;
   return Array.from({ length }, (_, i) => (firstSeed + i) % seedCount);
 }
 

@@ -1,5 +1,7 @@
 import type { World } from './world.ts';
 
+export const seedsInCheckUsual = 20;
+
 /**
  * A story to be told with many seeds. `run` boots nodes, works, lets faults strike, and checks; it
  * fails by throwing. It must say, by `world.work.atLeast`, how much work makes a run worth its name.
@@ -8,6 +10,8 @@ export interface Scenario {
   readonly name: string;
   /** One sentence: what it would find. */
   readonly describe: string;
+  /** Set where `npm run check` has no time for `seedsInCheckUsual` of them. */
+  readonly seedsInCheck?: number;
   /**
    * Set on a canary: a scenario with a planted bug, which must be found within so many seeds, and
    * by this message. It shows that the simulator can find anything at all.

@@ -28,6 +28,7 @@ const growthMax = 1.1;
 export const membershipThousand: Scenario = {
   name: 'membership-thousand',
   describe: 'a thousand nodes send no more than a hundred do, and hear of everything within seconds',
+  seedsInCheck: 1,
   async run(world) {
     world.work.atLeast('bytes a second of each of 1000 nodes', 10);
     world.work.atLeast('epochs heard', 1000);
