@@ -10,7 +10,7 @@ import {
   type Channel,
   Cluster,
   channel,
-  defaultClusterLogOptions,
+  clusterLogOptions,
   handoffOptions,
   MoveGate,
   PeerRequests,
@@ -54,11 +54,6 @@ const forwardTimeoutMs = 5000;
 const missedWrites = { countMax: 10_000, bytesMax: 16 * 1024 * 1024 };
 /** A disk with less room than this takes in nothing that it need not. */
 const freeBytesMin = 256 * 1024 * 1024;
-/**
- * Partitions that one node hands over, and that one takes over, in the same stage: empty ones go together, and
- * `transfer_limit` says how many of the others send at once.
- */
-const movesUnderWayMax = 64;
 /** How often a disk is asked for its room. */
 const roomCheckMs = 10_000;
 
@@ -170,10 +165,7 @@ function openCluster({
       ...(clusterNetwork === undefined ? {} : { network: clusterNetwork }),
     },
     liveness: swimOptionsOf(configuration),
-    log: {
-      ...defaultClusterLogOptions,
-      leader: { ...defaultClusterLogOptions.leader, transferLimit: movesUnderWayMax },
-    },
+    log: clusterLogOptions(configuration),
   });
 }
 
@@ -242,7 +234,7 @@ async function openOn(cluster: Cluster, parts: ClusteredDatabaseParts): Promise<
         what,
       ),
     strays: (hasStrays) => cluster.liveness.setHasStrays(hasStrays),
-    isLoaded: () => commit.overloaded,
+    isLoaded: () => store.defersHandoff(),
     refuses: () => room.refusal(),
     options: handoffOptions(configuration, Math.max(...store.placements.nVals)),
   });

@@ -30,7 +30,6 @@ export function clusterLogOptions(configuration: Configuration): ClusterLogOptio
     },
     leader: {
       ...defaultClusterLogOptions.leader,
-      transferLimit: configuration.transfer_limit,
       voterAwayMsMax: configuration['cluster.voter_patience'],
     },
   };

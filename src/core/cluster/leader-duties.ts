@@ -15,7 +15,10 @@ import type { RaftHost } from './raft-host.ts';
 import { nodeOfReplica } from './replica-name.ts';
 
 export interface LeaderOptions {
-  /** Partitions that one node sends, and that one receives, at once. */
+  /**
+   * Partitions that one node hands over, and that one takes over, in the same stage: empty ones go together, and of
+   * the others each node sends as few at once as it says itself.
+   */
   readonly transferLimit: number;
   /** Who cannot be reached for so long loses its vote, if another can take it. */
   readonly voterAwayMsMax: number;
