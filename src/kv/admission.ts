@@ -1,46 +1,134 @@
-/** How many requests this node works on at once, and whether it takes more. */
-import type { KvError } from './kv-error.ts';
+/** Lets requests in, or says why not, and tells the gate what it has to know of the world. */
+import { AdmissionGate, type AdmittedWork, type OverloadCause } from '../core/vnode/index.ts';
+import type { Clock, Instant, Tasks } from '../environment/index.ts';
+import type { GroupCommit } from '../storage/index.ts';
+import type { KvObserver } from './kv-observer.ts';
+import type { ReplicaPut } from './vnode/index.ts';
+
+export interface AdmissionParts {
+  readonly clock: Clock;
+  readonly tasks: Pick<Tasks, 'endOfTurn'>;
+  readonly commit: Pick<GroupCommit, 'pendingShare'>;
+  readonly observer: Pick<KvObserver, 'overloaded'>;
+  readonly settings: AdmissionSettings;
+}
+
+export interface AdmissionSettings {
+  /** Requests in progress beyond which new ones are refused with `overload`. */
+  readonly requestsMax: number;
+  /** Milliseconds that a turn of the event loop may take for long before requests are refused. */
+  readonly turnDelayMs?: number;
+  /** Milliseconds that requests may all take for long before fewer are let in. */
+  readonly requestDelayMs?: number;
+}
+
+const turnDelayMsDefault = 100;
+const requestDelayMsDefault = 250;
+/**
+ * Of the bytes that may wait for storage: other nodes' writes may go beyond what clients may, for they were let in
+ * elsewhere, and a replica that refuses makes more work than it saves. But not without end.
+ */
+const replicaWriteShare = 2;
+const replicaRepairShare = 1;
+/** A step of handoff is taken this often under any load. */
+const handoffStepMs = 200;
 
 export class Admission {
-  readonly #inProgressMax: number;
-  readonly #isLoaded: () => boolean;
-  #inProgress = 0;
+  readonly #clock: Clock;
+  readonly #tasks: Pick<Tasks, 'endOfTurn'>;
+  readonly #commit: Pick<GroupCommit, 'pendingShare'>;
+  readonly #observer: Pick<KvObserver, 'overloaded'>;
+  readonly #gate: AdmissionGate;
   #stopping = false;
+  #handedOffAt: Instant;
   #idle: (() => void) | undefined;
+  readonly #turnEnded = (): void => this.#gate.turnEnded(this.#clock.now());
 
-  /** `isLoaded`: storage has as much to do as it may. */
-  constructor(inProgressMax: number, isLoaded: () => boolean) {
-    this.#inProgressMax = inProgressMax;
-    this.#isLoaded = isLoaded;
+  constructor({ clock, tasks, commit, observer, settings }: AdmissionParts) {
+    const { requestsMax, turnDelayMs, requestDelayMs } = settings;
+    const options = {
+      requestsMax,
+      turnDelayMs: turnDelayMs ?? turnDelayMsDefault,
+      requestDelayMs: requestDelayMs ?? requestDelayMsDefault,
+    };
+    this.#clock = clock;
+    this.#tasks = tasks;
+    this.#commit = commit;
+    this.#observer = observer;
+    this.#gate = new AdmissionGate(options, () => commit.pendingShare, clock.now());
+    this.#handedOffAt = clock.now();
   }
 
   get inProgress(): number {
-    return this.#inProgress;
+    return this.#gate.underWay;
   }
 
   get isStopping(): boolean {
     return this.#stopping;
   }
 
-  /** Why a request is refused before anything has happened; undefined: it is not. */
-  refusal(): KvError | undefined {
-    if (this.#stopping) return { code: 'stopping' };
-    return this.#inProgress >= this.#inProgressMax || this.#isLoaded() ? { code: 'overload' } : undefined;
+  limitOf(kind: 'reads' | 'writes'): number {
+    return this.#gate.limitOf(kind);
+  }
+
+  /** Why a request is refused before anything has happened; undefined: it is not, and may `enter`. */
+  refusal(work: AdmittedWork, now: Instant): 'stopping' | 'overload' | undefined {
+    if (this.#stopping) return 'stopping';
+    this.#busy(now);
+    const cause = this.#gate.refusal(work, now);
+    if (cause === undefined) return undefined;
+    this.#observer.overloaded(work === 'forwarded' ? work : cause);
+    return 'overload';
+  }
+
+  /** Whether storage has room for what another node sends for a replica. */
+  takesReplicaWrite(purpose: ReplicaPut['purpose']): boolean {
+    this.#busy(this.#clock.now());
+    const share = purpose === 'repair' ? replicaRepairShare : replicaWriteShare;
+    if (this.#commit.pendingShare < share) return true;
+    this.#observer.overloaded('replica');
+    return false;
+  }
+
+  /** Whether repairs should be left to a better time. */
+  get defersRepair(): boolean {
+    return this.#gate.defers('repair', this.#clock.now());
+  }
+
+  /**
+   * Whether handoff should rest for now. It is let through now and then whatever the load: a cluster that has too much
+   * to do must be able to grow. To be asked before each step.
+   */
+  defersHandoff(): boolean {
+    const now = this.#clock.now();
+    const isDue = now - this.#handedOffAt >= handoffStepMs && this.#commit.pendingShare < 1;
+    if (!isDue && this.#gate.defers('handoff', now)) return true;
+    this.#handedOffAt = now;
+    return false;
   }
 
   /** Every request that enters leaves once. */
-  enter(): void {
-    this.#inProgress += 1;
+  enter(work: AdmittedWork, now: Instant): void {
+    this.#gate.enter(work, now);
   }
 
-  leave(): void {
-    this.#inProgress -= 1;
-    if (this.#inProgress === 0) this.#idle?.();
+  /** `tookMs`: undefined if it failed. */
+  leave(work: AdmittedWork, tookMs: number | undefined, now: Instant): void {
+    this.#busy(now);
+    this.#gate.leave(work, tookMs, now);
+    if (this.inProgress === 0) this.#idle?.();
   }
 
   /** Refuses what comes. Resolves when all that had entered have left. */
   async stop(): Promise<void> {
     this.#stopping = true;
-    if (this.#inProgress > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
+    if (this.inProgress > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
+  }
+
+  #busy(now: Instant): void {
+    if (this.#gate.busy(now)) this.#tasks.endOfTurn(this.#turnEnded);
   }
 }
+
+/** What is refused, and why, for those who count. */
+export type RefusedWork = OverloadCause | 'forwarded' | 'replica' | 'strays';

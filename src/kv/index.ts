@@ -1,3 +1,4 @@
+export type { RefusedWork } from './admission.ts';
 export * from './anti-entropy/index.ts';
 export {
   type BucketProperties,

@@ -1,3 +1,5 @@
+import type { RefusedWork } from './admission.ts';
+
 /** What the store tells its metrics. Called on the hot path: implementations count and return. */
 export interface KvObserver {
   getFinished(
@@ -20,7 +22,8 @@ export interface KvObserver {
   /** A replica of a write could not be reached, and a fallback took its place. */
   replicaReplaced(): void;
   listStarted(): void;
-  overloaded(): void;
+  /** Something was refused as `overload`, for want of what. */
+  overloaded(what: RefusedWork): void;
 }
 
 export const silentObserver: KvObserver = {

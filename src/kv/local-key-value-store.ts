@@ -18,7 +18,7 @@ import type { Environment, Instant } from '../environment/index.ts';
 import { assert, type ByteString, byteLiteral, textOfBytes } from '../stdx/index.ts';
 import type { Durability, GroupCommit } from '../storage/index.ts';
 import { tombstoneContent } from '../wire/index.ts';
-import { Admission } from './admission.ts';
+import { Admission, type AdmissionSettings } from './admission.ts';
 import type { ReplicaRouter, StoredChanges } from './anti-entropy/index.ts';
 import { BucketPlacements } from './bucket-placements.ts';
 import type { BucketProperties, BucketPropertyChanges } from './bucket-properties.ts';
@@ -75,7 +75,7 @@ import {
 } from './vnode/index.ts';
 import { conditionFailure } from './write-condition.ts';
 
-export interface KeyValueSettings extends CoordinatorSettings, ObjectLimits {
+export interface KeyValueSettings extends CoordinatorSettings, AdmissionSettings, ObjectLimits {
   readonly deleteMode: DeleteMode;
   /** Milliseconds for a listing that names no timeout. */
   readonly listTimeoutMs: number;
@@ -138,6 +138,7 @@ export class LocalKeyValueStore implements KeyValueStore {
     reaper: TombstoneReaper,
     strays: StrayBytes,
     coordinator: CoordinatorParts,
+    admission: Admission,
   ) {
     const { commit, environment, settings } = parts;
     this.#coordinator = coordinator;
@@ -150,8 +151,8 @@ export class LocalKeyValueStore implements KeyValueStore {
     this.#reapReads = new PostponedWork(environment.timers, reapReadsMax);
     this.#observer = parts.observer;
     this.#settings = settings;
-    this.#admission = new Admission(settings.requestsMax, () => commit.overloaded);
-    this.replicas = new ReplicaService(coordinator, this.#admission, settings.bucketDefaults);
+    this.#admission = admission;
+    this.replicas = new ReplicaService(coordinator, admission, settings.bucketDefaults);
     this.placements = new BucketPlacements(properties);
     this.#listings = new NameListings({
       coordinator,
@@ -171,7 +172,8 @@ export class LocalKeyValueStore implements KeyValueStore {
    */
   static async open(parts: KeyValueParts): Promise<LocalKeyValueStore> {
     const { environment, commit, topology, observer, settings, changes, gate } = parts;
-    const { clock, timers, random, log } = environment;
+    const { clock, timers, tasks, random, log } = environment;
+    const admission = new Admission({ clock, tasks, commit, observer, settings });
     // Of every partition: any node may have to stand in for any other.
     const identities = await VnodeIdentities.open(topology.ring.partitions(), commit, random, log);
     const properties = await openProperties({
@@ -204,7 +206,7 @@ export class LocalKeyValueStore implements KeyValueStore {
     );
     const latencies = new PeerLatencies();
     topology.onChange(() => latencies.keepOnly((peer) => topology.isUp(peer)));
-    return new LocalKeyValueStore(parts, identities, properties, reaper, strays, {
+    const coordinator: CoordinatorParts = {
       clock,
       timers,
       random,
@@ -213,25 +215,25 @@ export class LocalKeyValueStore implements KeyValueStore {
       vnodes,
       deadlines,
       names: new NameHash(),
-      repairs: new RepairBudget(clock, settings.readRepairsPerSecondMax),
+      repairs: new RepairBudget(clock, settings.readRepairsPerSecondMax, () => admission.defersRepair),
       latencies,
       hedges: new HedgeBudget(),
       observer,
       settings,
-    });
+    };
+    return new LocalKeyValueStore(parts, identities, properties, reaper, strays, coordinator, admission);
   }
 
   get(request: GetRequest, done: (result: GetResult) => void): void {
     const startedAt = this.#environment.clock.now();
     const finish = (result: GetResult) => {
-      this.#admission.leave();
+      const durationMs = this.#left('read', startedAt, result.kind !== 'failed');
       const object = result.kind === 'found' ? result.object : undefined;
       const outcome = result.kind === 'unchanged' ? 'found' : result.kind;
-      const durationMs = this.#environment.clock.now() - startedAt;
       this.#observer.getFinished(durationMs, outcome, object?.sizeBytes ?? 0, object?.siblingCount ?? 0);
       done(result);
     };
-    const properties = this.#enter(request, request.key);
+    const properties = this.#enter('read', request, request.key, startedAt);
     if ('code' in properties) {
       done({ kind: 'failed', error: properties });
       return;
@@ -250,14 +252,13 @@ export class LocalKeyValueStore implements KeyValueStore {
       bucket: request.bucket,
       key: request.key ?? generatedKey ?? byteLiteral(''),
     };
-    const properties = this.#enterWrite(address, address.key);
+    const properties = this.#enterWrite(address, address.key, startedAt);
     if ('code' in properties) {
       done({ kind: 'failed', error: properties });
       return;
     }
     const finish = (result: PutResult, object: VersionedObject | undefined) => {
-      this.#admission.leave();
-      const durationMs = this.#environment.clock.now() - startedAt;
+      const durationMs = this.#left('write', startedAt, result.kind === 'stored');
       this.#observer.putFinished(durationMs, result.kind, object?.sizeBytes ?? 0, object?.siblingCount ?? 0);
       done(result);
     };
@@ -280,14 +281,14 @@ export class LocalKeyValueStore implements KeyValueStore {
 
   delete(request: DeleteRequest, done: (result: DeleteResult) => void): void {
     const startedAt = this.#environment.clock.now();
-    const properties = this.#enterWrite(request, request.key);
+    const properties = this.#enterWrite(request, request.key, startedAt);
     if ('code' in properties) {
       done({ kind: 'failed', error: properties });
       return;
     }
     const finish = (result: DeleteResult) => {
-      this.#admission.leave();
-      this.#observer.deleteFinished(this.#environment.clock.now() - startedAt, result.kind);
+      const durationMs = this.#left('write', startedAt, result.kind === 'deleted');
+      this.#observer.deleteFinished(durationMs, result.kind);
       done(result);
     };
     if (request.context !== undefined && request.context.length > 0) {
@@ -309,11 +310,13 @@ export class LocalKeyValueStore implements KeyValueStore {
   }
 
   listKeys(address: BucketAddress, options: ListOptions): NameStream {
+    this.#checkLoad();
     const { n_val: n } = this.#checkBucket(address);
     return this.#listings.list({ kind: 'keys', ...address }, n, options.timeoutMs);
   }
 
   listBuckets(bucketType: ByteString, options: ListOptions): NameStream {
+    this.#checkLoad();
     this.#checkBucket({ bucketType, bucket: byteLiteral('any') });
     // As many as the bucket with the fewest replicas has.
     return this.#listings.list({ kind: 'buckets', bucketType }, this.placements.nVals[0]!, options.timeoutMs);
@@ -360,6 +363,16 @@ export class LocalKeyValueStore implements KeyValueStore {
     await this.#identities.closeCleanly();
   }
 
+  /** Whether handoff should rest for now; to be asked before each of its steps. */
+  defersHandoff(): boolean {
+    return this.#admission.defersHandoff();
+  }
+
+  /** Requests that may be in progress at present. */
+  limitOf(kind: 'reads' | 'writes'): number {
+    return this.#admission.limitOf(kind);
+  }
+
   /** The way to replicas, wherever they are. */
   get router(): ReplicaRouter {
     return this.#coordinator.replicas;
@@ -384,23 +397,40 @@ export class LocalKeyValueStore implements KeyValueStore {
     coordinateGet(this.#coordinator, read, properties, () => {});
   }
 
-  /** Admits a request, or says why not. Every admitted request calls `#leave` once. */
-  #enter(address: BucketAddress, key: ByteString): BucketProperties | KvError {
-    const refusal = this.#admission.refusal();
-    if (refusal !== undefined) {
-      if (refusal.code === 'overload') this.#observer.overloaded();
-      return refusal;
-    }
+  /** Admits a request, or says why not. Every admitted request calls `#left` once. */
+  #enter(
+    work: 'read' | 'write',
+    address: BucketAddress,
+    key: ByteString,
+    now: Instant,
+  ): BucketProperties | KvError {
+    const refusal = this.#admission.refusal(work, now);
+    if (refusal !== undefined) return { code: refusal };
     const badName = checkName('bucket', address.bucket) ?? checkName('key', key);
     if (badName !== undefined) return badName;
     const properties = this.#propertiesOf(address);
-    if (!('code' in properties)) this.#admission.enter();
+    if (!('code' in properties)) this.#admission.enter(work, now);
     return properties;
   }
 
-  #enterWrite(address: BucketAddress, key: ByteString): BucketProperties | KvError {
+  #enterWrite(address: BucketAddress, key: ByteString, now: Instant): BucketProperties | KvError {
     const damage = this.#properties.damageOf(address);
-    return damage === undefined ? this.#enter(address, key) : { code: 'storage', reason: damage };
+    if (damage !== undefined) return { code: 'storage', reason: damage };
+    return this.#enter('write', address, key, now);
+  }
+
+  /** Returns the milliseconds that the request took. */
+  #left(work: 'read' | 'write', startedAt: Instant, succeeded: boolean): number {
+    const now = this.#environment.clock.now();
+    const tookMs = now - startedAt;
+    this.#admission.leave(work, succeeded ? tookMs : undefined, now);
+    return tookMs;
+  }
+
+  /** A listing is many reads. */
+  #checkLoad(): void {
+    const refusal = this.#admission.refusal('read', this.#environment.clock.now());
+    if (refusal !== undefined) throw new KvFailure({ code: refusal });
   }
 
   #propertiesOf(address: BucketAddress): BucketProperties | KvError {
@@ -478,6 +508,7 @@ export class LocalKeyValueStore implements KeyValueStore {
   #reapSoon(address: ObjectAddress, properties: BucketProperties): void {
     if (this.#settings.deleteMode === 'keep') return;
     this.#reapReads.postpone(this.#settings.tombstonePauseMs, () => {
+      if (this.#admission.defersRepair) return;
       const read = { ...address, r: quorumAll, timeoutMs: reapReadTimeoutMs };
       coordinateGet(this.#coordinator, read, properties, () => {});
     });

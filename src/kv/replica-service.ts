@@ -22,17 +22,22 @@ export class ReplicaService implements VnodeService<ReplicaRequest, ReplicaReply
 
   handle(partition: Partition, request: ReplicaRequest, reply: (reply: ReplicaReply) => void): void {
     if (request.kind === 'coordinate') this.#coordinate(request, reply);
-    else this.#coordinator.vnodes.handle(partition, request, reply);
+    else if (request.kind === 'put' && !this.#admission.takesReplicaWrite(request.purpose)) {
+      reply({ kind: 'failed', error: { code: 'overload' } });
+    } else this.#coordinator.vnodes.handle(partition, request, reply);
   }
 
   #coordinate(request: ReplicaCoordinate, reply: (reply: ReplicaReply) => void): void {
-    if (this.#admission.refusal() !== undefined) {
+    const { clock } = this.#coordinator;
+    const startedAt = clock.now();
+    if (this.#admission.refusal('forwarded', startedAt) !== undefined) {
       reply({ kind: 'declined' });
       return;
     }
-    this.#admission.enter();
+    this.#admission.enter('forwarded', startedAt);
     coordinateForwarded(this.#coordinator, request, this.#defaults, (last) => {
-      this.#admission.leave();
+      const now = clock.now();
+      this.#admission.leave('forwarded', last.kind === 'coordinated' ? now - startedAt : undefined, now);
       reply(last);
     });
   }

@@ -12,6 +12,8 @@ const settings = {
   requestTimeoutMs: 60_000,
   tombstonePauseMs: 1,
   requestsMax: 1000,
+  // All that happens here is one turn of the event loop.
+  turnDelayMs: 60_000,
   readRepairsPerSecondMax: 1000,
   coordinatorFailureTimeoutMs: 3000,
   hedgeDelayMsMin: 10,

@@ -14,6 +14,8 @@ export function keyValueSettings(configuration: Configuration): KeyValueSettings
     requestTimeoutMs: configuration.request_timeout,
     tombstonePauseMs: configuration.tombstone_pause,
     requestsMax: configuration.max_concurrent_requests,
+    turnDelayMs: configuration['overload.turn_delay'],
+    requestDelayMs: configuration['overload.request_delay'],
     readRepairsPerSecondMax: configuration.read_repair_limit,
     coordinatorFailureTimeoutMs: configuration.put_coordinator_failure_timeout,
     hedgeDelayMsMin: configuration['read_hedge.minimum'],

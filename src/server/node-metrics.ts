@@ -1,6 +1,6 @@
 /** What a node counts about itself. Counting is an addition; everything else happens when it is asked. */
 import type { Timer, Timers } from '../environment/index.ts';
-import type { KvObserver } from '../kv/index.ts';
+import type { KvObserver, RefusedWork } from '../kv/index.ts';
 import { SlidingCounter, SlidingHistogram, sampleEveryMs } from './sliding-window.ts';
 
 const microsecondsPerMs = 1000;
@@ -22,6 +22,17 @@ export class NodeMetrics implements KvObserver {
   readonly replicaReplacements = new SlidingCounter();
   readonly lists = new SlidingCounter();
   readonly overloads = new SlidingCounter();
+  /** The overloads, by what there was too much of. */
+  readonly refusals: Record<RefusedWork, number> = {
+    requests: 0,
+    turn: 0,
+    reads: 0,
+    writes: 0,
+    storage: 0,
+    forwarded: 0,
+    replica: 0,
+    strays: 0,
+  };
   readonly protobufConnects = new SlidingCounter();
   readonly protobufRequests = new SlidingCounter();
   readonly protobufErrors = new SlidingCounter();
@@ -120,7 +131,8 @@ export class NodeMetrics implements KvObserver {
     this.lists.add();
   }
 
-  overloaded(): void {
+  overloaded(what: RefusedWork = 'requests'): void {
     this.overloads.add();
+    this.refusals[what] += 1;
   }
 }

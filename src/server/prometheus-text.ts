@@ -50,6 +50,12 @@ function counters({ metrics: m, commits }: NodeFacts): readonly Sample[] {
     count('hale_delete_errors_total', 'Deletes that failed.', m.deleteErrors.total),
     count('hale_lists_total', 'Listings of keys or buckets begun.', m.lists.total),
     count('hale_overloads_total', 'Requests refused because too much was in progress.', m.overloads.total),
+    {
+      name: 'hale_refusals_total',
+      help: 'The same, and what other nodes sent that was refused, by what there was too much of.',
+      type: 'counter',
+      values: Object.entries(m.refusals).map(([cause, value]) => ({ value, labels: { cause } })),
+    },
     count('hale_replica_read_errors_total', 'Replica reads that storage failed.', m.replicaReadErrors.total),
     count('hale_read_repairs_total', 'Replicas repaired after a read.', m.readRepairs.total),
     count('hale_read_repairs_skipped_total', 'Read repairs beyond the limit.', m.readRepairsSkipped.total),

@@ -126,6 +126,11 @@ export class GroupCommit {
     return this.#pendingBytes >= this.#limits.pendingBytesMax;
   }
 
+  /** Bytes queued and in flight, as a share of those from which it is `overloaded`. */
+  get pendingShare(): number {
+    return this.#pendingBytes / this.#limits.pendingBytesMax;
+  }
+
   get stats(): GroupCommitStats {
     return {
       batches: this.#batches,

@@ -8,6 +8,18 @@ export const requestKeys = {
     doc: 'Requests in progress on this node; one more is refused at once as overload.',
     extremes: [2],
   }),
+  'overload.turn_delay': defineKey({
+    type: duration({ minimum: 1, maximum: 60_000 }, 'ms'),
+    default: 100,
+    doc: 'When every pass of the event loop has taken longer than this for a while, a pass takes requests for so long and refuses the rest as overload. It bounds how late heartbeats are; keep it well below liveness timeouts.',
+    extremes: [1, 60_000],
+  }),
+  'overload.request_delay': defineKey({
+    type: duration({ minimum: 1, maximum: 600_000 }, 'ms'),
+    default: 250,
+    doc: 'When even the fastest reads, or writes, take longer than this, fewer are let in at once, down to 256; the rest is refused as overload.',
+    extremes: [1, 600_000],
+  }),
   request_timeout: defineKey({
     type: duration({ minimum: 1, maximum: 86_400_000 }),
     default: 60_000,

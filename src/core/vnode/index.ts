@@ -1,3 +1,10 @@
+export {
+  AdmissionGate,
+  type AdmissionOptions,
+  type AdmittedWork,
+  type OverloadCause,
+  overloadCauses,
+} from './admission-gate.ts';
 export { Deadline, Deadlines, deadlineTickMs } from './deadlines.ts';
 export {
   type EpochMark,

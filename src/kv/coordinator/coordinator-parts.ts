@@ -17,8 +17,6 @@ export interface CoordinatorSettings {
   readonly requestTimeoutMs: number;
   /** Pause between a delete and the read that lets its tombstone be forgotten. */
   readonly tombstonePauseMs: number;
-  /** Requests in progress beyond which new ones are refused with `overload`. */
-  readonly requestsMax: number;
   /** Read repairs a second beyond which the rest is left to anti-entropy. */
   readonly readRepairsPerSecondMax: number;
   /** Milliseconds that a forwarded write may go unanswered before another node is asked to coordinate it. */

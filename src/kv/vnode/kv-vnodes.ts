@@ -303,7 +303,7 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
     object: VersionedObject,
   ): KvError | undefined {
     if (!this.#strays.isStray(partition) || this.#strays.admits(growthOf(local, object))) return undefined;
-    this.#observer.overloaded();
+    this.#observer.overloaded('strays');
     return { code: 'overload' };
   }
 
