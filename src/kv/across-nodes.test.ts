@@ -223,6 +223,24 @@ test('sloppy quorum in need: who cannot be reached is replaced by a fallback, th
   });
 });
 
+test('a read in need asks fallbacks in the place of who cannot be reached, though liveness has not noticed', async () => {
+  await ReplicatedStores.run({}, async (stores) => {
+    const { primaries } = stores.placesOf('k');
+    const [reader] = primaries;
+    assert.equal(codeOf(await reader.put('k', 'v', { w: quorumAll, dw: quorumAll })), 'stored');
+    for (const gone of primaries.slice(1)) {
+      for (const node of stores.nodes) if (node !== gone) stores.cut(node, gone, 'refused');
+    }
+    assert.deepEqual(await reader.values('k'), ['v'], 'its own copy, and the word of a fallback');
+    assert.ok(reader.counted.replacements >= 1);
+    const { others } = stores.placesOf('k');
+    assert.deepEqual(await others[0].values('k'), ['v'], 'the one primary that is left, wherever one asks');
+    assert.deepEqual(await others[0].values('none'), []);
+    assert.equal(codeOf(await reader.get('k', { sloppyQuorum: false })), 'quorum_unsatisfied');
+    assert.equal(codeOf(await reader.get('k', { pr: quorumCount(2) })), 'quorum_unsatisfied');
+  });
+});
+
 test('a replica that was replaced has no say any more, however often it speaks', async () => {
   await ReplicatedStores.run({}, async (stores) => {
     const { primaries } = stores.placesOf('k');

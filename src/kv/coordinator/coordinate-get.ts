@@ -7,6 +7,7 @@
  */
 import { distinctNodes, type PreferenceList, primariesOf, type Replica } from '../../core/ring/index.ts';
 import { Deadline } from '../../core/vnode/index.ts';
+import type { NodeId } from '../../environment/index.ts';
 import { unreachable } from '../../stdx/index.ts';
 import type { BucketProperties } from '../bucket-properties.ts';
 import type { GetRequest } from '../key-value-store.ts';
@@ -15,7 +16,8 @@ import type { VersionedObject } from '../object/index.ts';
 import { resolveQuorum } from '../quorum-value.ts';
 import { ObjectKey, type ReplicaGet, type ReplicaReply } from '../vnode/index.ts';
 import type { CoordinatorParts } from './coordinator-parts.ts';
-import { ReadQuorum, type ReadReply, type ReadRequirements } from './read-quorum.ts';
+import { nextFallback } from './next-fallback.ts';
+import { type ReadDecision, ReadQuorum, type ReadReply, type ReadRequirements } from './read-quorum.ts';
 import { RemoteReads } from './remote-reads.ts';
 import { repairAfterRead } from './repair-after-read.ts';
 
@@ -77,11 +79,15 @@ class ReadOperation extends Deadline {
   readonly #parts: CoordinatorParts;
   readonly #request: GetRequest;
   readonly #properties: BucketProperties;
-  readonly #replicas: PreferenceList;
+  #replicas: PreferenceList;
   readonly #key: ObjectKey;
   readonly #quorum: ReadQuorum;
   readonly #done: (outcome: ReadOutcome) => void;
   #remotes: RemoteReads | undefined;
+  /** Nodes that did not take a request of this read. */
+  #failed: Set<NodeId> | undefined;
+  /** Positions at which a fallback stands in. */
+  #replaced: Set<number> | undefined;
   #answered = false;
   #finished = false;
 
@@ -138,12 +144,37 @@ class ReadOperation extends Deadline {
       timeoutMs,
       local: this.#quorum.merged,
       heard: (position, reply) => this.#replied(position, reply),
+      standInFor: (position) => this.#replace(position),
     });
     this.#remotes.start();
   }
 
+  /**
+   * A fallback in the place of a replica that cannot be reached, once for each position, while the client still
+   * waits and if the quorum may be sloppy.
+   */
+  #replace(position: number): Replica | undefined {
+    const { topology, observer } = this.#parts;
+    if (this.#answered || this.#request.sloppyQuorum === false) return undefined;
+    this.#failed ??= new Set();
+    this.#failed.add(this.#replicas[position].node);
+    this.#replaced ??= new Set();
+    if (this.#replaced.has(position)) return undefined;
+    this.#replaced.add(position);
+    const node = nextFallback(topology, this.#replicas, this.#failed);
+    if (node === undefined) return undefined;
+    const standIn: Replica = { partition: this.#replicas[position].partition, node, primary: false };
+    this.#replicas = this.#replicas.with(position, standIn);
+    observer.replicaReplaced();
+    this.#decided(this.#quorum.replace(position, standIn));
+    return standIn;
+  }
+
   #replied(position: number, reply: ReadReply): void {
-    const decision = this.#quorum.reply(position, reply);
+    this.#decided(this.#quorum.reply(position, reply));
+  }
+
+  #decided(decision: ReadDecision): void {
     switch (decision.kind) {
       case 'waiting':
         break;

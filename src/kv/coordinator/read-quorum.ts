@@ -13,6 +13,7 @@
  * R6  A reply that has been counted is not counted again.
  * R7  A fallback's `notfound` is no evidence of absence: it is as if it had not come until every primary of the
  *     list has answered or failed. A fallback is fast because it is empty.
+ * R8  A fallback that takes the place of a replica answers for its position: not as a primary, on its own node.
  */
 import type { Replica } from '../../core/ring/index.ts';
 import { unreachable } from '../../stdx/index.ts';
@@ -42,7 +43,7 @@ export type ReadDecision =
 const waiting: ReadDecision = { kind: 'waiting' };
 
 export class ReadQuorum {
-  readonly #replicas: readonly Replica[];
+  #replicas: readonly Replica[];
   readonly #need: ReadRequirements;
   /** By position in the preference list. */
   readonly #replies: (ReadReply | undefined)[];
@@ -88,6 +89,13 @@ export class ReadQuorum {
       default:
         unreachable(reply);
     }
+    return this.#decide();
+  }
+
+  /** A fallback is asked instead of the replica at `position`, whose failure was not told: it counts as one (R7, R8). */
+  replace(position: number, standIn: Replica): ReadDecision {
+    if (this.#replicas[position].primary) this.#primariesWaiting -= 1;
+    this.#replicas = this.#replicas.with(position, standIn);
     return this.#decide();
   }
 

@@ -3,9 +3,9 @@
  * and a second opinion when a value is late (Dean and Barroso, "The Tail at Scale", 2013: hedged requests).
  *
  * It ends up telling of each remote replica one final reply, as if all had been asked for their objects; a
- * second one is harmless (R6).
+ * second one is harmless (R6). Of one that cannot be reached the reply is that of the fallback in its place.
  */
-import type { PreferenceList } from '../../core/ring/index.ts';
+import type { PreferenceList, Replica } from '../../core/ring/index.ts';
 import { Deadline } from '../../core/vnode/index.ts';
 import type { Instant } from '../../environment/index.ts';
 import type { VersionedObject } from '../object/index.ts';
@@ -22,26 +22,30 @@ interface RemoteReadParts {
   /** What this node holds itself. */
   readonly local: VersionedObject | undefined;
   readonly heard: (position: number, reply: ReadReply) => void;
+  /** Who is asked in the place of a replica that did not take the request; undefined: nobody. */
+  readonly standInFor: (position: number) => Replica | undefined;
 }
 
 export class RemoteReads extends Deadline {
   readonly #parts: CoordinatorParts;
-  readonly #replicas: PreferenceList;
+  #replicas: PreferenceList;
   readonly #key: ObjectKey;
   readonly #heard: (position: number, reply: ReadReply) => void;
+  readonly #standInFor: (position: number) => Replica | undefined;
   readonly #local: VersionedObject | undefined;
   readonly #search: VersionSearch;
   readonly #startedAt: Instant;
   readonly #timeoutMs: number;
   #isStopped = false;
 
-  constructor({ parts, replicas, key, timeoutMs, local, heard }: RemoteReadParts) {
+  constructor({ parts, replicas, key, timeoutMs, local, heard, standInFor }: RemoteReadParts) {
     super();
     this.#parts = parts;
     this.#replicas = replicas;
     this.#key = key;
     this.#timeoutMs = timeoutMs;
     this.#heard = heard;
+    this.#standInFor = standInFor;
     this.#local = local;
     this.#search = new VersionSearch(replicas.length);
     this.#startedAt = parts.clock.now();
@@ -132,7 +136,8 @@ export class RemoteReads extends Deadline {
     const leftMs = this.#timeoutMs - (askedAt - this.#startedAt);
     const replied = (answer: ReplicaReply): void => {
       latencies.record(replica.node, clock.now() - askedAt);
-      reply(answer);
+      // It may have been asked twice, and a stand-in once for both.
+      if (this.#replicas[position].node === replica.node) reply(answer);
     };
     replicas.send(replica, request, replied, leftMs);
   }
@@ -153,6 +158,8 @@ export class RemoteReads extends Deadline {
         this.#settle(position, reply);
         return;
       case 'unanswered':
+        // Not for one that is overloaded: more requests are not what helps then.
+        if (reply.reason === 'unreachable' && this.#askStandIn(position)) return;
         this.#settle(position, {
           kind: 'failed',
           error: reply.reason === 'overload' ? { code: 'overload' } : undefined,
@@ -162,6 +169,18 @@ export class RemoteReads extends Deadline {
         // Not an answer to a get: whoever gives it cannot be counted on.
         this.#settle(position, { kind: 'failed', error: undefined });
     }
+  }
+
+  /** Sloppy quorum (Dynamo §4.6), decided when it is needed. False: nobody can stand in. */
+  #askStandIn(position: number): boolean {
+    if (this.#isStopped) return false;
+    const standIn = this.#standInFor(position);
+    if (standIn === undefined) return false;
+    this.#replicas = this.#replicas.with(position, standIn);
+    this.#askObject(position);
+    // Digests that were kept back for the object of the one that is gone.
+    this.#askWanted();
+    return true;
   }
 
   /** The final word of one replica, and of those that said that they hold the same version. */
