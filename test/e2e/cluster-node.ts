@@ -35,8 +35,10 @@ export class ClusterNode {
   #process: HaleProcess | undefined;
   #orders = 0;
   #isPaused = false;
-  /** Errors that earlier lives logged. */
-  readonly #loggedErrors: string[] = [];
+  #isReady = false;
+  #isStopping = false;
+  /** What earlier lives logged. */
+  readonly #earlier: HaleProcess[] = [];
 
   constructor(options: ClusterNodeOptions) {
     this.#options = options;
@@ -56,11 +58,20 @@ export class ClusterNode {
 
   /** Whether clients may expect answers. */
   get isServing(): boolean {
-    return this.#process?.isRunning === true && !this.#isPaused;
+    return this.#process?.isRunning === true && !this.#isPaused && !this.#isStopping && this.#isReady;
   }
 
   get loggedErrors(): readonly string[] {
-    return [...this.#loggedErrors, ...(this.#process?.loggedErrors ?? [])];
+    return this.#lives.flatMap((life) => life.loggedErrors);
+  }
+
+  /** What all its lives logged. */
+  get log(): string {
+    return this.#lives.map((life) => `${life.out}${life.err}`).join('');
+  }
+
+  get #lives(): readonly HaleProcess[] {
+    return this.#process === undefined ? [] : [...this.#earlier, this.#process];
   }
 
   /** Resolves when it serves. */
@@ -82,10 +93,13 @@ export class ClusterNode {
       program,
       ...(within === undefined ? {} : { within }),
     });
-    if (this.#process !== undefined) this.#loggedErrors.push(...this.#process.loggedErrors);
+    if (this.#process !== undefined) this.#earlier.push(this.#process);
     this.#process = started;
     this.#isPaused = false;
+    this.#isStopping = false;
+    this.#isReady = false;
     await started.ready();
+    this.#isReady = true;
   }
 
   connect(): Promise<FrameConnection> {
@@ -94,11 +108,14 @@ export class ClusterNode {
 
   /** As `kill -9`. */
   async kill(): Promise<void> {
+    this.#isStopping = true;
     await this.#process?.kill();
   }
 
   /** Drains and stops; its exit must be clean. */
   async stop(): Promise<void> {
+    this.resume();
+    this.#isStopping = true;
     this.process.signal('SIGTERM');
     const { code, signal, err } = await this.process.finished();
     assert.deepEqual({ code, signal }, { code: 0, signal: null }, `${this.name}: ${err.slice(-3000)}`);

@@ -33,6 +33,10 @@ export interface ClusterView {
   readonly reachability: Readonly<Record<string, string>>;
   /** Other members that are not known to hold nothing for others. */
   readonly withStrays: readonly NodeId[];
+  /** Of this node: partitions with data of others, or that may have some. */
+  readonly strayPartitions: readonly number[];
+  /** Of this node. */
+  readonly transfers: readonly object[];
   readonly leader: NodeId | undefined;
   readonly voters: readonly NodeId[];
   readonly isRemoved: boolean;

@@ -43,8 +43,10 @@ process.stdout.write(`  protocol buffers  ${formatAddress(protobufAddress!)}\n`)
 process.stdout.write(`  http              http://${formatAddress(httpAddress!)}\nready\n`);
 const orders = createInterface({ input: process.stdin });
 orders.on('line', (line) => void obey(line));
+// Nobody gives orders any more: the test was killed.
+orders.on('close', () => process.exit(1));
 await node.stopped;
-orders.close();
+orders.removeAllListeners('close').close();
 await environment.close();
 lock.release();
 
@@ -99,6 +101,8 @@ function viewOf({ database }: HaleNode, state: ClusterState): ClusterView {
     })),
     reachability: Object.fromEntries(nodes.map((name) => [name, liveness.reachability(name)])),
     withStrays: nodes.filter((name) => isOther(name) && liveness.hasStrays(name)),
+    strayPartitions: database.transfers.strayPartitions(),
+    transfers: database.transfers.transfers(),
     leader: clusterLog.leader,
     voters: clusterLog.status.voters,
     isRemoved: clusterLog.isRemoved,

@@ -8,6 +8,8 @@ import {
   encodeContent,
   encodeFrame,
   FrameReader,
+  rpbDelReq,
+  rpbDelResp,
   rpbErrorResp,
   rpbGetReq,
   rpbGetResp,
@@ -68,6 +70,10 @@ export class FrameConnection implements Disposable {
     });
   }
 
+  get isLost(): boolean {
+    return this.#isLost;
+  }
+
   /** Requests that have no answer yet. */
   get pending(): number {
     return this.#waiting.length;
@@ -100,6 +106,13 @@ export class FrameConnection implements Disposable {
       values: live.map(({ value }) => Buffer.from(value)),
       context: vclock === undefined ? undefined : Buffer.from(vclock),
     };
+  }
+
+  async delete(bucket: string, key: string, context?: Buffer): Promise<void> {
+    const names = { bucket: bytesOfText(bucket), key: bytesOfText(key) };
+    const vclock = context === undefined ? {} : { vclock: context };
+    const { code } = await this.ask(encodeFrame(rpbDelReq, { ...names, ...vclock }));
+    assert.equal(code, rpbDelResp.code);
   }
 
   async setBucket(bucket: string, props: { n_val?: number; allow_mult?: boolean }): Promise<void> {

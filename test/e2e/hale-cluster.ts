@@ -1,7 +1,7 @@
 /** A cluster of real processes on loopback addresses of their own, with their data in one directory. */
 import assert from 'node:assert/strict';
 import { randomInt } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { StagedChange } from '../../src/core/index.ts';
@@ -120,6 +120,9 @@ export class HaleCluster implements AsyncDisposable {
       if (unseen.length > 0 && members.length > 1) {
         return `${node.name} sees ${JSON.stringify(view.reachability)}`;
       }
+      if (view.strayPartitions.length > 0) {
+        return `${node.name} has strays in ${view.strayPartitions.join()}: ${JSON.stringify(view.transfers[0])}`;
+      }
       const strays = view.withStrays.filter((name) => members.some(([other]) => other.name === name));
       if (strays.length > 0) return `${node.name} knows of strays at ${strays.join(', ')}`;
     }
@@ -133,6 +136,11 @@ export class HaleCluster implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const node of this.nodes) await node.kill();
+    if (process.env.E2E_KEEP !== undefined) {
+      for (const node of this.nodes) writeFileSync(`${node.dataDirectory}.log`, node.log);
+      console.log(`kept: ${this.directory}`);
+      return;
+    }
     rmSync(this.directory, { recursive: true, force: true });
   }
 }
