@@ -17,6 +17,18 @@ export const exitCodes = {
   unreachable: 7,
   /** `hale get` or `hale del` found nothing. */
   notFound: 8,
+  /** The cluster, or the node, refuses the change as it stands: trying again changes nothing. */
+  refused: 9,
+  /** The cluster is not healthy enough for the change; `--force` insists. */
+  unhealthy: 10,
+  /** The plan was made of another state of the cluster. */
+  planOutdated: 11,
+  /** No majority of voters can be reached, or none answered in time: the change may still happen. */
+  undecided: 12,
+  /** `--wait`: the effect has not come in time. */
+  waitedInVain: 13,
+  /** The cluster has removed this node for good. */
+  removed: 14,
 } as const;
 
 /** For `hale --help`. */
@@ -30,6 +42,12 @@ export const exitCodeMeanings: readonly (readonly [ExitCode, string])[] = [
   [exitCodes.data, 'the data cannot be read or written'],
   [exitCodes.unreachable, 'no node answers'],
   [exitCodes.notFound, 'the object was not found'],
+  [exitCodes.refused, 'the cluster refuses the change'],
+  [exitCodes.unhealthy, 'the cluster is not healthy enough; --force insists'],
+  [exitCodes.planOutdated, 'the cluster has changed since the plan was made'],
+  [exitCodes.undecided, 'no majority of voters answered; the change may still happen'],
+  [exitCodes.waitedInVain, '--wait: the effect did not come in time'],
+  [exitCodes.removed, 'the cluster has removed this node'],
 ];
 
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];

@@ -4,6 +4,8 @@ import { Buffer } from 'node:buffer';
 import { readFileSync } from 'node:fs';
 import { Command, type CommanderError, InvalidArgumentError } from 'commander';
 import { flagDefinitions } from '../config/index.ts';
+import { addClusterCommands, addRingCommands } from './cluster-program.ts';
+import { addDev } from './dev-program.ts';
 import { CommandFailure, exitCodeMeanings, exitCodes } from './exit-codes.ts';
 import type { ConfigurationOptions } from './load-configuration.ts';
 import type { ObjectOptions } from './object-command.ts';
@@ -21,10 +23,13 @@ export function program(terminal: Terminal): Command {
     .showHelpAfterError(false)
     .addHelpText(
       'after',
-      () => `\nExit codes:\n${exitCodeMeanings.map(([c, m]) => `  ${c}  ${m}\n`).join('')}`,
+      () => `\nExit codes:\n${exitCodeMeanings.map(([c, m]) => `${`${c}`.padStart(3)}  ${m}\n`).join('')}`,
     );
   addStart(hale, terminal);
+  addDev(hale, terminal, collect);
   addNodeCommands(hale, terminal);
+  addClusterCommands(hale, terminal, addressed);
+  addRingCommands(hale, terminal, addressed);
   addObjectCommands(hale, terminal);
   addConfigurationCommands(hale, terminal);
   hale
@@ -86,10 +91,22 @@ function configurationOptions(command: Command): ConfigurationOptions {
 
 function addStart(hale: Command, terminal: Terminal): void {
   const start = hale.command('start').description('run a node in the foreground until it is told to stop');
-  addConfigurationOptions(start).action(async () => {
-    const { startCommand } = await import('./start-command.ts');
-    await startCommand(terminal, configurationOptions(start));
-  });
+  addConfigurationOptions(start)
+    .option(
+      '--join <HOST:PORT>',
+      'join the cluster of the node that listens to others there (repeatable); a young cluster takes it in by itself',
+      collect,
+    )
+    .option(
+      '--supervised',
+      'stop in order when standard input ends, as it does when who started it has died',
+      false,
+    )
+    .action(async (options: { join?: readonly string[]; supervised: boolean }) => {
+      const { startCommand } = await import('./start-command.ts');
+      const { join = [], supervised } = options;
+      await startCommand(terminal, configurationOptions(start), { join, supervised });
+    });
 }
 
 function addConfigurationCommands(hale: Command, terminal: Terminal): void {

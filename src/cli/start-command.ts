@@ -12,8 +12,11 @@ import {
   openLog,
 } from '../runtime/index.ts';
 import {
+  enterCluster,
+  growYoungCluster,
   type HaleNode,
   httpServerLimits,
+  parseSeed,
   StartError,
   type StartErrorCode,
   startNode,
@@ -24,8 +27,23 @@ import { processFacts } from './process-facts.ts';
 import type { Terminal } from './terminal.ts';
 import { packageVersion } from './version.ts';
 
+export interface StartOptions {
+  /**
+   * Where nodes of the cluster listen that it is to be a member of. A node that is a member of several already goes on
+   * without asking there.
+   */
+  readonly join: readonly string[];
+  /** It stops when standard input ends. */
+  readonly supervised: boolean;
+}
+
 /** Returns when the node has stopped in order. Throws `CommandFailure`. */
-export async function startCommand(terminal: Terminal, options: ConfigurationOptions): Promise<void> {
+export async function startCommand(
+  terminal: Terminal,
+  options: ConfigurationOptions,
+  { join, supervised }: StartOptions,
+): Promise<void> {
+  const seeds = join.map(seedOf);
   const { configuration } = loadConfiguration(options);
   const log = openLog({
     level: logLevels.get(configuration['logger.level'])!,
@@ -46,9 +64,17 @@ export async function startCommand(terminal: Terminal, options: ConfigurationOpt
   try {
     const node = await startedNode(configuration, environment, lock);
     const forget = stopOnSignals(node);
-    announce(terminal, configuration, node);
-    await node.stopped;
-    forget();
+    const end = stopWhenRemoved(node);
+    if (supervised) stopWithInput(node);
+    try {
+      if (seeds.length > 0 && !end.isRemoved) await joinCluster(node, seeds, environment);
+      if (node.status().state === 'running') announce(terminal, configuration, node);
+      await node.stopped;
+    } finally {
+      forget();
+    }
+    if (end.isRemoved) throw new CommandFailure(exitCodes.removed, removedText(node));
+    if (end.hasLeft) terminal.out(`${node.name} has left the cluster\n`);
   } finally {
     await environment.close();
     lock?.release();
@@ -92,8 +118,10 @@ async function startedNode(
   const http = new NodeHttpServer(environment.log, httpServerLimits(configuration));
   const directory = lock === undefined ? {} : { dataDirectory: lock.directory };
   try {
+    const clusterNetwork = await securedNetwork(configuration, environment);
     return await startNode(configuration, {
       environment,
+      ...(clusterNetwork === undefined ? {} : { clusterNetwork }),
       version: packageVersion(),
       http,
       processFacts,
@@ -106,6 +134,70 @@ async function startedNode(
   }
 }
 
+/** What connects nodes, where certificates are configured; undefined: nothing but the environment's own. */
+async function securedNetwork(configuration: Configuration, { network }: NodeEnvironment) {
+  const certificate = configuration['cluster.tls.certificate'];
+  const key = configuration['cluster.tls.key'];
+  const authority = configuration['cluster.tls.authority'];
+  if (certificate === 'off' || key === 'off' || authority === 'off') return undefined;
+  try {
+    return await network.secured?.({ certificate, key, authority });
+  } catch (error) {
+    throw new CommandFailure(exitCodes.configuration, `cluster.tls: ${(error as Error).message}`);
+  }
+}
+
+function seedOf(text: string): NonNullable<ReturnType<typeof parseSeed>> {
+  const seed = parseSeed(text);
+  if (seed === undefined) throw new CommandFailure(exitCodes.usage, `--join ${text}: must be HOST:PORT`);
+  return seed;
+}
+
+/** Returns when the node is a member. What is then left to do for a young cluster goes on behind. */
+async function joinCluster(
+  node: HaleNode,
+  seeds: readonly ReturnType<typeof seedOf>[],
+  environment: NodeEnvironment,
+): Promise<void> {
+  const isStopping = (): boolean => node.status().state === 'stopping';
+  const parts = { admin: node.admin, environment, isStopping };
+  const entered = await enterCluster(seeds, parts);
+  if (entered.kind === 'refused') {
+    await node.stop();
+    throw new CommandFailure(
+      exitCodes.refused,
+      `cannot join the cluster: ${entered.reason} (${entered.code})`,
+    );
+  }
+  if (entered.kind === 'stopped') return;
+  environment.tasks.spawn('grow the cluster', async () => {
+    await growYoungCluster(parts);
+  });
+}
+
+/** A node that is no member any more has nothing to serve. */
+function stopWhenRemoved(node: HaleNode): { readonly isRemoved: boolean; readonly hasLeft: boolean } {
+  const end = { isRemoved: false, hasLeft: false };
+  node.admin.onRemoved((isInOrder) => {
+    if (isInOrder) end.hasLeft = true;
+    else end.isRemoved = true;
+    stopOrFail(node);
+  });
+  return end;
+}
+
+function removedText(node: HaleNode): string {
+  const rule = 'its data is kept; to come back it needs a new data directory';
+  return `the cluster has removed ${node.name} (${rule})`;
+}
+
+function stopOrFail(node: HaleNode): void {
+  node.stop().catch((error: unknown) => {
+    process.stderr.write(`hale: could not stop in order: ${String(error)}\n`);
+    process.exit(exitCodes.failure);
+  });
+}
+
 /** The first signal drains; a second one means now. Returns what takes the handlers away again. */
 function stopOnSignals(node: HaleNode): () => void {
   let isStopping = false;
@@ -113,10 +205,7 @@ function stopOnSignals(node: HaleNode): () => void {
     // 128 and the signal's number, as shells show a process that a signal ended.
     if (isStopping) process.exit(signal === 'SIGINT' ? 130 : 143);
     isStopping = true;
-    node.stop().catch((error: unknown) => {
-      process.stderr.write(`hale: could not stop in order: ${String(error)}\n`);
-      process.exit(exitCodes.failure);
-    });
+    stopOrFail(node);
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
@@ -126,12 +215,24 @@ function stopOnSignals(node: HaleNode): () => void {
   };
 }
 
+/** Its end is seen even if whoever holds the other end was killed. */
+function stopWithInput(node: HaleNode): void {
+  const { stdin } = process;
+  stdin.once('end', () => stopOrFail(node));
+  stdin.once('error', () => stopOrFail(node));
+  stdin.resume();
+  // What ends the node otherwise must not wait for more input.
+  void node.stopped.then(() => stdin.destroy());
+}
+
 function announce(terminal: Terminal, configuration: Configuration, node: HaleNode): void {
   const lines = [`${terminal.bold(`hale ${packageVersion()}`)}  ${node.name}`];
   const { storage_backend: storage } = configuration;
   const where =
     storage === 'memory' ? 'memory; gone when it stops' : path.resolve(configuration.platform_data_dir);
   lines.push(`  data              ${where}`);
+  const cluster = node.database.cluster.address;
+  if (cluster !== undefined) lines.push(`  cluster           ${formatAddress(cluster)}`);
   if (node.protobufAddress !== undefined) {
     lines.push(`  protocol buffers  ${formatAddress(node.protobufAddress)}`);
   }

@@ -1,3 +1,4 @@
+import { spanText } from './quantity-text.ts';
 import { table } from './table.ts';
 
 /** As the node sends it: a field's name ends in its unit, where it has one. */
@@ -22,17 +23,4 @@ function cell(name: string, value: unknown): string {
   if (typeof value === 'number' && name.endsWith('_seconds')) return spanText(value);
   if (typeof value === 'number' && name.endsWith('_bytes')) return `${(value / 2 ** 20).toFixed(1)} MB`;
   return String(value);
-}
-
-/** The two largest units: `3d 4h`, `12m 5s`. */
-function spanText(seconds: number): string {
-  const parts: readonly (readonly [number, string])[] = [
-    [Math.floor(seconds / 86_400), 'd'],
-    [Math.floor(seconds / 3600) % 24, 'h'],
-    [Math.floor(seconds / 60) % 60, 'm'],
-    [Math.floor(seconds) % 60, 's'],
-  ];
-  const first = parts.findIndex(([count]) => count > 0);
-  const shown = first < 0 ? parts.slice(-1) : parts.slice(first, first + 2);
-  return shown.map(([count, unit]) => `${count}${unit}`).join(' ');
 }

@@ -27,6 +27,7 @@ async function ask(asked: Asked, stop: () => unknown = () => undefined): Promise
     configuration: () => ({ ring_size: '64' }),
     metrics: () => Promise.resolve({ contentType: 'text/plain; version=0.0.4', text: 'up 1\n' }),
     stop,
+    cluster: new Map(),
   };
   const answers: Answer[] = [];
   const exchange = {

@@ -1,3 +1,22 @@
+export { parseSeed } from './cluster-admin/change-body.ts';
+export { ClusterAdmin } from './cluster-admin/cluster-admin.ts';
+export type {
+  MemberView,
+  MoveView,
+  OverviewView,
+  PlanView,
+  RingView,
+  TransfersView,
+  TransferView,
+} from './cluster-admin/cluster-views.ts';
+export {
+  type EnterOutcome,
+  enterCluster,
+  type GrowOutcome,
+  growYoungCluster,
+  youngBytesMax,
+} from './cluster-admin/grow-young-cluster.ts';
+export type { RiskView } from './cluster-admin/ring-risk-view.ts';
 export { type EmbeddedNode, EmbeddedTransport } from './embedded-transport.ts';
 export { httpServerLimits } from './http-server-limits.ts';
 export { keyValueSettings } from './key-value-settings.ts';

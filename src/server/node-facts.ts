@@ -1,6 +1,7 @@
 /** What a node can say of itself at a moment; statistics, status and metrics are made of it. */
 import type { Address } from '../environment/index.ts';
 import type { PropertyDamage } from '../kv/index.ts';
+import type { ClusterFacts } from './cluster-admin/cluster-facts.ts';
 import type { NodeMetrics } from './node-metrics.ts';
 
 /** Of the process and its machine, in bytes and seconds. */
@@ -31,6 +32,8 @@ export interface NodeFacts {
   readonly uptimeMs: number;
   readonly ringSize: number;
   readonly members: readonly string[];
+  /** Undefined before the start. */
+  readonly cluster: ClusterFacts | undefined;
   readonly storageBackend: string;
   /** Undefined while writes are taken. */
   readonly storageFailure: string | undefined;

@@ -1,5 +1,6 @@
 /** `hale status`: how a node is, for people and for programs that watch it. */
 import type { PropertyDamage } from '../kv/index.ts';
+import type { ClusterFacts } from './cluster-admin/cluster-facts.ts';
 import type { NodeFacts } from './node-facts.ts';
 
 export interface NodeStatus {
@@ -8,6 +9,24 @@ export interface NodeStatus {
   readonly state: 'running' | 'stopping';
   readonly uptime_seconds: number;
   readonly members: readonly string[];
+  /** Those of them that this node cannot reach. */
+  readonly unreachable: readonly string[];
+  readonly cluster?: {
+    readonly id: string;
+    /** `GENERATION.EPOCH` of what has been agreed, as far as this node follows. */
+    readonly epoch: string;
+    /** As a member: joining, valid, leaving, exiting, down, removed. */
+    readonly membership: string;
+    /** What this node is to the cluster log: leader, voter, learner, follower. */
+    readonly role: string;
+    readonly leader: string;
+    readonly changes_staged: number;
+    readonly partitions_moving: number;
+  };
+  /** Of this node. */
+  readonly transfers: { readonly sending: number; readonly receiving: number; readonly waiting: number };
+  /** Partitions of others of which this node holds data, or may. */
+  readonly stray_partitions: number;
   readonly ring_size: number;
   readonly http: string;
   readonly protobuf: string;
@@ -36,6 +55,10 @@ export function nodeStatus(facts: NodeFacts): NodeStatus {
     state: facts.state,
     uptime_seconds: Math.floor(facts.uptimeMs / 1000),
     members: facts.members,
+    unreachable: facts.cluster?.unreachable ?? [],
+    ...(facts.cluster === undefined ? {} : { cluster: clusterStatus(facts.cluster) }),
+    transfers: facts.cluster?.transfers ?? { sending: 0, receiving: 0, waiting: 0 },
+    stray_partitions: facts.cluster?.strayPartitions ?? 0,
     ring_size: facts.ringSize,
     http: http === undefined ? 'off' : addressText(http.address),
     protobuf: protobuf === undefined ? 'off' : addressText(protobuf.address),
@@ -51,6 +74,18 @@ export function nodeStatus(facts: NodeFacts): NodeStatus {
     },
     connections: { http: http?.connections ?? 0, protobuf: protobuf?.connections ?? 0 },
     ...(process === undefined ? {} : { resident_memory_bytes: process.residentMemory, pid: process.pid }),
+  };
+}
+
+function clusterStatus(facts: ClusterFacts): NonNullable<NodeStatus['cluster']> {
+  return {
+    id: facts.clusterId,
+    epoch: `${facts.generation}.${facts.epoch}`,
+    membership: facts.membership,
+    role: facts.role,
+    leader: facts.leader ?? 'unknown',
+    changes_staged: facts.changesStaged,
+    partitions_moving: facts.partitionsMoving,
   };
 }
 

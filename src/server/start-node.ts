@@ -28,7 +28,10 @@ import { type KeyValueStore, KvFailure } from '../kv/index.ts';
 import { assert } from '../stdx/index.ts';
 import { GroupCommit, type StorageEngine, StorageError } from '../storage/index.ts';
 import { WalError } from '../wal/index.ts';
-import { adminHandler } from './admin-api.ts';
+import { type AdminActions, adminHandler } from './admin-api.ts';
+import { ClusterAdmin } from './cluster-admin/cluster-admin.ts';
+import { clusterFacts } from './cluster-admin/cluster-facts.ts';
+import { clusterRoutes } from './cluster-admin/cluster-routes.ts';
 import { ClusteredDatabase } from './clustered-database.ts';
 import type { NodeFacts, ProcessFacts } from './node-facts.ts';
 import { claimIdentity } from './node-identity.ts';
@@ -68,6 +71,8 @@ export interface HaleNode extends AsyncDisposable {
   readonly store: KeyValueStore;
   /** The cluster it is a member of, and what goes on behind the store. */
   readonly database: ClusteredDatabase;
+  /** What operators ask of the cluster. */
+  readonly admin: ClusterAdmin;
   /** Where it listens; undefined for listeners that are off. */
   readonly httpAddress: Address | undefined;
   readonly protobufAddress: Address | undefined;
@@ -130,6 +135,7 @@ class RunningNode implements HaleNode {
   #engine: StorageEngine | undefined;
   #commit: GroupCommit | undefined;
   #database: ClusteredDatabase | undefined;
+  #admin: ClusterAdmin | undefined;
   #http: HttpListener | undefined;
   #protobuf: ProtobufListener | undefined;
   #stopping: Promise<void> | undefined;
@@ -153,6 +159,11 @@ class RunningNode implements HaleNode {
   get database(): ClusteredDatabase {
     assert(this.#database !== undefined, 'the node has started');
     return this.#database;
+  }
+
+  get admin(): ClusterAdmin {
+    assert(this.#admin !== undefined, 'the node has started');
+    return this.#admin;
   }
 
   get httpAddress(): Address | undefined {
@@ -181,6 +192,16 @@ class RunningNode implements HaleNode {
         ...(clusterNetwork === undefined ? {} : { clusterNetwork }),
       }),
     );
+    this.#admin = new ClusterAdmin({
+      environment,
+      database: this.#database,
+      engine: this.#engine,
+      version: this.#parts.version,
+      settings: {
+        handoffRateMax: configuration['handoff.rate.maximum'],
+        replicas: configuration['buckets.default.n_val'],
+      },
+    });
     this.#metrics.start();
     await this.#listenProtobuf(configuration['listener.protobuf.internal'], this.store);
     await this.#listenHttp(configuration['listener.http.internal'], this.store);
@@ -239,8 +260,9 @@ class RunningNode implements HaleNode {
     );
   }
 
-  #adminActions() {
+  #adminActions(): AdminActions {
     return {
+      cluster: clusterRoutes(this.admin),
       status: () => this.status(),
       configuration: () =>
         Object.fromEntries(configurationKeys.map((key) => [key, formatValue(key, this.#configuration)])),
@@ -275,6 +297,7 @@ class RunningNode implements HaleNode {
       ringSize: this.#configuration.ring_size,
       members:
         this.#database === undefined ? [this.name] : [...this.#database.cluster.log.state.members.keys()],
+      cluster: this.#database === undefined ? undefined : clusterFacts(this.#database),
       storageBackend: this.#engine?.name ?? this.#configuration.storage_backend,
       storageFailure: health?.kind === 'failing' ? health.error.message : undefined,
       propertyDamage: this.#database?.store.propertyDamage ?? { buckets: 0, unknown: 0 },

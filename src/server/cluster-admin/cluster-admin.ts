@@ -84,6 +84,24 @@ export class ClusterAdmin {
     return this.#parts.database.cluster;
   }
 
+  /**
+   * Calls `told` when the cluster is found to have removed this node, also if that was so when it started. In order: it
+   * was leaving, and has handed over what it had.
+   */
+  onRemoved(told: (isInOrder: boolean) => void): void {
+    const { log } = this.#cluster;
+    const statusIn = ({ members }: ClusterState): string | undefined => members.get(log.self)?.status;
+    let status = statusIn(log.state);
+    if (log.isRemoved) {
+      told(false);
+      return;
+    }
+    log.onState((state) => {
+      status = statusIn(state) ?? status;
+    });
+    log.onRemoved(() => told(status === 'leaving' || status === 'exiting'));
+  }
+
   async overview(): Promise<OverviewView> {
     const reports = await this.reports.gather({ sizes: false });
     const { log, liveness } = this.#cluster;

@@ -19,7 +19,13 @@ export function clusterRoutes(admin: ClusterAdmin): ReadonlyMap<string, ClusterR
     ['cluster/transfers', { method: 'GET', answer: () => admin.transfers() }],
     ['ring/risk', { method: 'GET', answer: (query) => admin.risk(riskQuestion(query)) }],
     ['aae/status', { method: 'GET', answer: () => admin.antiEntropy() }],
-    ['cluster/join', change((body) => body.address('seed'), (seed) => admin.join(seed))],
+    [
+      'cluster/join',
+      change(
+        (body) => body.address('seed'),
+        (seed) => admin.join(seed),
+      ),
+    ],
     staging(admin, 'leave'),
     staging(admin, 'remove'),
     staging(admin, 'replace'),
@@ -29,8 +35,20 @@ export function clusterRoutes(admin: ClusterAdmin): ReadonlyMap<string, ClusterR
     ['cluster/up', marking(admin, 'valid')],
     ['cluster/clear', change(nothing, () => epochOf(admin.clear()))],
     ['cluster/cancel', change(nothing, () => epochOf(admin.cancel()))],
-    ['cluster/commit', change((body) => body.commit(), (request) => admin.commit(request))],
-    ['cluster/recover', change((body) => body.nodes('survivors'), (nodes) => admin.recover(nodes))],
+    [
+      'cluster/commit',
+      change(
+        (body) => body.commit(),
+        (request) => admin.commit(request),
+      ),
+    ],
+    [
+      'cluster/recover',
+      change(
+        (body) => body.nodes('survivors'),
+        (nodes) => admin.recover(nodes),
+      ),
+    ],
   ]);
 }
 
