@@ -35,7 +35,10 @@ if (values.list || unknown.length > 0) {
 } else {
   const areAllGood = await runScenarios(
     {
-      scenarios: scenarios.filter(({ name }) => named.length === 0 || named.includes(name)),
+      scenarios: scenarios.filter(({ name, isLong = false }) =>
+        named.length === 0 ? !isLong : named.includes(name),
+      ),
+      areNamed: named.length > 0,
       firstSeed: values.seed === undefined ? randomInt(2 ** 32) : wholeNumber(values.seed, 'seed'),
       count: values.count === 'check' ? 'check' : wholeNumber(values.count, 'count'),
       twice: values.twice,

@@ -23,6 +23,8 @@ export interface RunnerOptions {
   readonly firstSeed: number;
   /** How many seeds each scenario gets, from `firstSeed` up; `check`: as many as it has in `npm run check`. */
   readonly count: number | 'check';
+  /** Somebody asked for just these: none gets less than `count`. */
+  readonly areNamed?: boolean;
   /** Runs every seed twice and compares the hashes. */
   readonly twice: boolean;
 }

@@ -17,5 +17,9 @@ export interface Scenario {
    * by this message. It shows that the simulator can find anything at all.
    */
   readonly mustFail?: { readonly withinSeeds: number; readonly message: RegExp };
+  /** Of a hundred seeds that are asked for without naming the scenario, how many it gets, and one at least. */
+  readonly seedsPerHundred?: number;
+  /** Takes a minute or more: run only if it is named. */
+  readonly isLong?: boolean;
   run(world: World): Promise<void>;
 }

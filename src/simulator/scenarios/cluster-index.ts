@@ -1,5 +1,25 @@
 import type { Scenario } from '../scenario.ts';
 import { clusterAckedMeansKept } from './cluster-acked-means-kept.ts';
+import { clusterAmnesia } from './cluster-amnesia.ts';
+import { clusterCoverageFlip } from './cluster-coverage-flip.ts';
+import { clusterForwardedPut } from './cluster-forwarded-put.ts';
+import { clusterLeaveRace, clusterLeaveRaceLong } from './cluster-leave-race.ts';
+import { clusterOverwriteHandoff } from './cluster-overwrite-handoff.ts';
+import { clusterPowerCut } from './cluster-power-cut.ts';
+import { clusterSplit, clusterSplitLong } from './cluster-split.ts';
+import { clusterStaleReplica } from './cluster-stale-replica.ts';
 
 /** Of whole clusters: real nodes, and clients that ask any of them. */
-export const clusterScenarios: readonly Scenario[] = [clusterAckedMeansKept];
+export const clusterScenarios: readonly Scenario[] = [
+  clusterAckedMeansKept,
+  clusterPowerCut,
+  clusterSplit,
+  clusterSplitLong,
+  clusterLeaveRace,
+  clusterLeaveRaceLong,
+  clusterStaleReplica,
+  clusterForwardedPut,
+  clusterOverwriteHandoff,
+  clusterAmnesia,
+  clusterCoverageFlip,
+].map((scenario) => ({ ...scenario, seedsPerHundred: 10 }));

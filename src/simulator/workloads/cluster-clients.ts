@@ -42,6 +42,8 @@ export interface ClusterClientsOptions {
   readonly deletes: number;
   readonly blindPuts: number;
   readonly listings: number;
+  /** The checkers judge every read, not only those at rest: where nothing fails that a quorum would notice. */
+  readonly entersReads: boolean;
 }
 
 export const usualClients: ClusterClientsOptions = {
@@ -57,6 +59,7 @@ export const usualClients: ClusterClientsOptions = {
   deletes: 10,
   blindPuts: 15,
   listings: 0,
+  entersReads: false,
 };
 
 type WriteResult = PutResult | DeleteResult | Unanswered;
@@ -116,7 +119,11 @@ export class ClusterClients {
   }
 
   /** Undefined: there was no answer, or a failure. `isEntered`: the checkers judge it. */
-  async read(node: ClusterMember, key: KeyHistory, isEntered = false): Promise<Seen | undefined> {
+  async read(
+    node: ClusterMember,
+    key: KeyHistory,
+    isEntered = this.options.entersReads,
+  ): Promise<Seen | undefined> {
     const invokedAt = this.#history.nextMoment();
     const { timeoutMs, r } = this.options;
     const request = { ...addressOf(key), timeoutMs, ...(r === undefined ? {} : { r }) };

@@ -59,6 +59,15 @@ export class ClusterStage {
     return this.#members.filter((member) => !this.#gone.has(member));
   }
 
+  /** Members that belong to the cluster as they know it, and serve. */
+  get settledMembers(): readonly ClusterMember[] {
+    return this.members.filter((member) => {
+      if (!member.isServing) return false;
+      const { members } = this.state(member);
+      return members.size > 1 && members.get(member.id)?.status !== 'joining';
+    });
+  }
+
   get names(): readonly string[] {
     return this.members.map(({ name }) => name);
   }

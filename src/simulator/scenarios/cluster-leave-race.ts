@@ -1,0 +1,111 @@
+/**
+ * A member leaves under load while nodes die in every stage of the moves (Basho's 1263: vnodes that served requests while
+ * their data was being dropped brought a cluster of six nodes and 1,024 partitions down).
+ */
+import type { Move } from '../../core/index.ts';
+import type { Prng } from '../prng.ts';
+import type { Scenario } from '../scenario.ts';
+import type { ClusterMember } from '../workloads/cluster-member.ts';
+import type { World } from '../world.ts';
+import { ClusterPlay, type ClusterStory, calmCluster, faultErrors } from './cluster-story.ts';
+
+const lookMs = 20;
+
+interface LeaveRace {
+  readonly nodes: number;
+  readonly ringSize: number;
+  readonly deathsMax: number;
+}
+
+async function leaveRace(world: World, race: LeaveRace): Promise<void> {
+  const random = world.random.fork('scenario');
+  world.work.atLeast('deaths in a move', 1);
+  const story: ClusterStory = {
+    ...calmCluster,
+    nodes: race.nodes,
+    ringSize: race.ringSize,
+    expectedErrors: faultErrors,
+    fixed: { delete_mode: random.pick(['keep', 3000]), transfer_limit: random.pick([2, 16]) },
+    clients: 5,
+    client: { keysPerBucket: 24, listings: 3 },
+  };
+  const play = await ClusterPlay.begin(world, story);
+  const { stage } = play;
+  play.work();
+  await world.sleep(1000);
+  const leaver = random.pick(stage.members);
+  const deaths = new DeathsInMoves(play, random.fork('deaths'), race.deathsMax, leaver);
+  await stage.change([{ kind: 'leave', node: leaver.id }]);
+  const killing = deaths.run();
+  await stage.untilGone(leaver);
+  deaths.stop();
+  await killing;
+  await play.rest();
+}
+
+/** Ends those whom a move concerns, in whatever stage it is. */
+class DeathsInMoves {
+  readonly #play: ClusterPlay;
+  readonly #random: Prng;
+  readonly #leaver: ClusterMember;
+  #left: number;
+  #isOver = false;
+
+  constructor(play: ClusterPlay, random: Prng, deathsMax: number, leaver: ClusterMember) {
+    this.#play = play;
+    this.#random = random;
+    this.#left = deathsMax;
+    this.#leaver = leaver;
+  }
+
+  stop(): void {
+    this.#isOver = true;
+  }
+
+  async run(): Promise<void> {
+    const { world, stage } = this.#play;
+    const revivals: Promise<void>[] = [];
+    while (!this.#isOver && this.#left > 0) {
+      await world.sleep(this.#random.exponential(lookMs));
+      const serving = stage.members.filter(({ isServing }) => isServing);
+      const moves = serving.length === 0 ? [] : [...stage.state(serving[0]).moves.values()];
+      // Not all die at once: with two of three away writes may wait.
+      if (moves.length === 0 || serving.length < stage.members.length - 1 || this.#random.chance(0.7))
+        continue;
+      const victim = this.#victimOf(this.#random.pick(moves), serving);
+      if (victim !== undefined) revivals.push(this.#end(victim));
+    }
+    await Promise.all(revivals);
+  }
+
+  #victimOf({ from, to, stage }: Move, serving: readonly ClusterMember[]): ClusterMember | undefined {
+    const concerned = serving.filter(({ id }) => id === from || id === to);
+    const victim =
+      this.#random.chance(0.8) && concerned.length > 0 ? this.#random.pick(concerned) : serving[0];
+    if (victim !== undefined) this.#play.world.work.add(`deaths in ${stage}`);
+    return victim;
+  }
+
+  async #end(victim: ClusterMember): Promise<void> {
+    const { world } = this.#play;
+    this.#left -= 1;
+    world.work.add('deaths in a move');
+    victim.end(this.#random.pick(['crash', 'kill']));
+    await world.sleep(this.#random.pick([50, 500, 5000]));
+    const isWanted = victim !== this.#leaver || this.#play.stage.members.includes(victim);
+    if (isWanted && !victim.process.isUp) victim.process.restart();
+  }
+}
+
+export const clusterLeaveRace: Scenario = {
+  name: 'cluster-leave-race',
+  describe: 'a member leaves under load, and nodes die in every stage: nothing is lost, nobody crashes',
+  run: (world) => leaveRace(world, { nodes: 5, ringSize: 32, deathsMax: 4 }),
+};
+
+export const clusterLeaveRaceLong: Scenario = {
+  name: 'cluster-leave-race-long',
+  describe: 'as cluster-leave-race, with six nodes and 1,024 partitions',
+  isLong: true,
+  run: (world) => leaveRace(world, { nodes: 6, ringSize: 1024, deathsMax: 12 }),
+};

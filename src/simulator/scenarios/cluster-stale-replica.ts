@@ -1,0 +1,55 @@
+/**
+ * A node that was away for twenty days comes back with what was deleted and rewritten meanwhile. Its old copies bring
+ * nothing back: tombstones waited for it (C8).
+ */
+import type { Scenario } from '../scenario.ts';
+import { nothingSeen } from '../workloads/cluster-clients.ts';
+import { ClusterPlay, calmCluster, faultErrors } from './cluster-story.ts';
+
+const awayMs = 20 * 86_400_000;
+
+export const clusterStaleReplica: Scenario = {
+  name: 'cluster-stale-replica',
+  describe: 'a replica away for twenty days, with deletes and rewrites meanwhile, resurrects nothing',
+  async run(world) {
+    const random = world.random.fork('scenario');
+    world.work.atLeast('acked deletes', 8);
+    const play = await ClusterPlay.begin(world, {
+      ...calmCluster,
+      nodes: random.pick([3, 4, 5]),
+      expectedErrors: faultErrors,
+      fixed: { delete_mode: random.pick(['immediate', 3000]), tombstone_pause: 100 },
+      ackedPutsMin: 20,
+    });
+    const { stage, clients } = play;
+    for (const key of clients.keys) await clients.put(random.pick(stage.members), key, random, nothingSeen);
+    await play.rest();
+    const away = random.pick(stage.members);
+    const others = stage.members.filter((member) => member !== away);
+    away.end(random.pick(['kill', 'crash']));
+    await world.sleep(5000);
+    for (const key of clients.keys) {
+      const seen = await clients.read(random.pick(others), key);
+      if (seen?.context === undefined || random.chance(0.2)) continue;
+      await clients.delete(random.pick(others), key, seen);
+      // Some are born again, knowing of nothing.
+      if (random.chance(0.3)) await clients.put(random.pick(others), key, random, nothingSeen);
+    }
+    // Reads that would forget the tombstones, if they might.
+    for (let i = 0; i < 3; i++) {
+      await world.sleep(10_000);
+      for (const key of clients.keys) await clients.read(random.pick(others), key);
+    }
+    // The others sleep as well: what counts is what each of them knows when it wakes.
+    await Promise.all(others.map((member) => member.restartCleanly(awayMs)));
+    await stage.untilServing(others);
+    for (const key of clients.keys) await clients.read(random.pick(others), key);
+    await world.sleep(30_000);
+    away.process.restart();
+    world.work.add('returns');
+    await stage.untilServing();
+    play.work(3);
+    await world.sleep(random.exponential(2000));
+    await play.rest();
+  },
+};
