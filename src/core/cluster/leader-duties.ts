@@ -27,7 +27,7 @@ export interface LeaderOptions {
 }
 
 export const defaultLeaderOptions: LeaderOptions = {
-  transferLimit: 2,
+  transferLimit: 64,
   voterAwayMsMax: 30_000,
   lookMs: 1000,
 };
