@@ -4,7 +4,7 @@ import { bytes, integer } from '../value-type.ts';
 export const handoffKeys = {
   transfer_limit: defineKey({
     type: integer({ minimum: 1, maximum: 1024 }),
-    default: 2,
+    default: 8,
     doc: 'Partitions that this node sends to others, and that it receives, at once.',
     extremes: [1, 16],
   }),
