@@ -56,9 +56,7 @@ async function writeAlone(
 ): Promise<void> {
   while (!isOver()) {
     await world.sleep(random.exponential(30));
-    const nodes = stage.members.filter(({ isServing, present }) => {
-      return isServing && present.node.database.cluster.log.state.members.size > 1;
-    });
+    const nodes = stage.settledMembers;
     const seen = await clients.read(random.pick(nodes), key, true);
     if (seen === undefined) continue;
     const shown = key.reads.at(-1)!.ids;

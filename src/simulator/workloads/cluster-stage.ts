@@ -59,12 +59,12 @@ export class ClusterStage {
     return this.#members.filter((member) => !this.#gone.has(member));
   }
 
-  /** Members that belong to the cluster as they know it, and serve. */
+  /** Nodes that serve, and are neither about to join nor about to leave: where nothing fails they refuse nothing. */
   get settledMembers(): readonly ClusterMember[] {
     return this.members.filter((member) => {
       if (!member.isServing) return false;
       const { members } = this.state(member);
-      return members.size > 1 && members.get(member.id)?.status !== 'joining';
+      return members.size > 1 && members.get(member.id)?.status === 'valid';
     });
   }
 
