@@ -51,7 +51,7 @@ export const modules: ReadonlyMap<string, ModuleRow> = new Map<string, ModuleRow
 
 /** Files right under `src/` are the package's entry points: they compose the embedded node. */
 export const entryPoint: ModuleRow = {
-  imports: ['client', 'server', 'runtime', 'config', 'wal'],
+  imports: ['client', 'server', 'runtime', 'config', 'core', 'wal'],
   types: ['environment'],
   packages: ['@standard-schema/spec'],
 };

@@ -5,6 +5,7 @@ export * from './coverage/index.ts';
 export * from './handoff/index.ts';
 export * from './liveness/index.ts';
 export * from './ring/index.ts';
+export * from './service/index.ts';
 export * from './topology/index.ts';
 export * from './transport/index.ts';
 export * from './vnode/index.ts';
