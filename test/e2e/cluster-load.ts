@@ -65,11 +65,12 @@ export class ClusterLoad implements AsyncDisposable {
    * While `act` goes on, and after it, as before: every request to a node that served was answered. Prints how
    * many and how slow.
    */
-  async during<T>(context: TestContext, what: string, act: () => Promise<T>): Promise<T> {
+  async during(context: TestContext, what: string, act: () => Promise<unknown>): Promise<RequestTally> {
     this.tally();
     const started = performance.now();
-    const result = await act();
-    const { answered, interrupted, refused, slowestMs } = this.tally();
+    await act();
+    const tally = this.tally();
+    const { answered, interrupted, refused, slowestMs } = tally;
     const elapsedMs = performance.now() - started;
     const rate = Math.round((answered / elapsedMs) * 1000);
     context.diagnostic(
@@ -79,7 +80,7 @@ export class ClusterLoad implements AsyncDisposable {
     assert.deepEqual([...refused], [], `${what}: refused`);
     assert.deepEqual(this.#falseNotFound, [], `${what}: existing keys were not found`);
     assert.ok(answered > 0, `${what}: nothing was answered`);
-    return result;
+    return tally;
   }
 
   /** Reads all keys, each through a node drawn by chance: nothing acknowledged is missing. Returns how many. */

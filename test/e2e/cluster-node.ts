@@ -1,18 +1,13 @@
 /** One node of a cluster of real processes: its address, its directory, and the process of its present life. */
 import assert from 'node:assert/strict';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { type NodeId, nodeIdOf } from '../../src/environment/index.ts';
-import type { ClusterOrder, ClusterView, OrderAnswer } from './cluster-order.ts';
+import type { OverviewView } from '../../src/server/index.ts';
 import { FrameConnection } from './frame-connection.ts';
-import { HaleProcess } from './hale-process.ts';
-import { sleep } from './seeded-run.ts';
+import { type Finished, HaleProcess } from './hale-process.ts';
 
-const program = fileURLToPath(new URL('./controlled-node.js', import.meta.url));
-const protobufPort = 8087;
-const httpPort = 8098;
-const clusterPort = 8099;
-const orderMsMax = 60_000;
+export const protobufPort = 8087;
+export const httpPort = 8098;
+export const clusterPort = 8099;
 
 export interface ClusterNodeOptions {
   /** Names its data and its member. */
@@ -25,80 +20,68 @@ export interface ClusterNodeOptions {
   readonly settings: readonly string[];
   /** What runs the process: `ip netns exec …`. */
   readonly within?: readonly string[];
+  /** Where its HTTP listens, if not on its address. */
+  readonly httpHost?: string;
 }
 
 export class ClusterNode {
-  readonly name: NodeId;
+  readonly name: string;
   readonly host: string;
   readonly dataDirectory: string;
+  readonly url: string;
   readonly #options: ClusterNodeOptions;
-  #process: HaleProcess | undefined;
-  #orders = 0;
+  readonly #lives: HaleProcess[] = [];
   #isPaused = false;
   #isReady = false;
-  #isStopping = false;
-  /** What earlier lives logged. */
-  readonly #earlier: HaleProcess[] = [];
 
   constructor(options: ClusterNodeOptions) {
     this.#options = options;
     this.host = options.host;
-    this.name = nodeIdOf(`${options.label}@${options.host}`);
+    this.name = `${options.label}@${options.host}`;
     this.dataDirectory = path.join(options.directory, options.label);
+    this.url = `http://${options.httpHost ?? options.host}:${httpPort}`;
   }
 
   get process(): HaleProcess {
-    assert.ok(this.#process !== undefined, `${this.name} was started`);
-    return this.#process;
-  }
-
-  get url(): string {
-    return `http://${this.host}:${httpPort}`;
+    const last = this.#lives.at(-1);
+    assert.ok(last !== undefined, `${this.name} was started`);
+    return last;
   }
 
   /** Whether clients may expect answers. */
   get isServing(): boolean {
-    return this.#process?.isRunning === true && !this.#isPaused && !this.#isStopping && this.#isReady;
+    return this.#isReady && this.process.isRunning && !this.#isPaused;
   }
 
+  /** What all its lives logged as errors. */
   get loggedErrors(): readonly string[] {
     return this.#lives.flatMap((life) => life.loggedErrors);
   }
 
-  /** What all its lives logged. */
+  /** What all its lives printed. */
   get log(): string {
     return this.#lives.map((life) => `${life.out}${life.err}`).join('');
   }
 
-  get #lives(): readonly HaleProcess[] {
-    return this.#process === undefined ? [] : [...this.#earlier, this.#process];
-  }
-
-  /** Resolves when it serves. */
-  async start(...settings: readonly string[]): Promise<void> {
-    assert.ok(this.#process?.isRunning !== true, `${this.name} runs already`);
-    const { host, directory, within } = this.#options;
+  /** Resolves when it serves. `args` are added to those of every start. */
+  async start(...args: readonly string[]): Promise<void> {
+    const { host, directory, within, settings } = this.#options;
+    assert.ok(this.#lives.at(-1)?.isRunning !== true, `${this.name} runs already`);
     const all = [
       `nodename=${this.name}`,
       `platform_data_dir=${this.dataDirectory}`,
       `listener.protobuf.internal=${host}:${protobufPort}`,
-      `listener.http.internal=${host}:${httpPort}`,
+      `listener.http.internal=${this.url.slice('http://'.length)}`,
       `listener.cluster.internal=${host}:${clusterPort}`,
-      ...this.#options.settings,
       ...settings,
     ];
-    const args = all.flatMap((setting) => ['-o', setting]);
-    const started = new HaleProcess(args, {
-      cwd: directory,
-      program,
-      ...(within === undefined ? {} : { within }),
-    });
-    if (this.#process !== undefined) this.#earlier.push(this.#process);
-    this.#process = started;
-    this.#isPaused = false;
-    this.#isStopping = false;
+    // Supervised: it stops when whoever runs this test is gone.
+    const command = ['start', '--supervised', ...all.flatMap((setting) => ['-o', setting]), ...args];
+    const options = { cwd: directory, ...(within === undefined ? {} : { within }) };
     this.#isReady = false;
-    await started.ready();
+    this.#isPaused = false;
+    this.#lives.push(new HaleProcess(command, options));
+    await this.process.ready();
     this.#isReady = true;
   }
 
@@ -108,17 +91,24 @@ export class ClusterNode {
 
   /** As `kill -9`. */
   async kill(): Promise<void> {
-    this.#isStopping = true;
-    await this.#process?.kill();
+    this.#isReady = false;
+    await this.#lives.at(-1)?.kill();
   }
 
   /** Drains and stops; its exit must be clean. */
   async stop(): Promise<void> {
     this.resume();
-    this.#isStopping = true;
+    this.#isReady = false;
     this.process.signal('SIGTERM');
-    const { code, signal, err } = await this.process.finished();
+    await this.ended();
+  }
+
+  /** Resolves when it has ended by itself; that must be clean. */
+  async ended(): Promise<Finished> {
+    const finished = await this.process.finished();
+    const { code, signal, err } = finished;
     assert.deepEqual({ code, signal }, { code: 0, signal: null }, `${this.name}: ${err.slice(-3000)}`);
+    return finished;
   }
 
   pause(): void {
@@ -131,28 +121,33 @@ export class ClusterNode {
     this.#isPaused = false;
   }
 
-  async order(order: ClusterOrder): Promise<OrderAnswer> {
-    this.#orders += 1;
-    const id = this.#orders;
-    const { process } = this;
-    process.tell(JSON.stringify({ id, ...order }));
-    const answered = new RegExp(`^answer (\\{"id":${id},.*\\})$`, 'm');
-    const deadline = performance.now() + orderMsMax;
-    for (;;) {
-      const line = answered.exec(process.out)?.[1];
-      if (line !== undefined) return (JSON.parse(line) as { answer: OrderAnswer }).answer;
-      assert.ok(process.isRunning, `${this.name} ended: ${process.err.slice(-3000)}`);
-      assert.ok(performance.now() < deadline, `${this.name} does not answer to ${order.kind}`);
-      await sleep(5);
-    }
+  /** `GET /admin/v1/cluster`. */
+  async view(): Promise<OverviewView> {
+    return (await this.#admin('cluster')) as OverviewView;
   }
 
-  async view(): Promise<ClusterView> {
-    return (await this.order({ kind: 'view' })).view as ClusterView;
+  async transfers(): Promise<unknown> {
+    return this.#admin('cluster/transfers');
   }
 
-  async join(seed: ClusterNode): Promise<void> {
-    const answer = await this.order({ kind: 'join', seed: { host: seed.host, port: clusterPort } });
-    assert.equal(answer.kind, 'joined', `${this.name}: ${JSON.stringify(answer)}`);
+  /** `POST /admin/v1/cluster/…`; what it answers. */
+  change(what: string, body: object = {}): Promise<unknown> {
+    return this.#admin(`cluster/${what}`, JSON.stringify(body));
+  }
+
+  /** A metric, by its name in the page of metrics. */
+  async metric(name: string): Promise<number> {
+    const page = await (await fetch(`${this.url}/admin/v1/metrics`)).text();
+    const line = new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, 'm').exec(page);
+    assert.ok(line !== null, `no metric ${name}`);
+    return Number(line[1]);
+  }
+
+  async #admin(what: string, body?: string): Promise<unknown> {
+    const sent = body === undefined ? {} : { method: 'POST', body };
+    const response = await fetch(`${this.url}/admin/v1/${what}`, sent);
+    const text = await response.text();
+    assert.equal(response.status, 200, `${this.name}: ${what}: ${text}`);
+    return JSON.parse(text);
   }
 }

@@ -4,9 +4,8 @@ import { randomInt } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import type { StagedChange } from '../../src/core/index.ts';
-import { ClusterNode, type ClusterNodeOptions } from './cluster-node.ts';
-import type { ClusterView } from './cluster-order.ts';
+import type { OverviewView } from '../../src/server/index.ts';
+import { ClusterNode, type ClusterNodeOptions, clusterPort } from './cluster-node.ts';
 import { sleep } from './seeded-run.ts';
 
 const pollMs = 100;
@@ -18,7 +17,7 @@ export interface HaleClusterOptions {
   /** `key=value` of every node. */
   readonly settings?: readonly string[];
   /** Where a node runs, if not in this network namespace. */
-  readonly placeOf?: (index: number) => Pick<ClusterNodeOptions, 'host' | 'within'>;
+  readonly placeOf?: (index: number) => Pick<ClusterNodeOptions, 'host' | 'within' | 'httpHost'>;
 }
 
 export class HaleCluster implements AsyncDisposable {
@@ -62,30 +61,35 @@ export class HaleCluster implements AsyncDisposable {
     return node;
   }
 
-  get first(): ClusterNode {
-    return this.nodes[0]!;
-  }
-
   get serving(): readonly ClusterNode[] {
     return this.nodes.filter((node) => node.isServing);
   }
 
+  /** Any node takes any request. */
+  get anyNode(): ClusterNode {
+    const [node] = this.serving;
+    assert.ok(node !== undefined, 'a node serves');
+    return node;
+  }
+
   /** Enters `node` in the cluster, and stages that it becomes an owner. */
   async join(node: ClusterNode): Promise<void> {
-    await node.join(this.first);
-    await this.stage({ kind: 'join', node: node.name });
+    const seed = this.serving.find((other) => other !== node);
+    assert.ok(seed !== undefined, 'another node serves');
+    await node.change('join', { seed: `${seed.host}:${clusterPort}` });
   }
 
-  async stage(change: StagedChange, by: ClusterNode = this.first): Promise<void> {
-    const answer = await by.order({ kind: 'stage', change });
-    assert.equal(answer.kind, 'applied', JSON.stringify(answer));
-  }
-
-  /** Returns how many partitions the plan moves. */
-  async commit(by: ClusterNode = this.first): Promise<number> {
-    const answer = await by.order({ kind: 'commit', isForced: false });
-    assert.equal(answer.kind, 'applied', JSON.stringify(answer));
-    return answer.moves as number;
+  /** As soon as the cluster is healthy. Returns how many partitions the plan moves. */
+  async commit(by: ClusterNode = this.anyNode): Promise<number> {
+    const deadline = performance.now() + settleMsMax;
+    for (let isHealthy = false; !isHealthy; ) {
+      const { problems } = await by.view();
+      isHealthy = problems.length === 0;
+      assert.ok(performance.now() < deadline, problems.join('; '));
+      if (!isHealthy) await sleep(pollMs);
+    }
+    const { moves } = (await by.change('commit')) as { readonly moves: number };
+    return moves;
   }
 
   /**
@@ -104,32 +108,27 @@ export class HaleCluster implements AsyncDisposable {
   }
 
   async #unsettled(): Promise<string | undefined> {
-    const views = new Map<ClusterNode, ClusterView>();
-    for (const node of this.serving) views.set(node, await node.view());
-    const members = [...views].filter(([, view]) => !view.isRemoved);
-    const epochs = new Set(members.map(([, { generation, epoch }]) => `${generation}.${epoch}`));
+    const views: OverviewView[] = [];
+    for (const node of this.serving) {
+      try {
+        views.push(await node.view());
+      } catch (error) {
+        // One that leaves ends when it has left.
+        if (!(error instanceof TypeError)) throw error;
+        return `${node.name} does not answer`;
+      }
+    }
+    const members = views.filter(({ role }) => role !== 'removed');
+    const epochs = new Set(members.map(({ generation, epoch }) => `${generation}.${epoch}`));
     if (epochs.size !== 1) return `epochs ${[...epochs].join(', ')}`;
-    for (const [node, view] of members) {
-      if (view.moves.length > 0) {
-        return `${node.name}: ${view.moves.length} moves, the first ${JSON.stringify(view.moves[0])}`;
-      }
-      if (Object.values(view.members).some((status) => status !== 'valid' && status !== 'down')) {
-        return `${node.name}: ${JSON.stringify(view.members)}`;
-      }
-      const unseen = members.filter(([other]) => view.reachability[other.name] !== 'alive');
-      if (unseen.length > 0 && members.length > 1) {
-        return `${node.name} sees ${JSON.stringify(view.reachability)}`;
-      }
-      if (view.strayPartitions.length > 0) {
-        return `${node.name} has strays in ${view.strayPartitions.join()}: ${JSON.stringify(view.transfers[0])}`;
-      }
-      const strays = view.withStrays.filter((name) => members.some(([other]) => other.name === name));
-      if (strays.length > 0) return `${node.name} knows of strays at ${strays.join(', ')}`;
+    for (const view of members) {
+      const problem = problemOf(view, new Set(members.map(({ node }) => node)));
+      if (problem !== undefined) return `${view.node}: ${problem}`;
     }
     return undefined;
   }
 
-  /** No node logged an error or ended by itself. */
+  /** No node logged an error. */
   assertSound(): void {
     for (const node of this.nodes) assert.deepEqual(node.loggedErrors, [], node.name);
   }
@@ -143,4 +142,17 @@ export class HaleCluster implements AsyncDisposable {
     }
     rmSync(this.directory, { recursive: true, force: true });
   }
+}
+
+/** Of members that do not serve nothing is asked. */
+function problemOf({ moves, members }: OverviewView, serving: ReadonlySet<string>): string | undefined {
+  const left = Object.entries(moves).filter(([, count]) => count > 0);
+  if (left.length > 0) return `moves ${JSON.stringify(moves)}`;
+  for (const { node, status, reachability, has_strays } of members) {
+    if (status !== 'valid' && status !== 'down') return `${node} is ${status}`;
+    if (!serving.has(node)) continue;
+    if (reachability !== 'alive') return `${node} is ${reachability}`;
+    if (has_strays) return `${node} has strays`;
+  }
+  return undefined;
 }
