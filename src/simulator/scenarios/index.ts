@@ -12,6 +12,7 @@ import { diskLaws } from './disk-laws.ts';
 import { failedSync, refusedBatch } from './failed-sync.ts';
 import { forgottenWrites } from './forgotten-writes.ts';
 import { fullDisk } from './full-disk.ts';
+import { growth, growthMonth } from './growth.ts';
 import { incast } from './incast.ts';
 import { membershipDetects } from './membership-detects.ts';
 import { membershipThousand } from './membership-thousand.ts';
@@ -45,6 +46,8 @@ export const scenarios: readonly Scenario[] = [
   amnesia,
   forgottenWrites,
   incast,
+  growth,
+  growthMonth,
   membershipDetects,
   membershipThousand,
   ...consensusScenarios,
