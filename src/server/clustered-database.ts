@@ -5,33 +5,24 @@
  * Opened in the order in which each needs the one before, and nobody is let in before all are there; closed in the
  * reverse, so that what was accepted is finished with everything in place.
  */
-import type { Configuration, HostAndPort } from '../config/index.ts';
+import type { Configuration } from '../config/index.ts';
 import {
-  type Channel,
   Cluster,
   channel,
-  clusterLogOptions,
+  clusterOptions,
+  clusterPeers,
   handoffOptions,
   MoveGate,
-  PeerRequests,
-  swimOptionsOf,
+  type PeerRequests,
   type TransferRefusal,
   TransferScheduler,
-  transportLimits,
-  type VnodeCodec,
+  tellWhoIsUp,
   type VnodeService,
   type WalkReply,
   type WalkRequest,
   walkCodec,
 } from '../core/index.ts';
-import {
-  DiskError,
-  type Environment,
-  type Instant,
-  type Network,
-  type NodeId,
-  nodeIdOf,
-} from '../environment/index.ts';
+import { DiskError, type Environment, type Instant, type Network } from '../environment/index.ts';
 import {
   AntiEntropy,
   ClusterRegistry,
@@ -100,7 +91,11 @@ export class ClusteredDatabase {
    * `KvFailure`, having closed what it had opened.
    */
   static async open(parts: ClusteredDatabaseParts): Promise<ClusteredDatabase> {
-    const cluster = await openCluster(parts);
+    const { configuration, environment, clusterNetwork } = parts;
+    const cluster = await Cluster.open({
+      ...clusterOptions(configuration, environment, clusterNetwork),
+      isHeld: true,
+    });
     try {
       const database = new ClusteredDatabase(await openOn(cluster, parts));
       cluster.serve();
@@ -141,44 +136,25 @@ export class ClusteredDatabase {
   }
 }
 
-function openCluster({
-  configuration,
-  environment,
-  clusterNetwork,
-}: ClusteredDatabaseParts): Promise<Cluster> {
-  const listen = configuration['listener.cluster.internal'];
-  return Cluster.open({
-    environment,
-    self: nodeIdOf(configuration.nodename),
-    ringSize: configuration.ring_size,
-    targetN: configuration.target_n_val,
-    listen: listen === 'off' ? undefined : listen,
-    ...advertised(configuration['cluster.advertised']),
-    location: configuration.location === '' ? undefined : configuration.location,
-    capabilities: new Map([['cluster', 1]]),
-    isHeld: true,
-    transport: {
-      secret: configuration['cluster.secret'],
-      isEncrypted: clusterNetwork !== undefined,
-      allowsStrangers: configuration['cluster.allow_strangers'],
-      limits: transportLimits(configuration),
-      ...(clusterNetwork === undefined ? {} : { network: clusterNetwork }),
-    },
-    liveness: swimOptionsOf(configuration),
-    log: clusterLogOptions(configuration),
-  });
-}
-
-function advertised(address: HostAndPort | 'listener') {
-  return address === 'listener' ? {} : { advertised: address };
-}
-
 async function openOn(cluster: Cluster, parts: ClusteredDatabaseParts): Promise<Opened> {
   const { configuration, environment, commit, observer } = parts;
   const { topology, log } = cluster;
   const late = new LateServices();
-  const replicaPeers = peerRequests(cluster, parts, replicaCodec, late.replicas, channel.vnode);
-  const walkPeers = peerRequests(cluster, parts, walkCodec, late.walks, channel.coverage);
+  const inFlightMax = configuration['cluster.requests.maximum'];
+  const replicaPeers = clusterPeers(cluster, {
+    environment,
+    local: late.replicas,
+    codec: replicaCodec,
+    on: channel.vnode,
+    inFlightMax,
+  });
+  const walkPeers = clusterPeers(cluster, {
+    environment,
+    local: late.walks,
+    codec: walkCodec,
+    on: channel.coverage,
+    inFlightMax,
+  });
   const gate = new MoveGate<ReplicaRequest>({
     self: topology.self,
     state: log.state,
@@ -248,45 +224,6 @@ async function openOn(cluster: Cluster, parts: ClusteredDatabaseParts): Promise<
   store.onPlacementChange(() => antiEntropy.placementsChanged());
   tellWhoIsUp(cluster, [replicaPeers, walkPeers]);
   return { cluster, store, replicaPeers, walkPeers, antiEntropy, transfers };
-}
-
-function peerRequests<Request, Reply>(
-  cluster: Cluster,
-  { configuration, environment }: ClusteredDatabaseParts,
-  codec: VnodeCodec<Request, Reply>,
-  local: VnodeService<Request, Reply>,
-  on: Channel,
-): PeerRequests<Request, Reply> {
-  const { topology, log, messenger } = cluster;
-  return new PeerRequests({
-    environment,
-    messenger,
-    local,
-    codec,
-    on,
-    epoch: () => log.state,
-    sawEpoch: (generation, epoch, from) => log.sawEpoch(generation, epoch, from),
-    admits: (partition, epoch, primary) => topology.admits(partition, epoch, primary),
-    inFlightMax: configuration['cluster.requests.maximum'],
-  });
-}
-
-/** Who waits for a node that is given up must not wait for the deadline; who is back is called at once. */
-function tellWhoIsUp(
-  { topology, log, messenger }: Cluster,
-  peers: readonly { peerDown(peer: NodeId): void }[],
-): void {
-  let up: ReadonlySet<NodeId> = new Set();
-  const look = (): void => {
-    const before = up;
-    up = new Set([...log.state.members.keys()].filter((node) => topology.isUp(node)));
-    for (const node of before) {
-      if (!up.has(node)) for (const requests of peers) requests.peerDown(node);
-    }
-    for (const node of up) if (!before.has(node)) messenger.peerUp(node);
-  };
-  look();
-  topology.onChange(look);
 }
 
 /** What needs the store, and is needed to open it. Nobody is let in before it is there. */

@@ -5,12 +5,6 @@ import { swimOptionsOf } from '../liveness/index.ts';
 import { transportLimits } from '../transport/index.ts';
 
 /**
- * Partitions that one node hands over, and that one takes over, in the same stage: empty ones go together, and
- * `transfer_limit` says how many of the others send at once.
- */
-const movesUnderWayMax = 64;
-
-/**
  * How a node takes part in a cluster, as its configuration says. `network`: what connects nodes, if it is not the
  * environment's; then it is one with TLS.
  */
@@ -21,7 +15,6 @@ export function clusterOptions(
 ): ClusterOptions {
   const { nodename, location, ring_size, target_n_val } = configuration;
   const listen = configuration['listener.cluster.internal'];
-  const log = clusterLogOptions(configuration);
   const advertised = configuration['cluster.advertised'];
   return {
     environment,
@@ -40,6 +33,6 @@ export function clusterOptions(
       ...(network === undefined ? {} : { network }),
     },
     liveness: swimOptionsOf(configuration),
-    log: { ...log, leader: { ...log.leader, transferLimit: movesUnderWayMax } },
+    log: clusterLogOptions(configuration),
   };
 }
