@@ -33,6 +33,8 @@ export interface AdmissionOptions {
 const underWayMin = 256;
 /** What forwarded writes may have of turn and count, where clients have one. */
 const forwardedShare = 1.5;
+/** Without a request for so long, nobody is in the way of anything. */
+const quietMs = 1000;
 /** Shares of the bytes that may wait for storage. */
 const handoffStorageShare = 0.25;
 const repairStorageShare = 0.5;
@@ -43,6 +45,7 @@ export class AdmissionGate {
   readonly #turn: AdmissionTurn;
   readonly #reads: AdmissionLimit;
   readonly #writes: AdmissionLimit;
+  #lastEnteredAt: Instant | undefined;
 
   /** `storageShare`: bytes that wait for storage, as a share of those that may. */
   constructor(options: AdmissionOptions, storageShare: () => number, now: Instant) {
@@ -84,6 +87,7 @@ export class AdmissionGate {
   }
 
   enter(work: AdmittedWork, now: Instant): void {
+    this.#lastEnteredAt = now;
     this.#limit(work).entered(now);
   }
 
@@ -95,8 +99,16 @@ export class AdmissionGate {
   /** Whether work of this class, that can be done later, should rest (G3). */
   defers(traffic: 'repair' | 'handoff', now: Instant): boolean {
     const share = traffic === 'repair' ? repairStorageShare : handoffStorageShare;
-    if (this.#storageShare() >= share || this.#turn.isLong(now)) return true;
+    if (this.#storageShare() >= share) return true;
+    if (this.#isQuiet(now)) return false;
+    if (this.#turn.isLong(now)) return true;
     return traffic === 'handoff' && (this.#reads.isStrained(now) || this.#writes.isStrained(now));
+  }
+
+  /** No client is there to make room for. */
+  #isQuiet(now: Instant): boolean {
+    if (this.underWay > 0) return false;
+    return this.#lastEnteredAt === undefined || now - this.#lastEnteredAt > quietMs;
   }
 
   #limit(work: AdmittedWork): AdmissionLimit {
