@@ -39,6 +39,8 @@ export class SimulatedConnection implements Connection {
   #isFlushAsked = false;
   #queuedBytes = 0;
   #isAboveMark = false;
+  /** On their way back, in no particular order to speak of; only a full queue waits for them. */
+  readonly #acknowledged: { readonly atMs: number; readonly length: number }[] = [];
   /** Sent and not yet arrived, in order. Its head waits while the link is cut or the window shut. */
   readonly #underWay: Segment[] = [];
   #stalled: Segment | undefined;
@@ -93,11 +95,15 @@ export class SimulatedConnection implements Connection {
       this.#isFlushAsked = true;
       this.life.endOfTurn(() => this.#flush());
     }
-    if (this.#queuedBytes >= queueHighBytes) this.#isAboveMark = true;
+    if (!this.#isAboveMark && this.queuedBytes >= queueHighBytes) this.#watchQueue();
     return !this.#isAboveMark;
   }
 
   get queuedBytes(): number {
+    const { nowMs } = this.#network.world;
+    while (this.#acknowledged.length > 0 && this.#acknowledged[0]!.atMs <= nowMs) {
+      this.#queuedBytes = Math.max(0, this.#queuedBytes - this.#acknowledged.shift()!.length);
+    }
     return this.#queuedBytes;
   }
 
@@ -243,6 +249,15 @@ export class SimulatedConnection implements Connection {
     });
   }
 
+  /** From now on somebody waits for the queue to drain. */
+  #watchQueue(): void {
+    this.#isAboveMark = true;
+    const { world } = this.#network;
+    for (const { atMs, length } of this.#acknowledged.splice(0)) {
+      world.after(atMs - world.nowMs, () => this.life.happens(() => this.#taken(length)));
+    }
+  }
+
   /** An acknowledgement needs the way back: with that cut, the sender's queue stays as it is. */
   #acknowledge(segment: Segment): void {
     const { world } = this.#network;
@@ -256,7 +271,11 @@ export class SimulatedConnection implements Connection {
         segment.bytes === 'end' ? this.#endTaken() : this.#taken(segment.bytes.length),
       );
     };
-    world.after(this.#network.latencyMs(this.#peerHost, this.#host), tell);
+    const delayMs = this.#network.latencyMs(this.#peerHost, this.#host);
+    const isLookedFor = segment.bytes === 'end' || this.#isAboveMark;
+    if (isLookedFor || this.#network.isCut(this.#peerHost, this.#host)) {
+      world.after(delayMs, tell);
+    } else this.#acknowledged.push({ atMs: world.nowMs + delayMs, length: segment.bytes.length });
   }
 
   #endTaken(): void {
@@ -268,7 +287,7 @@ export class SimulatedConnection implements Connection {
   #taken(length: number): void {
     if (this.#phase === 'closed') return;
     this.#queuedBytes = Math.max(0, this.#queuedBytes - length);
-    if (!this.#isAboveMark || this.#queuedBytes > queueLowBytes) return;
+    if (!this.#isAboveMark || this.queuedBytes > queueLowBytes) return;
     this.#isAboveMark = false;
     if (this.#phase === 'open') this.#handler?.drain();
   }
@@ -352,6 +371,7 @@ export class SimulatedConnection implements Connection {
   #dropQueue(): void {
     this.#gathered = [];
     this.#underWay.length = 0;
+    this.#acknowledged.length = 0;
     this.#queuedBytes = 0;
     this.#flow?.close();
     this.#flow = undefined;
