@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util';
 import { measureClaim } from './claim.ts';
 import { measureHop } from './hop.ts';
 import { measureIdleConnections } from './idle-connections.ts';
+import { measureOverload } from './overload.ts';
 import {
   type BenchDuration,
   benchHeading,
@@ -37,6 +38,7 @@ const questions = new Map<string, () => Promise<string>>([
   ['start', () => measureStart(values.node)],
   ['claim', async () => measureClaim()],
   ['hop', () => measureHop(values.quick ? quick.measuredMs : full.measuredMs, values.node)],
+  ['overload', () => measureOverload(values.quick ? quick.measuredMs * 2 : 5000, values.node)],
   ['wal', () => measureWal(values.quick ? quick.measuredMs : full.measuredMs)],
 ]);
 

@@ -31,6 +31,8 @@ export interface AdmissionOptions {
 
 /** So many under way keep disk and peers busy, however slow they are. */
 const underWayMin = 256;
+/** So many are taken at once by a node that had nothing to do. */
+const burstMin = 2048;
 /** What forwarded writes may have of turn and count, where clients have one. */
 const forwardedShare = 1.5;
 /** Without a request for so long, nobody is in the way of anything. */
@@ -53,7 +55,12 @@ export class AdmissionGate {
     this.#storageShare = storageShare;
     this.#turn = new AdmissionTurn(options.turnDelayMs, now);
     const countMax = options.requestsMax;
-    const bounds = { countMax, countMin: Math.min(underWayMin, countMax), delayMs: options.requestDelayMs };
+    const bounds = {
+      countMin: Math.min(underWayMin, countMax),
+      countMax,
+      burstMin: Math.max(burstMin, Math.min(underWayMin, countMax)),
+      delayMs: options.requestDelayMs,
+    };
     this.#reads = new AdmissionLimit(bounds, now);
     this.#writes = new AdmissionLimit(bounds, now);
   }

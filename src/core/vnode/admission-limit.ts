@@ -3,11 +3,12 @@
  *
  * What is under way waits in some queue: of the disk, of a peer, of this node. With more under way than the slowest
  * of these needs to be busy, nothing goes faster and all take longer. The fastest request of an interval tells how
- * long the queue is that all of them stood in (as the least delay does in CoDel; Nichols, Jacobson 2012); by Little's
- * law the rate is what was under way divided by it, and the limit becomes rate × `delayMs`. While it is not too
- * long the limit grows again, by a fixed share each interval.
+ * long the queue is that all of them stood in (as the least delay does in CoDel; Nichols, Jacobson 2012). If that is
+ * too long, everything that can be done is being done, so the rate at which requests end is all there is, and by
+ * Little's law the limit becomes rate × `delayMs`. Else it grows, up to what a few delays of that rate are: when ten
+ * times as much comes from one moment to the next, a queue is there long before the first request tells of it.
  *
- * L1. `countMin` ≤ the limit ≤ `countMax`.
+ * L1. `countMin` ≤ the limit ≤ `countMax`; a burst of `burstMin` is taken whatever the rate, unless it was too much.
  * L2. Where nothing ends for a few delays, nothing beyond `countMin` is taken: a disk or peer that stalls gathers no
  *     queue. The first that ends lifts this.
  * L3. After a cut none is made for as long as those took that caused it: the queue before it drains first.
@@ -17,9 +18,11 @@ import type { Instant } from '../../environment/index.ts';
 import { assert } from '../../stdx/index.ts';
 
 const intervalMs = 100;
-/** From the least limit to ten thousand times as much in five seconds: 1.21^50. */
-const growth = 1.21;
-const cutMin = 0.25;
+/** In an interval. Ten times as much in two and a half seconds. */
+const growth = 1.1;
+/** The limit is at most what so many delays of the rate are, and the rate is the best of late: it fades by intervals. */
+const delaysMax = 4;
+const rateFade = 0.9;
 const strainedShare = 0.5;
 /** A stall is as many delays in which nothing ended; a disk that flushes may be silent for one. */
 const stallFactor = 4;
@@ -29,6 +32,7 @@ const idleIntervalsMax = 200;
 export interface AdmissionLimitOptions {
   readonly countMin: number;
   readonly countMax: number;
+  readonly burstMin: number;
   /** Requests should not take longer for want of a place in some queue. */
   readonly delayMs: number;
 }
@@ -40,6 +44,9 @@ export class AdmissionLimit {
   /** Of the present interval. */
   #peak = 0;
   #fastestMs = Infinity;
+  #ended = 0;
+  /** A millisecond. */
+  #rate = 0;
   #judgedAt: Instant;
   #judgeAt: Instant;
   /** When something ended last, or began with nothing under way. */
@@ -47,8 +54,9 @@ export class AdmissionLimit {
 
   constructor(options: AdmissionLimitOptions, now: Instant) {
     assert(options.countMin <= options.countMax, 'the least limit is not the greater');
+    assert(options.countMin <= options.burstMin, 'a burst is no less than the least');
     this.#options = options;
-    this.#limit = options.countMax;
+    this.#limit = Math.min(options.countMax, options.burstMin);
     this.#judgedAt = now;
     this.#judgeAt = (now + intervalMs) as Instant;
     this.#movedAt = now;
@@ -81,13 +89,13 @@ export class AdmissionLimit {
     this.#peak = Math.max(this.#peak, this.#underWay);
   }
 
-  /** `tookMs`: undefined if the time says nothing of any queue, as that of a refusal or a timeout. */
+  /** Judges nothing: what a batch ends, it ends together. `tookMs`: undefined if the time says nothing of any queue, as that of a refusal or a timeout. */
   left(tookMs: number | undefined, now: Instant): void {
     assert(this.#underWay > 0, 'what leaves has entered');
     this.#underWay -= 1;
     this.#movedAt = now;
+    this.#ended += 1;
     if (tookMs !== undefined) this.#fastestMs = Math.min(this.#fastestMs, tookMs);
-    this.#judge(now);
   }
 
   #isStalled(now: Instant): boolean {
@@ -96,21 +104,24 @@ export class AdmissionLimit {
 
   #judge(now: Instant): void {
     if (now < this.#judgeAt) return;
-    const { countMin, countMax, delayMs } = this.#options;
+    const { countMin, countMax, burstMin, delayMs } = this.#options;
     const fastestMs = this.#fastestMs;
+    const elapsedMs = now - this.#judgedAt;
+    const intervals = Math.min(idleIntervalsMax, Math.floor(elapsedMs / intervalMs));
+    const rate = this.#ended / elapsedMs;
+    this.#rate = Math.max(rate, this.#rate * rateFade ** intervals);
     let pauseMs = intervalMs;
-    if (fastestMs === Infinity && this.#underWay > 0) {
-      // Nothing ended: nothing is known.
-    } else if (fastestMs !== Infinity && fastestMs > delayMs) {
+    const isUnknown = fastestMs === Infinity && this.#underWay > 0;
+    if (fastestMs !== Infinity && fastestMs > delayMs) {
       if (this.#peak > countMin) {
-        const cut = Math.max(cutMin, delayMs / fastestMs);
-        this.#limit = Math.max(countMin, Math.min(this.#limit, this.#peak) * cut);
+        this.#limit = Math.max(countMin, Math.min(this.#limit, rate * delayMs));
         pauseMs = Math.max(intervalMs, fastestMs);
       }
-    } else {
-      const intervals = Math.min(idleIntervalsMax, Math.floor((now - this.#judgedAt) / intervalMs));
-      this.#limit = Math.min(countMax, this.#limit * growth ** intervals);
+    } else if (!isUnknown) {
+      const most = Math.min(countMax, Math.max(burstMin, this.#rate * delayMs * delaysMax));
+      this.#limit = Math.min(most, this.#limit * growth ** intervals);
     }
+    this.#ended = 0;
     this.#fastestMs = Infinity;
     this.#peak = this.#underWay;
     this.#judgedAt = now;

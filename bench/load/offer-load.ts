@@ -1,0 +1,244 @@
+/**
+ * A load that does not wait: a process of its own that sends Protocol Buffers requests at given rates whatever becomes
+ * of them, as a crowd of clients does who know nothing of each other. A request's time counts from when it was due.
+ * Beside them one connection says ping now and then: what does nothing but wait for the server's event loop.
+ */
+import { Buffer } from 'node:buffer';
+import { connect, type Socket } from 'node:net';
+import { performance } from 'node:perf_hooks';
+import { LatencyHistogram } from './latency-histogram.ts';
+import { type Operation, protocols, writeKey } from './protocol.ts';
+
+export interface OfferPhase {
+  readonly perSecond: number;
+  readonly forMs: number;
+}
+
+export interface OfferOrder {
+  readonly port: number;
+  readonly operation: Operation;
+  readonly valueBytes: number;
+  readonly keys: number;
+  readonly connections: number;
+  readonly phases: readonly OfferPhase[];
+  readonly sliceMs: number;
+}
+
+/** What came back in one slice of time. */
+export interface OfferSlice {
+  readonly atMs: number;
+  readonly offered: number;
+  /** Answered with success within `usefulMsMax`. */
+  readonly good: number;
+  readonly late: number;
+  readonly refused: number;
+  /** Not sent, since the server does not read. */
+  readonly unsent: number;
+  readonly p50Micros: number;
+  readonly p99Micros: number;
+  readonly pingMsMax: number;
+}
+
+export type OfferReport =
+  | { readonly kind: 'slice'; readonly slice: OfferSlice }
+  | { readonly kind: 'ended' }
+  | { readonly kind: 'failed'; readonly message: string };
+
+/** Who asked has given up after this. */
+const usefulMsMax = 1000;
+const unsentBytesMax = 256 * 1024;
+const pingEveryMs = 20;
+const codeError = 0;
+
+class OpenConnection {
+  readonly #socket: Socket;
+  readonly #load: OfferedLoad;
+  /** When the requests in flight were due, oldest first, from `#next` on. */
+  #dueAt: number[] = [];
+  #next = 0;
+  #pending = Buffer.alloc(0);
+
+  constructor(load: OfferedLoad, port: number) {
+    this.#load = load;
+    this.#socket = connect({ port, host: '127.0.0.1', noDelay: true });
+    this.#socket.on('data', (chunk: Buffer) => this.#received(chunk));
+    this.#socket.on('error', (error) => load.fail(error));
+  }
+
+  get isFull(): boolean {
+    return this.#socket.writableLength > unsentBytesMax;
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+
+  send(requests: Buffer, count: number, dueAt: number): void {
+    for (let i = 0; i < count; i += 1) this.#dueAt.push(dueAt);
+    this.#socket.write(requests);
+  }
+
+  #received(chunk: Buffer): void {
+    const bytes = this.#pending.length === 0 ? chunk : Buffer.concat([this.#pending, chunk]);
+    const now = performance.now();
+    let at = 0;
+    while (bytes.length - at >= 5) {
+      const end = at + 4 + bytes.readUInt32BE(at);
+      if (end > bytes.length) break;
+      this.#load.answered(now - (this.#dueAt[this.#next] ?? now), bytes[at + 4] === codeError, bytes, at);
+      this.#next += 1;
+      at = end;
+    }
+    this.#pending = Buffer.from(bytes.subarray(at));
+    if (this.#next < 10_000) return;
+    this.#dueAt = this.#dueAt.slice(this.#next);
+    this.#next = 0;
+  }
+}
+
+/** One ping at a time; how long the last one took, or is taking. */
+class Pinger {
+  readonly #socket: Socket;
+  #sentAt: number | undefined;
+  #worstMs = 0;
+
+  constructor(port: number, fail: (error: Error) => void) {
+    this.#socket = connect({ port, host: '127.0.0.1', noDelay: true });
+    this.#socket.on('error', fail);
+    this.#socket.on('data', () => {
+      this.#worstMs = Math.max(this.#worstMs, performance.now() - (this.#sentAt ?? 0));
+      this.#sentAt = undefined;
+    });
+  }
+
+  ping(): void {
+    if (this.#sentAt !== undefined) return;
+    this.#sentAt = performance.now();
+    this.#socket.write(Buffer.from([0, 0, 0, 1, 1]));
+  }
+
+  takeWorstMs(): number {
+    const pendingMs = this.#sentAt === undefined ? 0 : performance.now() - this.#sentAt;
+    const worst = Math.max(this.#worstMs, pendingMs);
+    this.#worstMs = 0;
+    return worst;
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+}
+
+class OfferedLoad {
+  readonly #order: OfferOrder;
+  readonly #report: (report: OfferReport) => void;
+  readonly #connections: OpenConnection[];
+  readonly #pinger: Pinger;
+  readonly #template: Buffer;
+  readonly #keyOffset: number;
+  readonly #startedAt = performance.now();
+  #histogram = new LatencyHistogram();
+  #counts = { offered: 0, good: 0, late: 0, refused: 0, unsent: 0 };
+  #turn = 0;
+  #key = 0;
+  #isOver = false;
+
+  constructor(order: OfferOrder, report: (report: OfferReport) => void) {
+    this.#order = order;
+    this.#report = report;
+    const value = Buffer.alloc(order.valueBytes, 0x78);
+    const { request, keyOffset } = protocols.pb.template(order.operation, value);
+    this.#template = request;
+    this.#keyOffset = keyOffset;
+    const { port } = order;
+    this.#connections = Array.from({ length: order.connections }, () => new OpenConnection(this, port));
+    this.#pinger = new Pinger(port, (error) => this.fail(error));
+  }
+
+  async run(): Promise<void> {
+    const slices = setInterval(() => this.#endSlice(), this.#order.sliceMs);
+    const pings = setInterval(() => this.#pinger.ping(), pingEveryMs);
+    for (const phase of this.#order.phases) await this.#offer(phase);
+    clearInterval(slices);
+    clearInterval(pings);
+    if (!this.#isOver) this.#report({ kind: 'ended' });
+    this.#isOver = true;
+    for (const connection of this.#connections) connection.close();
+    this.#pinger.close();
+  }
+
+  answered(tookMs: number, failed: boolean, bytes: Buffer, at: number): void {
+    if (failed) {
+      const text = bytes.toString('latin1', at + 5, at + 4 + bytes.readUInt32BE(at));
+      if (text.includes('overload')) this.#counts.refused += 1;
+      else this.fail(new Error(`error reply: ${text}`));
+      return;
+    }
+    this.#counts[tookMs <= usefulMsMax ? 'good' : 'late'] += 1;
+    this.#histogram.record(tookMs * 1000);
+  }
+
+  fail(error: Error): void {
+    if (!this.#isOver) this.#report({ kind: 'failed', message: error.message });
+    this.#isOver = true;
+  }
+
+  #offer({ perSecond, forMs }: OfferPhase): Promise<void> {
+    const startedAt = performance.now();
+    let sent = 0;
+    return new Promise((resolve) => {
+      const tick = setInterval(() => {
+        const now = performance.now();
+        const due = Math.floor((perSecond * Math.min(now - startedAt, forMs)) / 1000) - sent;
+        sent += due;
+        this.#send(due, now);
+        if (now - startedAt < forMs && !this.#isOver) return;
+        clearInterval(tick);
+        resolve();
+      }, 1);
+    });
+  }
+
+  #send(count: number, now: number): void {
+    this.#counts.offered += count;
+    const connections = Math.min(count, this.#connections.length);
+    for (let left = count, share = 0; share < connections; share += 1) {
+      const batch = Math.ceil(left / (connections - share));
+      left -= batch;
+      const connection = this.#connections[this.#turn]!;
+      this.#turn = (this.#turn + 1) % this.#connections.length;
+      if (connection.isFull) this.#counts.unsent += batch;
+      else connection.send(this.#requests(batch), batch, now);
+    }
+  }
+
+  #requests(count: number): Buffer {
+    const template = this.#template;
+    const bytes = Buffer.allocUnsafe(template.length * count);
+    for (let i = 0; i < count; i += 1) {
+      template.copy(bytes, i * template.length);
+      this.#key = (Math.imul(this.#key, 1664525) + 1013904223) >>> 0;
+      const key = Math.floor((this.#key / 2 ** 32) * this.#order.keys);
+      writeKey(bytes, i * template.length + this.#keyOffset, key);
+    }
+    return bytes;
+  }
+
+  #endSlice(): void {
+    const slice = {
+      ...this.#counts,
+      atMs: performance.now() - this.#startedAt,
+      p50Micros: this.#histogram.percentile(0.5),
+      p99Micros: this.#histogram.percentile(0.99),
+      pingMsMax: this.#pinger.takeWorstMs(),
+    };
+    this.#report({ kind: 'slice', slice });
+    this.#histogram = new LatencyHistogram();
+    this.#counts = { offered: 0, good: 0, late: 0, refused: 0, unsent: 0 };
+  }
+}
+
+process.once('message', (order: OfferOrder) => {
+  const load = new OfferedLoad(order, (report) => process.send?.(report));
+  load.run().catch((error: unknown) => load.fail(error as Error));
+});
