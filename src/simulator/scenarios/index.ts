@@ -7,6 +7,7 @@ import { clusterScenarios } from './cluster-index.ts';
 import { clusterLog } from './cluster-log.ts';
 import { clusterLogJoins } from './cluster-log-joins.ts';
 import { clusterLogRecover } from './cluster-log-recover.ts';
+import { dataCentre, dataCentreMonth } from './data-centre.ts';
 import { delayedPlanner } from './delayed-planner.ts';
 import { diskLaws } from './disk-laws.ts';
 import { failedSync, refusedBatch } from './failed-sync.ts';
@@ -48,6 +49,8 @@ export const scenarios: readonly Scenario[] = [
   incast,
   growth,
   growthMonth,
+  dataCentre,
+  dataCentreMonth,
   membershipDetects,
   membershipThousand,
   ...consensusScenarios,

@@ -2,8 +2,10 @@
  * Who thinks that whom can be reached, among many nodes over weeks.
  *
  * Real: every node's `Swim`, message by message. Modelled: the links, of which the caller says whether they carry, with
- * a delay; and quiet times, which are left out: the protocol's clock stands still while nothing has happened for long
- * enough that probes would only confirm what all know. Whoever changes the world says so with `stir`.
+ * a delay; and quiet times, which are left out: the protocol's clock stands still while every node that reaches most
+ * members believes of every other what is true, since probes would only confirm it. (Who is cut off from most blames
+ * itself first, as Lifeguard has it, and needs minutes.) Whoever changes the world says so with `stir`. That the truth
+ * is found, and in time, is checked on the way.
  */
 import { defaultSwimOptions, type LivenessEvent, type LivenessView, Swim } from '../../core/index.ts';
 import type { Instant, NodeId } from '../../environment/index.ts';
@@ -12,10 +14,10 @@ import type { PlannedEvent } from '../event-queue.ts';
 import type { Prng } from '../prng.ts';
 import type { World } from '../world.ts';
 
-/** Longer than a member that died at the worst time takes to be declared dead by the last. */
-const awakeMs = 12_000;
-/** After the last change of anybody's opinion. */
-const settlingMs = 5000;
+/** How long nodes are awake at least, and how often it is looked whether all know. */
+const lookMs = 500;
+/** A link that carries for others, but not between two, is found out by their own probes, which come round seldom. */
+const findingMsMax = 180_000;
 /** Two clocks with a difference of fractions: a wake must not come before its deadline. */
 const roundingMs = 0.001;
 
@@ -40,14 +42,13 @@ export class AbstractLiveness {
   /** What the clock of the protocol lags behind the world's. */
   #sleptMs = 0;
   #asleepSinceMs: number | undefined;
-  #awakeUntilMs = 0;
+  #stirredAtMs = 0;
   #lives = 0;
 
   constructor(world: World, carries: (from: NodeId, to: NodeId) => boolean) {
     this.#world = world;
     this.#random = world.random.fork('liveness');
     this.#carries = carries;
-    this.#awakeUntilMs = world.nowMs + awakeMs;
     this.#fallAsleepLater();
   }
 
@@ -122,8 +123,8 @@ export class AbstractLiveness {
   }
 
   /** Something has happened, or will at once, that nodes have to find out. */
-  stir(forMs = awakeMs): void {
-    this.#awakeUntilMs = Math.max(this.#awakeUntilMs, this.#world.nowMs + forMs);
+  stir(): void {
+    this.#stirredAtMs = this.#world.nowMs;
     if (this.#asleepSinceMs === undefined) return;
     this.#sleptMs += this.#world.nowMs - this.#asleepSinceMs;
     this.#asleepSinceMs = undefined;
@@ -152,15 +153,41 @@ export class AbstractLiveness {
   }
 
   #fallAsleepLater(): void {
-    const leftMs = this.#awakeUntilMs - this.#world.nowMs;
-    this.#world.after(Math.max(0, leftMs), () => {
-      if (this.#world.nowMs < this.#awakeUntilMs) {
+    this.#world.after(lookMs, () => {
+      const isLate = this.#world.nowMs > this.#stirredAtMs + findingMsMax;
+      const error = this.#error(isLate);
+      if (isLate && error !== undefined) throw new Error(`not found out: ${error}`);
+      if (error !== undefined || this.#world.nowMs < this.#stirredAtMs + lookMs) {
         this.#fallAsleepLater();
         return;
       }
       this.#asleepSinceMs = this.#world.nowMs;
       for (const watcher of this.#watchers.values()) this.#disarm(watcher);
     });
+  }
+
+  /** Something that some node believes and that is not so. */
+  #error(isNamed: boolean): string | undefined {
+    for (const { node, swim, members, isUp } of this.#watchers.values()) {
+      if (!isUp || !this.#reachesMost(node, members)) continue;
+      for (const other of members) {
+        const watcher = this.#watchers.get(other);
+        if (other === node || watcher === undefined || watcher.members.length === 0) continue;
+        const isReached = watcher.isUp && this.#carries(node, other);
+        const truth = isReached ? 'alive' : 'dead';
+        const isRight = swim.reachability(other) === truth;
+        const isHeard = !isReached || swim.hasStrays(other) === (watcher.attributes !== 0);
+        if (!isRight || !isHeard) {
+          return isNamed ? `${node} takes ${other} for ${swim.reachability(other)}, it is ${truth}` : 'some';
+        }
+      }
+    }
+    return undefined;
+  }
+
+  #reachesMost(node: NodeId, members: readonly NodeId[]): boolean {
+    const reached = members.filter((other) => other === node || this.#carries(node, other));
+    return reached.length > members.length / 2;
   }
 
   #step(watcher: Watcher, event: LivenessEvent): void {
@@ -172,9 +199,7 @@ export class AbstractLiveness {
       else this.#send(node, effect.to, effect.message);
     }
     this.#arm(watcher);
-    if (!isChanged) return;
-    this.stir(settlingMs);
-    this.#tell(watcher);
+    if (isChanged) this.#tell(watcher);
   }
 
   #send(from: NodeId, to: NodeId, message: Extract<LivenessEvent, { kind: 'message' }>['message']): void {
