@@ -37,6 +37,7 @@ import {
 import { assert } from '../stdx/index.ts';
 import type { GroupCommit } from '../storage/index.ts';
 import { antiEntropySettings } from './anti-entropy-settings.ts';
+import { Departure } from './departure.ts';
 import { keyValueSettings } from './key-value-settings.ts';
 
 /** A write that a moving partition's new owner does not confirm within this time has not reached it. */
@@ -67,6 +68,7 @@ interface Opened {
   readonly walkPeers: WalkPeers;
   readonly antiEntropy: AntiEntropy;
   readonly transfers: TransferScheduler;
+  readonly departure: Departure;
 }
 
 export class ClusteredDatabase {
@@ -76,6 +78,7 @@ export class ClusteredDatabase {
   readonly walkPeers: WalkPeers;
   readonly antiEntropy: AntiEntropy;
   readonly transfers: TransferScheduler;
+  readonly departure: Departure;
 
   private constructor(opened: Opened) {
     this.cluster = opened.cluster;
@@ -84,6 +87,7 @@ export class ClusteredDatabase {
     this.walkPeers = opened.walkPeers;
     this.antiEntropy = opened.antiEntropy;
     this.transfers = opened.transfers;
+    this.departure = opened.departure;
   }
 
   /**
@@ -197,6 +201,13 @@ async function openOn(cluster: Cluster, parts: ClusteredDatabaseParts): Promise<
     placementOf: (address) => store.placements.of(address),
   });
   const room = new DiskRoom(environment);
+  const departure = new Departure({
+    self: topology.self,
+    tasks: environment.tasks,
+    state: () => log.state,
+    tell: (hasStrays) => cluster.liveness.setHasStrays(hasStrays),
+  });
+  log.onState(() => departure.look());
   const transfers = new TransferScheduler({
     environment,
     messenger: cluster.messenger,
@@ -209,7 +220,7 @@ async function openOn(cluster: Cluster, parts: ClusteredDatabaseParts): Promise<
         moves.map(({ partition }) => partition),
         what,
       ),
-    strays: (hasStrays) => cluster.liveness.setHasStrays(hasStrays),
+    strays: (hasStrays) => departure.strays(hasStrays),
     isLoaded: () => store.defersHandoff(),
     refuses: () => room.refusal(),
     options: handoffOptions(configuration, Math.max(...store.placements.nVals)),
@@ -223,7 +234,7 @@ async function openOn(cluster: Cluster, parts: ClusteredDatabaseParts): Promise<
   });
   store.onPlacementChange(() => antiEntropy.placementsChanged());
   tellWhoIsUp(cluster, [replicaPeers, walkPeers]);
-  return { cluster, store, replicaPeers, walkPeers, antiEntropy, transfers };
+  return { cluster, store, replicaPeers, walkPeers, antiEntropy, transfers, departure };
 }
 
 /** What needs the store, and is needed to open it. Nobody is let in before it is there. */

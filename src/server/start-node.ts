@@ -29,6 +29,7 @@ import { assert } from '../stdx/index.ts';
 import { GroupCommit, type StorageEngine, StorageError } from '../storage/index.ts';
 import { WalError } from '../wal/index.ts';
 import { type AdminActions, adminHandler } from './admin-api.ts';
+import { bucketTypeRoutes } from './bucket-type-routes.ts';
 import { ClusterAdmin } from './cluster-admin/cluster-admin.ts';
 import { clusterFacts } from './cluster-admin/cluster-facts.ts';
 import { clusterRoutes } from './cluster-admin/cluster-routes.ts';
@@ -205,7 +206,19 @@ class RunningNode implements HaleNode {
     this.#metrics.start();
     await this.#listenProtobuf(configuration['listener.protobuf.internal'], this.store);
     await this.#listenHttp(configuration['listener.http.internal'], this.store);
+    this.database.departure.onLeave(() => this.#turnClientsAway());
     this.#announce();
+  }
+
+  /** For a node that has left: its clients find another. It goes on to take part until the cluster has struck it off. */
+  async #turnClientsAway(): Promise<void> {
+    this.#parts.environment.log.info('everything is handed over; clients are turned away');
+    const listeners = this.#listeners();
+    this.#http = undefined;
+    this.#protobuf = undefined;
+    const closing = Promise.all(listeners.map((listener) => listener.close())).then(() => undefined);
+    if (await this.#endsWithin(closing, this.#configuration.drain_timeout)) return;
+    for (const listener of listeners) listener.destroy();
   }
 
   /** Other members learn where the APIs of this node are. */
@@ -262,7 +275,7 @@ class RunningNode implements HaleNode {
 
   #adminActions(): AdminActions {
     return {
-      cluster: clusterRoutes(this.admin),
+      cluster: new Map([...clusterRoutes(this.admin), ...bucketTypeRoutes(this.database.store)]),
       status: () => this.status(),
       configuration: () =>
         Object.fromEntries(configurationKeys.map((key) => [key, formatValue(key, this.#configuration)])),

@@ -56,6 +56,8 @@ const announceAgainMs = 1000;
 const seedAgainMs = 1000;
 /** With nobody to be reached for so long, a node asks at the door whether it is still a member. */
 const standingMs = 10_000;
+/** Who is refused as no member asks at once, but not more often. */
+const standingAgainMs = 1000;
 const guestMsMax = 20_000;
 
 export class Cluster {
@@ -70,6 +72,7 @@ export class Cluster {
   #isAnnouncing = false;
   #standingTimer: Timer | undefined;
   #isClosed = false;
+  #isInDoubt = false;
 
   private constructor(
     options: ClusterOptions,
@@ -101,6 +104,7 @@ export class Cluster {
     this.log.onRemoved(() => this.#showMembers());
     messenger.setReachability((peer) => liveness.reachability(peer) !== 'dead');
     const desk = new GuestDesk(this.log);
+    messenger.onStranger(() => this.#takenForStranger());
     messenger.onGuest((request) => desk.answer(request));
   }
 
@@ -297,6 +301,16 @@ export class Cluster {
           this.#watchStanding();
         });
       }
+    });
+  }
+
+  #takenForStranger(): void {
+    if (this.#isClosed || this.#isInDoubt || this.log.isRemoved || this.log.state.members.size === 1) return;
+    this.#isInDoubt = true;
+    this.#options.environment.tasks.spawn('ask for the own standing', async () => {
+      await this.#askStanding();
+      await this.#sleep(standingAgainMs);
+      this.#isInDoubt = false;
     });
   }
 

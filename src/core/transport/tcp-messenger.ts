@@ -78,6 +78,7 @@ export class TcpMessenger implements Messenger, LinkHost, Door {
   readonly #told: DisconnectHandler[] = [];
   readonly #peers = new Map<NodeId, Peer>();
   #isUp: (peer: NodeId) => boolean = () => true;
+  readonly #strangerListeners: (() => void)[] = [];
   #guestDoor: GuestDoor | undefined;
   #listener: Listener | undefined;
   readonly #handshakes = new Set<PeerConnection>();
@@ -179,6 +180,11 @@ export class TcpMessenger implements Messenger, LinkHost, Door {
   askAsGuest(address: Address, request: Buffer, timeoutMs = 30_000): Promise<Buffer> {
     assert(request.length <= this.limits.guestBytesMax, 'a guest asks briefly');
     return askAsGuest(this.#end(), address, request, timeoutMs);
+  }
+
+  /** Calls `told` when a peer refuses this node as no member, by what it knows. */
+  onStranger(told: () => void): void {
+    this.#strangerListeners.push(told);
   }
 
   receive(on: Channel, handle: MessageHandler): void {
@@ -346,6 +352,9 @@ export class TcpMessenger implements Messenger, LinkHost, Door {
     if (outcome.kind === 'refused' && outcome.refusal.code !== 'crossed') {
       const text = outcome.byPeer ? 'a node refused us' : 'a node is not who was meant';
       this.#logRefusal(text, outcome.refusal, { peer: link.peer });
+      if (outcome.byPeer && outcome.refusal.code === 'stranger') {
+        for (const told of this.#strangerListeners) told();
+      }
     }
     const isCrossed = outcome.kind === 'refused' && outcome.refusal.code === 'crossed';
     const nobodyListens = outcome.kind === 'failed' && outcome.error.code === 'refused';
