@@ -62,7 +62,7 @@ export class ClusterClient implements Disposable {
       this.#drop();
       tally.interrupted += 1;
       await sleep(retryMs);
-      const served = node.isServing && node.process === life;
+      const served = node.isServing && node.process === life && !node.isLeaving;
       assert.ok(!served, `${node.name} closed a connection: ${error.message}`);
       return undefined;
     }

@@ -31,6 +31,8 @@ export class ClusterNode {
   readonly url: string;
   readonly #options: ClusterNodeOptions;
   readonly #lives: HaleProcess[] = [];
+  /** It is to leave the cluster, and ends the connections of its clients when it has. */
+  isLeaving = false;
   #isPaused = false;
   #isReady = false;
 

@@ -123,6 +123,11 @@ export class HaleProcess {
     return /http {2,}(http:\S+)/.exec(this.#out)![1]!;
   }
 
+  /** `host:port` at which other nodes reach it. */
+  get clusterAddress(): string {
+    return /cluster {2,}(\S+)/.exec(this.#out)![1]!;
+  }
+
   get protobufPort(): number {
     return Number(/protocol buffers {2,}\S+:(\d+)/.exec(this.#out)![1]);
   }
@@ -146,7 +151,8 @@ export class HaleSandbox {
 
   /** A node on free ports, ready; its data is `data` in this directory unless the arguments say otherwise. */
   async start(...args: readonly string[]): Promise<HaleProcess> {
-    const node = this.hale(['start', '--http', '127.0.0.1:0', '--pb', '127.0.0.1:0', ...args]);
+    const anyPort = ['--http', '127.0.0.1:0', '--pb', '127.0.0.1:0', '--cluster', '127.0.0.1:0'];
+    const node = this.hale(['start', ...anyPort, ...args]);
     await node.ready();
     return node;
   }
