@@ -12,6 +12,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Address, HttpHandler, HttpListener, HttpServer, Log } from '../environment/index.ts';
+import { assert } from '../stdx/index.ts';
 import { type ExchangeSettings, NodeHttpExchange } from './http-exchange.ts';
 import { networkErrorOf } from './network-failure.ts';
 import { TurnResponses } from './turn-responses.ts';
@@ -92,6 +93,7 @@ class NodeHttpListener implements HttpListener {
   readonly #limits: HttpServerLimits;
   readonly #settings: ExchangeSettings;
   readonly #connections = new Map<Socket, HttpConnection>();
+  #address: Address | undefined;
   #closing = false;
 
   constructor(server: Server, handle: HttpHandler, limits: HttpServerLimits, log: Log) {
@@ -103,6 +105,11 @@ class NodeHttpListener implements HttpListener {
       responses: new TurnResponses(),
       stalledWriteMs: limits.stalledWriteMs,
     };
+    // A server that is closed does not know it any more, and who stops may still be asked where it listened.
+    server.once('listening', () => {
+      const { address, port } = server.address() as AddressInfo;
+      this.#address = { host: address, port };
+    });
     server.on('connection', (socket: Socket) => this.#connected(socket));
     server.on('request', (request: IncomingMessage, response: ServerResponse) =>
       this.#requested(request, response, false),
@@ -123,8 +130,8 @@ class NodeHttpListener implements HttpListener {
   }
 
   get address(): Address {
-    const { address, port } = this.#server.address() as AddressInfo;
-    return { host: address, port };
+    assert(this.#address !== undefined, 'it listens, or did');
+    return this.#address;
   }
 
   get connections(): number {

@@ -116,6 +116,18 @@ test('stop is one stop, however often it is asked for; later requests are refuse
   assert.deepEqual(await get(node.store), { kind: 'failed', error: { code: 'stopping' } });
 });
 
+test('a node that has stopped still says where it listened', async (context) => {
+  const machine = new Machine(context);
+  const node = await machine.start({
+    'listener.http.internal': anyPort,
+    'listener.protobuf.internal': anyPort,
+  });
+  const { http, protobuf } = node.status();
+  assert.match(http, /^http:.*:[1-9]\d*$|^127.*:[1-9]\d*$/);
+  await node.stop();
+  assert.deepEqual([node.status().http, node.status().protobuf], [http, protobuf]);
+});
+
 test('data of another node, or of another ring, is refused and left closed', async (context) => {
   const machine = new Machine(context);
   await (await machine.start()).stop();
