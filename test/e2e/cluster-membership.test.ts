@@ -32,9 +32,9 @@ test(`ring of ${ringSize}: join, replace and leave under load`, async (context) 
       await cluster.join(newcomer);
       const moves = await cluster.commit();
       joining.diagnostic(`${moves} partitions moved in ${seconds(await cluster.settled(settleMsMax))}`);
-      assert.ok(isShare(moves, ringSize / (size + 1)), `${moves} moves`);
     });
-    assert.ok(isShare(await partitionsOf(cluster, newcomer), ringSize / (size + 1)));
+    const owned = await partitionsOf(cluster, newcomer);
+    assert.ok(Math.abs(owned - ringSize / (size + 1)) <= 1, `it owns ${owned} of ${ringSize}`);
   });
 
   await context.test('leave', async (leaving) => {
@@ -52,7 +52,9 @@ test(`ring of ${ringSize}: join, replace and leave under load`, async (context) 
       leaving.diagnostic(
         `${moves} partitions of ${owned} it had moved; it had left after ${seconds(elapsed)}`,
       );
-      assert.ok(moves >= owned && moves <= 1.5 * owned + 2, `${moves} moves of ${owned}`);
+      assert.ok(moves >= owned, `${moves} moves of ${owned}`);
+      // Fewer than target_n_val and one more nodes leave claim no choice but to lay the ring anew.
+      if (size > 3) assert.ok(moves <= 1.1 * owned + 1, `${moves} moves of ${owned}`);
     });
   });
 
@@ -78,11 +80,6 @@ test(`ring of ${ringSize}: join, replace and leave under load`, async (context) 
 async function partitionsOf(cluster: HaleCluster, node: ClusterNode): Promise<number> {
   const { members } = await cluster.anyNode.view();
   return members.find((member) => member.node === node.name)?.partitions ?? 0;
-}
-
-/** Balance within one partition and few moves more than the fewest. */
-function isShare(count: number, share: number): boolean {
-  return count >= Math.floor(share) - 1 && count <= 1.5 * share + 2;
 }
 
 function seconds(ms: number): string {

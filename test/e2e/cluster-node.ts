@@ -31,6 +31,8 @@ export class ClusterNode {
   readonly url: string;
   readonly #options: ClusterNodeOptions;
   readonly #lives: HaleProcess[] = [];
+  /** It has joined, or founded, the cluster that the test is about. */
+  isMember = false;
   /** It is to leave the cluster, and ends the connections of its clients when it has. */
   isLeaving = false;
   #isPaused = false;

@@ -36,8 +36,11 @@ export class HaleCluster implements AsyncDisposable {
     const cluster = new HaleCluster(options);
     try {
       await Promise.all(Array.from({ length: options.size }, () => cluster.startNode()));
-      for (const node of cluster.nodes.slice(1)) await cluster.join(node);
-      await cluster.commit();
+      const [first, ...others] = cluster.nodes;
+      assert.ok(first !== undefined, 'a cluster has a node');
+      first.isMember = true;
+      for (const node of others) await cluster.join(node);
+      if (others.length > 0) await cluster.commit();
       await cluster.settled();
       return cluster;
     } catch (error) {
@@ -61,8 +64,9 @@ export class HaleCluster implements AsyncDisposable {
     return node;
   }
 
+  /** The members that answer. */
   get serving(): readonly ClusterNode[] {
-    return this.nodes.filter((node) => node.isServing);
+    return this.nodes.filter((node) => node.isServing && node.isMember);
   }
 
   /** Any node takes any request. */
@@ -74,9 +78,8 @@ export class HaleCluster implements AsyncDisposable {
 
   /** Enters `node` in the cluster, and stages that it becomes an owner. */
   async join(node: ClusterNode): Promise<void> {
-    const seed = this.serving.find((other) => other !== node);
-    assert.ok(seed !== undefined, 'another node serves');
-    await node.change('join', { seed: `${seed.host}:${clusterPort}` });
+    await node.change('join', { seed: `${this.anyNode.host}:${clusterPort}` });
+    node.isMember = true;
   }
 
   /** As soon as the cluster is healthy. Returns how many partitions the plan moves. */

@@ -242,12 +242,16 @@ export class ReplicatedClusterLog implements ClusterLog {
     this.#replica.replaced();
   }
 
-  /** The cluster has removed this node: it takes part in nothing any more, now and after a restart. */
-  markRemoved(): void {
+  /**
+   * The cluster has removed this node: it takes part in nothing any more, now and after a restart. `known`: the last
+   * state in which it was a member.
+   */
+  markRemoved(known: ClusterState = this.state): void {
     if (this.isRemoved) return;
-    this.#parts.environment.log.error(
-      'the cluster has removed this node; what it holds is kept and not served',
-    );
+    const { log } = this.#parts.environment;
+    const hasLeft = known.members.get(this.self)?.status === 'exiting';
+    if (hasLeft) log.info('this node has left the cluster');
+    else log.error('the cluster has removed this node; what it holds is kept and not served');
     const identity = { ...this.identity, isRemoved: true };
     this.#fallSilent();
     this.#journal.write([{ kind: 'identity', identity }, { kind: 'no-replica' }], (error) => {
@@ -394,7 +398,7 @@ export class ReplicatedClusterLog implements ClusterLog {
   #stateChanged(state: ClusterState, before: ClusterState): void {
     const { self, instance } = { self: this.self, instance: this.identity.instance };
     if (state.members.get(self)?.instance !== instance) {
-      this.markRemoved();
+      this.markRemoved(before);
       return;
     }
     const { replica } = this.#journal.contents;
