@@ -115,6 +115,11 @@ export class KvFailure extends Error {
 }
 
 export interface KeyValueStore {
+  /**
+   * Whether a request of this kind is refused as `overload` just now: for who would rather not read it first. What
+   * is said to be refused is counted as such, and must not be asked.
+   */
+  refuses?(work: 'read' | 'write'): boolean;
   get(request: GetRequest, done: (result: GetResult) => void): void;
   put(request: PutRequest, done: (result: PutResult) => void): void;
   delete(request: DeleteRequest, done: (result: DeleteResult) => void): void;

@@ -224,6 +224,10 @@ export class LocalKeyValueStore implements KeyValueStore {
     return new LocalKeyValueStore(parts, identities, properties, reaper, strays, coordinator, admission);
   }
 
+  refuses(work: 'read' | 'write'): boolean {
+    return this.#admission.refusal(work, this.#environment.clock.now()) === 'overload';
+  }
+
   get(request: GetRequest, done: (result: GetResult) => void): void {
     const startedAt = this.#environment.clock.now();
     const finish = (result: GetResult) => {

@@ -62,6 +62,7 @@ const requestsPerTurnMax = 256;
 const waitingBytesMax = 64 * 1024;
 const clientIdBytesMax = 1024;
 const clientIdInitial = byteLiteral('\0\0\0\0');
+const overloadText = textOfError({ code: 'overload' });
 
 /**
  * `ready`: the next frame may be handled; puts may be in flight. `busy`: another request is in progress.
@@ -293,6 +294,10 @@ export class PbConnection implements ConnectionHandler, Exchange {
   #get(): void {
     const { bytes, start, end } = this.#frames;
     const { getRequest: fields, store } = this.service;
+    if (store.refuses?.('read') === true) {
+      this.fail(overloadText);
+      return;
+    }
     try {
       fields.read(bytes, start, end);
     } catch (error) {
@@ -312,6 +317,11 @@ export class PbConnection implements ConnectionHandler, Exchange {
   #put(): void {
     const { bytes, start, end } = this.#frames;
     const { putRequest: fields, store } = this.service;
+    // Refusing must cost next to nothing: a node with too much to do does it the more often.
+    if (store.refuses?.('write') === true) {
+      this.#putDone(this.#puts.begin(false, 0), overloadText);
+      return;
+    }
     try {
       fields.read(bytes, start, end);
     } catch (error) {
