@@ -1,0 +1,128 @@
+/** Replicas that differ, and nobody reads them: docs/internals/acceptance.md has the rows. */
+import assert from 'node:assert/strict';
+import { quorumAll, quorumCount, quorumOne } from '../../kv/index.ts';
+import { story, type ToldCluster } from './told-cluster.fixture.ts';
+
+const names = Array.from({ length: 30 }, (_, i) => `k${i}`);
+const checked = { 'anti_entropy.verify_interval': 60_000 };
+
+async function assertReplicas(cluster: ToldCluster, expected: (name: string) => string): Promise<void> {
+  for (const name of names) {
+    for (const primary of cluster.primariesOf(name)) {
+      assert.deepEqual(await cluster.replica(primary, name), [expected(name)], `${name} at ${primary}`);
+    }
+  }
+}
+
+function repairs(cluster: ToldCluster): number {
+  return cluster.stage.members
+    .flatMap(({ present }) => present.node.database.antiEntropy.status().exchanges)
+    .reduce((sum, { keysRepaired }) => sum + keysRepaired, 0);
+}
+
+async function untilHealed(cluster: ToldCluster): Promise<void> {
+  // As long as trees that are checked once a minute need to notice.
+  await cluster.world.sleep(130_000);
+  await cluster.stage.untilQuiet();
+}
+
+async function assertRest(cluster: ToldCluster): Promise<void> {
+  const before = repairs(cluster);
+  await cluster.world.sleep(20_000);
+  assert.equal(repairs(cluster), before, 'once healed nothing is repaired any more');
+}
+
+story(
+  'verify_aae, verify_tictac_aae: a partition whose data was wiped',
+  { nodes: 3, fixed: checked },
+  async (cluster) => {
+    for (const name of names) await cluster.store('a', name, `v ${name}`, { w: quorumAll });
+    await cluster.stage.untilQuiet();
+    for (const partition of cluster.ownedBy('b').slice(0, 3)) await cluster.wipe('b', partition);
+    const missing = await copiesAt(cluster, 'b');
+    await untilHealed(cluster);
+    assert.ok((await copiesAt(cluster, 'b')) > missing);
+    await assertReplicas(cluster, (name) => `v ${name}`);
+    await assertRest(cluster);
+  },
+);
+
+async function copiesAt(cluster: ToldCluster, letter: string): Promise<number> {
+  return [...(await cluster.disk(letter)).values()].reduce((sum, stored) => sum + stored.length, 0);
+}
+
+for (const [what, before] of [
+  ['fewer than n replicas were written', false],
+  ['fewer than n replicas were updated', true],
+] as const) {
+  story(
+    `verify_aae, R60 fewer copies: ${what}, with handoff and reads out of the way`,
+    { nodes: 4 },
+    async (cluster) => {
+      if (before) for (const name of names) await cluster.store('a', name, 'before', { w: quorumAll });
+      // Each writer stores at itself alone, behind the backs of the others.
+      const heals = cluster.letters.map((letter) => cluster.cut([letter]));
+      for (const name of names) {
+        const [a] = cluster.primariesOf(name);
+        await cluster.put(a!, name, `v ${name}`, {
+          w: quorumOne,
+          dw: quorumOne,
+          sloppyQuorum: false,
+          timeoutMs: 500,
+        });
+      }
+      for (const heal of heals) heal();
+      await cluster.untilSeen();
+      await cluster.stage.untilQuiet();
+      await assertReplicas(cluster, (name) => `v ${name}`);
+      await assertRest(cluster);
+    },
+  );
+}
+
+story(
+  'verify_tictacaae_nodedown: with a node down only primaries are compared; it is made good when it is back',
+  { nodes: 5, fixed: checked },
+  async (cluster) => {
+    for (const name of names) await cluster.store('a', name, 'old', { w: quorumAll });
+    await cluster.stage.untilQuiet();
+    cluster.crash('c');
+    await cluster.untilGivenUp('c');
+    const [partition] = cluster.ownedBy('b');
+    await cluster.wipe('b', partition!);
+    for (const name of names) await cluster.update('a', name, 'new', { w: quorumCount(2) });
+    await cluster.world.sleep(130_000);
+    for (const name of names) {
+      for (const primary of cluster.primariesOf(name)) {
+        if (primary !== 'c')
+          assert.deepEqual(await cluster.replica(primary, name), ['new'], `${name} at ${primary}`);
+      }
+    }
+    await cluster.start('c');
+    await cluster.untilSeen();
+    await cluster.stage.untilQuiet();
+    await assertReplicas(cluster, () => 'new');
+    await assertRest(cluster);
+  },
+);
+
+story(
+  'R59 aae-after-delete: a replica misses a delete; the tombstone gets there without a read',
+  { nodes: 3, fixed: { delete_mode: 'keep' } },
+  async (cluster) => {
+    for (const name of names) await cluster.store('a', name, 'v', { w: quorumAll });
+    const heal = cluster.cut(['c']);
+    for (const name of names) {
+      const context = await cluster.context('a', name);
+      await cluster.delete('a', name, { w: quorumCount(2), ...(context === undefined ? {} : { context }) });
+    }
+    heal();
+    await cluster.untilSeen();
+    await cluster.stage.untilQuiet();
+    for (const name of names) {
+      for (const primary of cluster.primariesOf(name))
+        assert.deepEqual(await cluster.replica(primary, name), []);
+    }
+    await assertRest(cluster);
+  },
+);

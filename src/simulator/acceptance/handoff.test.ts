@@ -1,0 +1,189 @@
+/** Hinted handoff, handoff of moving partitions, and the repair of replicas that are gone: docs/internals/acceptance.md. */
+import assert from 'node:assert/strict';
+import { Buffer } from 'node:buffer';
+import { type QuorumValue, quorumAll, quorumCount } from '../../kv/index.ts';
+import { story, type ToldCluster } from './told-cluster.fixture.ts';
+
+const two: QuorumValue = quorumCount(2);
+const names = Array.from({ length: 20 }, (_, i) => `k${i}`);
+
+async function assertReplicasHave(
+  cluster: ToldCluster,
+  key: string,
+  values: readonly string[],
+): Promise<void> {
+  for (const primary of cluster.primariesOf(key)) {
+    assert.deepEqual(await cluster.replica(primary, key), values, `${key} at ${primary}`);
+  }
+}
+
+story(
+  'gh_riak_core_154, R25 hinted-handoff-after-restart: what fallbacks took is handed over, though they restart too',
+  { nodes: 5 },
+  async (cluster) => {
+    const [a] = cluster.primariesOf('k0');
+    const others = cluster.letters.filter((letter) => letter !== a);
+    for (const name of names) await cluster.store(others[0]!, name, 'old', { w: quorumAll });
+    cluster.stop(a!);
+    await cluster.untilGivenUp(a!);
+    for (const name of names) await cluster.update(others[1]!, name, 'new', { w: quorumAll });
+    const hinted: string[] = [];
+    for (const letter of others) {
+      const copies = await cluster.copies(letter, 'k0');
+      const owned = cluster.ownedBy(letter);
+      if ([...copies.keys()].some((partition) => !owned.includes(partition))) hinted.push(letter);
+    }
+    assert.equal(hinted.length, 1, `one fallback holds k0, not ${hinted.join()}`);
+    cluster.crash(hinted[0]!);
+    await cluster.start(hinted[0]!);
+    await cluster.start(a!);
+    await cluster.stage.untilQuiet();
+    for (const name of names) await assertReplicasHave(cluster, name, ['new']);
+    for (const letter of others) {
+      const owned = cluster.ownedBy(letter);
+      for (const partition of (await cluster.copies(letter, 'k0')).keys()) {
+        assert.ok(owned.includes(partition), `${letter} still holds a hint`);
+      }
+    }
+  },
+);
+
+story(
+  'verify_delete_onreplace: a replaced node leaves neither data nor tombstones behind',
+  { nodes: 5, fixed: { delete_mode: 3000 } },
+  async (cluster) => {
+    for (const name of names) await cluster.store('a', name, 'v', { w: quorumAll });
+    const replaced = cluster.member('b');
+    const newcomer = await cluster.boot();
+    await cluster.join(newcomer);
+    for (const name of names) assert.equal((await cluster.delete('a', name)).kind, 'deleted');
+    await cluster.stage.change([{ kind: 'replace', node: replaced.id, by: cluster.member(newcomer).id }]);
+    await cluster.stage.untilGone(replaced);
+    await cluster.stage.untilQuiet();
+    const left = async (): Promise<readonly string[]> => {
+      const stored: string[] = [];
+      for (const letter of cluster.letters) stored.push(...(await cluster.disk(letter)).keys());
+      return stored;
+    };
+    // A tombstone that could not be forgotten at its time waits for the next read of the key.
+    for (let i = 0; i < 60 && (await left()).length > 0; i++) {
+      for (const name of names) assert.deepEqual(await cluster.values('a', name), []);
+      await cluster.world.sleep(10_000);
+    }
+    assert.deepEqual(await left(), []);
+  },
+);
+
+story(
+  'R12 reap-in-handoff: tombstones are reaped while their partitions move, and none stays at a new owner',
+  { nodes: 3, fixed: { delete_mode: 200, tombstone_pause: 100 } },
+  async (cluster) => {
+    for (const name of names) await cluster.store('a', name, 'v', { w: quorumAll });
+    const d = await cluster.boot();
+    await cluster.join(d);
+    await cluster.stage.change([{ kind: 'join', node: cluster.member(d).id }]);
+    for (const name of names) assert.equal((await cluster.delete('a', name)).kind, 'deleted');
+    await cluster.stage.untilSettled();
+    await cluster.stage.untilQuiet();
+    for (let i = 0; i < 60; i++) {
+      let stored = 0;
+      for (const letter of cluster.letters) stored += (await cluster.disk(letter)).size;
+      if (stored === 0) return;
+      await cluster.world.sleep(10_000);
+      for (const name of names) assert.deepEqual(await cluster.values('b', name), []);
+    }
+    assert.fail('a tombstone was never reaped');
+  },
+);
+
+story(
+  'overlap_with_crdt_tag: bytes that look like the header of another kind, and siblings, are moved as they are',
+  { nodes: 3 },
+  async (cluster) => {
+    await cluster.setProperties('a', { allow_mult: true });
+    const odd = [
+      Buffer.from([69, 1, 71, 1]),
+      Buffer.from([0x83, 0x6d, 0, 0]),
+      Buffer.alloc(0),
+      Buffer.alloc(70_000, 0xff),
+    ];
+    for (const [i, value] of odd.entries()) await cluster.store('a', `odd${i}`, value, { w: quorumAll });
+    await cluster.store('a', 'both', 'one', { w: quorumAll });
+    await cluster.store('b', 'both', 'other', { w: quorumAll });
+    const d = await cluster.boot();
+    await cluster.join(d);
+    await cluster.stage.change([{ kind: 'join', node: cluster.member(d).id }]);
+    await cluster.stage.untilQuiet();
+    for (const [i, value] of odd.entries()) {
+      await assertReplicasHave(cluster, `odd${i}`, [value.toString('latin1')]);
+      assert.deepEqual(await cluster.values(d, `odd${i}`), [value.toString('latin1')]);
+    }
+    await assertReplicasHave(cluster, 'both', ['one', 'other']);
+  },
+);
+
+story(
+  'partition_repair: a partition that lost all its data gets back just what it had, from the other replicas',
+  { nodes: 4, fixed: { 'anti_entropy.verify_interval': 60_000 } },
+  async (cluster) => {
+    for (const name of names) await cluster.store('a', name, `value of ${name}`, { w: quorumAll });
+    await cluster.stage.untilQuiet();
+    const [a] = cluster.primariesOf('k0');
+    const [partition] = cluster.partitionsOf('k0');
+    const heldBefore = await heldIn(partition!);
+    assert.ok(heldBefore.length > 0);
+    await cluster.wipe(a!, partition!);
+    assert.deepEqual(await heldIn(partition!), []);
+    for (let i = 0; i < 120 && (await heldIn(partition!)).length < heldBefore.length; i++) {
+      await cluster.world.sleep(5000);
+    }
+    assert.deepEqual(await heldIn(partition!), heldBefore);
+    for (const name of names) await assertReplicasHave(cluster, name, [`value of ${name}`]);
+
+    async function heldIn(wanted: typeof partition): Promise<readonly string[]> {
+      const disk = await cluster.disk(a!);
+      return [...disk]
+        .filter(([, stored]) => stored.some((copy) => copy.partition === wanted))
+        .map(([name]) => name);
+    }
+  },
+);
+
+story(
+  'verify_readonly: a disk that takes no writes costs a replica, not the service, and is made good afterwards',
+  { nodes: 5 },
+  async (cluster) => {
+    const [a] = cluster.primariesOf('k0');
+    const others = cluster.letters.filter((letter) => letter !== a);
+    for (const name of names) await cluster.store(a!, name, 'old', { w: quorumAll });
+    const { disk } = cluster.member(a!).process;
+    const usual = disk.conditions;
+    disk.conditions = { ...usual, syncFailure: 1 };
+    for (const [i, name] of names.entries()) {
+      await cluster.update(others[i % others.length]!, name, 'new', { w: two, dw: two });
+      assert.deepEqual(await cluster.values(others[0]!, name), ['new']);
+    }
+    disk.conditions = usual;
+    await cluster.stage.untilQuiet();
+    for (const name of names) await assertReplicasHave(cluster, name, ['new']);
+  },
+);
+
+story(
+  'verify_readonly: asked of the node with the sick disk itself, writes succeed as well',
+  { nodes: 5 },
+  async (cluster) => {
+    const [a] = cluster.primariesOf('k0');
+    const { disk } = cluster.member(a!).process;
+    const usual = disk.conditions;
+    disk.conditions = { ...usual, syncFailure: 1 };
+    let stored = 0;
+    for (const name of names) {
+      const result = await cluster.put(a!, name, 'v');
+      if (result.kind === 'stored') stored += 1;
+      await cluster.world.sleep(100);
+    }
+    disk.conditions = usual;
+    assert.ok(stored >= names.length - 1, `${stored} of ${names.length} were stored`);
+  },
+);
