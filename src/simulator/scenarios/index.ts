@@ -24,6 +24,7 @@ import { canaryAckBeforeSync, registerJournal } from './register-journal.ts';
 import { consensusScenarios } from './replicated-registers.ts';
 import { sickReads } from './sick-reads.ts';
 import { slowDisk } from './slow-disk.ts';
+import { topologyHundred, topologyThousand } from './thousand.ts';
 import { tornWrite } from './torn-write.ts';
 import { walCrash } from './wal-crash.ts';
 
@@ -53,6 +54,8 @@ export const scenarios: readonly Scenario[] = [
   dataCentreMonth,
   membershipDetects,
   membershipThousand,
+  topologyHundred,
+  topologyThousand,
   ...consensusScenarios,
   clusterLog,
   clusterLogRecover,
