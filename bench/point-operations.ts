@@ -7,7 +7,14 @@ import { execFileSync } from 'node:child_process';
 import { cpus } from 'node:os';
 import type { Operation, ProtocolName } from './load/protocol.ts';
 import { runLoad, type Weighed, weighLoad } from './load/run-load.ts';
-import { type BenchServer, type HaleOptions, redisVersion, startHale, startRedis } from './servers.ts';
+import {
+  type BenchServer,
+  type HaleOptions,
+  redisVersion,
+  startHale,
+  startHaleCluster,
+  startRedis,
+} from './servers.ts';
 
 const keys = 100_000;
 const connections = 32;
@@ -44,6 +51,10 @@ export interface Row {
 
 export function haleSubject(label: string, options: HaleOptions): Subject {
   return { label, start: () => startHale(options), protocols: ['pb', 'http'] };
+}
+
+export function clusterSubject(label: string, size: number, options: HaleOptions): Subject {
+  return { label, start: () => startHaleCluster(size, options), protocols: ['pb', 'http'] };
 }
 
 /** One row per subject, protocol, operation, size and pipeline; medians over the repetitions. */
@@ -110,7 +121,7 @@ class Reference {
 }
 
 async function preload(server: BenchServer, protocol: ProtocolName, valueBytes: number): Promise<void> {
-  const order = { protocol, port: portOf(server, protocol), valueBytes, keys, connections };
+  const order = { protocol, ...portsOf(server, protocol), valueBytes, keys, connections };
   const puts = { operation: 'put', pipeline: 16, order: 'sequential', warmupMs: 0, measuredMs: 0 } as const;
   await runLoad({ ...order, ...puts }, server.pids);
 }
@@ -121,6 +132,11 @@ function portOf(server: BenchServer, protocol: ProtocolName): number {
   return port;
 }
 
+function portsOf(server: BenchServer, protocol: ProtocolName) {
+  const otherPorts = (server.otherPorts ?? []).flatMap((ports) => ports[protocol] ?? []);
+  return { port: portOf(server, protocol), otherPorts };
+}
+
 async function measureServer(
   subject: string,
   server: BenchServer,
@@ -129,7 +145,7 @@ async function measureServer(
   report: (line: string) => void,
 ): Promise<readonly Row[]> {
   const { valueBytes, duration } = reference;
-  const base = { protocol, port: portOf(server, protocol), valueBytes, keys, connections, ...duration };
+  const base = { protocol, ...portsOf(server, protocol), valueBytes, keys, connections, ...duration };
   const rows: Row[] = [];
   for (const operation of ['get', 'put'] as const) {
     for (const pipeline of pipelines) {

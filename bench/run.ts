@@ -12,6 +12,7 @@ import { measureOverload } from './overload.ts';
 import {
   type BenchDuration,
   benchHeading,
+  clusterSubject,
   haleSubject,
   measurePointOperations,
   pointOperationsTable,
@@ -34,6 +35,7 @@ const quick: BenchDuration = { warmupMs: 300, measuredMs: 1000, repetitions: 1 }
 /** One question each. */
 const questions = new Map<string, () => Promise<string>>([
   ['point-operations', pointOperations],
+  ['cluster-operations', clusterOperations],
   ['connections', () => measureIdleConnections(values.node)],
   ['start', () => measureStart(values.node)],
   ['claim', async () => measureClaim()],
@@ -50,6 +52,20 @@ async function pointOperations(): Promise<string> {
       settings: [`buckets.default.n_val=${nVal}`, `durability=${durability}`],
     });
   const subjects = [subject(1, 'synced'), subject(1, 'os'), subject(3, 'synced'), subject(3, 'os')];
+  const rows = await measurePointOperations(subjects, values.quick ? quick : full, (line) =>
+    console.log(line),
+  );
+  return pointOperationsTable(rows);
+}
+
+/** Three nodes that keep three copies, connections spread over them. */
+async function clusterOperations(): Promise<string> {
+  const subjects = ['synced', 'os'].map((durability) =>
+    clusterSubject(`three nodes, n=3 ${durability}`, 3, {
+      node: values.node,
+      settings: [`durability=${durability}`],
+    }),
+  );
   const rows = await measurePointOperations(subjects, values.quick ? quick : full, (line) =>
     console.log(line),
   );

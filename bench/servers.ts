@@ -11,6 +11,8 @@ export interface BenchServer {
   readonly name: string;
   readonly pids: readonly number[];
   readonly ports: Partial<Record<ProtocolName, number>>;
+  /** Of a cluster: where the other nodes listen. */
+  readonly otherPorts?: readonly Partial<Record<ProtocolName, number>>[];
   readonly directory: string;
   /** Ends the server and removes its directory. */
   stop(): Promise<void>;
@@ -38,14 +40,63 @@ export interface HaleOptions {
   readonly directory?: string;
 }
 
-export async function startHale(options: HaleOptions): Promise<BenchServer> {
+export function startHale(options: HaleOptions): Promise<BenchServer> {
+  return startNode(options, ['--cluster', '127.0.0.1:0']);
+}
+
+/** So many nodes that are one database, with all partitions where they belong. */
+export async function startHaleCluster(size: number, options: HaleOptions): Promise<BenchServer> {
+  const clusterPort = await freePort();
+  const nodes: BenchServer[] = [];
+  const all = (end: 'stop' | 'kill') => async () => {
+    await Promise.all(nodes.map((each) => each[end]()));
+  };
+  try {
+    nodes.push(await startNode(options, ['--name', 'n1@127.0.0.1', '--cluster', `127.0.0.1:${clusterPort}`]));
+    for (let n = 2; n <= size; n += 1) {
+      const join = ['--cluster', '127.0.0.1:0', '--join', `127.0.0.1:${clusterPort}`];
+      nodes.push(await startNode(options, ['--name', `n${n}@127.0.0.1`, ...join]));
+    }
+    await untilSettled(nodes);
+  } catch (error) {
+    await all('kill')();
+    throw error;
+  }
+  const [first, ...others] = nodes;
+  return {
+    ...first!,
+    name: `hale x ${size}`,
+    pids: nodes.flatMap(({ pids }) => pids),
+    otherPorts: others.map(({ ports }) => ports),
+    stop: all('stop'),
+    kill: all('kill'),
+  };
+}
+
+async function untilSettled(nodes: readonly BenchServer[]): Promise<void> {
+  const deadline = Date.now() + startTimeoutMs;
+  for (;;) {
+    const answer = await fetch(`http://127.0.0.1:${nodes[0]!.ports.http}/admin/v1/cluster`);
+    const { members, moves } = (await answer.json()) as {
+      readonly members: readonly { readonly status: string; readonly partitions: number }[];
+      readonly moves: Readonly<Record<string, number>>;
+    };
+    const owning = members.filter(({ status, partitions }) => status === 'valid' && partitions > 0);
+    const isQuiet = Object.values(moves).every((count) => count === 0);
+    if (owning.length === nodes.length && isQuiet) return;
+    if (Date.now() > deadline) throw new Error('the nodes did not become one cluster');
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+async function startNode(options: HaleOptions, more: readonly string[]): Promise<BenchServer> {
   const { node, settings, nodeArguments = [] } = options;
   const main = fileURLToPath(new URL('../src/cli/main.js', import.meta.url));
   const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'hale-bench-'));
   const pb = await freePort();
   const http = await freePort();
   const flags = settings.flatMap((setting) => ['-o', setting]);
-  const listeners = ['--pb', `127.0.0.1:${pb}`, '--http', `127.0.0.1:${http}`, '--cluster', '127.0.0.1:0'];
+  const listeners = ['--pb', `127.0.0.1:${pb}`, '--http', `127.0.0.1:${http}`, ...more];
   const command = [...nodeArguments, main, 'start', '--data', directory, ...listeners, ...flags];
   const child = spawn(node ?? process.execPath, command, { stdio: ['ignore', 'pipe', 'inherit'] });
   await untilPrinted(child, /^ready\b/m);

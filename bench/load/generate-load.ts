@@ -13,6 +13,8 @@ import { type Operation, type ProtocolName, protocols, writeKey } from './protoc
 export interface LoadOrder {
   readonly protocol: ProtocolName;
   readonly port: number;
+  /** Other nodes of the same database: connections are spread over all. */
+  readonly otherPorts?: readonly number[];
   readonly operation: Operation;
   readonly valueBytes: number;
   readonly keys: number;
@@ -120,7 +122,12 @@ class LoadRun {
     this.#template = request;
     this.#keyOffset = keyOffset;
     this.#open = order.connections;
-    this.#clients = Array.from({ length: order.connections }, () => new Client(this, order.port));
+    const ports = [order.port, ...(order.otherPorts ?? [])];
+    const portOf = (client: number): number => ports[client % ports.length] ?? order.port;
+    this.#clients = Array.from(
+      { length: order.connections },
+      (_, client) => new Client(this, portOf(client)),
+    );
     if (order.order === 'uniform') setTimeout(() => this.#measure(), order.warmupMs);
   }
 

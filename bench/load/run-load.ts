@@ -31,7 +31,7 @@ export function residentBytes(pid: number): number {
 }
 
 const idleCheckMs = 300;
-/** One tick of the clock that CPU time is counted in. */
+/** Of one process: one tick of the clock that CPU time is counted in. */
 const idleMicrosMax = 1_000_000 / ticksPerSecond;
 const idleWaitMsMax = 20_000;
 
@@ -40,7 +40,7 @@ export async function untilIdle(pids: readonly number[]): Promise<void> {
   for (let waitedMs = 0; waitedMs < idleWaitMsMax; waitedMs += idleCheckMs) {
     const before = cpuMicros(pids);
     await new Promise((resolve) => setTimeout(resolve, idleCheckMs));
-    if (cpuMicros(pids) - before <= idleMicrosMax) return;
+    if (cpuMicros(pids) - before <= idleMicrosMax * pids.length) return;
   }
 }
 
