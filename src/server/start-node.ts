@@ -237,7 +237,10 @@ class RunningNode implements HaleNode {
     const services = {
       store,
       serverInfo: { node: this.name, version: riakVersion },
-      limits: { frameBytesMax: this.#configuration['protobuf.frame.maximum'] },
+      limits: {
+        frameBytesMax: this.#configuration['protobuf.frame.maximum'],
+        heldBytesMax: this.#configuration['protobuf.held.maximum'],
+      },
       observer: {
         connectionOpened: () => metrics.protobufConnects.add(),
         connectionClosed: () => undefined,

@@ -101,6 +101,9 @@ export class PbConnection implements ConnectionHandler, Exchange {
   #wantsHead = false;
   #wantsTombstone = false;
   #lastReplyWasLong = false;
+  /** As the service counts them. */
+  #arrivingBytes = 0;
+  #untakenBytes = 0;
   #cancelStream: (() => void) | undefined;
   readonly #getDone = (result: GetResult): void => this.#answerGet(result);
 
@@ -120,6 +123,7 @@ export class PbConnection implements ConnectionHandler, Exchange {
     this.#frames.feed(chunk);
     this.#run();
     this.#frames.retain();
+    if (this.#holdsTooMuch()) return;
     if (this.#mayNotRead() && !this.#isPaused) {
       this.#isPaused = true;
       this.#connection.pause();
@@ -128,6 +132,7 @@ export class PbConnection implements ConnectionHandler, Exchange {
 
   drain(): void {
     this.#replies.drained();
+    this.#countUntaken(0);
     this.#run();
   }
 
@@ -141,6 +146,8 @@ export class PbConnection implements ConnectionHandler, Exchange {
     this.#replies.close();
     this.#cancelStream?.();
     this.#cancelStream = undefined;
+    this.#countUntaken(0);
+    this.#countArriving(0);
     this.service.forget(this);
   }
 
@@ -206,6 +213,26 @@ export class PbConnection implements ConnectionHandler, Exchange {
   /** What is long has been produced enough in this turn, and this connection was one to do it. */
   get #mustShare(): boolean {
     return this.#lastReplyWasLong && this.service.longReplies.isSpent;
+  }
+
+  /** Closes if all connections together hold too much of requests, and this one is a cause of it. */
+  #holdsTooMuch(): boolean {
+    if (this.#phase === 'closed') return true;
+    this.#countArriving(this.#frames.heldBytes);
+    if (this.#arrivingBytes <= waitingBytesMax || !this.service.arriving.isFull) return false;
+    this.#closeWith(overloadText);
+    this.#countArriving(0);
+    return true;
+  }
+
+  #countArriving(bytes: number): void {
+    this.service.arriving.changed(this.#arrivingBytes, bytes);
+    this.#arrivingBytes = bytes;
+  }
+
+  #countUntaken(bytes: number): void {
+    this.service.untaken.changed(this.#untakenBytes, bytes);
+    this.#untakenBytes = bytes;
   }
 
   #mayNotRead(): boolean {
@@ -294,7 +321,7 @@ export class PbConnection implements ConnectionHandler, Exchange {
   #get(): void {
     const { bytes, start, end } = this.#frames;
     const { getRequest: fields, store } = this.service;
-    if (store.refuses?.('read') === true) {
+    if (this.service.untaken.isFull || store.refuses?.('read') === true) {
       this.fail(overloadText);
       return;
     }
@@ -385,6 +412,7 @@ export class PbConnection implements ConnectionHandler, Exchange {
     this.#lastReplyWasLong = body.length >= longReplyBytesMin;
     if (this.#lastReplyWasLong) this.service.longReplies.produced(body.length);
     this.#replies.body(rpbGetResp.code, body);
+    if (this.#replies.isChoked) this.#countUntaken(this.#connection.queuedBytes);
     this.#finish(false);
   }
 

@@ -3,6 +3,7 @@ import type { Connection, ConnectionHandler, Tasks } from '../../environment/ind
 import type { KeyValueStore } from '../../kv/index.ts';
 import { assert, type ByteString, bytesOfText } from '../../stdx/index.ts';
 import { GetRequestReader, PutRequestReader } from '../../wire/index.ts';
+import { HeldBytes } from './held-bytes.ts';
 import { LongReplies } from './long-replies.ts';
 import { PbConnection } from './pb-connection.ts';
 import { TurnFlusher } from './reply-queue.ts';
@@ -32,12 +33,15 @@ export interface PbServices {
   readonly limits: {
     /** Bounds the length field of a request; above the largest object with its metadata. */
     readonly frameBytesMax: number;
+    /** Bytes of requests still arriving, and as many of replies not taken, of all connections. Default: 512 MiB. */
+    readonly heldBytesMax?: number;
   };
   readonly observer: PbObserver;
   readonly tasks: Tasks;
 }
 
 export const frameBytesMaxDefault = 64 * 1024 * 1024;
+const heldBytesMaxDefault = 512 * 1024 * 1024;
 
 export class PbService {
   readonly store: KeyValueStore;
@@ -48,6 +52,8 @@ export class PbService {
   readonly version: ByteString;
   readonly flusher: TurnFlusher;
   readonly longReplies: LongReplies;
+  readonly arriving: HeldBytes;
+  readonly untaken: HeldBytes;
   /** Scratch, used and done with inside one call. */
   readonly getRequest = new GetRequestReader();
   readonly putRequest = new PutRequestReader();
@@ -64,6 +70,8 @@ export class PbService {
     this.version = bytesOfText(serverInfo.version);
     this.flusher = new TurnFlusher(tasks);
     this.longReplies = new LongReplies(tasks);
+    this.arriving = new HeldBytes(limits.heldBytesMax ?? heldBytesMaxDefault);
+    this.untaken = new HeldBytes(limits.heldBytesMax ?? heldBytesMaxDefault);
   }
 
   /** Connections that are open. */

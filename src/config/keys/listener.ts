@@ -31,6 +31,12 @@ export const listenerKeys = {
     doc: 'Protocol Buffers connections open at once; one more is closed as soon as it opens.',
     extremes: [4],
   }),
+  'protobuf.held.maximum': defineKey({
+    type: bytes({ minimum: 2 ** 20, maximum: 2 ** 40 }),
+    default: 512 * 2 ** 20,
+    doc: 'Bytes of Protocol Buffers requests that are still arriving, all connections together, and as many of replies that clients do not take. Beyond it the connection that brings more is closed as overload, and reads are refused.',
+    extremes: [2 ** 20],
+  }),
   'protobuf.frame.maximum': defineKey({
     type: bytes({ minimum: 4096, maximum: 2 ** 30 }),
     default: 64 * 2 ** 20,
