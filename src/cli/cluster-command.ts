@@ -102,11 +102,12 @@ export async function commitPlan(
 }
 
 export async function joinCluster(terminal: Terminal, seed: string, options: ChangeOptions): Promise<void> {
+  const { node } = await adminGet<OverviewView>(options.at, 'cluster');
   const answer = await adminPost<{ clusterId: string; epoch: number }>(options.at, 'cluster/join', { seed });
   const done = `joined cluster ${answer.clusterId}; it owns nothing until a plan is committed`;
   await finish(terminal, options, answer, done, {
     unless: 'its join has not been committed, or partitions still move',
-    isDone: (view) => statusOf(view, view.node) === 'valid' && isAtRest(view),
+    isDone: (view) => statusOf(view, node) === 'valid' && isAtRest(view),
   });
 }
 

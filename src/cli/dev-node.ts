@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createWriteStream, type WriteStream } from 'node:fs';
 import * as path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { DevPorts } from './dev-record.ts';
 import { type ExitCode, exitCodes } from './exit-codes.ts';
 
 const mainFile = fileURLToPath(new URL('./main.js', import.meta.url));
@@ -10,6 +11,7 @@ const lastWordsLengthMax = 4096;
 
 export class DevNode {
   readonly name: string;
+  readonly ports: DevPorts;
   /** Resolves at the line `ready`; never, if the process ends before. */
   readonly ready: Promise<void>;
   readonly ended: Promise<void>;
@@ -18,8 +20,9 @@ export class DevNode {
   #lastWords = '';
 
   /** What it prints goes to `NAME.log` in `directory`. */
-  constructor(name: string, args: readonly string[], directory: string) {
+  constructor(name: string, ports: DevPorts, args: readonly string[], directory: string) {
     this.name = name;
+    this.ports = ports;
     this.#log = createWriteStream(path.join(directory, `${name}.log`), { flags: 'a' });
     // A group of its own: Ctrl-C reaches this command, which then stops the nodes in order.
     this.#child = spawn(process.execPath, [mainFile, ...args], {
@@ -54,13 +57,14 @@ export class DevNode {
     void this.ended.then(() => process.off('exit', this.#kill));
   }
 
-  /** One of ours, if it ended by itself. */
-  get exitCode(): ExitCode | undefined {
+  get isRunning(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  /** Of a process that has ended. */
+  get exitCode(): ExitCode {
     const { exitCode } = this.#child;
-    const known: readonly number[] = Object.values(exitCodes);
-    return exitCode !== null && exitCode !== exitCodes.ok && known.includes(exitCode)
-      ? (exitCode as ExitCode)
-      : undefined;
+    return Object.values(exitCodes).find((code) => code === exitCode) ?? exitCodes.failure;
   }
 
   get lastWords(): string {
@@ -68,7 +72,7 @@ export class DevNode {
   }
 
   stop(): void {
-    if (this.#child.exitCode === null && this.#child.signalCode === null) this.#child.kill('SIGTERM');
+    if (this.isRunning) this.#child.kill('SIGTERM');
   }
 
   readonly #kill = (): void => {

@@ -15,22 +15,21 @@ export interface Waiting {
   /** Completes "after N s: …", for who waited in vain. */
   readonly unless: string;
   readonly isDone: (view: OverviewView) => boolean;
-  /** The node that is asked may go away, as one that leaves does: given what it said last, that is the end. */
+  /** If the node that is asked goes away, and no other can be asked: given what it said last, whether that is the end. */
   readonly mayGo?: (last: OverviewView) => boolean;
 }
 
 export async function waitForCluster(terminal: Terminal, waiting: Waiting): Promise<void> {
   const began = performance.now();
   const progress = new MoveProgress(terminal);
+  let at = waiting.at;
   let last: OverviewView | undefined;
   for (;;) {
-    try {
-      last = await adminGet<OverviewView>(waiting.at, 'cluster');
-    } catch (error) {
-      const isGone = error instanceof CommandFailure && error.exitCode === exitCodes.unreachable;
-      if (isGone && last !== undefined && waiting.mayGo?.(last) === true) return;
-      throw error;
-    }
+    const answer = await overviewFrom(at, last);
+    if (answer === undefined && last !== undefined && waiting.mayGo?.(last) === true) return;
+    if (answer === undefined) throw new CommandFailure(exitCodes.unreachable, `no node answers at ${at}`);
+    at = answer.at;
+    last = answer.view;
     if (waiting.isDone(last)) {
       progress.end();
       return;
@@ -42,6 +41,27 @@ export async function waitForCluster(terminal: Terminal, waiting: Waiting): Prom
     progress.show(movesLeft(last), (performance.now() - began) / 1000);
     await new Promise((resolve) => setTimeout(resolve, lookMs));
   }
+}
+
+/**
+ * What the node at `at` says, or the next member of whom it is known where to ask: one that leaves turns everybody
+ * away before it is gone. Administration answers on its own machine alone, so often there is none.
+ */
+async function overviewFrom(
+  at: string,
+  last: OverviewView | undefined,
+): Promise<{ readonly at: string; readonly view: OverviewView } | undefined> {
+  const others = (last?.members ?? []).flatMap(({ http }) => (http === null ? [] : [`http://${http}`]));
+  for (const url of [at, ...others]) {
+    try {
+      return { at: url, view: await adminGet<OverviewView>(url, 'cluster') };
+    } catch (error) {
+      const isElsewhere = url !== at && error instanceof CommandFailure;
+      const isGone = error instanceof CommandFailure && error.exitCode === exitCodes.unreachable;
+      if (!isElsewhere && !isGone) throw error;
+    }
+  }
+  return undefined;
 }
 
 export function movesLeft({ moves }: OverviewView): number {

@@ -5,7 +5,7 @@
  * cluster in trouble must not wait for the trouble to end.
  */
 import { Buffer } from 'node:buffer';
-import { type ClusterLog, channel, type LivenessView, type Messenger } from '../../core/index.ts';
+import { channel, type LivenessView, type Messenger, type ReplicatedClusterLog } from '../../core/index.ts';
 import type { Environment, NodeId, Timer } from '../../environment/index.ts';
 import {
   decodeReportMessage,
@@ -23,7 +23,7 @@ const answersMax = 8;
 export interface NodeReportsParts {
   readonly environment: Pick<Environment, 'timers' | 'tasks' | 'log'>;
   readonly messenger: Messenger;
-  readonly log: Pick<ClusterLog, 'state'>;
+  readonly log: Pick<ReplicatedClusterLog, 'state' | 'isRemoved'>;
   readonly liveness: Pick<LivenessView, 'reachability'>;
   readonly own: (wantsSizes: boolean) => Promise<NodeReport>;
 }
@@ -63,8 +63,9 @@ export class NodeReports {
   }
 
   #ask(of: NodeId, wantsSizes: boolean): Promise<NodeReport | undefined> {
-    const { environment, liveness } = this.#parts;
-    if (liveness.reachability(of) === 'dead') return Promise.resolve(undefined);
+    const { environment, liveness, log } = this.#parts;
+    // To who was removed nobody talks.
+    if (log.isRemoved || liveness.reachability(of) === 'dead') return Promise.resolve(undefined);
     this.#lastToken += 1;
     const token = this.#lastToken;
     return new Promise((finish) => {
