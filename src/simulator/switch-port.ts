@@ -21,6 +21,7 @@ export class SwitchPort {
   #head = 0;
   #waitingBytes = 0;
   #droppedPackets = 0;
+  #admittedBytes = 0;
 
   constructor(conditions: PortConditions) {
     const { bytesPerMs, burstBytes, limitBytes } = conditions;
@@ -32,6 +33,10 @@ export class SwitchPort {
     return this.#droppedPackets;
   }
 
+  get admittedBytes(): number {
+    return this.#admittedBytes;
+  }
+
   /** When the packet has left the port; undefined: it was dropped. `nowMs` never goes back. */
   admit(bytes: number, nowMs: number): number | undefined {
     this.#letGo(nowMs);
@@ -40,6 +45,7 @@ export class SwitchPort {
       this.#droppedPackets += 1;
       return undefined;
     }
+    this.#admittedBytes += bytes;
     const idleSinceMs = Math.max(this.#paidUntilMs, nowMs - burstBytes / bytesPerMs);
     this.#paidUntilMs = idleSinceMs + bytes / bytesPerMs;
     const leavesAtMs = Math.max(nowMs, this.#paidUntilMs);

@@ -61,7 +61,7 @@ export function dataCentreOf(options: DataCentreOptions): Scenario {
   };
 }
 
-export const dataCentre = dataCentreOf({ name: 'data-centre', days: 1, seedsInCheck: 2 });
+export const dataCentre = dataCentreOf({ name: 'data-centre', days: 1, seedsInCheck: 1 });
 export const dataCentreMonth = dataCentreOf({ name: 'data-centre-month', days: 30, seedsInCheck: 0 });
 
 class DataCentre {

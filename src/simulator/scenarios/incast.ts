@@ -38,6 +38,7 @@ interface Carried {
 export const incast: Scenario = {
   name: 'incast',
   describe: 'three values through one shallow switch port collapse, one value with digests does not',
+  seedsInCheck: 3,
   async run(world) {
     world.work.atLeast('reads', 2 * readsEach);
     world.work.atLeast('retransmission timeouts', collapsedStallsMin);

@@ -15,6 +15,7 @@ import { forgottenWrites } from './forgotten-writes.ts';
 import { fullDisk } from './full-disk.ts';
 import { growth, growthMonth } from './growth.ts';
 import { incast } from './incast.ts';
+import { incastReads } from './incast-reads.ts';
 import { membershipDetects } from './membership-detects.ts';
 import { membershipThousand } from './membership-thousand.ts';
 import { messengerLaws } from './messenger-laws.ts';
@@ -48,6 +49,7 @@ export const scenarios: readonly Scenario[] = [
   amnesia,
   forgottenWrites,
   incast,
+  incastReads,
   growth,
   growthMonth,
   dataCentre,
