@@ -116,7 +116,8 @@ describe('the limit of what is under way', () => {
     serve(limit, 1, 0.1, 0, 5000);
     assert.ok(limit.count < 500, `${limit.count}`);
     assert.equal(serve(limit, 1, 2, 5000, 10_000).refused, 0);
-    assert.ok(limit.count >= bounds.burstMin, `${limit.count}`);
+    // And no further: that is four delays of the rate and more, for when ten times as much comes at once.
+    assert.equal(limit.count, bounds.burstMin);
   });
 
   test('whatever the rate and the load, an idle server is never kept idle (against a server without a limit)', () => {
@@ -200,6 +201,7 @@ describe('the limit of what is under way', () => {
     for (let now = 0; now < 10_000; now += 400) {
       limit.entered(at(now));
       limit.left(400, at(now + 400));
+      limit.isFull(at(now + 400), 1);
     }
     assert.equal(limit.count, bounds.burstMin);
   });
