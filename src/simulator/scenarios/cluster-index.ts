@@ -2,6 +2,7 @@ import type { Scenario } from '../scenario.ts';
 import { clusterAckedMeansKept } from './cluster-acked-means-kept.ts';
 import { clusterAmnesia } from './cluster-amnesia.ts';
 import { clusterCoverageFlip } from './cluster-coverage-flip.ts';
+import { clusterFalseNotfound } from './cluster-false-notfound.ts';
 import { clusterForwardedPut } from './cluster-forwarded-put.ts';
 import { clusterLeaveRace, clusterLeaveRaceLong } from './cluster-leave-race.ts';
 import { clusterOverwriteHandoff } from './cluster-overwrite-handoff.ts';
@@ -20,6 +21,7 @@ export const clusterScenarios: readonly Scenario[] = [
   clusterStaleReplica,
   clusterForwardedPut,
   clusterOverwriteHandoff,
+  clusterFalseNotfound,
   clusterAmnesia,
   clusterCoverageFlip,
 ].map((scenario) => ({ ...scenario, seedsPerHundred: 10 }));
