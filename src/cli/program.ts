@@ -4,6 +4,7 @@ import { Buffer } from 'node:buffer';
 import { readFileSync } from 'node:fs';
 import { Command, type CommanderError, InvalidArgumentError } from 'commander';
 import { flagDefinitions } from '../config/index.ts';
+import { addBucketTypeCommands } from './bucket-type-program.ts';
 import { addClusterCommands, addRingCommands } from './cluster-program.ts';
 import { addDev } from './dev-program.ts';
 import { CommandFailure, exitCodeMeanings, exitCodes } from './exit-codes.ts';
@@ -30,6 +31,7 @@ export function program(terminal: Terminal): Command {
   addNodeCommands(hale, terminal);
   addClusterCommands(hale, terminal, addressed);
   addRingCommands(hale, terminal, addressed);
+  addBucketTypeCommands(hale, terminal, addressed);
   addObjectCommands(hale, terminal);
   addConfigurationCommands(hale, terminal);
   hale

@@ -40,16 +40,21 @@ export class BucketPlacements implements Placements {
   }
 }
 
-function summaryOf({ defaults, customised }: PropertyStore) {
-  const usual = placementText(placementOf(defaults));
-  const nVals = new Set([defaults.n_val]);
+function summaryOf(properties: PropertyStore) {
+  const nVals = new Set<number>();
   const lines: string[] = [];
-  for (const [bucket, properties] of customised) {
-    nVals.add(properties.n_val);
-    const text = placementText(placementOf(properties));
-    if (text !== usual) lines.push(`${text} ${bucket}`);
+  for (const [bucketType, { base, customised }] of properties.levels()) {
+    const usual = placementText(placementOf(base));
+    nVals.add(base.n_val);
+    // A line of a bucket begins with its number of replicas, one of a type with a word.
+    lines.push(`type ${usual} ${bucketType}`);
+    for (const [bucket, own] of customised) {
+      nVals.add(own.n_val);
+      const text = placementText(placementOf(own));
+      if (text !== usual) lines.push(`${text} ${bucketType}\0${bucket}`);
+    }
   }
-  const hash = createHash('sha1').update(usual);
+  const hash = createHash('sha1');
   for (const line of lines.sort()) hash.update(`\n${line.length} ${line}`, 'latin1');
   return { nVals: [...nVals].sort((a, b) => a - b), revision: hash.digest('hex') };
 }

@@ -10,7 +10,10 @@ export {
   type PropertyProblem,
   type SyncOnWrite,
 } from './bucket-properties.ts';
+export type { BucketType, BucketTypeRefusal, BucketTypeStatus } from './bucket-type.ts';
+export type { BucketTypes } from './bucket-types.ts';
 export { ClusterRegistry } from './cluster-registry.ts';
+export { dropBucketType } from './drop-bucket-type.ts';
 export { KvPartitionStore } from './handoff/index.ts';
 export { canonicalIndexEntry, type IndexProblem } from './index-entry.ts';
 export {

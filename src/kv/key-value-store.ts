@@ -7,6 +7,7 @@
  */
 import type { ByteString } from '../stdx/index.ts';
 import type { BucketProperties, BucketPropertyChanges } from './bucket-properties.ts';
+import type { BucketTypeRefusal } from './bucket-type.ts';
 import type { KvError } from './kv-error.ts';
 import type { VersionedObject } from './object/index.ts';
 import type { QuorumValue } from './quorum-value.ts';
@@ -129,9 +130,14 @@ export interface KeyValueStore {
   /** Buckets of a type that hold at least one key. */
   listBuckets(bucketType: ByteString, options: ListOptions): NameStream;
 
-  /** Undefined: there is no such bucket type. */
+  /** Undefined: there is no such bucket type, or it is not active. */
   properties(address: BucketAddress): BucketProperties | undefined;
   /** All or nothing. Resolves when durable. Rejects with `KvFailure`. */
   setProperties(address: BucketAddress, changes: BucketPropertyChanges): Promise<void>;
   resetProperties(address: BucketAddress): Promise<void>;
+  /** Of an active type. As `setProperties`; resolves with why nothing was changed, if so. */
+  setTypeProperties(
+    bucketType: ByteString,
+    changes: BucketPropertyChanges,
+  ): Promise<BucketTypeRefusal | undefined>;
 }

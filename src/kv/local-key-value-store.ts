@@ -22,6 +22,8 @@ import { Admission, type AdmissionSettings } from './admission.ts';
 import type { ReplicaRouter, StoredChanges } from './anti-entropy/index.ts';
 import { BucketPlacements } from './bucket-placements.ts';
 import type { BucketProperties, BucketPropertyChanges } from './bucket-properties.ts';
+import type { BucketTypeRefusal } from './bucket-type.ts';
+import type { BucketTypes } from './bucket-types.ts';
 import {
   type CoordinatorParts,
   type CoordinatorSettings,
@@ -316,7 +318,8 @@ export class LocalKeyValueStore implements KeyValueStore {
   listKeys(address: BucketAddress, options: ListOptions): NameStream {
     this.#checkLoad();
     const { n_val: n } = this.#checkBucket(address);
-    return this.#listings.list({ kind: 'keys', ...address }, n, options.timeoutMs);
+    const { bucketType, bucket } = address;
+    return this.#listings.list({ kind: 'keys', bucketType, bucket }, n, options.timeoutMs);
   }
 
   listBuckets(bucketType: ByteString, options: ListOptions): NameStream {
@@ -338,6 +341,18 @@ export class LocalKeyValueStore implements KeyValueStore {
   async resetProperties(address: BucketAddress): Promise<void> {
     this.#checkBucket(address);
     await this.#properties.reset(address);
+  }
+
+  async setTypeProperties(
+    bucketType: ByteString,
+    changes: BucketPropertyChanges,
+  ): Promise<BucketTypeRefusal | undefined> {
+    if (this.#admission.isStopping) throw new KvFailure({ code: 'stopping' });
+    return this.bucketTypes.update(bucketType, changes);
+  }
+
+  get bucketTypes(): BucketTypes {
+    return this.#properties.types;
   }
 
   get propertyDamage(): PropertyDamage {

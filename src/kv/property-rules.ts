@@ -17,6 +17,9 @@ export const customPropertiesMax = 64;
 export const hooksMax = 64;
 export const nValMax = 64;
 
+const hllPrecisionMin = 4;
+const hllPrecisionMax = 16;
+
 type Parsed<T> = { readonly value: T } | { readonly reason: string };
 
 interface Rule<T> {
@@ -152,6 +155,8 @@ export function parsePropertyChanges(
   return { changes: Object.fromEntries(changes) as BucketPropertyChanges };
 }
 
+const datatypes: ReadonlySet<JsonValue> = new Set(['counter', 'set', 'gset', 'map', 'hll']);
+
 /** Checks what single properties cannot show. `merged` is the bucket's properties after the change. */
 export function checkCombination(merged: BucketProperties): readonly PropertyProblem[] {
   const problems: PropertyProblem[] = [];
@@ -159,7 +164,28 @@ export function checkCombination(merged: BucketProperties): readonly PropertyPro
     problems.push({ property: 'last_write_wins', reason: 'not_with_dvv_enabled' });
   }
   if (merged.write_once) problems.push({ property: 'write_once', reason: 'not_supported_yet' });
+  problems.push(...kindProblems(merged));
   if (merged.custom.size > customPropertiesMax) problems.push({ property: 'custom', reason: 'too_many' });
+  return problems;
+}
+
+/** Of properties that say what kind of values a bucket has. */
+function kindProblems({ custom, allow_mult }: BucketProperties): readonly PropertyProblem[] {
+  const problems: PropertyProblem[] = [];
+  const datatype = custom.get('datatype');
+  if (datatype !== undefined) {
+    const reason = datatypes.has(datatype) ? 'not_supported_yet' : 'not_datatype';
+    problems.push({ property: 'datatype', reason });
+    if (!allow_mult) problems.push({ property: 'allow_mult', reason: 'needed_by_datatype' });
+  }
+  const consistent = custom.get('consistent') ?? false;
+  if (typeof consistent !== 'boolean') problems.push({ property: 'consistent', reason: 'not_boolean' });
+  else if (consistent) problems.push({ property: 'consistent', reason: 'not_supported_yet' });
+  const precision = custom.get('hll_precision') ?? hllPrecisionMin;
+  const isPrecision = typeof precision === 'number' && Number.isInteger(precision);
+  if (!isPrecision || precision < hllPrecisionMin || precision > hllPrecisionMax) {
+    problems.push({ property: 'hll_precision', reason: 'not_hll_precision' });
+  }
   return problems;
 }
 

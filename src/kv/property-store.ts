@@ -1,33 +1,35 @@
 /**
- * The properties that buckets have of their own, over the defaults of their type: registered, so that all nodes
- * have the same, and in memory, so that a request's lookup is one `Map` read.
- *
- * Where a bucket's properties are registered and cannot be read, the defaults must not take their place: one
- * write without `allow_mult` could replace siblings that the bucket was to keep. Such a bucket is read with
- * its siblings shown and refuses writes, until somebody sets or resets its properties. Better that than no
- * start.
+ * The properties of all buckets: those of their type, and over them those that a bucket has of its own. Registered,
+ * so that all nodes have the same, and in memory, so that a request's lookup is one or two `Map` reads.
  */
-import { Buffer } from 'node:buffer';
+import type { Buffer } from 'node:buffer';
 import type { Log } from '../environment/index.ts';
 import { type ByteString, byteLiteral, textOfBytes } from '../stdx/index.ts';
-import type { BucketProperties, BucketPropertyChanges, JsonValue } from './bucket-properties.ts';
+import type { BucketProperties, BucketPropertyChanges } from './bucket-properties.ts';
+import { checkUpdate } from './bucket-type-rules.ts';
+import { BucketTypes } from './bucket-types.ts';
 import { type BucketAddress, KvFailure } from './key-value-store.ts';
-import { bucketOfPropertiesName, propertiesName, propertiesPrefix } from './properties-name.ts';
-import { checkCombination, parsePropertyChanges, propertiesToJson } from './property-rules.ts';
+import {
+  bucketOfPropertiesName,
+  bucketTypesPrefix,
+  propertiesName,
+  propertiesPrefix,
+  propertiesPrefixOf,
+  typeOfBucketTypeName,
+} from './properties-name.ts';
+import { PropertyOverrides } from './property-overrides.ts';
+import { RegisteredChanges } from './registered-changes.ts';
 import type { Registry } from './registry.ts';
+import { changesToJson, mergeChanges, overlaid, storedJson } from './stored-properties.ts';
 
 /** Buckets with properties of their own: bounds memory, and what every node must hold later. */
 export const customisedBucketsMax = 100_000;
-/** One bucket's own properties as they are stored. With the number of buckets, this bounds their memory. */
-export const propertiesBytesMax = 16 * 1024;
-/** A change meets others' changes of the same bucket so often before it is given up. */
-const conflictsMax = 8;
 
 const defaultType = byteLiteral('default');
 
 /** Stored properties that could not be read. */
 export interface PropertyDamage {
-  /** Buckets that refuse writes until their properties are set or reset. */
+  /** Buckets, and bucket types, that refuse writes until their properties are set or reset. */
   readonly buckets: number;
   /** Places where the damage hides whose properties they were: those buckets have the defaults. */
   readonly unknown: number;
@@ -44,26 +46,29 @@ export interface PropertyStoreParts {
 }
 
 export class PropertyStore {
-  /** Of buckets that have no properties of their own. */
-  readonly defaults: BucketProperties;
+  readonly types: BucketTypes;
   readonly #registry: Registry;
+  readonly #registered: RegisteredChanges;
   readonly #log: Log;
-  readonly #timeoutMs: number;
   readonly #unknownDamage: number;
-  readonly #changes = new Map<ByteString, BucketPropertyChanges>();
-  readonly #merged = new Map<ByteString, BucketProperties>();
-  readonly #damaged = new Set<ByteString>();
+  readonly #untyped: PropertyOverrides;
+  /** Of active types. */
+  readonly #typed = new Map<ByteString, PropertyOverrides>();
   #changed: () => void = () => undefined;
-  /** Changes are made one after another, so that those of one node never meet. */
-  #lastChange: Promise<void> = Promise.resolve();
 
   constructor({ registry, defaults, log, timeoutMs, unknownDamage }: PropertyStoreParts) {
     this.#registry = registry;
-    this.defaults = defaults;
+    this.#registered = new RegisteredChanges(registry, timeoutMs);
     this.#log = log;
-    this.#timeoutMs = timeoutMs;
     this.#unknownDamage = unknownDamage ?? 0;
-    for (const name of registry.names(propertiesPrefix)) this.#load(name);
+    this.types = new BucketTypes({ registry, changes: this.#registered, defaults, log });
+    this.#untyped = new PropertyOverrides(defaults);
+    for (const { name, status, properties } of this.types.list()) {
+      if (status === 'active') this.#typed.set(name, new PropertyOverrides(properties));
+    }
+    for (const name of registry.names(propertiesPrefix)) {
+      if (!name.startsWith(bucketTypesPrefix)) this.#loadBucket(name);
+    }
     if (this.#unknownDamage > 0) {
       log.error(
         'stored properties of unknown buckets cannot be read: these buckets have the defaults; ' +
@@ -71,11 +76,7 @@ export class PropertyStore {
         { places: this.#unknownDamage },
       );
     }
-    registry.onChange((names) => {
-      const ours = names.filter((name) => name.startsWith(propertiesPrefix));
-      for (const name of ours) this.#load(name);
-      if (ours.length > 0) this.#changed();
-    });
+    registry.onChange((names) => this.#take(names));
   }
 
   /** Says who is told when properties have changed, whoever changed them. */
@@ -83,122 +84,114 @@ export class PropertyStore {
     this.#changed = changed;
   }
 
-  /** Undefined: there is no such bucket type. */
+  /** Undefined: there is no such bucket type, or it is not active. */
   of({ bucketType, bucket }: BucketAddress): BucketProperties | undefined {
-    if (bucketType !== defaultType) return undefined;
-    return this.#merged.get(bucket) ?? this.defaults;
+    return this.#overridesOf(bucketType)?.of(bucket);
   }
 
   /** Why writes to the bucket are refused; undefined if they are not. */
-  damageOf({ bucket }: BucketAddress): string | undefined {
-    if (!this.#damaged.has(bucket)) return undefined;
-    return `the properties of bucket ${textOfBytes(bucket)} are damaged: set or reset them`;
+  damageOf({ bucketType, bucket }: BucketAddress): string | undefined {
+    if (this.#overridesOf(bucketType)?.isDamaged(bucket)) {
+      return `the properties of bucket ${textOfBytes(bucket)} are damaged: set or reset them`;
+    }
+    if (bucketType !== defaultType && this.types.get(bucketType)?.isDamaged) {
+      return `the bucket type ${textOfBytes(bucketType)} is damaged: update it`;
+    }
+    return undefined;
   }
 
-  /** Buckets with properties of their own, and all properties of each. */
-  get customised(): Iterable<readonly [ByteString, BucketProperties]> {
-    return this.#merged;
+  /** The properties of untyped buckets, and of each active type's. */
+  *levels(): Iterable<readonly [bucketType: ByteString, PropertyOverrides]> {
+    yield [defaultType, this.#untyped];
+    yield* this.#typed;
   }
 
   get damage(): PropertyDamage {
-    return { buckets: this.#damaged.size, unknown: this.#unknownDamage };
+    let buckets = this.types.damaged;
+    for (const [, overrides] of this.levels()) buckets += overrides.damaged;
+    return { buckets, unknown: this.#unknownDamage };
   }
 
-  set(address: BucketAddress, changes: BucketPropertyChanges): Promise<void> {
-    return this.#change(address, () => {
-      const before = this.#changes.get(address.bucket) ?? {};
-      if (!this.#merged.has(address.bucket) && this.#merged.size >= customisedBucketsMax) {
-        throw invalid('name', 'too_many_buckets_with_properties');
+  async set(address: BucketAddress, changes: BucketPropertyChanges): Promise<void> {
+    await this.#change(address, (overrides) => {
+      const { bucket } = address;
+      if (!overrides.has(bucket) && this.#customised() >= customisedBucketsMax) {
+        const problems = [{ property: 'name', reason: 'too_many_buckets_with_properties' }];
+        throw new KvFailure({ code: 'invalid_properties', problems });
       }
-      const after = mergeChanges(before, changes);
-      const merged = { ...this.defaults, ...after };
-      const problems = checkCombination(merged);
+      const own = mergeChanges(overrides.changesOf(bucket), changes);
+      const merged = overlaid(overrides.base, own);
+      const problems = checkUpdate(overrides.of(bucket), merged);
       if (problems.length > 0) throw new KvFailure({ code: 'invalid_properties', problems });
-      const stored = Buffer.from(JSON.stringify(changesToJson(merged, after)), 'utf8');
-      if (stored.length > propertiesBytesMax) throw invalid('props', 'too_long');
-      return stored;
+      return storedJson(changesToJson(merged, own));
     });
   }
 
-  reset(address: BucketAddress): Promise<void> {
-    return this.#change(address, () => undefined);
+  async reset(address: BucketAddress): Promise<void> {
+    await this.#change(address, () => undefined);
   }
 
-  /** `valueNow` is asked again when somebody else has changed the bucket meanwhile. */
-  #change(address: BucketAddress, valueNow: () => Buffer | undefined): Promise<void> {
-    const result = this.#lastChange.then(() => this.#register(propertiesName(address), valueNow));
-    this.#lastChange = result.catch(() => {});
-    return result;
+  async #change(
+    address: BucketAddress,
+    valueNow: (overrides: PropertyOverrides) => Buffer | undefined,
+  ): Promise<void> {
+    const name = propertiesName(address);
+    await this.#registered.change(name, () => {
+      const overrides = this.#overridesOf(address.bucketType);
+      if (overrides === undefined) {
+        const bucketType = textOfBytes(address.bucketType);
+        throw new KvFailure({ code: 'unknown_bucket_type', bucketType });
+      }
+      this.#loadBucket(name);
+      return valueNow(overrides);
+    });
+    this.#loadBucket(name);
   }
 
-  async #register(name: ByteString, valueNow: () => Buffer | undefined): Promise<void> {
-    for (let conflicts = 0; conflicts < conflictsMax; conflicts += 1) {
-      const expected = this.#registry.get(name)?.revision ?? 0;
-      const value = valueNow();
-      if (value === undefined && expected === 0) return;
-      const outcome = await this.#registry.propose([{ name, value, expected }], this.#timeoutMs);
-      if (outcome.kind === 'failed') throw new KvFailure(outcome.error);
-      this.#load(name);
-      if (outcome.kind === 'applied') return;
+  #overridesOf(bucketType: ByteString): PropertyOverrides | undefined {
+    return bucketType === defaultType ? this.#untyped : this.#typed.get(bucketType);
+  }
+
+  #customised(): number {
+    let count = 0;
+    for (const [, { customised }] of this.levels()) count += customised.size;
+    return count;
+  }
+
+  #take(names: readonly ByteString[]): void {
+    const ours = names.filter((name) => name.startsWith(propertiesPrefix));
+    // Types first: a bucket's own properties lie over them.
+    for (const name of ours) {
+      const type = typeOfBucketTypeName(name);
+      if (type !== undefined) this.#loadType(type);
     }
-    throw new KvFailure({ code: 'overload' });
+    for (const name of ours) if (!name.startsWith(bucketTypesPrefix)) this.#loadBucket(name);
+    if (ours.length > 0) this.#changed();
   }
 
-  /** Takes over what the registry says of a bucket now. */
-  #load(name: ByteString): void {
-    const { bucket, bucketType } = bucketOfPropertiesName(name);
-    if (bucketType !== defaultType) return;
-    const entry = this.#registry.get(name);
-    this.#changes.delete(bucket);
-    this.#merged.delete(bucket);
-    this.#damaged.delete(bucket);
-    if (entry === undefined) return;
-    const json = jsonOf(entry.value);
-    const parsed = json === undefined ? undefined : parsePropertyChanges(json);
-    if (parsed === undefined || 'problems' in parsed) {
-      // A later version may have written what this one does not know.
-      this.#markDamaged(bucket, entry.value.length === 0 ? 'unreadable' : 'not valid');
+  #loadType(name: ByteString): void {
+    this.types.load(name);
+    const type = this.types.get(name);
+    if (type?.status !== 'active') {
+      this.#typed.delete(name);
       return;
     }
-    this.#changes.set(bucket, parsed.changes);
-    this.#merged.set(bucket, { ...this.defaults, ...parsed.changes });
+    this.#typed.set(name, new PropertyOverrides(type.properties));
+    for (const bucketName of this.#registry.names(propertiesPrefixOf(name))) this.#loadBucket(bucketName);
   }
 
-  #markDamaged(bucket: ByteString, reason: string): void {
-    this.#damaged.add(bucket);
-    this.#merged.set(bucket, { ...this.defaults, allow_mult: true, last_write_wins: false });
+  /** Takes over what the registry says of a bucket now. Of a type that is not known: nobody asks for it. */
+  #loadBucket(name: ByteString): void {
+    const { bucket, bucketType } = bucketOfPropertiesName(name);
+    const entry = this.#registry.get(name);
+    if (this.#overridesOf(bucketType)?.load(bucket, entry?.value) !== false) return;
     this.#log.error(
       'bucket properties cannot be read: the bucket refuses writes until they are set or reset',
       {
+        bucketType: textOfBytes(bucketType),
         bucket: textOfBytes(bucket),
-        reason,
+        reason: entry?.value.length === 0 ? 'unreadable' : 'not valid',
       },
     );
   }
-}
-
-function jsonOf(value: Buffer): JsonValue | undefined {
-  try {
-    return JSON.parse(value.toString('utf8')) as JsonValue;
-  } catch {
-    return undefined;
-  }
-}
-
-function mergeChanges(before: BucketPropertyChanges, changes: BucketPropertyChanges): BucketPropertyChanges {
-  if (before.custom === undefined || changes.custom === undefined) return { ...before, ...changes };
-  return { ...before, ...changes, custom: new Map([...before.custom, ...changes.custom]) };
-}
-
-/** Only what the bucket changed, so that a later change of the defaults reaches it. */
-function changesToJson(merged: BucketProperties, changes: BucketPropertyChanges): Record<string, JsonValue> {
-  const all = new Map(Object.entries(propertiesToJson(merged)));
-  const own = Object.keys(changes).filter((property) => property !== 'custom');
-  if (changes.durability !== undefined) all.set('durability', changes.durability);
-  const entries = own.map((property): [string, JsonValue] => [property, all.get(property) ?? null]);
-  return Object.fromEntries([...entries, ...(changes.custom ?? new Map<string, JsonValue>())]);
-}
-
-function invalid(property: string, reason: string): KvFailure {
-  return new KvFailure({ code: 'invalid_properties', problems: [{ property, reason }] });
 }

@@ -1,13 +1,16 @@
-/** Properties of a bucket: GET, PUT, DELETE; of a bucket type: GET. */
+/** Properties of a bucket: GET, PUT, DELETE; of a bucket type: GET, PUT. */
 import type { Buffer } from 'node:buffer';
 import {
   type BucketAddress,
+  type BucketProperties,
+  type BucketPropertyChanges,
+  type BucketTypeRefusal,
   type JsonValue,
   KvFailure,
   parsePropertyChanges,
   propertiesToJson,
 } from '../../kv/index.ts';
-import { byteLiteral, textOfBytes } from '../../stdx/index.ts';
+import { type ByteString, byteLiteral, textOfBytes } from '../../stdx/index.ts';
 import { mediaTypeOf } from './content-negotiation.ts';
 import { sendError } from './error-response.ts';
 import { sendJson, sendNoContent, sendPage, sendText, varyEncoding } from './http-response.ts';
@@ -18,6 +21,7 @@ import { sendBodyRefusal } from './write-object.ts';
 const bodyBytesMax = 256 * 1024;
 /** Deeper values would be stored and could then not be printed. */
 const nestingMax = 64;
+const defaultType = byteLiteral('default');
 const wrongForm = 'bucket PUT must be a JSON object of the form:\n{"props":{...bucket properties...}}\n';
 
 type TypeRoute = Extract<Route, { readonly kind: 'type_properties' }>;
@@ -28,7 +32,7 @@ export function readProperties({ exchange, services, route }: HttpRequest<Bucket
     sendPage(exchange, 404, 'Vary', varyEncoding);
     return;
   }
-  sendJson(exchange, 200, { props: propertiesToJson(properties, textOfBytes(route.bucket)) });
+  sendJson(exchange, 200, { props: shown(route.bucketType, properties, textOfBytes(route.bucket)) });
 }
 
 /** The properties of a bucket that has none of its own: no bucket has the empty name. */
@@ -38,19 +42,80 @@ export function readTypeProperties({ exchange, services, route }: HttpRequest<Ty
     sendPage(exchange, 404, 'Vary', varyEncoding);
     return;
   }
-  sendJson(exchange, 200, { props: propertiesToJson(properties) });
+  sendJson(exchange, 200, { props: shown(route.bucketType, properties) });
 }
 
-export function refuseTypeProperties({ exchange, services, route }: HttpRequest<TypeRoute>): void {
-  const address = { bucketType: route.bucketType, bucket: byteLiteral('') };
-  if (services.store.properties(address) === undefined) {
-    sendText(exchange, 404, `Cannot modify unknown bucket type: ${route.bucketType}\n`);
+/** Of active types alone, and not of the untyped namespace. */
+export function writeTypeProperties(request: HttpRequest<TypeRoute>): void {
+  const { exchange, services, route } = request;
+  const { bucketType } = route;
+  if (services.store.properties({ bucketType, bucket: byteLiteral('') }) === undefined) {
+    sendUnknownType(exchange, bucketType);
     return;
   }
-  sendText(exchange, 403, 'The properties of this bucket type cannot be modified.\n');
+  if (bucketType === defaultType) {
+    sendText(exchange, 403, 'The properties of this bucket type cannot be modified.\n');
+    return;
+  }
+  readChanges(request, (changes) => {
+    services.tasks.spawn('http set type properties', async () => {
+      await answerChange(exchange, async () => {
+        const refusal = await services.store.setTypeProperties(bucketType, changes);
+        if (refusal === undefined) sendNoContent(exchange, 'application/json');
+        else sendTypeRefusal(exchange, bucketType, refusal);
+      });
+    });
+  });
 }
 
-export function writeProperties({ exchange, services, route, headers }: HttpRequest<BucketRoute>): void {
+export function writeProperties(request: HttpRequest<BucketRoute>): void {
+  const { exchange, services, route } = request;
+  readChanges(request, (changes) => {
+    services.tasks.spawn('http set properties', () =>
+      answerChange(exchange, async () => {
+        await services.store.setProperties(addressOf(route), changes);
+        sendNoContent(exchange, 'application/json');
+      }),
+    );
+  });
+}
+
+export function resetProperties({ exchange, services, route }: HttpRequest<BucketRoute>): void {
+  services.tasks.spawn('http reset properties', () =>
+    answerChange(exchange, async () => {
+      await services.store.resetProperties(addressOf(route));
+      sendNoContent(exchange, 'application/json');
+    }),
+  );
+}
+
+/** Riak's programs look for `active` in what a type gives. */
+function shown(
+  bucketType: ByteString,
+  properties: BucketProperties,
+  name?: string,
+): Record<string, JsonValue> {
+  const json = propertiesToJson(properties, name);
+  return bucketType === defaultType ? json : { ...json, active: true };
+}
+
+function sendTypeRefusal(
+  exchange: HttpRequest<TypeRoute>['exchange'],
+  bucketType: ByteString,
+  refusal: BucketTypeRefusal,
+): void {
+  if (refusal.reason !== 'invalid_properties') sendUnknownType(exchange, bucketType);
+  else sendError(exchange, { code: 'invalid_properties', problems: refusal.problems });
+}
+
+function sendUnknownType(exchange: HttpRequest<TypeRoute>['exchange'], bucketType: ByteString): void {
+  sendText(exchange, 404, `Cannot modify unknown bucket type: ${textOfBytes(bucketType)}\n`);
+}
+
+function readChanges(
+  { exchange, headers }: Pick<HttpRequest<Route>, 'exchange' | 'headers'>,
+  change: (changes: BucketPropertyChanges) => void,
+): void {
   if (mediaTypeOf(headers.contentType ?? '') !== 'application/json') {
     sendPage(exchange, 415, 'Vary', varyEncoding);
     return;
@@ -63,16 +128,8 @@ export function writeProperties({ exchange, services, route, headers }: HttpRequ
     if ('problems' in parsed) {
       return sendError(exchange, { code: 'invalid_properties', problems: parsed.problems });
     }
-    applyChange({ exchange, services }, 'http set properties', () =>
-      services.store.setProperties(addressOf(route), parsed.changes),
-    );
+    change(parsed.changes);
   });
-}
-
-export function resetProperties({ exchange, services, route }: HttpRequest<BucketRoute>): void {
-  applyChange({ exchange, services }, 'http reset properties', () =>
-    services.store.resetProperties(addressOf(route)),
-  );
 }
 
 /** The value of the member `props`; undefined if there is no such object. */
@@ -89,20 +146,17 @@ export function parsePropertiesBody(bytes: Buffer): { readonly [name: string]: J
   return isObject(props) ? props : undefined;
 }
 
-function applyChange(
-  { exchange, services }: Pick<HttpRequest<Route>, 'exchange' | 'services'>,
-  task: string,
+/** `change` answers if it succeeds. */
+async function answerChange(
+  exchange: HttpRequest<Route>['exchange'],
   change: () => Promise<void>,
-): void {
-  services.tasks.spawn(task, async () => {
-    try {
-      await change();
-    } catch (error) {
-      if (!(error instanceof KvFailure)) throw error;
-      return sendError(exchange, error.error);
-    }
-    sendNoContent(exchange, 'application/json');
-  });
+): Promise<void> {
+  try {
+    await change();
+  } catch (error) {
+    if (!(error instanceof KvFailure)) throw error;
+    sendError(exchange, error.error);
+  }
 }
 
 function addressOf({ bucketType, bucket }: BucketRoute): BucketAddress {

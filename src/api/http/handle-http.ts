@@ -5,9 +5,9 @@ import { unreachable } from '../../stdx/index.ts';
 import {
   readProperties,
   readTypeProperties,
-  refuseTypeProperties,
   resetProperties,
   writeProperties,
+  writeTypeProperties,
 } from './bucket-properties-resource.ts';
 import { deleteObject } from './delete-object.ts';
 import { sendError } from './error-response.ts';
@@ -76,7 +76,7 @@ function dispatch(request: HttpRequest<Route>): void {
     case 'type_properties':
       dispatchMethod(exchange, {
         read: () => readTypeProperties({ ...request, route }),
-        put: () => refuseTypeProperties({ ...request, route }),
+        put: () => writeTypeProperties({ ...request, route }),
       });
       return;
     case 'legacy_bucket':

@@ -62,9 +62,24 @@ export function getBucketType(exchange: Exchange, message: MessageOf<typeof rpbG
   else exchange.reply(rpbGetBucketResp, { props: propsOfProperties(properties) });
 }
 
-/** Types are created and changed by the administrator's tool; clients may only change active ones. */
+/** Types are created and activated by the administrator's tool; clients may only change active ones. */
 export function setBucketType(exchange: Exchange, message: MessageOf<typeof rpbSetBucketTypeReq>): void {
-  exchange.fail(message.type === defaultType ? defaultTypeUpdate : inactiveTypeUpdate);
+  if (message.type === defaultType) {
+    exchange.fail(defaultTypeUpdate);
+    return;
+  }
+  const parsed = changesOfProps(message.props);
+  if ('problems' in parsed) {
+    exchange.fail(invalidProperties(parsed.problems));
+    return;
+  }
+  const { store } = exchange.service;
+  change(exchange, 'set bucket type properties', async () => {
+    const refusal = await store.setTypeProperties(message.type, parsed.changes);
+    if (refusal === undefined) exchange.reply(rpbSetBucketResp, {});
+    else if (refusal.reason !== 'invalid_properties') exchange.fail(inactiveTypeUpdate);
+    else exchange.fail(invalidProperties(refusal.problems));
+  });
 }
 
 interface FoundBucket {

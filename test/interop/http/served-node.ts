@@ -11,7 +11,6 @@ import { nodeIdOf } from '../../../src/environment/index.ts';
 import {
   defaultBucketProperties,
   type KeyValueSettings,
-  type KeyValueStore,
   LocalKeyValueStore,
   silentObserver,
 } from '../../../src/kv/index.ts';
@@ -43,7 +42,7 @@ const settings: KeyValueSettings = {
 
 export interface ServedNode extends AsyncDisposable {
   readonly port: number;
-  readonly store: KeyValueStore;
+  readonly store: LocalKeyValueStore;
   /** Connections that are open. */
   connections(): number;
 }

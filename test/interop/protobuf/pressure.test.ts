@@ -36,6 +36,7 @@ function watched(store: KeyValueStore): KeyValueStore {
     properties: (address) => store.properties(address),
     setProperties: (address, changes) => store.setProperties(address, changes),
     resetProperties: (address) => store.resetProperties(address),
+    setTypeProperties: (bucketType, changes) => store.setTypeProperties(bucketType, changes),
     listKeys(address, options) {
       let inner = store.listKeys(address, options);
       const stream: NameStream = {

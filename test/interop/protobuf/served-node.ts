@@ -39,6 +39,7 @@ const settings: KeyValueSettings = {
 export interface ServedNode extends AsyncDisposable {
   readonly port: number;
   readonly service: PbService;
+  readonly store: LocalKeyValueStore;
 }
 
 export async function serveNode(
@@ -75,6 +76,7 @@ export async function serveNode(
   return {
     port: listener.address.port,
     service,
+    store,
     async [Symbol.asyncDispose]() {
       await listener.close();
       await store.close();

@@ -1,0 +1,142 @@
+/** `/admin/v1/bucket-types…`: bucket types are made and activated by whoever administers a node, never by clients. */
+import type { Buffer } from 'node:buffer';
+import {
+  type BucketPropertyChanges,
+  type BucketType,
+  type BucketTypeRefusal,
+  type BucketTypes,
+  dropBucketType,
+  type JsonValue,
+  type KeyValueStore,
+  KvFailure,
+  parsePropertyChanges,
+  propertiesToJson,
+} from '../kv/index.ts';
+import { type ByteString, bytesOfText, textOfBytes, unreachable } from '../stdx/index.ts';
+import { AdminFailure, badRequest } from './cluster-admin/admin-failure.ts';
+import type { ClusterRoute } from './cluster-admin/cluster-routes.ts';
+
+export interface BucketTypeView {
+  readonly name: string;
+  readonly status: 'created' | 'active';
+  readonly damaged: boolean;
+  readonly props: Readonly<Record<string, JsonValue>>;
+}
+
+type Outcome = Promise<BucketTypeRefusal | undefined>;
+
+/** By path below `/admin/v1/`. Answers are JSON; they throw, or reject with, `AdminFailure`. */
+export function bucketTypeRoutes(
+  store: KeyValueStore & { readonly bucketTypes: BucketTypes },
+): ReadonlyMap<string, ClusterRoute> {
+  const types = store.bucketTypes;
+  const changing = (carryOut: (body: TypeBody) => Outcome): ClusterRoute => ({
+    method: 'POST',
+    answer: async (bytes) => {
+      const body = typeBodyIn(bytes);
+      const refusal = await orAdminFailure(carryOut(body));
+      if (refusal !== undefined) throw failureOf(body.text, refusal);
+      return { name: body.text };
+    },
+  });
+  return new Map<string, ClusterRoute>([
+    ['bucket-types', { method: 'GET', answer: () => ({ types: types.list().map(viewOf) }) }],
+    ['bucket-types/status', { method: 'GET', answer: (query) => statusOf(types, query.get('name') ?? '') }],
+    ['bucket-types/create', changing(({ name, changes }) => types.create(name, changes))],
+    ['bucket-types/update', changing(({ name, changes }) => types.update(name, changes))],
+    ['bucket-types/activate', changing(({ name }) => types.activate(name))],
+    ['bucket-types/drop', changing(({ name }) => dropBucketType(store, types, name))],
+  ]);
+}
+
+function statusOf(types: BucketTypes, name: string): BucketTypeView {
+  const type = types.get(bytesOfText(name));
+  if (type === undefined) throw failureOf(name, { reason: 'no_such_type' });
+  return viewOf(type);
+}
+
+function viewOf({ name, status, properties, isDamaged }: BucketType): BucketTypeView {
+  return {
+    name: textOfBytes(name),
+    status,
+    damaged: isDamaged,
+    props: propertiesToJson(properties),
+  };
+}
+
+interface TypeBody {
+  readonly name: ByteString;
+  /** The name, for people. */
+  readonly text: string;
+  readonly changes: BucketPropertyChanges;
+}
+
+/** `{"name": …}`, with `"props"` where they are needed. Throws `AdminFailure`. */
+function typeBodyIn(bytes: Buffer): TypeBody {
+  let body: JsonValue;
+  try {
+    body = JSON.parse(bytes.toString('utf8')) as JsonValue;
+  } catch {
+    throw badRequest('the body is not JSON');
+  }
+  if (!isObject(body)) throw badRequest('the body is not a JSON object');
+  const { name: text, props = {}, ...rest } = body;
+  const [unknown] = Object.keys(rest);
+  if (unknown !== undefined) throw badRequest(`the body has an unknown field ${JSON.stringify(unknown)}`);
+  if (typeof text !== 'string') throw badRequest('name must be the name of a bucket type');
+  if (!isObject(props)) throw badRequest('props must be a JSON object of bucket properties');
+  const parsed = parsePropertyChanges(props);
+  if ('problems' in parsed) {
+    throw failureOf(text, { reason: 'invalid_properties', problems: parsed.problems });
+  }
+  return { name: bytesOfText(text), text, changes: parsed.changes };
+}
+
+function isObject(value: JsonValue): value is { readonly [name: string]: JsonValue } {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+async function orAdminFailure(outcome: Outcome): Outcome {
+  try {
+    return await outcome;
+  } catch (error) {
+    if (!(error instanceof KvFailure)) throw error;
+    const { error: cause } = error;
+    if (cause.code === 'invalid_properties') {
+      throw new AdminFailure(400, cause.code, 'the properties are not valid', reasonsOf(cause.problems));
+    }
+    // As the cluster's own refusals say it: it may still happen.
+    if (cause.code === 'no_majority') throw new AdminFailure(503, 'unavailable', cause.reason);
+    const reason = 'reason' in cause && typeof cause.reason === 'string' ? `: ${cause.reason}` : '';
+    throw new AdminFailure(503, cause.code, `not now, or not surely${reason}`);
+  }
+}
+
+function reasonsOf(problems: readonly { readonly property: string; readonly reason: string }[]) {
+  return problems.map(({ property, reason }) => `${property}: ${reason}`);
+}
+
+/** Texts are those of Riak's tool where it has them. */
+function failureOf(name: string, refusal: BucketTypeRefusal): AdminFailure {
+  const { reason } = refusal;
+  switch (reason) {
+    case 'invalid_properties':
+      return new AdminFailure(400, reason, `invalid properties for ${name}`, reasonsOf(refusal.problems));
+    case 'no_such_type':
+      return new AdminFailure(409, reason, `${name} is not an existing bucket type`);
+    case 'already_active':
+      return new AdminFailure(409, reason, `${name} is active: update it instead`);
+    case 'not_active':
+      return new AdminFailure(409, reason, `${name} is not active: create it anew instead`);
+    case 'reserved_name':
+      return new AdminFailure(400, reason, `${name} is no bucket type of yours`);
+    case 'bad_name':
+      return new AdminFailure(400, reason, 'the name of a bucket type has 1 to 255 bytes, none of them zero');
+    case 'too_many_types':
+      return new AdminFailure(409, reason, 'there are as many bucket types as there may be');
+    case 'not_empty':
+      return new AdminFailure(409, reason, `${name} still has buckets with keys: delete them first`);
+    default:
+      return unreachable(reason);
+  }
+}
