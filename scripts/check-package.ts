@@ -5,6 +5,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import {
+  copyFileSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
@@ -19,6 +20,8 @@ import path from 'node:path';
 import { processEnvironment } from './process-environment.ts';
 import { repositoryRoot } from './source-files.ts';
 
+/** Those that need nothing beside them and come to an end. They fail by their exit code. */
+const examples = ['append-log', 'rate-limiter', 'replicated-map', 'simulate'];
 /** What an installed package with all that it depends on may weigh. */
 const installedMegabytesMax = 30;
 /** Reported, not enforced: it depends on the registry's distance. */
@@ -57,6 +60,7 @@ function main(project: string): void {
   const specifiers = subpaths.map((subpath) => path.posix.join('hale', subpath));
   importAll(project, specifiers);
   compileAll(project, specifiers);
+  runExamples(project);
 
   run(repositoryRoot, repositoryBin('publint'), ['run', tarball, '--strict']);
   console.log('publint: clean');
@@ -125,6 +129,15 @@ function compileAll(project: string, specifiers: readonly string[]): void {
   }
   run(project, repositoryBin('tsc'), ['-p', project]);
   console.log('types: compile, declarations checked');
+}
+
+function runExamples(project: string): void {
+  for (const name of examples) {
+    const file = `${name}.js`;
+    copyFileSync(path.join(import.meta.dirname, '..', 'examples', file), path.join(project, file));
+    run(project, process.execPath, [file]);
+  }
+  console.log(`examples: ${examples.join(', ')}`);
 }
 
 /** Runs a program to its end and returns its standard output; throws with all it printed if it fails. */
