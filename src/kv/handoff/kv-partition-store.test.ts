@@ -81,12 +81,14 @@ async function open(engine: StorageEngine, gate?: WriteGate<ReplicaRequest>) {
   const parts = { commit, identities, reaper, limits, observer: silentObserver, log, strays };
   const vnodes = new KvVnodes(gate === undefined ? parts : { ...parts, gate });
   const changes: string[] = [];
+  const damaged: string[] = [];
   const store = await KvPartitionStore.open({
     commit,
     vnodes,
     strays,
     ring: () => Ring.ownedByOne(1, 8, self),
     placementOf: () => ({ nVal: 3, bucketOnly: false }),
+    damaged: (address) => void damaged.push(address.key),
     changes: {
       observe: (partition, key, before, after) =>
         void changes.push(`${partition} ${key.address.key} ${before !== undefined} ${after !== undefined}`),
@@ -107,7 +109,7 @@ async function open(engine: StorageEngine, gate?: WriteGate<ReplicaRequest>) {
       vnodes.handle(partition, request, resolve);
     });
   const get = (partition: Partition, name: string) => commit.get(keyOf(name).borrow(partition));
-  return { commit, store, vnodes, put, get, changes };
+  return { commit, store, vnodes, put, get, changes, damaged };
 }
 
 async function faultyEngine() {
@@ -237,9 +239,9 @@ test('P3: only what is unchanged is forgotten, and anti-entropy is told of it', 
   assert.notEqual(get(p0, 'changed'), undefined);
 });
 
-test('R27: damaged entries, and values that hold no object, are counted and left out', async () => {
+test('R27: damaged entries, and values that hold no object, are named, counted and left out', async () => {
   const { engine, faults } = await faultyEngine();
-  const { store, put, commit } = await open(engine);
+  const { store, put, commit, damaged } = await open(engine);
   for (const name of ['a', 'b', 'c']) await put(p0, name, objectOf('v'));
   await new Promise<void>((resolve) => {
     commit.write(
@@ -254,6 +256,7 @@ test('R27: damaged entries, and values that hold no object, are counted and left
   for (let slice = await fold.next(); slice !== undefined; slice = await fold.next()) items.push(...slice);
   assert.equal(items.length, 2);
   assert.equal(fold.unreadable, 2);
+  assert.deepEqual(damaged.sort(), ['b', 'd']);
   await fold.close();
 });
 

@@ -4,7 +4,7 @@ import { type FoldOptions, type PartitionFold, PartitionStoreError } from '../..
 import type { Partition, Ring } from '../../core/ring/index.ts';
 import { type Cursor, type Entry, type GroupCommit, StorageError } from '../../storage/index.ts';
 import { NameHash } from '../coordinator/index.ts';
-import type { BucketAddress } from '../key-value-store.ts';
+import type { BucketAddress, ObjectAddress } from '../key-value-store.ts';
 import { ObjectFormatError, VersionedObject } from '../object/index.ts';
 import { ObjectKey, objectsRange, prefixBytes } from '../vnode/index.ts';
 import { encodeItem } from './partition-item.ts';
@@ -13,6 +13,8 @@ import { storeFailure } from './store-failure.ts';
 
 /** Merging so many holds the event loop of the receiver for some milliseconds. */
 const sliceEntriesMax = 256;
+/** Damaged objects that one fold tells of by name. What goes beyond is left to the next. */
+const damagedNamedMax = 1000;
 
 /** How a bucket's objects are placed: the number of replicas, and whether the key takes part in the hash. */
 export interface BucketPlacement {
@@ -25,6 +27,8 @@ export interface FoldParts {
   readonly ring: () => Ring;
   /** Undefined: nobody knows such a bucket type; its objects move with their partition, and are rebuilt nowhere. */
   readonly placementOf: (address: BucketAddress) => BucketPlacement | undefined;
+  /** A copy that cannot be read, and keeps a transfer from being complete until it is made good. */
+  readonly damaged?: (address: ObjectAddress) => void;
 }
 
 export class ObjectFold implements PartitionFold {
@@ -77,17 +81,23 @@ export class ObjectFold implements PartitionFold {
   async #takeSnapshot(): Promise<Cursor> {
     const { commit } = this.#parts;
     await queuedIsWritten(commit);
-    const corrupt = (): void => {
-      this.#unreadable += 1;
-    };
+    const corrupt = (storageKey: Buffer | undefined): void => this.#cannotRead(storageKey);
     return commit.engine.scan(objectsRange(this.#partition), { corrupt });
+  }
+
+  /** Undefined: nobody knows which object that was. */
+  #cannotRead(storageKey: Buffer | undefined): void {
+    this.#unreadable += 1;
+    if (storageKey === undefined || this.#unreadable > damagedNamedMax) return;
+    const key = ObjectKey.decode(storageKey, prefixBytes, storageKey.length);
+    if (key !== undefined) this.#parts.damaged?.(key.address);
   }
 
   /** Undefined: not wanted, or not readable. */
   #itemOf({ key: storageKey, value }: Entry): Buffer | undefined {
     const key = ObjectKey.decode(storageKey, prefixBytes, storageKey.length);
     if (key === undefined || !isReadable(value)) {
-      this.#unreadable += 1;
+      this.#cannotRead(storageKey);
       return undefined;
     }
     return this.#isWanted(key) ? encodeItem(key, value) : undefined;

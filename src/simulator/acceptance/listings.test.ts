@@ -119,14 +119,23 @@ story(
 );
 
 story(
-  'R44 defaults-flip: a node that restarts with other defaults leaves buckets with properties of their own alone',
+  'R44 defaults-flip: a node that restarts with other defaults leaves buckets that have properties of their own alone',
   { nodes: 3 },
   async (cluster) => {
-    await cluster.setProperties('a', { allow_mult: true });
-    const before = cluster.properties('a');
-    await cluster.member('b').restartCleanly();
+    await cluster.setProperties('a', { allow_mult: false, n_val: 3 });
+    const before = cluster.properties('b');
+    const b = cluster.member('b');
+    Object.assign(b.options.configuration, {
+      'buckets.default.allow_mult': true,
+      'buckets.default.n_val': 2,
+    });
+    await b.restartCleanly();
     await cluster.stage.untilSettled();
+    assert.equal(cluster.properties('b', 'another')?.allow_mult, true);
     assert.deepEqual(cluster.properties('b'), before);
+    await cluster.store('b', 'k', 'one');
+    await cluster.store('b', 'k', 'two');
+    assert.deepEqual(await cluster.values('b', 'k'), ['two']);
   },
 );
 
