@@ -29,6 +29,8 @@ export class ClusterLoad implements AsyncDisposable {
   readonly #existing = new Set<string>();
   readonly #falseNotFound: string[] = [];
   #tally = newTally();
+  /** Whether an existing key that is not found is a fault: not where its replicas are on the other side of a cut. */
+  seesAll = true;
   #isStopping = false;
   #running: Promise<unknown> = Promise.resolve();
 
@@ -137,7 +139,7 @@ export class ClusterLoad implements AsyncDisposable {
   async #get(client: ClusterClient, history: KeyHistory): Promise<void> {
     const isThere = this.#existing.has(history.key);
     const found = await client.get(history.bucket, history.key);
-    if (found === undefined || !isThere || found.values.length > 0) return;
+    if (found === undefined || !isThere || found.values.length > 0 || !this.seesAll) return;
     this.#falseNotFound.push(history.key);
   }
 }

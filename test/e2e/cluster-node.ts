@@ -1,6 +1,8 @@
 /** One node of a cluster of real processes: its address, its directory, and the process of its present life. */
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import type { OverviewView } from '../../src/server/index.ts';
 import { FrameConnection } from './frame-connection.ts';
 import { type Finished, HaleProcess } from './hale-process.ts';
@@ -115,6 +117,11 @@ export class ClusterNode {
     return finished;
   }
 
+  /** Clients cannot reach it, whatever the process does. */
+  setUnplugged(isUnplugged: boolean): void {
+    this.#isPaused = isUnplugged;
+  }
+
   pause(): void {
     this.#isPaused = true;
     this.process.signal('SIGSTOP');
@@ -141,17 +148,28 @@ export class ClusterNode {
 
   /** A metric, by its name in the page of metrics. */
   async metric(name: string): Promise<number> {
-    const page = await (await fetch(`${this.url}/admin/v1/metrics`)).text();
-    const line = new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, 'm').exec(page);
+    const { text } = await this.#request(`${this.url}/admin/v1/metrics`);
+    const line = new RegExp(`^${name}(?:\\{[^}]*\\})? (\\S+)$`, 'm').exec(text);
     assert.ok(line !== null, `no metric ${name}`);
     return Number(line[1]);
   }
 
   async #admin(what: string, body?: string): Promise<unknown> {
-    const sent = body === undefined ? {} : { method: 'POST', body };
-    const response = await fetch(`${this.url}/admin/v1/${what}`, sent);
-    const text = await response.text();
-    assert.equal(response.status, 200, `${this.name}: ${what}: ${text}`);
+    const { status, text } = await this.#request(`${this.url}/admin/v1/${what}`, body);
+    assert.equal(status, 200, `${this.name}: ${what}: ${text}`);
     return JSON.parse(text);
+  }
+
+  /** Administration is for programs on the node's own machine. */
+  async #request(url: string, body?: string): Promise<{ readonly status: number; readonly text: string }> {
+    const { within } = this.#options;
+    if (within === undefined) {
+      const response = await fetch(url, body === undefined ? {} : { method: 'POST', body });
+      return { status: response.status, text: await response.text() };
+    }
+    const [program, ...first] = [...within, 'curl', '--silent', '--write-out', '%{http_code}'];
+    const sent = body === undefined ? [] : ['--data', body];
+    const { stdout } = await promisify(execFile)(program!, [...first, ...sent, url]);
+    return { status: Number(stdout.slice(-3)), text: stdout.slice(0, -3) };
   }
 }
