@@ -1,6 +1,7 @@
 /** Building, growing and shrinking clusters: docs/internals/acceptance.md has the rows. */
 import assert from 'node:assert/strict';
 import { type GetResult, quorumAll } from '../../kv/index.ts';
+import { clusterPort } from '../workloads/cluster-configuration.ts';
 import { addressOf, story, type ToldCluster } from './told-cluster.fixture.ts';
 
 const names = Array.from({ length: 20 }, (_, i) => `k${i}`);
@@ -425,6 +426,57 @@ story(
       await cluster.stage.untilServing();
     }
     await cluster.stage.untilSettled();
+    await assertAllThere(cluster);
+  },
+);
+
+story(
+  'gh_riak_core_176: a node that listens everywhere and names another address takes part in handoff both ways',
+  { nodes: 3 },
+  async (cluster) => {
+    await storeAll(cluster, 'a');
+    const b = cluster.member('b');
+    const { host } = b.process;
+    Object.assign(b.options.configuration, {
+      'listener.cluster.internal': { host: '0.0.0.0', port: clusterPort },
+      'cluster.advertised': { host, port: clusterPort },
+    });
+    await b.restartCleanly();
+    await cluster.stage.untilSettled();
+    const d = await cluster.boot();
+    await cluster.join(d, 'b');
+    await cluster.stage.change([{ kind: 'join', node: idOf(cluster, d) }]);
+    await cluster.stage.untilSettled();
+    const a = cluster.member('a');
+    await cluster.stage.change([{ kind: 'leave', node: a.id }]);
+    await cluster.stage.untilGone(a);
+    await cluster.stage.untilSettled();
+    assert.equal(cluster.stage.state().members.get(b.id)?.address.host, host);
+    await assertAllThere(cluster);
+  },
+);
+
+story(
+  'verify_tick_change: the pace of liveness is changed node by node, and no request fails meanwhile',
+  { nodes: 4 },
+  async (cluster) => {
+    await storeAll(cluster, 'a');
+    for (const letter of cluster.letters) {
+      const member = cluster.member(letter);
+      Object.assign(member.options.configuration, { 'liveness.interval': 3000, 'liveness.suspicion': 9000 });
+      const restarting = member.restartCleanly(2000);
+      const others = cluster.letters.filter((other) => other !== letter);
+      for (let i = 0; i < 40; i++) {
+        const name = names[i % names.length]!;
+        const at = others[i % others.length]!;
+        assert.deepEqual(await cluster.values(at, name), [`value of ${name}`]);
+        await cluster.update(at, name, `value of ${name}`);
+        await cluster.world.sleep(50);
+      }
+      await restarting;
+      await cluster.stage.untilServing();
+    }
+    await cluster.untilSeen();
     await assertAllThere(cluster);
   },
 );

@@ -222,3 +222,44 @@ story(
     for (const at of cluster.letters) assert.deepEqual(await cluster.values(at, 'k'), ['once']);
   },
 );
+
+story(
+  'R11 tombstone-not-reaped: one replica is older when the delete is to be forgotten; after quiet no copy of it is left',
+  { nodes: 4, fixed: { delete_mode: 3000, 'anti_entropy.verify_interval': 60_000 } },
+  async (cluster) => {
+    const [a, b, c] = cluster.primariesOf('k');
+    await cluster.store(a!, 'k', 'old', { w: quorumAll });
+    const heal = cluster.cut([c!], [a!, b!]);
+    const context = await cluster.context(a!, 'k');
+    assert.ok(context !== undefined);
+    assert.equal((await cluster.delete(a!, 'k', { context, w: two })).kind, 'deleted');
+    heal();
+    await cluster.untilSeen();
+    const copies = async (): Promise<number> => {
+      let count = 0;
+      for (const letter of cluster.letters) count += (await cluster.copies(letter, 'k')).size;
+      return count;
+    };
+    assert.ok((await copies()) > 0);
+    for (let i = 0; i < 60 && (await copies()) > 0; i++) await cluster.world.sleep(5000);
+    assert.equal(await copies(), 0);
+    await assertEverywhere(cluster, 'k', []);
+  },
+);
+
+story(
+  'R10 delete-immediate: the tombstone is forgotten at once; a key that is written right after it stays',
+  { nodes: 4, fixed: { delete_mode: 'immediate', tombstone_pause: 100 } },
+  async (cluster) => {
+    for (let i = 0; i < 30; i++) {
+      const key = `k${i}`;
+      const at = cluster.letters[i % 4]!;
+      await cluster.store(at, key, 'old', { w: quorumAll });
+      assert.equal((await cluster.delete(at, key)).kind, 'deleted');
+      await cluster.world.sleep(cluster.world.random.between(0, 300));
+      await cluster.store(cluster.letters[(i + 1) % 4]!, key, 'new');
+    }
+    await cluster.stage.untilQuiet();
+    for (let i = 0; i < 30; i++) assert.deepEqual(await cluster.values('a', `k${i}`), ['new']);
+  },
+);
