@@ -270,6 +270,23 @@ test('a type that is forgotten takes with it what its buckets had, and nothing e
   assert.equal(store.of(at('t', 'b1'))?.n_val, 3, 'the next type of the name begins anew');
 });
 
+test('a drop that fails half-way is made again: buckets go first, since nobody finds them without their type', async () => {
+  const { registry, store } = await withType({ n_val: 5 });
+  for (let i = 0; i < 20; i += 1) await store.set(at('t', `b${i}`), { n_val: 2 });
+  // Two proposals take away the buckets' properties; the next would take the type.
+  const lastFound = registry.proposals + 2;
+  registry.isLost = () => registry.proposals >= lastFound;
+  await assert.rejects(store.types.forget(t), (error: unknown) => {
+    assert.ok(error instanceof KvFailure);
+    return error.error.code === 'no_majority';
+  });
+  assert.deepEqual(registry.names(bytes(`${propertiesPrefix}t\0`)), []);
+  assert.equal(store.of(at('t', 'b1'))?.n_val, 5, 'the type is still there');
+  registry.isLost = undefined;
+  assert.equal(await store.types.forget(t), undefined);
+  assert.equal(store.of(at('t', 'b1')), undefined);
+});
+
 test('placements change when a type that places otherwise comes, changes or goes', async () => {
   const registry = new SharedRegistry();
   const store = storeOf(registry);
@@ -292,6 +309,17 @@ test('placements change when a type that places otherwise comes, changes or goes
   assert.deepEqual(placements.nVals, [3]);
   seen.add(placements.revision);
   assert.equal(seen.size, 3, 'as before the type came');
+});
+
+test('placements tell types apart that place alike', async () => {
+  const revisionWith = async (name: string) => {
+    const store = storeOf(new SharedRegistry());
+    await store.types.create(bytes(name), { n_val: 5 });
+    await store.types.activate(bytes(name));
+    return new BucketPlacements(store).revision;
+  };
+  assert.notEqual(await revisionWith('t'), await revisionWith('u'));
+  assert.equal(await revisionWith('t'), await revisionWith('t'));
 });
 
 type Step = { readonly node: 0 | 1; readonly type: string; readonly bucket: string } & (

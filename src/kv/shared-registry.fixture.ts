@@ -6,6 +6,8 @@ export class SharedRegistry implements Registry {
   readonly entries = new Map<ByteString, RegistryEntry>();
   /** Runs before a proposal is folded. */
   before: (() => Promise<unknown>) | undefined;
+  /** True: a proposal finds no majority. */
+  isLost: (() => boolean) | undefined;
   proposals = 0;
   readonly #told: ((names: readonly ByteString[]) => void)[] = [];
   #revision = 0;
@@ -22,6 +24,9 @@ export class SharedRegistry implements Registry {
     const { before } = this;
     this.before = undefined;
     await before?.();
+    if (this.isLost?.()) {
+      return { kind: 'failed', error: { code: 'no_majority', reason: 'one of three voters is reached' } };
+    }
     this.proposals += 1;
     if (changes.some(({ name, expected }) => (this.entries.get(name)?.revision ?? 0) !== expected)) {
       return { kind: 'conflict' };
