@@ -51,14 +51,12 @@ function movesText({ moves, moves_min, bytes, seconds }: PlanView): string {
   if (moves.length === 0) return 'nothing moves\n';
   const size = bytes === 0 ? 'less than storage has counted yet' : bytesText(bytes);
   const time = seconds < 1 ? 'moments' : `about ${spanText(seconds)}`;
-  return `${countText(moves.length, 'partition')} move (the fewest that balance takes: ${moves_min}), ${size}, ${time}\n`;
+  const subject = moves.length === 1 ? '1 partition moves' : `${moves.length} partitions move`;
+  return `${subject} (the fewest that balance takes: ${moves_min}), ${size}, ${time}\n`;
 }
 
 function replicaLines({ same_node, same_location, two_failures }: PlanView): readonly string[] {
-  const lines = [
-    `${countText(same_node.count, 'preference list')} lack distinct nodes`,
-    `${countText(same_location.count, 'preference list')} lack distinct locations`,
-  ];
+  const lines = [lackText(same_node.count, 'nodes'), lackText(same_location.count, 'locations')];
   if (two_failures !== null && two_failures.pairs > 0) {
     const { pairs, pairs_losing_all, pairs_losing_quorum, replicas } = two_failures;
     lines.push(
@@ -66,4 +64,8 @@ function replicaLines({ same_node, same_location, two_failures }: PlanView): rea
     );
   }
   return lines;
+}
+
+function lackText(count: number, what: string): string {
+  return `${countText(count, 'preference list')} ${count === 1 ? 'lacks' : 'lack'} distinct ${what}`;
 }

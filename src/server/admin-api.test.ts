@@ -1,13 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { HttpExchange, Tasks } from '../environment/index.ts';
+import type { HttpBody, HttpExchange, Tasks } from '../environment/index.ts';
 import { type AdminActions, adminHandler } from './admin-api.ts';
+import { AdminFailure } from './cluster-admin/admin-failure.ts';
+import { ChangeBody } from './cluster-admin/change-body.ts';
+import type { ClusterRoute } from './cluster-admin/cluster-routes.ts';
 
 interface Asked {
   readonly method?: string;
   readonly target: string;
   readonly headers?: readonly string[];
   readonly host?: string;
+  readonly body?: HttpBody;
 }
 
 interface Answer {
@@ -15,6 +19,21 @@ interface Answer {
   readonly headers: readonly string[];
   readonly body: string;
 }
+
+const clusterRoutes: ReadonlyMap<string, ClusterRoute> = new Map<string, ClusterRoute>([
+  ['ring/risk', { method: 'GET', answer: (query) => ({ failures: query.get('failures') }) }],
+  [
+    'cluster/leave',
+    { method: 'POST', answer: async (bytes) => ({ left: ChangeBody.parse(bytes).node('node') }) },
+  ],
+  [
+    'cluster/commit',
+    {
+      method: 'POST',
+      answer: () => Promise.reject(new AdminFailure(409, 'unhealthy', 'not healthy', ['a is away'])),
+    },
+  ],
+]);
 
 async function ask(asked: Asked, stop: () => unknown = () => undefined): Promise<Answer> {
   const running: Promise<void>[] = [];
@@ -27,13 +46,15 @@ async function ask(asked: Asked, stop: () => unknown = () => undefined): Promise
     configuration: () => ({ ring_size: '64' }),
     metrics: () => Promise.resolve({ contentType: 'text/plain; version=0.0.4', text: 'up 1\n' }),
     stop,
-    cluster: new Map(),
+    cluster: clusterRoutes,
   };
   const answers: Answer[] = [];
   const exchange = {
     method: asked.method ?? 'GET',
     target: asked.target,
     headers: asked.headers ?? ['Host', '127.0.0.1:8098'],
+    readBody: (_bytesMax: number, done: (body: HttpBody) => void) =>
+      setImmediate(done, asked.body ?? { kind: 'complete', bytes: Buffer.alloc(0) }),
     remote: { host: asked.host ?? '127.0.0.1', port: 50_000 },
     respond: (status: number, headers: string[], body?: Buffer) =>
       void answers.push({ status, headers, body: body?.toString('utf8') ?? '' }),
@@ -97,4 +118,28 @@ test('what a web page can make a browser send is refused', async () => {
   for (const host of ['localhost', 'LOCALHOST:8098', '[::1]:8098', '127.0.0.1']) {
     assert.equal((await ask({ target: '/admin/v1/status', headers: ['Host', host] })).status, 200, host);
   }
+});
+
+test('the cluster is asked by query and told by JSON bodies; what it refuses has a code, and reasons', async () => {
+  const risk = await ask({ target: '/admin/v1/ring/risk?failures=3' });
+  assert.deepEqual([risk.status, JSON.parse(risk.body)], [200, { failures: '3' }]);
+  const post = (target: string, body: HttpBody) => ask({ method: 'POST', target, body });
+  const json = (value: unknown) => ({ kind: 'complete', bytes: Buffer.from(JSON.stringify(value)) }) as const;
+  const left = await post('/admin/v1/cluster/leave', json({ node: 'a@b' }));
+  assert.deepEqual([left.status, JSON.parse(left.body)], [200, { left: 'a@b' }]);
+  const bad = await post('/admin/v1/cluster/leave', json({}));
+  assert.deepEqual([bad.status, (JSON.parse(bad.body) as { code: string }).code], [400, 'bad_request']);
+  const refused = await post('/admin/v1/cluster/commit', json({}));
+  assert.equal(refused.status, 409);
+  assert.deepEqual(JSON.parse(refused.body), {
+    error: 'not healthy',
+    code: 'unhealthy',
+    reasons: ['a is away'],
+  });
+  assert.equal((await post('/admin/v1/cluster/leave', { kind: 'too_large' })).status, 413);
+  assert.equal((await post('/admin/v1/cluster/leave', { kind: 'overload' })).status, 503);
+  assert.equal((await ask({ target: '/admin/v1/cluster/leave' })).status, 405);
+  const fromPage = ['Host', '127.0.0.1:8098', 'Origin', 'http://example.org'];
+  const page = await ask({ method: 'POST', target: '/admin/v1/cluster/leave', headers: fromPage });
+  assert.equal(page.status, 403);
 });

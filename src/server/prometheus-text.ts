@@ -79,6 +79,26 @@ function gauges(facts: NodeFacts): readonly Sample[] {
     gauge('hale_requests_in_progress', 'Requests in progress.', facts.requestsInProgress),
     gauge('hale_ring_partitions', 'Partitions of the ring.', facts.ringSize),
     gauge('hale_ring_members', 'Members of the cluster.', facts.members.length),
+    gauge(
+      'hale_ring_members_unreachable',
+      'Members that this node cannot reach.',
+      facts.cluster?.unreachable.length ?? 0,
+    ),
+    gauge(
+      'hale_cluster_epoch',
+      'The epoch of the cluster that this node follows.',
+      facts.cluster?.epoch ?? 0,
+    ),
+    gauge(
+      'hale_partitions_moving',
+      'Partitions of the cluster that move.',
+      facts.cluster?.partitionsMoving ?? 0,
+    ),
+    gauge(
+      'hale_stray_partitions',
+      'Partitions of others of which this node holds data, or may.',
+      facts.cluster?.strayPartitions ?? 0,
+    ),
     gauge('hale_storage_failing', '1 while storage refuses writes.', storageFails),
     gauge(
       'hale_damaged_property_buckets',
