@@ -22,8 +22,8 @@ const readsBefore = 5;
 const readsMeasured = 60;
 const stallMs = 200;
 const stallsMax = 2;
-/** A third of the port; a collapse carries a tenth of that. */
-const megabitsMin = 330;
+/** With so many stalls; a collapse carries a third of it. */
+const megabitsMin = 150;
 /** Values through the port for each read: retransmissions and hedged reads are more than one; three would be three. */
 const valuesMax = 1.6;
 
