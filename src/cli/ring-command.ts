@@ -16,7 +16,7 @@ export interface RiskOptions {
 export async function showRisk(terminal: Terminal, options: RiskOptions): Promise<void> {
   const query = new URLSearchParams({ failures: options.failures, unit: options.unit });
   if (options.replicas !== undefined) query.set('n', options.replicas);
-  const risk = await adminGet<RiskView>(options.at, `ring/risk?${query}`);
+  const risk = await adminGet<RiskView>(options.at, `ring/risk?${query.toString()}`);
   terminal.out(options.json ? `${JSON.stringify(risk, undefined, 2)}\n` : riskText(risk));
 }
 
