@@ -19,10 +19,12 @@ export const clusterStaleReplica: Scenario = {
     world.work.atLeast('acked deletes', 8);
     const play = await ClusterPlay.begin(world, {
       ...calmCluster,
-      nodes: random.pick([4, 5, 6]),
+      nodes: random.pick([5, 6]),
+      ringSize: 32,
       expectedErrors: faultErrors,
       fixed: { delete_mode: random.pick(['immediate', 3000]), tombstone_pause: 100 },
-      ackedPutsMin: 20,
+      client: { keysPerBucket: 20 },
+      ackedPutsMin: 40,
     });
     const { stage, clients } = play;
     for (const key of clients.keys) await clients.put(random.pick(stage.members), key, random, nothingSeen);
