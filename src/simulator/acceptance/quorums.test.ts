@@ -65,6 +65,8 @@ story(
     assert.equal(atOnce.kind, 'failed');
     const { code } = (atOnce as Extract<PutResult, { kind: 'failed' }>).error;
     assert.ok(code === 'timeout' || code === 'quorum_unsatisfied', code);
+    const read = await cluster.get(asked!, 'k', { pr: three, timeoutMs: 30_000 });
+    assert.equal(read.kind, 'failed', 'who stands in for a primary is none');
     await cluster.untilGivenUp(a!);
     assert.deepEqual(await cluster.put(asked!, 'k', 'x', { pw: three }), unsatisfied('pw', 3, 2));
   },
