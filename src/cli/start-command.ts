@@ -60,7 +60,9 @@ export async function startCommand(
     );
     process.exit(exitCodes.failure);
   };
-  const environment = nodeEnvironment({ dataDirectory, log, crash });
+  // Without a lock nothing is kept: what a node remembers of its cluster must not outlive its data.
+  const disk = lock === undefined ? {} : { dataDirectory };
+  const environment = nodeEnvironment({ ...disk, log, crash });
   try {
     const node = await startedNode(configuration, environment, lock);
     const forget = stopOnSignals(node);
