@@ -75,6 +75,7 @@ export const purePaths: readonly string[] = [
   'src/core/ring/',
   'src/core/topology/',
   'src/core/liveness/',
+  'src/kv/datatype/',
   'src/kv/object/',
   'src/kv/coordinator/read-quorum.ts',
   'src/kv/coordinator/write-quorum.ts',
