@@ -70,6 +70,29 @@ test('D9: the reply to a read is a slice of the stored bytes, and has the layout
   assert.equal(object.headReplyBody().toString('hex'), `0a020a001215${context}`);
 });
 
+test('golden bytes: version 1 is readable for ever', () => {
+  const [one, two] = [actors[0]!, actors[1]!];
+  const clock = VersionVector.of([
+    { actor: one, counter: 3, seconds: 1_700_000_000 },
+    { actor: two, counter: 300, seconds: 1_700_000_100 },
+  ]);
+  const bare = { value: Buffer.from('hello'), links: [], userMeta: [], indexes: [], deleted: false };
+  const value = stampContent(encodeContent(bare), byteLiteral('tag'), 1_700_000_000_123_456);
+  const list = [
+    { dot: { actor: one, counter: 3 }, content: value },
+    { dot: { actor: two, counter: 300 }, content: tombstoneContent(byteLiteral('gone'), 7) },
+  ];
+  const golden = [
+    '010105020303ac020a160a0568656c6c6f2a037461673880e2cfaa0640c0c4070a0e0a002a04676f',
+    '6e65380040075801122b01023c3c3c3c3c3c3c3c000000010380e2cfaa0678787878787878780000',
+    '0002ac02e4e2cfaa06e8362c83',
+  ].join('');
+  const back = VersionedObject.decode(Buffer.from(golden, 'hex'));
+  assert.deepEqual(back.clock, clock);
+  assert.deepEqual(back.siblings, list);
+  assert.equal(makeObject(clock, list).bytes.toString('hex'), golden);
+});
+
 test('head replies keep metadata and context, and empty the values', () => {
   fc.assert(
     fc.property(objects, ({ object }) => {
