@@ -38,6 +38,9 @@ const lossEveryMsMean = 2 * dayMs;
 /** Of the nodes that are lost, how many come back. */
 const returning = 0.5;
 const awayMsMean = 2 * hourMs;
+/** At each step of moves. */
+const asksAtMoves = 4;
+const newsMs = 60;
 const movesToFewestMax = 1.1;
 const settleMsMax = 20 * hourMs;
 
@@ -60,6 +63,7 @@ export function growthOf(options: GrowthOptions): Scenario {
       world.work.atLeast('requests answered', options.firstRequestsADay * days * 0.8);
       world.work.atLeast('nodes that joined', joins);
       world.work.atLeast('partitions copied', joins);
+      world.work.atLeast('requests refused as moved', joins / 4);
       world.work.atLeast('keys with all that was acknowledged', keyCount / 4);
       await new Growth(world, options).tell();
     },
@@ -90,6 +94,7 @@ class Growth {
   readonly #data: AbstractData;
   readonly #clients: AbstractClients;
   readonly #lostForGood: NodeId[] = [];
+  readonly #askedAtMoves: Promise<void>[] = [];
   #made = 0;
   #moves = 0;
   #movesMin = 0;
@@ -115,6 +120,7 @@ class Growth {
 
   async tell(): Promise<void> {
     await this.#form();
+    this.#cluster.onAdvance((partitions) => this.#askAt(partitions));
     const endMs = this.#world.nowMs + this.#options.days * dayMs;
     const works = [this.#askUntil(endMs), this.#loseUntil(endMs), this.#repairUntil(endMs)];
     for (let day = 0; day < this.#options.days; day++) {
@@ -124,6 +130,7 @@ class Growth {
     }
     await Promise.all(works);
     await this.#workDay();
+    await Promise.all(this.#askedAtMoves);
     this.#isOver = true;
     this.#data.exchange(this.#clients.keys);
     this.#clients.checkAcked();
@@ -212,13 +219,24 @@ class Growth {
     await Promise.all(answers);
   }
 
+  /** While the news of a stage travels, clients ask where it matters. */
+  #askAt(partitions: readonly Partition[]): void {
+    for (let i = 0; i < asksAtMoves; i++) {
+      const key = this.#clients.keyAt(this.#random.pick(partitions), ringSize);
+      if (key === undefined) continue;
+      const inMs = this.#random.between(0, newsMs);
+      this.#askedAtMoves.push(this.#world.sleep(inMs).then(() => this.#ask(key)));
+    }
+  }
+
   /** Clients know which nodes answer: they do not ask one that is down. */
-  async #ask(): Promise<void> {
+  async #ask(key?: AbstractKey): Promise<void> {
     const up = this.#cluster.nodes.filter(({ isUp }) => isUp);
     const node = this.#random.pick(up);
-    const isAnswered = await this.#clients.readAndWrite(node, 'sloppy');
-    assert(isAnswered || !node.isUp, `${node.node} answers every request`);
+    const { life } = node;
+    const isAnswered = await this.#clients.readAndWrite(node, 'sloppy', key);
     if (isAnswered) this.#world.work.add('requests answered');
+    else if (node.isUp && node.life === life) this.#world.fail(`${node.node} did not answer a request`);
   }
 
   async #loseUntil(endMs: number): Promise<void> {

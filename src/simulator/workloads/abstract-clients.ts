@@ -72,9 +72,18 @@ export class AbstractClients {
     return this.#options.keys;
   }
 
-  /** Reads any key at `coordinator`, and writes what supersedes it. False: one of the two was not answered. */
-  async readAndWrite(coordinator: AbstractNode, kind: QuorumKind): Promise<boolean> {
-    const key = this.#random.pick(this.#options.keys);
+  /** A key of which a replica lies in the partition; undefined: there is none. */
+  keyAt(partition: Partition, ringSize: number): AbstractKey | undefined {
+    const { keys, n } = this.#options;
+    return keys.find(({ first }) => (partition - first + ringSize) % ringSize < n);
+  }
+
+  /** Reads a key at `coordinator`, and writes what supersedes it. False: one of the two was not answered. */
+  async readAndWrite(
+    coordinator: AbstractNode,
+    kind: QuorumKind,
+    key = this.#random.pick(this.#options.keys),
+  ): Promise<boolean> {
     const read = await this.read(coordinator, key, kind);
     if (read.kind !== 'met') return false;
     const written = await this.write(coordinator, key, read.object?.clock ?? VersionVector.empty, kind);
@@ -120,12 +129,12 @@ export class AbstractClients {
     context: VersionVector,
     kind: QuorumKind,
   ): Promise<WriteDecision> {
-    const coordinator = this.#coordinatorOf(asked, this.#replicasOf(asked, key, kind));
-    if (coordinator === undefined) return tooFew(0, this.#options.quorum);
-    const replicas = this.#replicasOf(coordinator, key, kind);
     const { quorum } = this.#options;
+    const coordinator = await this.#coordinatorOf(asked, key, kind);
+    if (coordinator === undefined) return tooFew(0, quorum);
+    const replicas = this.#replicasOf(coordinator, key, kind);
+    if (replicas.length < quorum) return tooFew(replicas.length, quorum);
     const own = replicas.findIndex(({ node }) => node === coordinator.node);
-    if (replicas.length < quorum || own < 0) return tooFew(replicas.length, quorum);
     const { dot, object } = this.#newVersion(coordinator, replicas[own]!, key, context);
     const decision = await this.#store(coordinator, key, object, replicas, kind);
     if (decision.kind === 'met') {
@@ -150,11 +159,27 @@ export class AbstractClients {
     return kind === 'strict' ? primariesOf(all) : all;
   }
 
-  /** The node that was asked if it holds a replica, else the first that it can forward to. */
-  #coordinatorOf(asked: AbstractNode, replicas: PreferenceList): AbstractNode | undefined {
-    if (replicas.some(({ node }) => node === asked.node)) return asked;
-    const found = replicas.find(({ node }) => this.#cluster.reaches(asked.node, node));
-    return found && this.#cluster.node(found.node);
+  /**
+   * The node that was asked if it holds a replica, else the first that it can forward to. Who is asked so and holds
+   * none any more says `moved`, and the asker tries again when it has heard of that.
+   */
+  async #coordinatorOf(
+    asked: AbstractNode,
+    key: AbstractKey,
+    kind: QuorumKind,
+  ): Promise<AbstractNode | undefined> {
+    for (let step = 0; step <= movedStepsMax; step++) {
+      const replicas = this.#replicasOf(asked, key, kind);
+      if (replicas.some(({ node }) => node === asked.node)) return asked;
+      const found = replicas.find(({ node }) => this.#cluster.reaches(asked.node, node));
+      const other = found && this.#cluster.node(found.node);
+      if (other === undefined) return undefined;
+      const isHolder = this.#replicasOf(other, key, kind).some(({ node }) => node === other.node);
+      if (isHolder) return other;
+      this.#world.work.add('writes forwarded again');
+      await this.#world.sleep(newsMs);
+    }
+    return undefined;
   }
 
   #newVersion({ node }: AbstractNode, { partition }: Replica, key: AbstractKey, context: VersionVector) {
@@ -186,8 +211,12 @@ export class AbstractClients {
     const need = { w: quorum, dw: quorum, pw: 0, nodeConfirms: 0 };
     return new Promise((resolve) => {
       const counting = new WriteQuorum(replicas, n, need);
+      let stored = 0;
       const failedNodes = new Set<NodeId>();
       const decide = (decision: WriteDecision): void => {
+        if (decision.kind === 'met' && stored < quorum) {
+          throw new Error(`acknowledged when ${stored} had stored it, not ${quorum}`);
+        }
         if (decision.kind !== 'waiting') resolve(decision);
       };
       const send = (replica: Replica, position: number): void => {
@@ -197,6 +226,7 @@ export class AbstractClients {
           step: 0,
           serve: (node) => {
             const isStored = this.#data.put(node, replica.partition, key, object);
+            if (isStored) stored += 1;
             decide(
               counting.reply(position, isStored ? { kind: 'stored' } : { kind: 'failed', error: undefined }),
             );
@@ -235,12 +265,23 @@ export class AbstractClients {
       const verdict = node.topology.admits(replica.partition, epoch, replica.primary);
       // What a node asks of itself is by one state.
       if (isOwn || verdict === 'serve') {
+        this.#data.checkServes(node, replica.partition);
+        this.#checkOwner(node, replica);
         tried.serve(node);
         return;
       }
       this.#world.work.add('requests refused as moved');
       this.#world.after(newsMs, () => this.#followMove(tried));
     });
+  }
+
+  /** Who is asked as the owner is it by its own state, or hears of that from the asker. */
+  #checkOwner({ node, topology }: AbstractNode, { partition, primary }: Replica): void {
+    if (!primary || this.#cluster.state.owners[partition] === node) return;
+    const move = this.#cluster.state.moves.get(partition);
+    const isOverdue = move === undefined && topology.epoch < this.#cluster.state.epoch;
+    const isForwarding = move?.from === node || isOverdue;
+    if (!isForwarding) throw new Error(`${node} serves partition ${partition} as its owner, and is not`);
   }
 
   #followMove(tried: Tried): void {

@@ -77,6 +77,7 @@ export class AbstractCluster {
   #isLookPlanned = false;
   #isLookingOften = false;
   readonly #acked = new Map<NodeId, number>();
+  #advanced: ((partitions: readonly Partition[]) => void) | undefined;
   readonly #waiting: { readonly command: ClusterCommand; readonly done: () => void }[] = [];
 
   constructor(world: World, options: AbstractClusterOptions) {
@@ -103,8 +104,9 @@ export class AbstractCluster {
     return this.#nodes.get(name);
   }
 
-  get hasLeader(): boolean {
-    return this.#leader !== undefined;
+  /** Told of the partitions of which a move enters another stage. */
+  onAdvance(advanced: (partitions: readonly Partition[]) => void): void {
+    this.#advanced = advanced;
   }
 
   /** Both are up and the network carries. */
@@ -298,10 +300,12 @@ export class AbstractCluster {
   }
 
   #agree(command: ClusterCommand): void {
+    if (command.kind === 'advance') this.#checkFollowed(command.partitions);
     const { state, refusal } = fold(this.state, command);
     this.#agreed = state;
     this.world.record(this.#leader ?? '', 'agreed', `${state.epoch} ${command.kind}`);
     this.world.work.add('entries agreed');
+    if (command.kind === 'advance') this.#advanced?.(command.partitions);
     if (refusal !== undefined && command.kind !== 'advance') {
       throw new Error(`${command.kind} was refused: ${refusal.reason}`);
     }
@@ -310,6 +314,18 @@ export class AbstractCluster {
       this.world.record(name, 'gone');
       this.liveness.remove(name);
       this.#nodes.delete(name);
+    }
+  }
+
+  /** C5. Who cannot be reached, or is not known to be back, is not waited for. */
+  #checkFollowed(partitions: readonly Partition[]): void {
+    const reachable = this.#reachableFor(this.#leader!);
+    for (const { node, topology } of this.#nodes.values()) {
+      if (!reachable.has(node) || !this.reaches(this.#leader!, node)) continue;
+      for (const partition of partitions) {
+        const since = this.state.moves.get(partition)?.since ?? 0;
+        if (topology.epoch < since) throw new Error(`C5: ${node} has not followed to ${since}`);
+      }
     }
   }
 

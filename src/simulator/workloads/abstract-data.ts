@@ -57,6 +57,14 @@ export class AbstractData implements MoveWorkers {
     cluster.setWorkers(this);
   }
 
+  /** C4: who has handed a partition over, by its own state, is asked no more. The caller has asked the fence. */
+  checkServes({ node, topology }: AbstractNode, partition: Partition): void {
+    const move = topology.state.moves.get(partition);
+    const isRetired = move?.from === node && (move.stage === 'switched' || move.stage === 'released');
+    if (isRetired)
+      throw new Error(`C4: ${node} answers for partition ${partition}, which it has handed over`);
+  }
+
   get(node: NodeId, partition: Partition, key: AbstractKey): VersionedObject | undefined {
     return this.#stores.get(node)?.get(partition)?.get(key);
   }
