@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
 import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
-import { type StartedNode, startNode } from './started-node.ts';
+import { makeBucketType, type StartedNode, startNode } from './started-node.ts';
 
 type Callback = (error: unknown, response: unknown) => void;
 
@@ -290,4 +290,26 @@ test('errors keep their texts, and the connection serves on', async () => {
   await assert.rejects(ask('fetchIndex', { indexName: 'any' }), { message: 'Unknown message code: 54' });
   await store(place);
   assert.equal((await fetchValue({ bucket: 'errors', key: 'k' })).values.length, 1);
+});
+
+test('a bucket type: its properties, and the objects of its buckets', async () => {
+  const bucketType = 'typed';
+  await makeBucketType(node, bucketType, { n_val: 2 });
+  const propsOf = async (command: string, place: object) => {
+    const { nVal, allowMult, pw } = await ask<Record<string, unknown>>(command, { bucketType, ...place });
+    return { nVal, allowMult, pw };
+  };
+  assert.deepEqual(await propsOf('fetchBucketTypeProps', {}), { nVal: 2, allowMult: true, pw: 0 });
+  assert.equal(await ask('storeBucketTypeProps', { bucketType, pw: 1 }), true);
+  assert.deepEqual(await propsOf('fetchBucketProps', { bucket: 'b' }), { nVal: 2, allowMult: true, pw: 1 });
+  const place = { bucket: 'b', key: 'k' };
+  for (const value of ['one', 'two']) await ask('storeValue', { ...place, bucketType, value });
+  await ask('storeValue', { ...place, value: 'untyped' });
+  const typed = await ask<Fetched>('fetchValue', { ...place, bucketType });
+  assert.deepEqual(typed.values.map(({ value }) => String(value)).sort(), ['one', 'two']);
+  const untyped = await ask<Fetched>('fetchValue', place);
+  assert.deepEqual(
+    untyped.values.map(({ value }) => String(value)),
+    ['untyped'],
+  );
 });

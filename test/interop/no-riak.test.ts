@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
 import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
-import { type StartedNode, startNode } from './started-node.ts';
+import { makeBucketType, type StartedNode, startNode } from './started-node.ts';
 
 interface Content {
   readonly value: Buffer | null;
@@ -208,6 +208,33 @@ test('errors keep their texts, and the connections serve on', async () => {
     await assert.rejects(attempt(), { name: 'RiakError', code: 0, message });
   }
   assert.equal(await client.put({ ...place, content }), null);
+});
+
+test('a bucket type: its properties, its buckets, its objects', async () => {
+  await makeBucketType(node, 'typed', { n_val: 2 });
+  const type = 'typed';
+  const propsOf = async (of: Promise<unknown>) => {
+    const { n_val, allow_mult, pw } = ((await of) as { props: Record<string, unknown> }).props;
+    return { n_val, allow_mult, pw };
+  };
+  assert.deepEqual(await propsOf(client.getBucketType({ type })), { n_val: 2, allow_mult: true, pw: 0 });
+  assert.equal(await client.setBucketType({ type, props: { pw: 1 } }), null);
+  assert.equal(await client.setBucket({ bucket: 'b', type, props: { allow_mult: false } }), null);
+  assert.deepEqual(await propsOf(client.getBucket({ bucket: 'b', type })), {
+    n_val: 2,
+    allow_mult: false,
+    pw: 1,
+  });
+  const place = { bucket: 'b', key: 'k' };
+  assert.equal(await client.put({ ...place, type, content: { value: 'typed' } }), null);
+  assert.equal(await client.put({ ...place, content: { value: 'untyped' } }), null);
+  assert.deepEqual((await client.get({ ...place, type }))!.content.map(textOf), ['typed']);
+  assert.deepEqual((await client.get(place))!.content.map(textOf), ['untyped']);
+  assert.deepEqual(await client.listBuckets({ type }), ['b']);
+  assert.deepEqual(await client.listKeys({ bucket: 'b', type }), ['k']);
+  assert.equal(await client.del({ ...place, type }), null);
+  assert.equal(await client.get({ ...place, type }), null);
+  assert.deepEqual((await client.get(place))!.content.map(textOf), ['untyped']);
 });
 
 test('thirty requests at once over a pool of twenty', async () => {
