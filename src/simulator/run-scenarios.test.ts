@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { runScenarios } from './run-scenarios.ts';
 import type { Scenario } from './scenario.ts';
-import { scenarios } from './scenarios/index.ts';
+import { scenarioNamed } from './scenarios/index.ts';
 
 async function runPrinted(list: readonly Scenario[], options: { count?: number; twice?: boolean } = {}) {
   const lines: string[] = [];
@@ -19,9 +19,10 @@ function scenario(run: Scenario['run'], mustFail?: Scenario['mustFail']): Scenar
 }
 
 test('scenarios hold, twice alike, and the canary is found', async () => {
-  // The large ones have a step of their own in `npm run check`.
-  const quick = scenarios.filter(({ seedsInCheck }) => seedsInCheck === undefined);
-  const { areAllGood, text } = await runPrinted(quick, { count: 2, twice: true });
+  // One of each kind; `npm run check` has a step that plays all of them.
+  const names = ['network-laws', 'disk-laws', 'node-crash', 'replicated-registers', 'canary-ack-before-sync'];
+  const few = names.map((name) => scenarioNamed(name));
+  const { areAllGood, text } = await runPrinted(few, { count: 2, twice: true });
   assert.ok(areAllGood, text);
   assert.match(text, /found, as it must be: .*acked writes were lost/);
 });

@@ -213,7 +213,7 @@ describe('the door', () => {
   });
 
   test('a listener beyond the machine needs a secret', async (context) => {
-    const a = await startNode(context, 'a@127.0.0.1', { secret: undefined });
+    const a = await startNode(context, 'a@127.0.0.1', { secret: undefined, allowsStrangers: true });
     assert.match(a.log.warnings[0]?.message ?? '', /not authenticated/);
     const open = new TcpMessenger({
       environment: a.messenger.environment,

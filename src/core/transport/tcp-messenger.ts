@@ -115,7 +115,9 @@ export class TcpMessenger implements Messenger, LinkHost, Door {
     const refusal = listenerRefusal(address, { hasSecret, isEncrypted, allowsStrangers });
     if (refusal !== undefined) throw refusal;
     if (!hasSecret && !isEncrypted) {
-      this.environment.log.warn('nodes are not authenticated: neither cluster.secret nor TLS is set', {
+      // Where only this machine can knock, that is how a first node starts.
+      const level = allowsStrangers ? 'warn' : 'info';
+      this.environment.log[level]('nodes are not authenticated: neither cluster.secret nor TLS is set', {
         host: address.host,
         port: address.port,
       });
