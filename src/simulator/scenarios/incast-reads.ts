@@ -21,7 +21,7 @@ const keyCount = 8;
 const readsBefore = 5;
 const readsMeasured = 60;
 const stallMs = 200;
-const stallsMax = 2;
+const stallsMax = 3;
 /** With so many stalls; a collapse carries a third of it. */
 const megabitsMin = 150;
 /** Values through the port for each read: retransmissions and hedged reads are more than one; three would be three. */
