@@ -68,6 +68,7 @@ import { isLive, visibleObject } from './visible-object.ts';
 import {
   type DeleteMode,
   KvVnodes,
+  ObjectKey,
   type ObjectLimits,
   type ReplicaReply,
   type ReplicaRequest,
@@ -414,6 +415,22 @@ export class LocalKeyValueStore implements KeyValueStore {
     if (properties === undefined || this.#admission.isStopping) return;
     const read = { ...address, r: quorumAll, timeoutMs: reapReadTimeoutMs };
     coordinateGet(this.#coordinator, read, properties, () => {});
+  }
+
+  /** Puts what all replicas of the key hold in the place of this node's damaged copy, which may be a hint. */
+  repairCopy(partition: Partition, address: ObjectAddress): void {
+    const properties = this.#properties.of(address);
+    if (properties === undefined || this.#admission.isStopping) return;
+    const read = { ...address, r: quorumAll, timeoutMs: reapReadTimeoutMs };
+    coordinateGet(this.#coordinator, read, properties, (outcome) => {
+      if (outcome.kind !== 'read' || outcome.object === undefined || this.#admission.isStopping) return;
+      const key = new ObjectKey(address);
+      const { object } = outcome;
+      const durability = this.durabilityOf(address);
+      const put = { kind: 'put', key, object, durability, purpose: 'repair', announce: false } as const;
+      // If it fails the next fold finds the damage again.
+      this.replicas.handle(partition, put, () => {});
+    });
   }
 
   /** Admits a request, or says why not. Every admitted request calls `#left` once. */

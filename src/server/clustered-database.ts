@@ -199,8 +199,8 @@ async function openOn(cluster: Cluster, parts: ClusteredDatabaseParts): Promise<
     strays: store.strays,
     ring: () => topology.ring,
     placementOf: (address) => store.placements.of(address),
-    // A read of all replicas repairs it; while its partition moves nobody else would find it.
-    damaged: (address) => store.readAll(address),
+    // While its partition moves, and of a hint, nobody else would find it.
+    damaged: (partition, address) => store.repairCopy(partition, address),
   });
   const room = new DiskRoom(environment);
   const departure = new Departure({

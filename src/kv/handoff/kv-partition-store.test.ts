@@ -88,7 +88,7 @@ async function open(engine: StorageEngine, gate?: WriteGate<ReplicaRequest>) {
     strays,
     ring: () => Ring.ownedByOne(1, 8, self),
     placementOf: () => ({ nVal: 3, bucketOnly: false }),
-    damaged: (address) => void damaged.push(address.key),
+    damaged: (_partition, address) => void damaged.push(address.key),
     changes: {
       observe: (partition, key, before, after) =>
         void changes.push(`${partition} ${key.address.key} ${before !== undefined} ${after !== undefined}`),

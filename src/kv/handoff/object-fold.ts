@@ -28,7 +28,7 @@ export interface FoldParts {
   /** Undefined: nobody knows such a bucket type; its objects move with their partition, and are rebuilt nowhere. */
   readonly placementOf: (address: BucketAddress) => BucketPlacement | undefined;
   /** A copy that cannot be read, and keeps a transfer from being complete until it is made good. */
-  readonly damaged?: (address: ObjectAddress) => void;
+  readonly damaged?: (partition: Partition, address: ObjectAddress) => void;
 }
 
 export class ObjectFold implements PartitionFold {
@@ -90,7 +90,7 @@ export class ObjectFold implements PartitionFold {
     this.#unreadable += 1;
     if (storageKey === undefined || this.#unreadable > damagedNamedMax) return;
     const key = ObjectKey.decode(storageKey, prefixBytes, storageKey.length);
-    if (key !== undefined) this.#parts.damaged?.(key.address);
+    if (key !== undefined) this.#parts.damaged?.(this.#partition, key.address);
   }
 
   /** Undefined: not wanted, or not readable. */

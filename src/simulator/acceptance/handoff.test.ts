@@ -248,3 +248,23 @@ story(
     for (const name of names) await assertReplicasHave(cluster, name, ['hinted']);
   },
 );
+
+story(
+  'R27 in a hint: a hint that has rotted is made good from the other replicas, and the cluster comes to rest',
+  { nodes: 4, wrapEngine: (engine) => new RottingEngine(engine) },
+  async (cluster) => {
+    const [a, , c] = cluster.primariesOf('k');
+    const [d] = cluster.outsidersOf('k');
+    cluster.stop(c!);
+    await cluster.untilGivenUp(c!);
+    await cluster.store(a!, 'k', 'v', { w: quorumAll, dw: quorumAll });
+    const { engine } = cluster.member(d!).present;
+    const hints = (await cluster.disk(d!)).get('stories/k') ?? [];
+    assert.ok(engine instanceof RottingEngine && hints.length > 0);
+    for (const { storageKey } of hints) engine.rot(storageKey);
+    await cluster.start(c!);
+    await cluster.untilSeen();
+    await cluster.stage.untilQuiet();
+    await assertReplicasHave(cluster, 'k', ['v']);
+  },
+);
