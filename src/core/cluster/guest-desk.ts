@@ -15,11 +15,20 @@ type RequestOf<Kind extends GuestRequest['kind']> = Extract<GuestRequest, { kind
 
 export class GuestDesk {
   readonly #log: ReplicatedClusterLog;
+  readonly #isEntering: () => boolean;
+  #admissions = 0;
   /** The state that guests are fetching; it must not change under them. */
   #fetched: { readonly of: StatePlace; readonly bytes: Buffer } | undefined;
 
-  constructor(log: ReplicatedClusterLog) {
+  /** `isEntering`: this node is itself on its way into another cluster, as a guest there. */
+  constructor(log: ReplicatedClusterLog, isEntering: () => boolean) {
     this.#log = log;
+    this.#isEntering = isEntering;
+  }
+
+  /** Somebody is being let in just now. */
+  get isAdmitting(): boolean {
+    return this.#admissions > 0;
   }
 
   async answer(bytes: Buffer): Promise<Buffer> {
@@ -45,7 +54,13 @@ export class GuestDesk {
     const refusal = whyNotAdmit(this.#log, member, ringSize);
     if (refusal !== undefined) return { kind: 'refused', ...refusal };
     if (state.members.get(member.node)?.instance !== member.instance) {
+      // Whoever came in now would be left behind in a cluster that this node abandons.
+      if (this.#isEntering()) {
+        return { kind: 'unavailable', reason: `${this.#log.self} is joining another cluster itself` };
+      }
+      this.#admissions += 1;
       const outcome = await this.#log.propose({ kind: 'admit', member }, proposeMsMax);
+      this.#admissions -= 1;
       if (outcome.kind === 'refused') return { kind: 'refused', ...outcome.refusal };
       if (outcome.kind === 'unavailable') return outcome;
     }

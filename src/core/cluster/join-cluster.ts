@@ -52,16 +52,20 @@ export async function joinCluster(seed: Address, parts: JoinParts): Promise<Join
   if (theirs.clusterId !== clusterId || theirs.members.get(self)?.instance !== member.instance) {
     return { kind: 'unavailable', reason: 'the seed has another state than it had' };
   }
+  if (log.state.members.size > 1) {
+    return { kind: 'unavailable', reason: `${self} was joined by another node meanwhile` };
+  }
   if (state.registry.size > 0) {
     environment.log.warn('what was registered in the cluster of one is replaced', {
       entries: state.registry.size,
     });
   }
   const identity = { ...log.identity, clusterId };
-  await log.rebase(
+  const failure = await log.rebase(
     [{ kind: 'identity', identity }, { kind: 'no-replica' }, { kind: 'state', state: theirs }],
     theirs,
   );
+  if (failure !== undefined) return { kind: 'unavailable', reason: failure };
   environment.log.info('joined a cluster', { clusterId, members: theirs.members.size });
   return { kind: 'joined', clusterId };
 }

@@ -73,6 +73,9 @@ export class Cluster {
   #standingTimer: Timer | undefined;
   #isClosed = false;
   #isInDoubt = false;
+  readonly #desk: GuestDesk;
+  /** A `join` or a `recover` is under way: each replaces the whole state, so there is one at a time. */
+  #isEntering = false;
 
   private constructor(
     options: ClusterOptions,
@@ -103,9 +106,9 @@ export class Cluster {
     });
     this.log.onRemoved(() => this.#showMembers());
     messenger.setReachability((peer) => liveness.reachability(peer) !== 'dead');
-    const desk = new GuestDesk(this.log);
+    this.#desk = new GuestDesk(this.log, () => this.#isEntering && this.log.state.members.size === 1);
     messenger.onStranger(() => this.#takenForStranger());
-    messenger.onGuest((request) => desk.answer(request));
+    messenger.onGuest((request) => this.#desk.answer(request));
   }
 
   /**
@@ -153,19 +156,34 @@ export class Cluster {
     this.messenger.release();
   }
 
-  /** Leaves the own cluster of one for that of the node at `seed`, as a `joining` member. */
-  join(seed: Address): Promise<JoinOutcome> {
+  /** Leaves the own cluster of one for that of the node at `seed`, as a `joining` member. One at a time. */
+  async join(seed: Address): Promise<JoinOutcome> {
     const { environment, listen } = this.#options;
     if (listen === undefined) {
       const reason = 'a node that listens to no other node cannot join a cluster';
-      return Promise.resolve({ kind: 'refused', code: 'not_listening', reason });
+      return { kind: 'refused', code: 'not_listening', reason };
     }
-    return joinCluster(seed, { log: this.log, environment, member: this.#ownMember(), ask: this.#asGuest });
+    const obstacle = this.#whyNotEnter();
+    if (obstacle !== undefined) return { kind: 'unavailable', reason: obstacle };
+    this.#isEntering = true;
+    try {
+      const { log } = this;
+      return await joinCluster(seed, { log, environment, member: this.#ownMember(), ask: this.#asGuest });
+    } finally {
+      this.#isEntering = false;
+    }
   }
 
   /** See `recoverCluster`. */
-  recover(survivors: ReadonlySet<NodeId>): Promise<RecoverOutcome> {
-    return recoverCluster(this.log, survivors, this.#options.environment);
+  async recover(survivors: ReadonlySet<NodeId>): Promise<RecoverOutcome> {
+    const obstacle = this.#whyNotEnter();
+    if (obstacle !== undefined) return { kind: 'refused', reason: obstacle };
+    this.#isEntering = true;
+    try {
+      return await recoverCluster(this.log, survivors, this.#options.environment);
+    } finally {
+      this.#isEntering = false;
+    }
   }
 
   /** What members are to know of this node; told again until it stands in the log. */
@@ -199,6 +217,12 @@ export class Cluster {
 
   readonly #asGuest: (address: Address, request: Buffer) => Promise<Buffer> = (address, request) =>
     this.messenger.askAsGuest(address, request, guestMsMax);
+
+  #whyNotEnter(): string | undefined {
+    if (this.#isClosed) return 'this node stops';
+    if (this.#isEntering) return 'this node is joining or recovering a cluster already';
+    return this.#desk.isAdmitting ? 'this node is letting another one in' : undefined;
+  }
 
   async #start(isStale: boolean): Promise<void> {
     this.#showMembers();
@@ -283,7 +307,8 @@ export class Cluster {
       const outcome = await this.join(seed);
       if (outcome.kind === 'joined' || outcome.kind === 'already') return;
       log.warn('could not join a cluster', { host: seed.host, port: seed.port, reason: outcome.reason });
-      await this.#sleep(seedAgainMs);
+      // Two that name each other must not refuse each other for ever, in step.
+      await this.#sleep(seedAgainMs * (0.5 + this.#options.environment.random.fraction()));
     }
   }
 

@@ -48,7 +48,9 @@ export async function recoverCluster(
     epoch: state.epoch,
   });
   const group = groupOfOne(state, log.self, environment.random);
-  await log.rebase([{ kind: 'identity', identity: log.identity }, { kind: 'state', state }, ...group], state);
+  const identity = { kind: 'identity', identity: log.identity } as const;
+  const failure = await log.rebase([identity, { kind: 'state', state }, ...group], state);
+  if (failure !== undefined) return { kind: 'refused', reason: failure };
   return { kind: 'recovered', generation, epoch: state.epoch };
 }
 

@@ -77,6 +77,7 @@ export class ReplicatedClusterLog implements ClusterLog {
   #isAckPlanned = false;
   /** Nothing is heard or said: before the start, while all is replaced, after the end. */
   #isQuiet = true;
+  #isClosed = false;
 
   constructor(parts: ClusterLogParts) {
     const { environment, messenger, journal, liveness, options } = parts;
@@ -224,22 +225,25 @@ export class ReplicatedClusterLog implements ClusterLog {
   }
 
   /**
-   * Replaces everything at once (J3): this node has joined another cluster, or begins a new generation. Rejects if
-   * it could not be written; then nothing has changed.
+   * Replaces everything at once (J3): this node has joined another cluster, or begins a new generation. Resolves to
+   * why it could not be written, if so; then nothing has changed. One at a time.
    */
-  async rebase(records: readonly JournalRecord[], state: ClusterState): Promise<void> {
+  async rebase(records: readonly JournalRecord[], state: ClusterState): Promise<string | undefined> {
+    if (this.#isClosed) return 'this node stops';
     this.#fallSilent();
-    try {
-      await this.#replace(records);
-    } catch (error) {
+    const error = await this.#replace(records);
+    // What is on the disk is for the next start.
+    if (this.#isClosed) return 'this node stops';
+    if (error !== undefined) {
       this.#isQuiet = false;
       this.#repair.begin();
-      throw error;
+      return `the journal of the cluster could not be written: ${error.message}`;
     }
     this.#leaderHint = undefined;
     this.#isQuiet = false;
     this.#followed.rebase(state);
     this.#replica.replaced();
+    return undefined;
   }
 
   /**
@@ -277,6 +281,7 @@ export class ReplicatedClusterLog implements ClusterLog {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     this.#fallSilent();
     this.#proposer.close();
     this.surveys.close();
@@ -442,12 +447,9 @@ export class ReplicatedClusterLog implements ClusterLog {
 
   // The journal.
 
-  #replace(records: readonly JournalRecord[]): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#journal.replace(records, (error) => {
-        if (error === undefined) resolve();
-        else reject(error);
-      });
+  #replace(records: readonly JournalRecord[]): Promise<Error | undefined> {
+    return new Promise((resolve) => {
+      this.#journal.replace(records, resolve);
     });
   }
 

@@ -140,19 +140,22 @@ export class StatePuller {
       return;
     }
     this.#end();
-    this.#take(Buffer.concat(parts.pieces), message.digest, from);
-    this.#goOn();
+    if (this.#take(Buffer.concat(parts.pieces), message.digest, from)) this.#goOn();
+    // Asked again at once it would give the same.
+    else this.#goOnAfter(answerMsMax);
   }
 
-  #take(bytes: Buffer, digest: string, from: NodeId): void {
+  /** False: it is no state that this node can read. */
+  #take(bytes: Buffer, digest: string, from: NodeId): boolean {
     const { followed, environment } = this.#parts;
     const state = decodeState(bytes);
     if (state === undefined || stateDigest(state) !== digest) {
       environment.log.warn('a state of the cluster could not be read', { from });
-      return;
+      return false;
     }
     this.#wantsWhole = false;
     followed.adopt(state);
+    return true;
   }
 
   #goOnAfter(delayMs: number): void {

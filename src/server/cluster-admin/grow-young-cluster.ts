@@ -61,7 +61,8 @@ export async function enterCluster(seeds: readonly Address[], parts: GrowParts):
         reason,
       });
     }
-    await sleep(seedAgainMs, environment);
+    // Two that name each other must not refuse each other for ever, in step.
+    await sleep(seedAgainMs * (0.5 + environment.random.fraction()), environment);
   }
   return { kind: 'stopped' };
 }
