@@ -13,6 +13,7 @@ import {
   type StagedChange,
   stateDigest,
 } from '../../core/index.ts';
+import type { ExchangeStatus } from '../../kv/index.ts';
 import { assert } from '../../stdx/index.ts';
 import type { StorageEngine } from '../../storage/index.ts';
 import type { Prng } from '../prng.ts';
@@ -252,7 +253,7 @@ export class ClusterStage {
         `${member.name}${log.leads ? '*' : ''} at ${state.generation}.${state.epoch} led by ${log.leader}` +
         ` [${statuses.join()}] ${state.moves.size} moves ${moves.join()}` +
         ` unrest: ${unrestOf(serving, Infinity) ?? 'none'}` +
-        ` unlike: ${unlike.slice(0, 3).map((one) => `${one.first}/${one.partition}-${one.peerPartition} ${one.outcome}`)}`
+        ` unlike: ${unlike.slice(0, 3).map(pairText).join()}`
       );
     });
     return nodes.join('; ');
@@ -275,6 +276,10 @@ export class ClusterStage {
     });
     return outcome === 'down' || outcome === 'gone' ? undefined : outcome;
   }
+}
+
+function pairText({ first, partition, peerPartition, outcome }: ExchangeStatus): string {
+  return `${first}/${partition}-${peerPartition} ${outcome ?? 'never'}`;
 }
 
 /** What goes on at a node that will end by itself; undefined: nothing. `restMs`: since when replicas must agree. */
