@@ -93,6 +93,48 @@ test('a fallback that has nothing never turns an existing key into a miss, whate
   });
 });
 
+test('R7: a hedge asks nobody who has answered, and no stand-in of such a one makes a fallback evidence', async () => {
+  await ReplicatedStores.run({ settings: { hedgeDelayMsMax: 50 } }, async (stores) => {
+    const { primaries, others, partitions } = stores.placesOf('k');
+    const [reader] = others;
+    await primaries[0].put('k', 'v', { w: quorumAll });
+    await primaries[1].forget(partitions[1], 'k');
+    stores.declareDown(primaries[2]);
+    primaries[2].isDown = true;
+    // The one copy that can be reached is late; the other primary misses it, and then is gone.
+    stores.link(primaries[0], reader).delayMsMax = 100_000;
+    const startedAt = stores.world.nowMs;
+    const read = reader.values('k', { r: quorumCount(2), timeoutMs: 500 });
+    await stores.world.sleep(20);
+    stores.link(reader, primaries[1]).state = 'refused';
+    await read;
+    assert.ok(stores.world.nowMs - startedAt >= 500, 'a primary might still answer');
+    const asked = stores.sentOf('get').filter(({ to }) => to === primaries[1].id);
+    assert.equal(asked.length, 1);
+  });
+});
+
+test('who refuses at once does not pass for the nearest: values are asked of those that answer', async () => {
+  await ReplicatedStores.run({}, async (stores) => {
+    const { primaries, others } = stores.placesOf('k');
+    const [reader] = others;
+    await reader.put('k', 'v', { w: quorumAll });
+    const asksRefuser = (): number =>
+      stores
+        .sentOf('get')
+        .filter(
+          ({ to, request }) => to === primaries[0].id && !('want' in request && request.want === 'digest'),
+        ).length;
+    stores.link(reader, primaries[0]).state = 'refused';
+    stores.link(reader, primaries[0]).delayMsMax = 0;
+    for (const primary of primaries.slice(1)) stores.link(primary, reader).delayMsMax = 10;
+    for (let i = 0; i < 40; i += 1)
+      assert.deepEqual(await reader.values('k', { sloppyQuorum: false }), ['v']);
+    // Until enough is known of it.
+    assert.ok(asksRefuser() < 10, `${asksRefuser()}`);
+  });
+});
+
 test('a write is forwarded once, to a primary, whose result is the one dot', async () => {
   await ReplicatedStores.run({}, async (stores) => {
     const { primaries, others, partitions } = stores.placesOf('k');

@@ -16,7 +16,7 @@
  * R8  A fallback that takes the place of a replica answers for its position: not as a primary, on its own node.
  */
 import type { Replica } from '../../core/ring/index.ts';
-import { unreachable } from '../../stdx/index.ts';
+import { assert, unreachable } from '../../stdx/index.ts';
 import type { KvError, QuorumName } from '../kv-error.ts';
 import { mergeObjects, sameVersion, type VersionedObject } from '../object/index.ts';
 
@@ -94,6 +94,7 @@ export class ReadQuorum {
 
   /** A fallback is asked instead of the replica at `position`, whose failure was not told: it counts as one (R7, R8). */
   replace(position: number, standIn: Replica): ReadDecision {
+    assert(this.#replies[position] === undefined, 'nobody stands in for a replica that has answered');
     if (this.#replicas[position].primary) this.#primariesWaiting -= 1;
     this.#replicas = this.#replicas.with(position, standIn);
     return this.#decide();

@@ -34,6 +34,8 @@ export class RemoteReads extends Deadline {
   readonly #standInFor: (position: number) => Replica | undefined;
   readonly #local: VersionedObject | undefined;
   readonly #search: VersionSearch;
+  /** By position: its final reply has been told. What still comes from it was asked twice. */
+  readonly #isTold: boolean[];
   readonly #startedAt: Instant;
   readonly #timeoutMs: number;
   #isStopped = false;
@@ -48,6 +50,7 @@ export class RemoteReads extends Deadline {
     this.#standInFor = standInFor;
     this.#local = local;
     this.#search = new VersionSearch(replicas.length);
+    this.#isTold = new Array<boolean>(replicas.length).fill(false);
     this.#startedAt = parts.clock.now();
   }
 
@@ -80,7 +83,9 @@ export class RemoteReads extends Deadline {
   override expired(): void {
     if (this.#isStopped || this.#search.hasObject) return;
     const canAnswer = (position: number): boolean =>
-      !this.#search.wasAsked(position) && this.#replicas[position].node !== this.#parts.topology.self;
+      !this.#isTold[position] &&
+      !this.#search.wasAsked(position) &&
+      this.#replicas[position].node !== this.#parts.topology.self;
     let second = this.#nearest((position) => canAnswer(position) && this.#search.hasDigest(position));
     if (second < 0) second = this.#nearest(canAnswer);
     if (second < 0 || !this.#parts.hedges.take()) return;
@@ -130,12 +135,14 @@ export class RemoteReads extends Deadline {
   }
 
   #send(position: number, request: ReplicaGet, reply: (reply: ReplicaReply) => void): void {
-    const { clock, latencies, replicas } = this.#parts;
+    const { clock, latencies, replicas, settings } = this.#parts;
     const replica = this.#replicas[position];
     const askedAt = clock.now();
     const leftMs = this.#timeoutMs - (askedAt - this.#startedAt);
     const replied = (answer: ReplicaReply): void => {
-      latencies.record(replica.node, clock.now() - askedAt);
+      const tookMs = clock.now() - askedAt;
+      // A refusal is quick: as it is, it would draw all reads to whoever cannot serve them.
+      latencies.record(replica.node, isRefusal(answer) ? Math.max(tookMs, settings.hedgeDelayMsMax) : tookMs);
       // It may have been asked twice, and a stand-in once for both.
       if (this.#replicas[position].node === replica.node) reply(answer);
     };
@@ -173,7 +180,8 @@ export class RemoteReads extends Deadline {
 
   /** Sloppy quorum (Dynamo §4.6), decided when it is needed. False: nobody can stand in. */
   #askStandIn(position: number): boolean {
-    if (this.#isStopped) return false;
+    // Nobody stands in for a replica whose answer counts already (R6).
+    if (this.#isStopped || this.#isTold[position]) return false;
     const standIn = this.#standInFor(position);
     if (standIn === undefined) return false;
     this.#replicas = this.#replicas.with(position, standIn);
@@ -188,8 +196,10 @@ export class RemoteReads extends Deadline {
     this.#search.settled(position);
     const same = reply.kind === 'object' ? this.#search.object(reply.object) : [];
     if (reply.kind === 'object') this.#parts.deadlines.clear(this);
-    this.#heard(position, reply);
-    for (const other of same) this.#heard(other, reply);
+    for (const each of [position, ...same]) {
+      this.#isTold[each] = true;
+      this.#heard(each, reply);
+    }
     this.#askWanted();
   }
 
@@ -197,6 +207,10 @@ export class RemoteReads extends Deadline {
     if (this.#isStopped) return;
     for (const position of this.#search.wanted()) this.#askObject(position);
   }
+}
+
+function isRefusal({ kind }: ReplicaReply): boolean {
+  return kind === 'unanswered' || kind === 'failed';
 }
 
 /** More than any latency: a fallback is asked for a value only where no primary is left to ask. */
