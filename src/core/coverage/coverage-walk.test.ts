@@ -61,6 +61,8 @@ interface Story {
   readonly storageFailures: number;
   /** After so many requests the node is gone: it answers nothing but `unreachable`. */
   readonly lost: { readonly node: number; readonly after: number };
+  /** …in the very call that asks it, as a queue that is full does. */
+  readonly isRefusedAtOnce: boolean;
   /** Says `moved` once, at its k-th request. */
   readonly movedAt: number;
 }
@@ -99,7 +101,8 @@ async function tell(
     ): void {
       requests += 1;
       if (isLost(to)) {
-        queueMicrotask(() => reply(walkCodec.unanswered('unreachable')));
+        if (story.isRefusedAtOnce) reply(walkCodec.unanswered('overload'));
+        else queueMicrotask(() => reply(walkCodec.unanswered('unreachable')));
         return;
       }
       service.handle(partition, overTheWire(request), (answer) => reply(replyOverTheWire(answer)));
@@ -144,6 +147,7 @@ const stories = fc.record({
   owners: fc.array(fc.nat(4), { minLength: ringSize, maxLength: ringSize }),
   storageFailures: fc.nat(3),
   lost: fc.record({ node: fc.integer({ min: 1, max: 4 }), after: fc.nat(20) }),
+  isRefusedAtOnce: fc.boolean(),
   movedAt: fc.nat(60),
 });
 
@@ -164,6 +168,19 @@ test('law: every name is walked once, whatever node is lost on the way, or the w
     { numRuns: 300 },
   );
   assert.ok(complete > 100, `${complete} walks were complete`);
+});
+
+test('a node that refuses at once, as the last one that is asked, is replaced by one that had ended', async () => {
+  const { walked, stored } = await tell({
+    firsts: new Array<number>(30).fill(4),
+    // The last step is the lost node's; the other holders of its names are of a node that was done before.
+    owners: Array.from({ length: ringSize }, (_, partition) => (partition === 6 ? 1 : 2)),
+    storageFailures: 0,
+    lost: { node: 1, after: 5 },
+    isRefusedAtOnce: true,
+    movedAt: 0,
+  });
+  assert.deepEqual([...walked].sort(), stored.names.map(({ name }) => name).sort());
 });
 
 test('malformed requests and replies are told, whatever their bytes', () => {

@@ -5,7 +5,7 @@
  * there throughout is reported once, or the walk fails and says which partitions nobody could answer for.
  */
 import type { Clock, Instant, NodeId } from '../../environment/index.ts';
-import { assert, type ByteString } from '../../stdx/index.ts';
+import type { ByteString } from '../../stdx/index.ts';
 import type { Partition, Replica } from '../ring/index.ts';
 import type { Topology } from '../topology/index.ts';
 import type { VnodeRouter } from '../vnode/index.ts';
@@ -80,7 +80,11 @@ export class CoverageWalk {
       if (slice !== undefined) return slice;
       this.#ask();
       if (this.#failure !== undefined || this.#slices.length > 0) continue;
-      if (this.#asked.size === 0) return undefined;
+      if (this.#asked.size === 0) {
+        if ([...this.#waiting.values()].every((tasks) => tasks.length === 0)) return undefined;
+        // A node refused at once, and what it had to do fell to one that this round had passed over.
+        continue;
+      }
       await new Promise<void>((resolve) => (this.#wake = resolve));
     }
   }
@@ -114,7 +118,8 @@ export class CoverageWalk {
   #replied(node: NodeId, tasks: Task[], reply: WalkReply): void {
     this.#asked.delete(node);
     if (this.#closed || this.#failure !== undefined) return;
-    if (reply.kind === 'slice') this.#take(tasks, reply);
+    // Who claims more than it was asked for is as good as gone: a peer's word must not end this node.
+    if (reply.kind === 'slice' && reply.stepsDone <= tasks.length) this.#take(tasks, reply);
     else if (reply.kind === 'failed' && (reply.reason === 'timeout' || reply.reason === 'refused')) {
       this.#fail(new CoverageFailure(reply.reason, reply.message));
     } else this.#replan(node, tasks, reply);
@@ -122,7 +127,6 @@ export class CoverageWalk {
   }
 
   #take(tasks: Task[], { items, stepsDone, after }: WalkReply & { kind: 'slice' }): void {
-    assert(stepsDone <= tasks.length, 'a node walks what it was asked for');
     tasks.splice(0, stepsDone);
     if (after !== undefined && tasks.length > 0) tasks[0] = { ...tasks[0]!, after };
     if (items.length > 0) this.#slices.push(items);
