@@ -226,7 +226,7 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
     done: (error: KvError | undefined) => void,
   ): void {
     if (durability === 'os') this.#identities.wroteUnsynced(partition);
-    if (this.#strays.isStray(partition)) this.#strays.grew(partition, growthOf(local, object));
+    if (!this.#strays.isOwned(partition)) this.#strays.grew(partition, growthOf(local, object));
     const moving = this.#gate.isMoving(partition) ? new MovingWrite(done) : undefined;
     this.#commit.write(
       durability,

@@ -4,7 +4,7 @@
  * is not its own; so beyond a bound it takes no more of it.
  *
  * An account, not a measure: it starts from the engine's estimate and counts what is added and what is known to
- * have gone. A partition that comes to be owned, or that is on its way here, does not count.
+ * have gone. A partition that comes to be owned does not count, nor does one that moves, for it may be on its way here.
  */
 import type { Partition } from '../../core/ring/index.ts';
 import type { Topology } from '../../core/topology/index.ts';
@@ -45,17 +45,23 @@ export class StrayBytes {
     return growth <= 0 || this.#total + growth <= this.#bytesMax;
   }
 
-  isStray(partition: Partition): boolean {
-    const { ring, self } = this.#topology;
-    return ring.ownerOf(partition) !== self && !this.#topology.isMoving(partition);
+  isOwned(partition: Partition): boolean {
+    return this.#topology.ring.ownerOf(partition) === this.#topology.self;
   }
 
-  /** Something was stored under a partition that is not owned, or removed (negative). */
+  isStray(partition: Partition): boolean {
+    return !this.isOwned(partition) && !this.#topology.isMoving(partition);
+  }
+
+  /**
+   * Something was stored under a partition that is not owned, or removed (negative). While the partition moves it is
+   * only remembered: if it is still not owned after the move, it counts.
+   */
   grew(partition: Partition, bytes: number): void {
     const before = this.#held.get(partition) ?? 0;
     const after = Math.max(0, before + bytes);
     this.#held.set(partition, after);
-    this.#total += after - before;
+    if (this.isStray(partition)) this.#total += after - before;
   }
 
   /** The partition is empty. */

@@ -233,13 +233,14 @@ test('strays: counted under what is not owned, refused beyond the bound, free ag
   const other = nodeIdOf('other@host');
   const owners = Array.from({ length: 8 }, (_, at) => (at === still ? other : self));
   let told = () => {};
+  let isMoving = false;
   const solo = new SoloTopology(self, 8);
   const topology: Topology = {
     self,
     ring: new Ring(1, owners),
     isUp: () => true,
     preferenceList: solo.preferenceList.bind(solo),
-    isMoving: () => false,
+    isMoving: () => isMoving,
     isSettled: true,
     onChange: (changed) => {
       told = changed;
@@ -264,7 +265,17 @@ test('strays: counted under what is not owned, refused beyond the bound, free ag
   strays.cleared(still);
   assert.equal(strays.total, 0);
   assert.equal(await outcome(still, objectOf(4, 150)), 'stored');
-  assert.ok(strays.total > 0);
+  const before = strays.total;
+  assert.ok(before > 0);
+  isMoving = true;
+  told();
+  assert.equal(strays.total, 0, 'it may be on its way here');
+  assert.equal(await outcome(still, objectOf(6, 400)), 'stored');
+  assert.equal(strays.total, 0);
+  isMoving = false;
+  told();
+  const grown = objectOf(6, 400).sizeBytes - objectOf(4, 150).sizeBytes;
+  assert.equal(strays.total, before + grown, 'what came during the move counts after it');
   Object.assign(topology, { ring: new Ring(2, new Array(8).fill(self)) });
   told();
   assert.equal(strays.total, 0, 'it is owned now');
