@@ -56,6 +56,52 @@ test('compaction keeps all that counts, and the journal stays small', () =>
     await journal.close();
   }));
 
+test('J4: a record that rotted is missed when the journal begins anew after a failed write', async () => {
+  const outcomes = { whole: 0, 'another name': 0 };
+  for (let seed = 0; seed < 16; seed++) {
+    await simulate(seed, async (world) => {
+      const isAlone = seed % 2 === 0;
+      const a = await openIn(world, 'a');
+      const b = isAlone ? undefined : await openIn(world, 'b');
+      const c = isAlone ? undefined : await openIn(world, 'c');
+      if (b !== undefined && c !== undefined) {
+        for (const joining of [b, c]) {
+          assert.equal((await joining.join({ host: 'a', port: 7300 })).kind, 'joined');
+          await a.propose({ kind: 'stage', change: { kind: 'join', node: joining.log.self } }, 5000);
+        }
+        const { generation, epoch } = a.log.state;
+        const planOf = { generation, epoch };
+        const owners = a.log.state.owners.map((_, i) => nodeIdOf('abc'[i % 3]!));
+        await a.propose({ kind: 'commit', planOf, owners, isForced: false }, 5000);
+        await until(world, 'all vote', () => a.log.status.voters.length === 3);
+      }
+      const harmed = b ?? a;
+      for (let i = 0; i < 20; i++) await register(a, i);
+      await until(world, 'it follows', () => valueAt(harmed) === '19');
+      const { replica } = harmed.log.status;
+      const { disk } = world.node(isAlone ? 'a' : 'b');
+      const { conditions } = disk;
+      await flipBit(world, isAlone ? 'a' : 'b');
+      disk.conditions = { ...conditions, writeFailure: 1 };
+      void a.propose({ kind: 'register', changes: [] }, 100);
+      await world.sleep(1500);
+      disk.conditions = conditions;
+      await register(a, 99);
+      await until(world, 'it follows again', () => valueAt(harmed) === '99');
+      outcomes[harmed.log.status.replica === replica ? 'whole' : 'another name'] += 1;
+      const { identity } = harmed.log;
+      await harmed.close();
+      const again = await openIn(world, isAlone ? 'a' : 'b');
+      assert.deepEqual(again.log.identity, identity);
+      await until(world, 'it knows after a start', () => valueAt(again) === '99');
+      await again.close();
+      await c?.close();
+      if (!isAlone) await a.close();
+    });
+  }
+  assert.ok(outcomes.whole > 0 && outcomes['another name'] > 0, JSON.stringify(outcomes));
+});
+
 test('J4: whatever bit rots, a node of three comes back whole, or says what is damaged', async () => {
   const outcomes = { whole: 0, 'another name': 0, refused: 0 };
   for (let seed = 0; seed < 30; seed++) {

@@ -8,7 +8,7 @@ import type { Environment, NodeId } from '../../environment/index.ts';
 import { assert, unreachable } from '../../stdx/index.ts';
 import type { LivenessView } from '../liveness/index.ts';
 import type { Partition } from '../ring/index.ts';
-import type { ClusterCommand, ClusterState } from '../topology/index.ts';
+import { type ClusterCommand, type ClusterState, recovered } from '../topology/index.ts';
 import { type Channel, channel, type Messenger, type TrafficClass } from '../transport/index.ts';
 import type { ClusterLog, ProposeOutcome } from './cluster-log.ts';
 import type { ClusterLogOptions } from './cluster-log-options.ts';
@@ -21,6 +21,7 @@ import {
 } from './cluster-message.ts';
 import { type ConsensusFrame, encodeConsensusFrame } from './consensus-frame.ts';
 import { FollowedState } from './followed-state.ts';
+import { groupOfOne } from './founding.ts';
 import type { JournalRecord, StoredIdentity } from './journal-record.ts';
 import { JournalRepair } from './journal-repair.ts';
 import { LeaderDuties } from './leader-duties.ts';
@@ -59,6 +60,7 @@ export interface ClusterLogStatus {
 
 export class ReplicatedClusterLog implements ClusterLog {
   readonly self: NodeId;
+  readonly #instance: string;
   readonly surveys: Surveys;
   readonly #parts: ClusterLogParts;
   readonly #journal: LogJournal;
@@ -85,6 +87,7 @@ export class ReplicatedClusterLog implements ClusterLog {
     assert(state !== undefined && identity !== undefined, 'the journal says who this node is');
     const self = identity.node;
     this.self = self;
+    this.#instance = identity.instance;
     this.#parts = parts;
     this.#journal = journal;
     const send = (to: NodeId, message: ClusterMessage): void => this.#send(to, message);
@@ -462,10 +465,32 @@ export class ReplicatedClusterLog implements ClusterLog {
   }
 
   #journalRepaired(): void {
+    const { identity, replica, isReplicaWhole } = this.#journal.contents;
+    if (identity === undefined) this.#rewriteIdentity();
     this.#followed.rewrite();
-    const { replica } = this.#journal.contents;
+    const { state } = this;
     // The write that failed may have been the one that ended it.
-    if (replica !== undefined && replica.stored.generation < this.state.generation) this.#replica.end();
-    else this.#replica.replaced();
+    const isOver = replica !== undefined && replica.stored.generation < state.generation;
+    if (isReplicaWhole && !isOver) this.#replica.replaced();
+    else if (state.members.size > 1) this.#replica.end();
+    else this.#parts.environment.tasks.spawn('begin the log anew', () => this.#beginAnew());
+  }
+
+  /** A record was lost as well, and it was that one. */
+  #rewriteIdentity(): void {
+    const { clusterId } = this.state;
+    const identity = { node: this.self, instance: this.#instance, clusterId, isRemoved: false };
+    this.#journal.write([{ kind: 'identity', identity }], (error) => {
+      if (error !== undefined) this.#journalFailed(error);
+    });
+  }
+
+  /** Nobody else has the log of a cluster of one: it goes on from what was folded, as after such a start (J4). */
+  async #beginAnew(): Promise<void> {
+    const { identity, self, state } = this;
+    const next = recovered(state, new Set([self]));
+    const group = groupOfOne(next, self, this.#parts.environment.random);
+    // If the disk refuses, the repair comes here again.
+    await this.rebase([{ kind: 'identity', identity }, { kind: 'state', state: next }, ...group], next);
   }
 }
