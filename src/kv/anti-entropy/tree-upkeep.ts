@@ -56,6 +56,8 @@ export class TreeUpkeep {
   #running: Promise<void> | undefined;
   #isFolding = false;
   readonly #suspected = new Set<Partition>();
+  /** Of the partitions whose trees were to be made. */
+  #triedLast = -1;
 
   constructor(parts: UpkeepParts) {
     this.#parts = parts;
@@ -97,10 +99,9 @@ export class TreeUpkeep {
 
   async #step(): Promise<void> {
     const { keeper, environment, settings } = this.#parts;
-    const unbuilt = keeper.partitions.find(
-      (partition) => !keeper.isBuilt(partition) || this.#suspected.has(partition),
-    );
+    const unbuilt = this.#nextUnbuilt();
     if (unbuilt !== undefined) {
+      this.#triedLast = unbuilt;
       this.#suspected.delete(unbuilt);
       await this.#fold(unbuilt, settings.rebuildPerSecondMax);
       return;
@@ -116,6 +117,15 @@ export class TreeUpkeep {
     }
     if (due !== undefined && dueAt <= now) await this.#fold(due, settings.rebuildPerSecondMax * verifyShare);
     else await this.#pause.for(Math.min(dueAt - now, lookMs));
+  }
+
+  /** In turn: one that is lost each time must not keep the others waiting. */
+  #nextUnbuilt(): Partition | undefined {
+    const { keeper } = this.#parts;
+    const unbuilt = keeper.partitions.filter(
+      (partition) => !keeper.isBuilt(partition) || this.#suspected.has(partition),
+    );
+    return unbuilt.find((partition) => partition > this.#triedLast) ?? unbuilt[0];
   }
 
   /** Trees from disk get a time within the interval by lot, so that not all come at once. */
