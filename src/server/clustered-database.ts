@@ -225,7 +225,13 @@ async function openOn(cluster: Cluster, parts: ClusteredDatabaseParts): Promise<
     strays: (hasStrays) => departure.strays(hasStrays),
     isLoaded: () => store.defersHandoff(),
     refuses: () => room.refusal(),
-    options: handoffOptions(configuration, Math.max(...store.placements.nVals)),
+    options: {
+      ...handoffOptions(configuration, 0),
+      // Buckets and their types may come to have more while the node runs.
+      get replicasMax() {
+        return Math.max(...store.placements.nVals);
+      },
+    },
   });
   transfers.open();
   antiEntropy.start({

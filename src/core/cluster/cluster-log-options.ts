@@ -10,7 +10,8 @@ export interface ClusterLogOptions {
 
 /** Behind a snapshot so many entries are kept, for followers that are a little late: this share of the entries. */
 const trailingShare = 1 / 5;
-const heartbeatsPerTimeout = 10;
+/** Two may be lost, and most of what idle nodes say to one another are these. */
+const heartbeatsPerTimeout = 4;
 
 export const defaultClusterLogOptions: ClusterLogOptions = {
   replica: { ...defaultOptions, snapshotLogEntries: 1000, trailingEntriesMax: 200 },
