@@ -15,6 +15,8 @@ export interface OfferPhase {
 }
 
 export interface OfferOrder {
+  /** 127.0.0.1, if not given. */
+  readonly host?: string;
   readonly port: number;
   readonly operation: Operation;
   readonly valueBytes: number;
@@ -63,9 +65,9 @@ class OpenConnection {
   readonly greeted: Promise<void>;
   #pending = Buffer.alloc(0);
 
-  constructor(load: OfferedLoad, port: number) {
+  constructor(load: OfferedLoad, { host = '127.0.0.1', port }: OfferOrder) {
     this.#load = load;
-    this.#socket = connect({ port, host: '127.0.0.1', noDelay: true });
+    this.#socket = connect({ port, host, noDelay: true });
     this.#socket.on('data', (chunk: Buffer) => this.#received(chunk));
     this.#socket.on('error', (error) => load.fail(error));
     this.greeted = new Promise((resolve) => (this.#wasGreeted = resolve));
@@ -114,8 +116,8 @@ class Pinger {
   #sentAt: number | undefined;
   #worstMs = 0;
 
-  constructor(port: number, fail: (error: Error) => void) {
-    this.#socket = connect({ port, host: '127.0.0.1', noDelay: true });
+  constructor({ host = '127.0.0.1', port }: OfferOrder, fail: (error: Error) => void) {
+    this.#socket = connect({ port, host, noDelay: true });
     this.#socket.on('error', fail);
     this.#socket.on('data', () => {
       this.#worstMs = Math.max(this.#worstMs, performance.now() - (this.#sentAt ?? 0));
@@ -162,9 +164,8 @@ class OfferedLoad {
     const { request, keyOffset } = protocols.pb.template(order.operation, value);
     this.#template = request;
     this.#keyOffset = keyOffset;
-    const { port } = order;
-    this.#connections = Array.from({ length: order.connections }, () => new OpenConnection(this, port));
-    this.#pinger = new Pinger(port, (error) => this.fail(error));
+    this.#connections = Array.from({ length: order.connections }, () => new OpenConnection(this, order));
+    this.#pinger = new Pinger(order, (error) => this.fail(error));
   }
 
   async run(): Promise<void> {

@@ -265,6 +265,19 @@ test('sloppy quorum in need: who cannot be reached is replaced by a fallback, th
   });
 });
 
+test('sloppy quorum in need: a fallback takes what a replica cannot store, be it the coordinator', async () => {
+  await ReplicatedStores.run({}, async (stores) => {
+    const { primaries, others } = stores.placesOf('k');
+    for (const primary of primaries.slice(0, 2)) primary.sick = true;
+    for (const [at, writer] of [...primaries, others[0]].entries()) {
+      const key = { w: quorumAll, dw: quorumAll };
+      assert.equal(codeOf(await writer.put('k', `v${at}`, key)), 'stored', `at ${at}`);
+    }
+    const strict = await primaries[2].put('k', 'w', { sloppyQuorum: false });
+    assert.notEqual(codeOf(strict), 'stored');
+  });
+});
+
 test('a read in need asks fallbacks in the place of who cannot be reached, though liveness has not noticed', async () => {
   await ReplicatedStores.run({}, async (stores) => {
     const { primaries } = stores.placesOf('k');

@@ -39,7 +39,7 @@ test(`${keys} keys written, deleted and half of them written again, as nodes die
     );
   });
   await context.test('all nodes die at once', async (crashing) => {
-    await Promise.all(cluster.nodes.map((node) => node.kill()));
+    await cluster.kill();
     await Promise.all(cluster.nodes.map((node) => node.start()));
     crashing.diagnostic(`settled after ${Math.round(await cluster.settled())} ms`);
   });

@@ -18,6 +18,8 @@ export interface HaleClusterOptions {
   readonly ringSize?: number;
   /** `key=value` of every node. */
   readonly settings?: readonly string[];
+  /** Called before a node starts for the first time. */
+  readonly prepare?: (node: ClusterNode, index: number) => void;
   /** Where a node runs, if not in this network namespace. */
   readonly placeOf?: (index: number) => Pick<ClusterNodeOptions, 'host' | 'within' | 'httpHost'>;
 }
@@ -62,6 +64,7 @@ export class HaleCluster implements AsyncDisposable {
       ...placeOf(index),
     });
     this.nodes.push(node);
+    this.#options.prepare?.(node, index);
     await node.start();
     return node;
   }
@@ -140,8 +143,13 @@ export class HaleCluster implements AsyncDisposable {
     for (const node of this.nodes) assert.deepEqual(node.loggedErrors, [], node.name);
   }
 
+  /** All at once. */
+  async kill(): Promise<void> {
+    await Promise.all(this.nodes.map((node) => node.kill()));
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const node of this.nodes) await node.kill();
+    await this.kill();
     if (process.env.E2E_KEEP !== undefined) {
       for (const node of this.nodes) writeFileSync(`${node.dataDirectory}.log`, node.log);
       console.log(`kept: ${this.directory}`);

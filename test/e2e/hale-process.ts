@@ -82,6 +82,12 @@ export class HaleProcess {
     return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)![1]) * 1024;
   }
 
+  /** CPU time that it has used, in seconds. Linux tells it, in hundredths. */
+  get cpuSeconds(): number {
+    const fields = readFileSync(`/proc/${this.pid}/stat`, 'latin1').split(') ')[1]!.split(' ');
+    return (Number(fields[11]) + Number(fields[12])) / 100;
+  }
+
   /** Ends it at once, as `kill -9` does; resolves when it is gone. */
   async kill(): Promise<void> {
     this.signal('SIGKILL');

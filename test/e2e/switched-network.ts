@@ -72,19 +72,26 @@ export class SwitchedNetwork implements Disposable {
     for (const { from, to } of this.#dead.splice(0)) this.#neighbour(from, to, 'del', []);
   }
 
-  /**
-   * Makes the switch's port towards a machine that of a shallow switch: 1 Gbit/s, a buffer of 64 KiB. Packets are then of
-   * the size that a wire carries.
-   */
+  /** Packets are from now on of the size that a wire carries. */
+  withoutOffload(): void {
+    for (let index = 0; index < this.#namespaces.length - 1; index += 1) {
+      this.#ip('-n', this.#namespaceOf(index), 'link', 'set', 'eth0', 'gso_max_segs', '1');
+      this.#ip('-n', this.#switch, 'link', 'set', portOf(index), 'gso_max_segs', '1');
+    }
+  }
+
+  /** Makes the switch's port towards a machine that of a shallow switch: 1 Gbit/s, a buffer of 64 KiB. */
   makeShallow(index: number): void {
     const shape = ['root', 'tbf', 'rate', '1gbit', 'burst', '16kb', 'limit', '64kb'];
     execFileSync('tc', ['-n', this.#switch, 'qdisc', 'add', 'dev', portOf(index), ...shape], {
       stdio: 'pipe',
     });
-    for (let other = 0; other < this.#namespaces.length - 1; other += 1) {
-      this.#ip('-n', this.#namespaceOf(other), 'link', 'set', 'eth0', 'gso_max_segs', '1');
-      this.#ip('-n', this.#switch, 'link', 'set', portOf(other), 'gso_max_segs', '1');
-    }
+  }
+
+  /** What the switch's port towards a machine let through and dropped, in the words of tc. */
+  countsOf(index: number): string {
+    const args = ['-n', this.#switch, '-s', 'qdisc', 'show', 'dev', portOf(index)];
+    return execFileSync('tc', args, { encoding: 'utf8' }).replaceAll(/\s+/g, ' ').trim();
   }
 
   [Symbol.dispose](): void {

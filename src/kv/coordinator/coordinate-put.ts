@@ -13,6 +13,7 @@ import type { NodeId } from '../../environment/index.ts';
 import { unreachable } from '../../stdx/index.ts';
 import type { Durability } from '../../storage/index.ts';
 import type { BucketProperties } from '../bucket-properties.ts';
+import type { KvError } from '../kv-error.ts';
 import { asisObject, type VersionedObject } from '../object/index.ts';
 import { ObjectKey, type ReplicaPut, type ReplicaReply } from '../vnode/index.ts';
 import type { CoordinatorParts } from './coordinator-parts.ts';
@@ -111,7 +112,7 @@ class WriteOperation extends Deadline {
   }
 
   #coordinate(position: number): VersionedObject | undefined {
-    const { vnodes, clock } = this.#parts;
+    const { vnodes, clock, topology } = this.#parts;
     const { context, content, condition } = this.#write;
     const properties = this.#properties;
     const result = vnodes.coordinatePut(
@@ -133,7 +134,7 @@ class WriteOperation extends Deadline {
         nowSeconds: Math.floor(clock.wallMicros() / 1_000_000),
       },
       (error) =>
-        this.#replied(position, error === undefined ? { kind: 'stored' } : { kind: 'failed', error }),
+        this.#heard(topology.self, position, error === undefined ? stored : { kind: 'failed', error }),
     );
     switch (result.kind) {
       case 'merged':
@@ -203,7 +204,7 @@ class WriteOperation extends Deadline {
         this.#replied(position, reply);
         return;
       case 'failed':
-        if (reply.error.code === 'overload' && this.#replace(position)) return;
+        if (isOfTheNode(reply.error) && this.#replace(position)) return;
         this.#replied(position, reply);
         return;
       case 'unanswered':
@@ -220,7 +221,7 @@ class WriteOperation extends Deadline {
   }
 
   /**
-   * Lets a fallback take the place of a replica that cannot be reached, once for each position and while the client
+   * Lets a fallback take the place of a replica that cannot be reached or cannot store, once for each position and while the client
    * still waits. False: nobody can, or nobody may.
    */
   #replace(position: number): boolean {
@@ -264,4 +265,11 @@ class WriteOperation extends Deadline {
     this.#answered = true;
     this.#done(outcome);
   }
+}
+
+const stored: ReplicaReply = { kind: 'stored' };
+
+/** Another node may well do what this one could not: it has too much to do, or its disk is sick or full. */
+function isOfTheNode({ code }: KvError): boolean {
+  return code === 'overload' || code === 'storage';
 }
