@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
 import { createRequire } from 'node:module';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { type ClusterNode, protobufPort } from './cluster-node.ts';
 import { HaleCluster } from './hale-cluster.ts';
 
@@ -12,7 +12,7 @@ type Callback = (
 ) => void;
 
 interface BashoClient {
-  stop(callback: () => void): void;
+  stop(callback: (error: unknown, state: number) => void): void;
   storeValue(options: object, callback: Callback): void;
   fetchValue(options: object, callback: Callback): void;
 }
@@ -42,30 +42,38 @@ const noRiak = require('no-riak') as { Client: new (options: object) => NoRiakCl
 interface SomeClient {
   readonly name: string;
   put(key: string, value: string): Promise<void>;
+  /** Before its node ends: it would try again for ever. */
+  close(): Promise<void>;
   /** Undefined: not found. */
   get(key: string): Promise<string | undefined>;
 }
 
 const bucket = 'shared';
+/** Of Basho's client; before it comes another state. */
+const shutDown = 4;
 
-test('stock clients at three nodes see one database', async (context) => {
+test('stock clients at three nodes see one database', async () => {
   await using cluster = await HaleCluster.start({ size: 3 });
   const [one, two, three] = cluster.nodes;
-  const clients = [await bashoClient(one!, context), await noRiakClient(two!, context), httpClient(three!)];
-  for (const writer of clients) {
-    await writer.put(`by ${writer.name}`, `value of ${writer.name}`);
-    for (const reader of clients) {
-      const found = await reader.get(`by ${writer.name}`);
-      assert.equal(found, `value of ${writer.name}`, `${reader.name} reads what ${writer.name} wrote`);
+  const clients = [await bashoClient(one!), await noRiakClient(two!), httpClient(three!)];
+  try {
+    for (const writer of clients) {
+      await writer.put(`by ${writer.name}`, `value of ${writer.name}`);
+      for (const reader of clients) {
+        const found = await reader.get(`by ${writer.name}`);
+        assert.equal(found, `value of ${writer.name}`, `${reader.name} reads what ${writer.name} wrote`);
+      }
     }
+    assert.equal(await clients[2]!.get('never written'), undefined);
+    const keys = clients.map(({ name }) => `by ${name}`).sort();
+    assert.deepEqual(await keysAt(two!), keys);
+  } finally {
+    for (const client of clients) await client.close();
   }
-  assert.equal(await clients[2]!.get('never written'), undefined);
-  const keys = clients.map(({ name }) => `by ${name}`).sort();
-  assert.deepEqual(await keysAt(two!), keys);
   cluster.assertSound();
 });
 
-async function bashoClient(node: ClusterNode, context: TestContext): Promise<SomeClient> {
+async function bashoClient(node: ClusterNode): Promise<SomeClient> {
   const nodes = basho.Node.buildNodes([`${node.host}:${protobufPort}`]);
   const client = await new Promise<BashoClient>((resolve, reject) => {
     new basho.Client(new basho.Cluster({ nodes }), (error, started) => {
@@ -73,7 +81,6 @@ async function bashoClient(node: ClusterNode, context: TestContext): Promise<Som
       else reject(error as Error);
     });
   });
-  context.after(() => new Promise<void>((resolve) => client.stop(resolve)));
   const call = (method: 'storeValue' | 'fetchValue', options: object) =>
     new Promise<Parameters<Callback>[1]>((resolve, reject) => {
       client[method]({ bucket, ...options }, (error, response) => {
@@ -83,6 +90,12 @@ async function bashoClient(node: ClusterNode, context: TestContext): Promise<Som
     });
   return {
     name: 'basho-riak-client',
+    close: () =>
+      new Promise((resolve) => {
+        client.stop((_error, state) => {
+          if (state === shutDown) resolve();
+        });
+      }),
     put: async (key, text) => {
       const value = new basho.Commands.KV.RiakObject()
         .setValue(Buffer.from(text))
@@ -93,11 +106,13 @@ async function bashoClient(node: ClusterNode, context: TestContext): Promise<Som
   };
 }
 
-async function noRiakClient(node: ClusterNode, context: TestContext): Promise<SomeClient> {
+async function noRiakClient(node: ClusterNode): Promise<SomeClient> {
   const client = await connectedNoRiak(node);
-  context.after(() => client.end());
   return {
     name: 'no-riak',
+    close: async () => {
+      await client.end();
+    },
     put: async (key, text) => {
       await client.put({ bucket, key, content: { value: text, content_type: 'text/plain' } });
     },
@@ -129,6 +144,7 @@ function httpClient(node: ClusterNode): SomeClient {
   const urlOf = (key: string): string => `${node.url}/buckets/${bucket}/keys/${encodeURIComponent(key)}`;
   return {
     name: 'http',
+    close: () => Promise.resolve(),
     put: async (key, body) => {
       const response = await fetch(urlOf(key), {
         method: 'PUT',

@@ -8,7 +8,7 @@ import { SeededRun, sleep } from './seeded-run.ts';
 import { ShrinkingDisk } from './shrinking-disk.ts';
 
 const run = new SeededRun('cluster-full-disk');
-const fullMs = run.size(2500, 10_000);
+const fullMs = run.size(1500, 10_000);
 const rounds = run.size(1, 5);
 const load = { clients: 12, keysPerClient: 20, putPercent: 60, deletePercent: 0 };
 /** The engine looks again at least every five seconds. */

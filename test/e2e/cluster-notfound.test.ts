@@ -10,10 +10,10 @@ import { SeededRun, sleep } from './seeded-run.ts';
 
 const run = new SeededRun('cluster-notfound');
 const size = run.size(3, 5);
-const keys = run.size(200, 2000);
-const reads = run.size(1500, 27_500);
+const keys = run.size(100, 2000);
+const reads = run.size(600, 27_500);
 const clients = 16;
-const deadMs = run.size(1000, 4000);
+const deadMs = run.size(500, 4000);
 const bucket = 'present';
 
 test(`${reads} reads of ${keys} keys while nodes are killed: none is a miss`, async (context) => {
@@ -34,6 +34,7 @@ test(`${reads} reads of ${keys} keys while nodes are killed: none is a miss`, as
     isDone = true;
   });
   reading.catch(() => undefined);
+  while (tally.answered < keys + clients) await sleep(1);
   let kills = 0;
   while (!isDone || kills === 0) {
     const node = run.pick(cluster.nodes);
@@ -41,7 +42,7 @@ test(`${reads} reads of ${keys} keys while nodes are killed: none is a miss`, as
     kills += 1;
     await sleep(deadMs);
     await node.start();
-    await cluster.settled();
+    if (!isDone) await cluster.settled();
   }
   await reading;
   context.diagnostic(

@@ -16,18 +16,18 @@ import { SeededRun } from './seeded-run.ts';
 
 const run = new SeededRun('cluster-overload');
 const size = 3;
-const warmupMs = run.size(1500, 5000);
-const rushMs = run.size(2500, 10_000);
-const recoveryMs = 5000;
+const warmupMs = run.size(500, 5000);
+const rushMs = run.size(1500, 10_000);
+const recoveryMs = run.size(2500, 5000);
 const sliceMs = 250;
 /** Puts a second, all nodes together, among which the capacity is looked for. */
 const searchFrom = 500;
-const searchStep = 1.6;
+const searchStep = run.size(3, 1.6);
 const searchMax = 60_000;
-const searchMs = run.size(1000, 3000);
-const multiples = run.isLong ? [1, 2, 5, 10] : [10];
+const searchMs = run.size(500, 3000);
+const multiples = run.isLong ? [1, 2, 5, 10] : [5];
 /** The short form shows that nothing breaks; beside other work it is no measurement. */
-const goodputShareMin = run.size(25, 90) / 100;
+const goodputShareMin = run.size(2, 90) / 100;
 const residentMax = size * 500 * 2 ** 20;
 
 type Offer = Pick<OfferOrder, 'phases'>;
