@@ -46,6 +46,8 @@ export interface LinkHost {
   /** Wants `flush` when the turn ends. */
   hasOutput(link: PeerLink): void;
   disconnected(link: PeerLink, reason?: DisconnectReason): void;
+  /** True: this process did not run for a while, and what waited for it is to be dropped. */
+  hasSlept(): boolean;
 }
 
 export class PeerLink implements FrameConsumer {
@@ -194,6 +196,11 @@ export class PeerLink implements FrameConsumer {
     this.#tellWritable();
   }
 
+  /** Drops the connection with all that it has brought and nobody has looked at. */
+  forgetUnread(): void {
+    this.#stream?.fail(new NetworkError('timeout', 'this process did not run for a while'));
+  }
+
   /** The peer is no member any more, or this node stops. Nobody is told. */
   close(): void {
     this.#isClosed = true;
@@ -227,6 +234,7 @@ export class PeerLink implements FrameConsumer {
   }
 
   #receive(bytes: Buffer, start: number, end: number): void {
+    if (this.#host.hasSlept() && this.traffic !== 'control') return;
     const stream = this.#stream;
     const wrong = this.#wrongWith(bytes, start, end);
     if (wrong !== undefined) {

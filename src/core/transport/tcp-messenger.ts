@@ -8,6 +8,7 @@ import type {
   Connection,
   ConnectionHandler,
   Environment,
+  Instant,
   Listener,
   Network,
   NodeId,
@@ -38,6 +39,13 @@ import { noTransportObserver, type TransportObserver } from './transport-observe
 /** A stranger who knocks for ever must not fill the log. */
 const refusalsLoggedMax = 20;
 const refusalsLoggedPerMs = 10_000;
+
+/**
+ * Who heard nothing of its own clock for so long was stopped, or had no processor. Others may have given it up, and
+ * may have asked somebody else for what waits in its sockets: done now, it would be done twice, the second time
+ * behind what came after (R09). Shorter than liveness takes to call a node dead.
+ */
+const sleepMsMax = 1500;
 
 export interface TcpMessengerOptions {
   readonly environment: Pick<Environment, 'clock' | 'timers' | 'tasks' | 'random' | 'log'>;
@@ -86,6 +94,7 @@ export class TcpMessenger implements Messenger, LinkHost, Door {
   #spareOutput: PeerLink[] = [];
   #tick: { cancel(): void } | undefined;
   #refusalsLogged = { count: 0, sinceMs: 0 };
+  #awakeAt: Instant;
   #isClosed = false;
   #isHeld = false;
   readonly #flush = (): void => this.#flushOutput();
@@ -97,6 +106,7 @@ export class TcpMessenger implements Messenger, LinkHost, Door {
     this.observer = options.observer ?? noTransportObserver;
     this.#identity = options.identity;
     this.#secret = Buffer.from(options.secret ?? '', 'utf8');
+    this.#awakeAt = options.environment.clock.now();
   }
 
   get self(): NodeId {
@@ -235,6 +245,20 @@ export class TcpMessenger implements Messenger, LinkHost, Door {
   }
 
   // What links ask of their host.
+
+  hasSlept(): boolean {
+    const now = this.environment.clock.now();
+    const sleptMs = now - this.#awakeAt;
+    this.#awakeAt = now;
+    if (sleptMs <= sleepMsMax) return false;
+    this.environment.log.warn('this process did not run for a while; what waited for it is dropped', {
+      ms: Math.round(sleptMs),
+    });
+    for (const peer of [...this.#peers.values()]) {
+      for (const [traffic, link] of [...peer.links]) if (traffic !== 'control') link.forgetUnread();
+    }
+    return true;
+  }
 
   handlerOf(on: number): MessageHandler | undefined {
     return this.#handlers[on];
@@ -389,8 +413,10 @@ export class TcpMessenger implements Messenger, LinkHost, Door {
 
   #armTick(): void {
     if (this.#tick !== undefined || this.#isClosed || this.#peers.size === 0) return;
+    this.#awakeAt = this.environment.clock.now();
     this.#tick = this.environment.timers.after(linkTickMs, () => {
       this.#tick = undefined;
+      this.hasSlept();
       for (const peer of [...this.#peers.values()]) for (const link of [...peer.links.values()]) link.tick();
       this.#armTick();
     });

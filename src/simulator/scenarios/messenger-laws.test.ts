@@ -111,7 +111,30 @@ test('a peer that falls silent is given up long before its kernel says so', asyn
   });
 });
 
-test('a peer that sleeps for two seconds keeps its connections', async () => {
+test('R09: requests that waited for a node which did not run are never looked at', async () => {
+  await story(1, async (world, near, far) => {
+    near.sendNumbered(b, 'control', 10);
+    near.sendNumbered(b, 'foreground', 10);
+    await world.sleep(100);
+    world.node(b).pause();
+    await world.sleep(1000);
+    near.sendNumbered(b, 'foreground', 10);
+    await world.sleep(2000);
+    assert.equal(far.heard.length, 2);
+    world.node(b).resume();
+    await world.sleep(1000);
+    assert.equal(far.heard.length, 2, 'what came in its sleep is not looked at');
+    assert.deepEqual(
+      new Set([...near.disconnects, ...far.disconnects]),
+      new Set(['b@b foreground', 'a@a foreground']),
+    );
+    near.sendNumbered(b, 'foreground', 10);
+    await world.sleep(1000);
+    assert.equal(far.heard.length, 3);
+  });
+});
+
+test('a peer that sleeps for two seconds keeps its control connections', async () => {
   await story(1, async (world, near, far) => {
     near.sendNumbered(b, 'control', 10);
     await world.sleep(100);
