@@ -12,8 +12,10 @@ const proposalEntriesMax = 16;
 export class RegisteredChanges {
   readonly #registry: Registry;
   readonly #timeoutMs: number;
-  /** Changes are made one after another, so that those of one node never meet. */
-  #last: Promise<unknown> = Promise.resolve();
+  /** Changes of one fact are made one after another, so that those of one node never meet. */
+  readonly #last = new Map<ByteString, Promise<unknown>>();
+  /** The last removal of many: what comes behind it waits for it. */
+  #lastOfAll: Promise<unknown> = Promise.resolve();
 
   /** `timeoutMs`: how long a change may take to be agreed. */
   constructor(registry: Registry, timeoutMs: number) {
@@ -26,7 +28,7 @@ export class RegisteredChanges {
    * the promise rejects with. Rejects with `KvFailure` if the change is not agreed.
    */
   change(name: ByteString, valueNow: () => Buffer | 'as_it_is' | undefined): Promise<void> {
-    return this.#afterLast(async () => {
+    return this.#inTurn(name, async () => {
       for (let conflicts = 0; conflicts < conflictsMax; conflicts += 1) {
         const expected = this.#registry.get(name)?.revision ?? 0;
         const value = valueNow();
@@ -39,7 +41,8 @@ export class RegisteredChanges {
 
   /** Removes all names with a prefix, some at a time. What a failure leaves, another call removes. */
   removeAll(prefix: ByteString): Promise<void> {
-    return this.#afterLast(async () => {
+    const before = Promise.all([this.#lastOfAll, ...this.#last.values()]);
+    const result = before.then(async () => {
       for (;;) {
         const some = [...this.#registry.names(prefix)].sort().slice(0, proposalEntriesMax);
         if (some.length === 0) return;
@@ -52,11 +55,18 @@ export class RegisteredChanges {
         );
       }
     });
+    this.#lastOfAll = result.catch(() => {});
+    return result;
   }
 
-  #afterLast(run: () => Promise<void>): Promise<void> {
-    const result = this.#last.then(run);
-    this.#last = result.catch(() => {});
+  #inTurn(name: ByteString, run: () => Promise<void>): Promise<void> {
+    const result = Promise.all([this.#lastOfAll, this.#last.get(name)]).then(run);
+    const ended = result
+      .catch(() => {})
+      .then(() => {
+        if (this.#last.get(name) === ended) this.#last.delete(name);
+      });
+    this.#last.set(name, ended);
     return result;
   }
 

@@ -88,9 +88,13 @@ async function isRepeatable(
 
 /** A canary is searched for as long as it may hide. */
 function seedsOf({ firstSeed, count }: RunnerOptions, scenario: Scenario): readonly number[] {
-  const usual = count === 'check' ? (scenario.seedsInCheck ?? seedsInCheckUsual) : count;
+  const usual = count === 'check' ? seedsInCheck(scenario) : count;
   const length = scenario.mustFail?.withinSeeds ?? usual;
   return Array.from({ length }, (_, i) => (firstSeed + i) % seedCount);
+}
+
+function seedsInCheck({ seedsInCheck: own, seedsPerHundred = 100 }: Scenario): number {
+  return own ?? Math.max(1, Math.round((seedsInCheckUsual * seedsPerHundred) / 100));
 }
 
 function printFailure(scenario: Scenario, result: RunResult, host: RunnerHost): void {

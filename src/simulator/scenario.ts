@@ -1,6 +1,6 @@
 import type { World } from './world.ts';
 
-export const seedsInCheckUsual = 20;
+export const seedsInCheckUsual = 8;
 
 /**
  * A story to be told with many seeds. `run` boots nodes, works, lets faults strike, and checks; it

@@ -10,7 +10,7 @@ const msMax = 60_000;
 export const clusterLogRecover: Scenario = {
   name: 'cluster-log-recover',
   describe: 'two of five voters survive and are recovered; two of the lost come back and can only follow',
-  seedsInCheck: 5,
+  seedsInCheck: 2,
   run: async (world) => {
     world.work.atLeast('refusals to recover', 3);
     world.work.atLeast('recoveries', 1);

@@ -18,7 +18,7 @@ const healMsMax = 60_000;
 export const clusterLog: Scenario = {
   name: 'cluster-log',
   describe: 'five nodes agree on a registry under crashes, power cuts, pauses, partitions and slow links',
-  seedsInCheck: 5,
+  seedsInCheck: 2,
   run: async (world) => {
     world.work.atLeast('faults', 10);
     world.work.atLeast('writes', 20);

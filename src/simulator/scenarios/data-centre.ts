@@ -52,8 +52,8 @@ export function dataCentreOf(options: DataCentreOptions): Scenario {
     describe: `in ${days} days of failing switches and links, sloppy quorums answer what strict ones cannot`,
     seedsInCheck,
     async run(world) {
-      world.work.atLeast('failed devices', days * devicesADay * 0.4);
-      world.work.atLeast('failed links', days * linksADay * 0.6);
+      world.work.atLeast('failed devices', days * devicesADay * 0.15);
+      world.work.atLeast('failed links', days * linksADay * 0.4);
       world.work.atLeast('sloppy requests', days * 500);
       world.work.atLeast('keys with all that was acknowledged', keyCount / 2);
       await new DataCentre(world).tell(days);

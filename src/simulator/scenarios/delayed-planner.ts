@@ -14,7 +14,7 @@ const msMax = 120_000;
 export const delayedPlanner: Scenario = {
   name: 'delayed-planner',
   describe: 'of two plans made from one state exactly one takes effect, though the other comes an hour later',
-  seedsInCheck: 5,
+  seedsInCheck: 2,
   run: async (world) => {
     world.work.atLeast('plans that took effect', 1);
     world.work.atLeast('plans refused', 1);

@@ -183,7 +183,7 @@ class RegisterGroup {
 
 async function runStorm(world: World, options: Partial<ReplicaOptions>, readsLocally = false): Promise<void> {
   world.work.atLeast('faults', 5);
-  world.work.atLeast('done', 30);
+  world.work.atLeast('done', 10);
   const group = new RegisterGroup(world, 3 + 2 * world.random.below(2), options, readsLocally);
   await group.serve('before');
   const plan = (kinds: Parameters<typeof randomFaultPlan>[1]['kinds'], gapMsMean: number, purpose: string) =>
