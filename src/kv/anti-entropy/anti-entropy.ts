@@ -32,6 +32,12 @@ import { TreeUpkeep, type UpkeepSettings } from './tree-upkeep.ts';
 /** Between two starts of exchanges: at most 50 a second. */
 const exchangeGapMs = 20;
 
+/**
+ * Buckets with more replicas are left to reads and hints: every two replicas of a list are a pair, and whoever sets
+ * properties must not be able to fill the memory with them.
+ */
+export const comparedReplicasMax = 8;
+
 export interface AntiEntropySettings extends UpkeepSettings {
   /** False: no trees, no exchanges, and `building` to who asks. */
   readonly isActive: boolean;
@@ -264,6 +270,7 @@ export class AntiEntropy {
     const pairs: (ReplicaPair & { readonly peer: NodeId })[] = [];
     for (const near of ring.partitionsOf(self)) {
       for (const nVal of placements.nVals) {
+        if (nVal > comparedReplicasMax) continue;
         const n = Math.min(nVal, ring.size);
         for (let position = 0; position < n; position += 1) {
           const first: Partition = ring.after(near, ring.size - position);
