@@ -22,7 +22,7 @@ export interface AdmissionSettings {
   readonly requestDelayMs?: number;
 }
 
-const turnDelayMsDefault = 100;
+const turnDelayMsDefault = 500;
 const requestDelayMsDefault = 250;
 /**
  * Of the bytes that may wait for storage: other nodes' writes may go beyond what clients may, for they were let in

@@ -10,7 +10,7 @@ export const requestKeys = {
   }),
   'overload.turn_delay': defineKey({
     type: duration({ minimum: 1, maximum: 60_000 }, 'ms'),
-    default: 100,
+    default: 500,
     doc: 'When every pass of the event loop has taken longer than this for a while, a pass takes requests for so long and refuses the rest as overload. It bounds how late heartbeats are; keep it well below liveness timeouts.',
     extremes: [1, 60_000],
   }),
