@@ -265,6 +265,20 @@ test('sloppy quorum in need: who cannot be reached is replaced by a fallback, th
   });
 });
 
+test('a node that is cut off from all others answers alone, though liveness has not noticed', async () => {
+  await ReplicatedStores.run({}, async (stores) => {
+    const { primaries, others } = stores.placesOf('k');
+    for (const [at, loner] of [primaries[0], others[0]].entries()) {
+      const rest = stores.nodes.filter((node) => node !== loner);
+      for (const node of rest) stores.cut(loner, node, 'refused');
+      assert.equal(codeOf(await loner.put('k', `v${at}`)), 'stored', `at ${at}`);
+      assert.ok((await loner.values('k')).includes(`v${at}`), `at ${at}`);
+      assert.notEqual(codeOf(await loner.put('k', 'w', { sloppyQuorum: false })), 'stored');
+      assert.notEqual(codeOf(await loner.put('k', 'w', { pw: quorumCount(2) })), 'stored');
+    }
+  });
+});
+
 test('sloppy quorum in need: a fallback takes what a replica cannot store, be it the coordinator', async () => {
   await ReplicatedStores.run({}, async (stores) => {
     const { primaries, others } = stores.placesOf('k');

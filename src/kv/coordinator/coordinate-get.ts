@@ -16,7 +16,7 @@ import type { VersionedObject } from '../object/index.ts';
 import { resolveQuorum } from '../quorum-value.ts';
 import { ObjectKey, type ReplicaGet, type ReplicaReply } from '../vnode/index.ts';
 import type { CoordinatorParts } from './coordinator-parts.ts';
-import { nextFallback } from './next-fallback.ts';
+import { standIn } from './next-fallback.ts';
 import { type ReadDecision, ReadQuorum, type ReadReply, type ReadRequirements } from './read-quorum.ts';
 import { RemoteReads } from './remote-reads.ts';
 import { repairAfterRead } from './repair-after-read.ts';
@@ -86,8 +86,8 @@ class ReadOperation extends Deadline {
   #remotes: RemoteReads | undefined;
   /** Nodes that did not take a request of this read. */
   #failed: Set<NodeId> | undefined;
-  /** Positions at which a fallback stands in. */
-  #replaced: Set<number> | undefined;
+  /** How often each position was given to a fallback. */
+  #replaced: Map<number, number> | undefined;
   #answered = false;
   #finished = false;
 
@@ -150,24 +150,24 @@ class ReadOperation extends Deadline {
   }
 
   /**
-   * A fallback in the place of a replica that cannot be reached, once for each position, while the client still
-   * waits and if the quorum may be sloppy.
+   * A fallback in the place of a replica that cannot be reached, while the client still waits and if the quorum may be
+   * sloppy.
    */
   #replace(position: number): Replica | undefined {
     const { topology, observer } = this.#parts;
     if (this.#answered || this.#request.sloppyQuorum === false) return undefined;
     this.#failed ??= new Set();
     this.#failed.add(this.#replicas[position].node);
-    this.#replaced ??= new Set();
-    if (this.#replaced.has(position)) return undefined;
-    this.#replaced.add(position);
-    const node = nextFallback(topology, this.#replicas, this.#failed);
+    this.#replaced ??= new Map();
+    const earlier = this.#replaced.get(position) ?? 0;
+    const node = standIn(topology, this.#replicas, this.#failed, earlier);
     if (node === undefined) return undefined;
-    const standIn: Replica = { partition: this.#replicas[position].partition, node, primary: false };
-    this.#replicas = this.#replicas.with(position, standIn);
+    this.#replaced.set(position, earlier + 1);
+    const replica: Replica = { partition: this.#replicas[position].partition, node, primary: false };
+    this.#replicas = this.#replicas.with(position, replica);
     observer.replicaReplaced();
-    this.#decided(this.#quorum.replace(position, standIn));
-    return standIn;
+    this.#decided(this.#quorum.replace(position, replica));
+    return replica;
   }
 
   #replied(position: number, reply: ReadReply): void {

@@ -18,7 +18,7 @@ import { asisObject, type VersionedObject } from '../object/index.ts';
 import { ObjectKey, type ReplicaPut, type ReplicaReply } from '../vnode/index.ts';
 import type { CoordinatorParts } from './coordinator-parts.ts';
 import { forwardPut } from './forward-put.ts';
-import { nextFallback } from './next-fallback.ts';
+import { standIn } from './next-fallback.ts';
 import type { PreparedWrite, WriteOutcome } from './prepared-write.ts';
 import { checkedRequirements, holdersOfWrite, type WriteHolders } from './write-plan.ts';
 import { WriteQuorum, type WriteReply, type WriteRequirements } from './write-quorum.ts';
@@ -37,7 +37,15 @@ export function coordinatePut(
   const { self } = parts.topology;
   const position = write.asis ? -1 : holders.replicas.findIndex((replica) => replica.node === self);
   if (position < 0 && !write.asis) {
-    coordinateElsewhere(parts, write, properties, holders, done);
+    const orHere = (leftMs: number): void =>
+      coordinateHere(
+        parts,
+        { ...write, options: { ...write.options, timeoutMs: leftMs } },
+        properties,
+        holders,
+        done,
+      );
+    coordinateElsewhere(parts, write, properties, holders, done, orHere);
     return;
   }
   const need = checkedRequirements(holders, write.options, properties);
@@ -51,9 +59,36 @@ function coordinateElsewhere(
   properties: BucketProperties,
   { n, replicas }: WriteHolders,
   done: (outcome: WriteOutcome) => void,
+  orHere?: (leftMs: number) => void,
 ): void {
   if (write.isForwarded) done({ kind: 'declined' });
-  else forwardPut(parts, write, properties, n, replicas, done);
+  else forwardPut(parts, write, { properties, n, replicas, done, orHere });
+}
+
+/**
+ * Nobody who holds a replica is within reach, though liveness has not noticed: this node stands in for one of them. One
+ * of those it asked may have coordinated the write before.
+ */
+function coordinateHere(
+  parts: CoordinatorParts,
+  write: PreparedWrite,
+  properties: BucketProperties,
+  holders: WriteHolders,
+  done: (outcome: WriteOutcome) => void,
+): void {
+  const position = holders.replicas.length - 1;
+  const { partition } = holders.replicas[position];
+  const here: Replica = { partition, node: parts.topology.self, primary: false };
+  const withSelf = { ...holders, replicas: holders.replicas.with(position, here) };
+  const need = checkedRequirements(withSelf, write.options, properties);
+  if ('code' in need) {
+    done({ kind: 'failed', error: need });
+    return;
+  }
+  const finished = (outcome: WriteOutcome): void =>
+    done(outcome.kind === 'declined' ? { kind: 'failed', error: { code: 'timeout' } } : outcome);
+  const repeated = { ...write, isForwarded: true };
+  new WriteOperation(parts, repeated, properties, withSelf, need, finished).start(position);
 }
 
 class WriteOperation extends Deadline {
@@ -68,9 +103,9 @@ class WriteOperation extends Deadline {
   #replicas: PreferenceList;
   #object: VersionedObject | undefined;
   #answered = false;
-  /** Nodes that were not reached, once there are any; and the positions at which others stand in for them. */
+  /** Nodes that were not reached, once there are any; and how often each position was given to another. */
   #failed: Set<NodeId> | undefined;
-  #replaced: Set<number> | undefined;
+  #replaced: Map<number, number> | undefined;
 
   constructor(
     parts: CoordinatorParts,
@@ -221,8 +256,7 @@ class WriteOperation extends Deadline {
   }
 
   /**
-   * Lets a fallback take the place of a replica that cannot be reached or cannot store, once for each position and while the client
-   * still waits. False: nobody can, or nobody may.
+   * Lets a fallback take the place of a replica that cannot be reached or cannot store, while the client still waits. False: nobody can, or nobody may.
    */
   #replace(position: number): boolean {
     const { topology, observer } = this.#parts;
@@ -230,11 +264,11 @@ class WriteOperation extends Deadline {
       return false;
     this.#failed ??= new Set();
     this.#failed.add(this.#replicas[position].node);
-    this.#replaced ??= new Set();
-    if (this.#replaced.has(position)) return false;
-    this.#replaced.add(position);
-    const node = nextFallback(topology, this.#replicas, this.#failed);
+    this.#replaced ??= new Map();
+    const earlier = this.#replaced.get(position) ?? 0;
+    const node = standIn(topology, this.#replicas, this.#failed, earlier);
     if (node === undefined) return false;
+    this.#replaced.set(position, earlier + 1);
     const replica: Replica = { partition: this.#replicas[position].partition, node, primary: false };
     this.#replicas = this.#replicas.with(position, replica);
     this.#quorum.replace(position, replica);

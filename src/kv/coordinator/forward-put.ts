@@ -12,16 +12,18 @@ import type { CoordinatorParts } from './coordinator-parts.ts';
 import type { PreparedWrite, WriteOutcome } from './prepared-write.ts';
 import { rulesOf } from './write-plan.ts';
 
-export function forwardPut(
-  parts: CoordinatorParts,
-  write: PreparedWrite,
-  properties: BucketProperties,
-  n: number,
-  replicas: PreferenceList,
-  done: (outcome: WriteOutcome) => void,
-): void {
-  const candidates = coordinatorsAmong(parts, replicas);
-  new ForwardedWrite(parts, write, properties, n, candidates, done).askNext();
+export interface Forwarding {
+  readonly properties: BucketProperties;
+  readonly n: number;
+  readonly replicas: PreferenceList;
+  readonly done: (outcome: WriteOutcome) => void;
+  /** Instead of an error, where nobody was within reach and the write may be repeated. */
+  readonly orHere?: ((leftMs: number) => void) | undefined;
+}
+
+export function forwardPut(parts: CoordinatorParts, write: PreparedWrite, forwarding: Forwarding): void {
+  const candidates = coordinatorsAmong(parts, forwarding.replicas);
+  new ForwardedWrite(parts, write, forwarding, candidates).askNext();
 }
 
 /** One replica of each other node, primaries first, then the nearest, then in ring order. */
@@ -45,20 +47,21 @@ class ForwardedWrite {
   readonly #request: Omit<ReplicaCoordinate, 'timeoutMs'>;
   readonly #candidates: readonly Replica[];
   readonly #done: (outcome: WriteOutcome) => void;
+  readonly #orHere: ((leftMs: number) => void) | undefined;
   readonly #mayRepeat: boolean;
   readonly #until: Instant;
   #asked = 0;
   /** Nobody can say whether some node that was asked has written it. */
   #mayHaveHappened = false;
+  /** Somebody who was asked did answer. */
+  #wasHeard = false;
   #answered = false;
 
   constructor(
     parts: CoordinatorParts,
     write: PreparedWrite,
-    properties: BucketProperties,
-    n: number,
+    { properties, n, done, orHere }: Forwarding,
     candidates: readonly Replica[],
-    done: (outcome: WriteOutcome) => void,
   ) {
     const { address, context, content, condition, options, wantsObject } = write;
     this.#parts = parts;
@@ -73,6 +76,7 @@ class ForwardedWrite {
     };
     this.#candidates = candidates;
     this.#done = done;
+    this.#orHere = options.sloppyQuorum === false ? undefined : orHere;
     this.#mayRepeat = condition === 'none';
     const timeoutMs = options.timeoutMs || parts.settings.requestTimeoutMs;
     this.#until = (parts.clock.now() + timeoutMs) as Instant;
@@ -105,6 +109,7 @@ class ForwardedWrite {
         this.#answer(reply);
         return;
       case 'declined':
+        this.#wasHeard = true;
         if (attempt === this.#asked) this.askNext();
         return;
       case 'unanswered':
@@ -118,11 +123,18 @@ class ForwardedWrite {
 
   #unanswered(reason: 'unreachable' | 'overload' | 'timeout'): void {
     if (reason !== 'overload') this.#mayHaveHappened = true;
+    else this.#wasHeard = true;
     if (reason === 'overload' || this.#mayRepeat) this.askNext();
     else this.#giveUp();
   }
 
   #giveUp(): void {
+    const leftMs = this.#until - this.#parts.clock.now();
+    if (this.#orHere !== undefined && this.#mayRepeat && !this.#wasHeard && leftMs > 0 && !this.#answered) {
+      this.#answered = true;
+      this.#orHere(leftMs);
+      return;
+    }
     this.#answer({ kind: 'failed', error: { code: this.#mayHaveHappened ? 'timeout' : 'overload' } });
   }
 

@@ -27,3 +27,22 @@ export function nextFallback(
   }
   return usedBefore;
 }
+
+/** How often the answer for one position is looked for elsewhere. */
+const standInsMax = 2;
+
+/**
+ * Who stands in at a position at which `earlier` others have stood in before: the next fallback, and if that fails too
+ * this node itself, which alone is certainly within reach: a node that is cut off, and does not know it yet, would
+ * else ask one after the other in vain. Undefined: nobody is left, or enough have been tried.
+ */
+export function standIn(
+  topology: Topology,
+  list: PreferenceList,
+  failed: ReadonlySet<NodeId>,
+  earlier: number,
+): NodeId | undefined {
+  if (earlier >= standInsMax) return undefined;
+  if (earlier < standInsMax - 1) return nextFallback(topology, list, failed);
+  return failed.has(topology.self) ? undefined : topology.self;
+}
