@@ -32,35 +32,49 @@ test(`${size} machines: splits, one-way cuts and pulled plugs lose nothing`, asy
       const lonely = run.below(size);
       const others = cluster.nodes.map((_, index) => index).filter((index) => index !== lonely);
       clients.seesAll = false;
-      await clients.during(splitting, `${lonely} is cut off from ${others.join()}`, async () => {
-        network.split([lonely], others);
-        await sleep(cutMs);
-      });
-      network.heal();
+      await clients.during(
+        splitting,
+        `${lonely} is cut off from ${others.join()}`,
+        async () => {
+          network.split([lonely], others);
+          await sleep(cutMs);
+        },
+        () => network.heal(),
+      );
       splitting.diagnostic(`settled after ${Math.round(await cluster.settled(healMsMax))} ms`);
       clients.seesAll = true;
     });
     await context.test(`round ${round + 1}: one way`, async (cutting) => {
       const from = run.below(size);
       const to = (from + 1 + run.below(size - 1)) % size;
-      await clients.during(cutting, `nothing from ${from} reaches ${to}`, async () => {
-        network.cut(from, to);
-        await sleep(cutMs);
-      });
-      network.heal();
+      await clients.during(
+        cutting,
+        `nothing from ${from} reaches ${to}`,
+        async () => {
+          network.cut(from, to);
+          await sleep(cutMs);
+        },
+        () => network.heal(),
+      );
       cutting.diagnostic(`settled after ${Math.round(await cluster.settled(healMsMax))} ms`);
     });
     if (!run.isLong) break;
     await context.test(`round ${round + 1}: a plug is pulled`, async (pulling) => {
       const index = run.below(size);
       const node = cluster.nodes[index]!;
-      await clients.during(pulling, `${index} is unplugged`, async () => {
-        node.setUnplugged(true);
-        network.unplug(index);
-        await sleep(cutMs);
-        network.plug(index);
-      });
-      node.setUnplugged(false);
+      await clients.during(
+        pulling,
+        `${index} is unplugged`,
+        async () => {
+          node.setUnplugged(true);
+          network.unplug(index);
+          await sleep(cutMs);
+        },
+        () => {
+          network.plug(index);
+          node.setUnplugged(false);
+        },
+      );
       pulling.diagnostic(`settled after ${Math.round(await cluster.settled(healMsMax))} ms`);
     });
   }

@@ -64,13 +64,22 @@ export class ClusterLoad implements AsyncDisposable {
   }
 
   /**
-   * While `act` goes on, and after it, as before: every request to a node that served was answered. Prints how
+   * While `act` goes on, until it is undone: every request to a node that served was answered. Prints how
    * many and how slow.
    */
-  async during(context: TestContext, what: string, act: () => Promise<unknown>): Promise<RequestTally> {
+  async during(
+    context: TestContext,
+    what: string,
+    act: () => Promise<unknown>,
+    undo: () => unknown = () => undefined,
+  ): Promise<RequestTally> {
     this.tally();
     const started = performance.now();
-    await act();
+    try {
+      await act();
+    } finally {
+      await undo();
+    }
     const tally = this.tally();
     const { answered, interrupted, refused, slowestMs } = tally;
     const elapsedMs = performance.now() - started;
