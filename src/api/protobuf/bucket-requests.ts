@@ -21,7 +21,7 @@ import {
   noBucketTypeNamed,
   textOfBucketError,
 } from './error-reply.ts';
-import type { Exchange } from './pb-connection.ts';
+import type { Exchange } from './exchange.ts';
 import { defaultType, emptyNameError } from './point-requests.ts';
 
 export function getBucket(exchange: Exchange, message: MessageOf<typeof rpbGetBucketReq>): void {

@@ -12,7 +12,7 @@ import {
   rpbListKeysResp,
 } from '../../wire/index.ts';
 import { emptyName, textOfBucketError, tooManyBuckets } from './error-reply.ts';
-import type { Exchange } from './pb-connection.ts';
+import type { Exchange } from './exchange.ts';
 import { defaultType, emptyNameError } from './point-requests.ts';
 import type { ReplyQueue } from './reply-queue.ts';
 

@@ -13,47 +13,27 @@ import type { DeleteResult, GetResult } from '../../kv/index.ts';
 import { type ByteString, byteLiteral, unreachable } from '../../stdx/index.ts';
 import {
   DecodeError,
-  decodeMessage,
   type Encodable,
   FrameError,
   FrameReader,
   type FrameType,
   rpbDelReq,
   rpbDelResp,
-  rpbGetBucketReq,
-  rpbGetBucketTypeReq,
   rpbGetClientIdReq,
   rpbGetClientIdResp,
   rpbGetReq,
   rpbGetResp,
-  rpbGetServerInfoReq,
-  rpbGetServerInfoResp,
-  rpbListBucketsReq,
-  rpbListKeysReq,
-  rpbPingReq,
-  rpbPingResp,
   rpbPutReq,
-  rpbResetBucketReq,
-  rpbSetBucketReq,
-  rpbSetBucketTypeReq,
   rpbSetClientIdReq,
   rpbSetClientIdResp,
-  rpbStartTls,
 } from '../../wire/index.ts';
-import { getBucket, getBucketType, resetBucket, setBucket, setBucketType } from './bucket-requests.ts';
-import {
-  badFrame,
-  requestDuringStream,
-  startTlsRefused,
-  textOfError,
-  undecodable,
-  unknownCode,
-} from './error-reply.ts';
-import { listBuckets, listKeys } from './list-requests.ts';
+import { badFrame, requestDuringStream, textOfError, undecodable, unknownCode } from './error-reply.ts';
+import type { Exchange } from './exchange.ts';
 import { longReplyBytesMin } from './long-replies.ts';
 import type { PbService } from './pb-service.ts';
 import { deleteRequestOf, emptyNameError, getRequestOf, isPlainPut, putRequestOf } from './point-requests.ts';
 import { type PutInFlight, type PutOutcome, PutsInFlight } from './puts-in-flight.ts';
+import { decodeOrRefuse, rareRequests } from './rare-requests.ts';
 import { ReplyQueue } from './reply-queue.ts';
 
 /** Requests answered without a pause; then other connections have their turn. */
@@ -69,17 +49,6 @@ const overloadText = textOfError({ code: 'overload' });
  * `streaming`: a listing is. `yielding`: enough for this turn. `closed`: nothing is read or written any more.
  */
 type Phase = 'ready' | 'busy' | 'streaming' | 'yielding' | 'closed';
-
-/** What the handlers of rarer requests see of a connection. */
-export interface Exchange {
-  readonly service: PbService;
-  /** Answers the request with one frame. */
-  reply<T>(type: FrameType<T>, message: Encodable<T>): void;
-  fail(text: string): void;
-  /** From here on the request answers in many frames through `replies`, and ends with `reply` or `fail`. */
-  beginStream(cancel: () => void): ReplyQueue;
-  readonly isClosed: boolean;
-}
 
 export class PbConnection implements ConnectionHandler, Exchange {
   readonly service: PbService;
@@ -263,58 +232,20 @@ export class PbConnection implements ConnectionHandler, Exchange {
       case rpbGetReq.code:
         this.#get();
         return;
-      case rpbPingReq.code:
-        this.reply(rpbPingResp, {});
-        return;
       case rpbDelReq.code:
-        this.#with(rpbDelReq, (message) => {
-          const badName = emptyNameError(message.bucket, message.key, message.type);
-          if (badName !== undefined) this.fail(badName);
-          else this.service.store.delete(deleteRequestOf(message), (result) => this.#answerDelete(result));
-        });
-        return;
-      case rpbGetServerInfoReq.code:
-        this.reply(rpbGetServerInfoResp, { node: this.service.node, server_version: this.service.version });
+        this.#delete();
         return;
       case rpbGetClientIdReq.code:
         this.reply(rpbGetClientIdResp, { client_id: this.#clientId });
         return;
       case rpbSetClientIdReq.code:
-        this.#with(rpbSetClientIdReq, (message) => this.#setClientId(message.client_id));
+        this.#setClientId();
         return;
-      default:
-        this.#handleBuckets();
-    }
-  }
-
-  #handleBuckets(): void {
-    switch (this.#code) {
-      case rpbListBucketsReq.code:
-        this.#with(rpbListBucketsReq, (message) => listBuckets(this, message));
-        return;
-      case rpbListKeysReq.code:
-        this.#with(rpbListKeysReq, (message) => listKeys(this, message));
-        return;
-      case rpbGetBucketReq.code:
-        this.#with(rpbGetBucketReq, (message) => getBucket(this, message));
-        return;
-      case rpbSetBucketReq.code:
-        this.#with(rpbSetBucketReq, (message) => setBucket(this, message));
-        return;
-      case rpbResetBucketReq.code:
-        this.#with(rpbResetBucketReq, (message) => resetBucket(this, message));
-        return;
-      case rpbGetBucketTypeReq.code:
-        this.#with(rpbGetBucketTypeReq, (message) => getBucketType(this, message));
-        return;
-      case rpbSetBucketTypeReq.code:
-        this.#with(rpbSetBucketTypeReq, (message) => setBucketType(this, message));
-        return;
-      case rpbStartTls.code:
-        this.fail(startTlsRefused);
-        return;
-      default:
-        this.fail(unknownCode(this.#code));
+      default: {
+        const handle = rareRequests.get(code);
+        if (handle === undefined) this.fail(unknownCode(code));
+        else handle(this, this.#frames);
+      }
     }
   }
 
@@ -328,7 +259,8 @@ export class PbConnection implements ConnectionHandler, Exchange {
     try {
       fields.read(bytes, start, end);
     } catch (error) {
-      this.#refuse(error);
+      if (!(error instanceof DecodeError)) throw error;
+      this.fail(undecodable(error.reason));
       return;
     }
     const badName = emptyNameError(fields.bucket, fields.key, fields.type);
@@ -416,31 +348,23 @@ export class PbConnection implements ConnectionHandler, Exchange {
     this.#finish(false);
   }
 
-  #setClientId(clientId: ByteString): void {
-    if (clientId.length > clientIdBytesMax) {
+  #delete(): void {
+    const message = decodeOrRefuse(this, rpbDelReq, this.#frames);
+    if (message === undefined) return;
+    const badName = emptyNameError(message.bucket, message.key, message.type);
+    if (badName !== undefined) this.fail(badName);
+    else this.service.store.delete(deleteRequestOf(message), (result) => this.#answerDelete(result));
+  }
+
+  #setClientId(): void {
+    const message = decodeOrRefuse(this, rpbSetClientIdReq, this.#frames);
+    if (message === undefined) return;
+    if (message.client_id.length > clientIdBytesMax) {
       this.fail(undecodable('client id is too long'));
       return;
     }
-    this.#clientId = clientId;
+    this.#clientId = message.client_id;
     this.reply(rpbSetClientIdResp, {});
-  }
-
-  #with<T>(type: FrameType<T>, handle: (message: T) => void): void {
-    const { bytes, start, end } = this.#frames;
-    let message: T;
-    try {
-      message = decodeMessage(type, bytes, start, end);
-    } catch (error) {
-      this.#refuse(error);
-      return;
-    }
-    handle(message);
-  }
-
-  /** Answers a body that its decoder refused; the connection stays usable. */
-  #refuse(error: unknown): void {
-    if (!(error instanceof DecodeError)) throw error;
-    this.fail(undecodable(error.reason));
   }
 
   #finish(failed: boolean): void {

@@ -1,0 +1,81 @@
+/**
+ * What a connection does with requests other than gets, puts and deletes: by their codes. A new kind of request is an
+ * entry here and a file of its own.
+ */
+import type { Buffer } from 'node:buffer';
+import {
+  DecodeError,
+  decodeMessage,
+  type FrameType,
+  rpbGetBucketReq,
+  rpbGetBucketTypeReq,
+  rpbGetServerInfoReq,
+  rpbGetServerInfoResp,
+  rpbListBucketsReq,
+  rpbListKeysReq,
+  rpbPingReq,
+  rpbPingResp,
+  rpbResetBucketReq,
+  rpbSetBucketReq,
+  rpbSetBucketTypeReq,
+  rpbStartTls,
+} from '../../wire/index.ts';
+import { getBucket, getBucketType, resetBucket, setBucket, setBucketType } from './bucket-requests.ts';
+import { startTlsRefused, undecodable } from './error-reply.ts';
+import type { Exchange } from './exchange.ts';
+import { listBuckets, listKeys } from './list-requests.ts';
+
+/** Where a message lies in what has arrived. Valid until the handler returns. */
+export interface FrameBody {
+  readonly bytes: Buffer;
+  readonly start: number;
+  readonly end: number;
+}
+
+export type RareRequest = (exchange: Exchange, body: FrameBody) => void;
+
+export const rareRequests: ReadonlyMap<number, RareRequest> = new Map<number, RareRequest>([
+  [rpbPingReq.code, (exchange) => exchange.reply(rpbPingResp, {})],
+  [rpbGetServerInfoReq.code, getServerInfo],
+  [rpbStartTls.code, (exchange) => exchange.fail(startTlsRefused)],
+  decoded(rpbListBucketsReq, listBuckets),
+  decoded(rpbListKeysReq, listKeys),
+  decoded(rpbGetBucketReq, getBucket),
+  decoded(rpbSetBucketReq, setBucket),
+  decoded(rpbResetBucketReq, resetBucket),
+  decoded(rpbGetBucketTypeReq, getBucketType),
+  decoded(rpbSetBucketTypeReq, setBucketType),
+]);
+
+/** The message of a frame; undefined: its body was refused and that has been answered. The connection stays usable. */
+export function decodeOrRefuse<T>(
+  exchange: Exchange,
+  type: FrameType<T>,
+  { bytes, start, end }: FrameBody,
+): T | undefined {
+  try {
+    return decodeMessage(type, bytes, start, end);
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error;
+    exchange.fail(undecodable(error.reason));
+    return undefined;
+  }
+}
+
+function decoded<T>(
+  type: FrameType<T>,
+  handle: (exchange: Exchange, message: T) => void,
+): readonly [number, RareRequest] {
+  return [
+    type.code,
+    (exchange, body) => {
+      const message = decodeOrRefuse(exchange, type, body);
+      if (message !== undefined) handle(exchange, message);
+    },
+  ];
+}
+
+function getServerInfo(exchange: Exchange): void {
+  const { node, version } = exchange.service;
+  exchange.reply(rpbGetServerInfoResp, { node, server_version: version });
+}
