@@ -16,6 +16,7 @@ export { ClusterRegistry } from './cluster-registry.ts';
 export { dropBucketType } from './drop-bucket-type.ts';
 export { KvPartitionStore } from './handoff/index.ts';
 export { canonicalIndexEntry, type IndexProblem } from './index-entry.ts';
+export type { KeyValueParts, KeyValueSettings } from './key-value-parts.ts';
 export {
   type BucketAddress,
   type DeleteRequest,
@@ -34,11 +35,7 @@ export {
 } from './key-value-store.ts';
 export type { KvError, QuorumName } from './kv-error.ts';
 export { type KvObserver, silentObserver } from './kv-observer.ts';
-export {
-  type KeyValueParts,
-  type KeyValueSettings,
-  LocalKeyValueStore,
-} from './local-key-value-store.ts';
+export { LocalKeyValueStore } from './local-key-value-store.ts';
 export { VersionedObject } from './object/index.ts';
 export { parsePropertyChanges, propertiesToJson } from './property-rules.ts';
 export type { PropertyDamage } from './property-store.ts';

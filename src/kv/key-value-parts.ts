@@ -1,0 +1,45 @@
+/** What a node's database is made of, and what may be set about it. */
+import type { WalkReply, WalkRequest } from '../core/coverage/index.ts';
+import type { WriteGate } from '../core/handoff/index.ts';
+import type { Partition } from '../core/ring/index.ts';
+import type { Topology } from '../core/topology/index.ts';
+import type { PeerTransport } from '../core/vnode/index.ts';
+import type { Environment } from '../environment/index.ts';
+import type { GroupCommit } from '../storage/index.ts';
+import type { AdmissionSettings } from './admission.ts';
+import type { StoredChanges } from './anti-entropy/index.ts';
+import type { BucketProperties } from './bucket-properties.ts';
+import type { CoordinatorSettings } from './coordinator/index.ts';
+import type { KvObserver } from './kv-observer.ts';
+import type { Registry } from './registry.ts';
+import type { DeleteMode, ObjectLimits, ReplicaReply, ReplicaRequest } from './vnode/index.ts';
+
+export interface KeyValueSettings extends CoordinatorSettings, AdmissionSettings, ObjectLimits {
+  readonly deleteMode: DeleteMode;
+  /** Milliseconds for a listing that names no timeout. */
+  readonly listTimeoutMs: number;
+  /** Bytes that this node holds at most of partitions that it does not own. */
+  readonly strayBytesMax: number;
+  /** What buckets without properties of their own have. */
+  readonly bucketDefaults: BucketProperties;
+}
+
+export interface KeyValueParts {
+  readonly environment: Pick<Environment, 'clock' | 'timers' | 'tasks' | 'random' | 'log'>;
+  readonly commit: GroupCommit;
+  readonly topology: Topology;
+  readonly observer: KvObserver;
+  readonly settings: KeyValueSettings;
+  /** The way to other nodes; a node without a cluster has none. */
+  readonly peers?: PeerTransport<ReplicaRequest, ReplicaReply>;
+  /** What writes pass when partitions move. */
+  readonly gate?: WriteGate<ReplicaRequest>;
+  /** Told of everything that is stored. */
+  readonly changes?: StoredChanges;
+  /** Where bucket properties are agreed; absent: in this node's engine. */
+  readonly registry?: Registry;
+  /** The way to listings of other nodes. */
+  readonly walkPeers?: PeerTransport<WalkRequest, WalkReply>;
+  /** False: the partition is being dropped: what the engine still holds of it is neither shown nor written to. */
+  readonly serves?: (partition: Partition) => boolean;
+}
