@@ -279,6 +279,21 @@ test('a node that is cut off from all others answers alone, though liveness has 
   });
 });
 
+test('a node that has left, and is refused by the others, neither takes a write alone nor says that nothing is there', async () => {
+  await ReplicatedStores.run({}, async (stores) => {
+    const { primaries, others } = stores.placesOf('k');
+    const [gone] = others;
+    await primaries[0].put('k', 'v', { w: quorumAll });
+    const { ring } = gone.topology;
+    const heirs = ring.owners.map((owner) => (owner === gone.id ? primaries[0].id : owner));
+    for (const node of stores.nodes) node.topology.ring = new Ring(2, heirs);
+    for (const node of stores.nodes) if (node !== gone) stores.cut(gone, node, 'refused');
+    assert.equal(codeOf(await gone.put('k', 'lost')), 'timeout');
+    assert.notEqual(codeOf(await gone.get('k')), 'notfound');
+    assert.deepEqual(await primaries[1].values('k'), ['v']);
+  });
+});
+
 test('sloppy quorum in need: a fallback takes what a replica cannot store, be it the coordinator', async () => {
   await ReplicatedStores.run({}, async (stores) => {
     const { primaries, others } = stores.placesOf('k');

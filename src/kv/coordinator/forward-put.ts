@@ -9,6 +9,7 @@ import type { Instant, NodeId } from '../../environment/index.ts';
 import type { BucketProperties } from '../bucket-properties.ts';
 import { ObjectKey, type ReplicaCoordinate, type ReplicaReply } from '../vnode/index.ts';
 import type { CoordinatorParts } from './coordinator-parts.ts';
+import { mayStandIn } from './next-fallback.ts';
 import type { PreparedWrite, WriteOutcome } from './prepared-write.ts';
 import { rulesOf } from './write-plan.ts';
 
@@ -130,7 +131,8 @@ class ForwardedWrite {
 
   #giveUp(): void {
     const leftMs = this.#until - this.#parts.clock.now();
-    if (this.#orHere !== undefined && this.#mayRepeat && !this.#wasHeard && leftMs > 0 && !this.#answered) {
+    const isLast = this.#mayRepeat && !this.#wasHeard && leftMs > 0 && !this.#answered;
+    if (this.#orHere !== undefined && isLast && mayStandIn(this.#parts.topology)) {
       this.#answered = true;
       this.#orHere(leftMs);
       return;

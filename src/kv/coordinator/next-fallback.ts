@@ -44,5 +44,13 @@ export function standIn(
 ): NodeId | undefined {
   if (earlier >= standInsMax) return undefined;
   if (earlier < standInsMax - 1) return nextFallback(topology, list, failed);
-  return failed.has(topology.self) ? undefined : topology.self;
+  return failed.has(topology.self) || !mayStandIn(topology) ? undefined : topology.self;
+}
+
+/**
+ * Whether this node may take the place of a replica that it cannot reach. Not one that owns nothing: it may have left,
+ * and those who do not answer it may have struck it off. What it took nobody would ever ask it for.
+ */
+export function mayStandIn({ ring, self }: Topology): boolean {
+  return ring.owners.includes(self);
 }
