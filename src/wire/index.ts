@@ -20,6 +20,7 @@ export {
   type Content,
   decodeContent,
   encodeContent,
+  hasIndexes,
   headOfContent,
   indexesOfContent,
   isDeletedContent,

@@ -7,7 +7,7 @@
  * Riak answers); value always, first; `deleted` only when true; no unknown fields; shortest varints.
  */
 import { Buffer } from 'node:buffer';
-import { assert, type ByteString, byteStringOf, varintSize, writeVarint } from '../stdx/index.ts';
+import { assert, type ByteString, byteStringOf, readVarint, varintSize, writeVarint } from '../stdx/index.ts';
 import {
   type ContentScan,
   type LinkSpans,
@@ -79,16 +79,28 @@ export function headOfContent(content: Buffer): Buffer {
 }
 
 const noIndexes: readonly Pair[] = [];
+const wireTypeMask = 7;
+const wireTypeVarint = 0;
 
 /** The index entries of a stored content, in their order; no list is made if there are none. */
 export function indexesOfContent(content: Buffer): readonly Pair[] {
-  const reader = new ProtoReader(content, afterValue(content), content.length);
-  while (!reader.atEnd) {
-    const tag = reader.tag();
-    if (tag === tagIndex) return decodeContent(content).indexes;
-    reader.skip(tag);
+  return hasIndexes(content) ? decodeContent(content).indexes : noIndexes;
+}
+
+/** Whether a stored content has index entries. Asked at every write: it skips from tag to tag, and allocates nothing. */
+export function hasIndexes(content: Buffer): boolean {
+  const end = content.length;
+  let at = 0;
+  // Tags of a canonical content are one byte each and in order, so that most end here early.
+  while (at < end) {
+    const tag = content[at]!;
+    if (tag >= tagIndex) return tag === tagIndex;
+    const number = readVarint(content, at + 1, end);
+    if (number < 0) return false;
+    at += 1 + varintSize(number);
+    if ((tag & wireTypeMask) !== wireTypeVarint) at += number;
   }
-  return noIndexes;
+  return false;
 }
 
 /** Whether a stored content is a tombstone. */

@@ -3,7 +3,7 @@
  * index come as several headers or separated by a comma and a white space; a comma alone does not separate.
  */
 import { canonicalIndexEntry, type IndexProblem } from '../../kv/index.ts';
-import { byteLiteral } from '../../stdx/index.ts';
+import { byteLiteral, unreachable } from '../../stdx/index.ts';
 import type { Pair } from '../../wire/index.ts';
 
 export const indexHeaderPrefix = 'x-riak-index-';
@@ -22,9 +22,18 @@ export function parseIndexHeader(name: string, value: string, entries: Pair[]): 
 }
 
 export function indexProblemText(problem: IndexProblem): string {
-  return problem.reason === 'unknown_type'
-    ? `Unknown field type for field: '${problem.field}'.\n`
-    : `Could not parse field '${problem.field}', value '${problem.term}'.\n`;
+  switch (problem.reason) {
+    case 'unknown_type':
+      return `Unknown field type for field: '${problem.field}'.\n`;
+    case 'not_integer':
+      return `Could not parse field '${problem.field}', value '${problem.term}'.\n`;
+    case 'too_long':
+      return `Field '${problem.field}' or its value is longer than ${problem.bytesMax} bytes.\n`;
+    case 'too_many':
+      return `The object has more than ${problem.entriesMax} index entries.\n`;
+    default:
+      return unreachable(problem);
+  }
 }
 
 /** Calls `emit` once per index with its values joined by `, `, in the order of first appearance. */

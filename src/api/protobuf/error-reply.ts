@@ -116,9 +116,20 @@ function erlangBinary(bytes: ByteString): string {
 
 /** A bad index entry fails a put as a pre-commit hook would. */
 function badIndex(problem: IndexProblem): string {
-  const reason =
-    problem.reason === 'unknown_type'
-      ? `{unknown_field_type,<<"${problem.field}">>}`
-      : `{field_parsing_failed,{<<"${problem.field}">>,<<"${problem.term}">>}}`;
-  return `{precommit_fail,[${reason}]}`;
+  return `{precommit_fail,[${indexReason(problem)}]}`;
+}
+
+function indexReason(problem: IndexProblem): string {
+  switch (problem.reason) {
+    case 'unknown_type':
+      return `{unknown_field_type,<<"${problem.field}">>}`;
+    case 'not_integer':
+      return `{field_parsing_failed,{<<"${problem.field}">>,<<"${problem.term}">>}}`;
+    case 'too_long':
+      return `{field_too_long,{<<"${problem.field}">>,${problem.bytesMax}}}`;
+    case 'too_many':
+      return `{too_many_fields,${problem.entriesMax}}`;
+    default:
+      return unreachable(problem);
+  }
 }

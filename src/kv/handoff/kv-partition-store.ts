@@ -29,7 +29,9 @@ import {
 import type { StoredChanges } from '../anti-entropy/index.ts';
 import { ObjectFormatError, VersionedObject } from '../object/index.ts';
 import {
+  changeDerived,
   nodeFactKey,
+  objectsRange,
   partitionRange,
   type ReplicaReply,
   type ReplicaRequest,
@@ -72,7 +74,7 @@ export class KvPartitionStore implements PartitionStore {
   async isEmpty(partition: Partition): Promise<boolean> {
     try {
       await queuedIsWritten(this.#parts.commit);
-      const cursor = this.#parts.commit.engine.scan(partitionRange(partition), { keysOnly: true });
+      const cursor = this.#parts.commit.engine.scan(objectsRange(partition), { keysOnly: true });
       try {
         const isEmpty = (await cursor.next({ entriesMax: 1, bytesMax: 1 })).length === 0;
         // The account of stray data drifts; here it is known.
@@ -113,7 +115,10 @@ export class KvPartitionStore implements PartitionStore {
       if (gone.length === 0) return;
       // Synced: what came back after a power cut could bring back an object that was deleted meanwhile.
       await this.#write('synced', (batch) => {
-        for (const { item } of gone) batch.delete(item.key.copy(partition));
+        for (const { item, object } of gone) {
+          batch.delete(item.key.copy(partition));
+          changeDerived(batch, partition, item.key, object, undefined);
+        }
       });
     } catch (error) {
       if (gone.length > 0) this.#parts.changes.doubt(partition);

@@ -64,7 +64,7 @@ test('D9: the reply to a read is a slice of the stored bytes, and has the layout
   const context = clock.encode().toString('hex');
   assert.match(context, new RegExp(`^0101${actorText}03c801[0-9a-f]{8}$`));
   const body = `0a07${content.toString('hex')}1215${context}`;
-  assert.equal(object.bytes.toString('hex'), `010002${'0203'}${body}`);
+  assert.equal(object.bytes.toString('hex'), `010402${'0203'}${body}`);
   assert.equal(object.replyBody().toString('hex'), body);
   assert.equal(object.replyBody().buffer, object.bytes.buffer);
   assert.equal(object.headReplyBody().toString('hex'), `0a020a001215${context}`);
@@ -90,7 +90,34 @@ test('golden bytes: version 1 is readable for ever', () => {
   const back = VersionedObject.decode(Buffer.from(golden, 'hex'));
   assert.deepEqual(back.clock, clock);
   assert.deepEqual(back.siblings, list);
-  assert.equal(makeObject(clock, list).bytes.toString('hex'), golden);
+  assert.equal(back.isUnindexed, false, 'who wrote it did not say');
+  const written = Buffer.from(golden, 'hex');
+  written[1]! |= 4;
+  assert.equal(makeObject(clock, list).bytes.toString('hex'), written.toString('hex'));
+});
+
+test('law: an object says that it is unindexed exactly if no sibling has an index entry', () => {
+  const pair = fc.constantFrom({ key: byteLiteral('a_bin'), value: byteLiteral('1') });
+  const meta = { key: byteLiteral('m'), value: byteLiteral('R') };
+  const content = fc
+    .tuple(fc.uint8Array({ maxLength: 200 }), fc.array(pair, { maxLength: 2 }), fc.boolean(), fc.boolean())
+    .map(([value, indexes, hasMeta, deleted]) => ({
+      value: Buffer.from(value),
+      links: [],
+      userMeta: hasMeta ? [meta] : [],
+      indexes,
+      deleted,
+    }));
+  fc.assert(
+    fc.property(clocks, fc.array(content, { minLength: 1, maxLength: 3 }), (clock, list) => {
+      const written = list.map((each, i) => ({
+        dot: { actor: actors[i]!, counter: 1 },
+        content: stampContent(encodeContent(each), byteLiteral('tag'), 1_700_000_000_123_456),
+      }));
+      const isIndexed = list.some(({ indexes }) => indexes.length > 0);
+      assert.equal(makeObject(clock, written).isUnindexed, !isIndexed);
+    }),
+  );
 });
 
 test('head replies keep metadata and context, and empty the values', () => {

@@ -15,7 +15,7 @@
 import { Buffer } from 'node:buffer';
 import { contextSize, type Dot, isContext, type VersionVector } from '../../clocks/index.ts';
 import { byteStringOf, readVarint, varintSize, writeVarint } from '../../stdx/index.ts';
-import { isDeletedContent } from '../../wire/index.ts';
+import { hasIndexes, isDeletedContent } from '../../wire/index.ts';
 import { EmptyObjectError } from './object-error.ts';
 
 /** One of the values of an object that no write has yet superseded. */
@@ -36,6 +36,8 @@ export interface Layout {
 
 export const flagAnyTombstone = 1;
 export const flagAllTombstones = 2;
+/** No sibling has index entries. Where it is not set somebody has to look: versions before this flag never set it. */
+export const flagUnindexed = 4;
 
 const format = 0x01;
 const tagContent = 0x0a;
@@ -141,10 +143,12 @@ export function writeStoredForm(clock: VersionVector, siblings: readonly Sibling
   const ordered = siblings.length === 1 ? siblings : [...siblings].sort(byDot);
   const contextLength = contextSize(clock.entries);
   let tombstones = 0;
+  let isIndexed = false;
   let dotsLength = 0;
   let bodyLength = fieldSize(contextLength);
   for (const { dot, content } of ordered) {
     if (isDeletedContent(content)) tombstones += 1;
+    isIndexed ||= hasIndexes(content);
     dotsLength += dotSize(clock, dot);
     bodyLength += fieldSize(content.length);
   }
@@ -152,7 +156,9 @@ export function writeStoredForm(clock: VersionVector, siblings: readonly Sibling
   const bytes = Buffer.allocUnsafe(bodyStart + bodyLength);
   bytes[0] = format;
   bytes[flagsOffset] =
-    (tombstones > 0 ? flagAnyTombstone : 0) | (tombstones === ordered.length ? flagAllTombstones : 0);
+    (tombstones > 0 ? flagAnyTombstone : 0) |
+    (tombstones === ordered.length ? flagAllTombstones : 0) |
+    (isIndexed ? 0 : flagUnindexed);
   let at = writeVarint(bytes, dotsLengthOffset, dotsLength);
   for (const { dot } of ordered) at = writeDot(bytes, at, clock, dot);
   for (const { content } of ordered) at = writeField(bytes, at, tagContent, content);

@@ -15,6 +15,7 @@ import {
   flagAllTombstones,
   flagAnyTombstone,
   flagsOf,
+  flagUnindexed,
   type Layout,
   layoutOf,
   readContents,
@@ -71,6 +72,11 @@ export class VersionedObject {
 
   get hasTombstone(): boolean {
     return (flagsOf(this.bytes) & flagAnyTombstone) !== 0;
+  }
+
+  /** Certainly no sibling has index entries; if false, they have to be looked for. */
+  get isUnindexed(): boolean {
+    return (flagsOf(this.bytes) & flagUnindexed) !== 0;
   }
 
   get clock(): VersionVector {

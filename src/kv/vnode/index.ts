@@ -1,15 +1,23 @@
+export { changeDerived, derivedKeys } from './derived-entries.ts';
+export { entryAt, type IndexEntry, isIntegerIndex, placeOf, termPlace } from './index-place.ts';
 export {
   addressOf,
   bucketRange,
   bucketTypeRange,
+  derivedRange,
   identityKey,
   identityRange,
+  indexKeyOf,
+  indexPrefix,
   layoutVersion,
   nameBytesMax,
   nodeFactKey,
   objectsRange,
   partitionRange,
   prefixBytes,
+  sectionIndex,
+  sectionTombstones,
+  successor,
 } from './key-layout.ts';
 export { type CoordinatedPut, KvVnodes, type ObjectLimits } from './kv-vnodes.ts';
 export { ObjectKey } from './object-key.ts';

@@ -6,7 +6,9 @@
  *     02 partition(2)                                    a vnode's identity
  *     03 type\0 bucket                                   a bucket's own properties
  *     10 partition(2) 01 len(2) type len(2) bucket key   an object
- *     10 partition(2) 02 …                               reserved: secondary index entries
+ *     10 partition(2) 02 len(2) type len(2) bucket len(2) field place
+ *                                                        an index entry (`index-place.ts`); no value
+ *     10 partition(2) 03 len(2) type len(2) bucket key   an object that is a tombstone; no value
  *
  * Numbers are big-endian. The type `default` is stored as the empty string, which no type has as its
  * name. So: dropping a partition is one range; a bucket's keys are one range, in key order; the buckets
@@ -29,6 +31,8 @@ const spaceIdentity = 0x02;
 const spaceProperties = 0x03;
 export const spacePartition = 0x10;
 export const sectionObjects = 0x01;
+export const sectionIndex = 0x02;
+export const sectionTombstones = 0x03;
 /** Space, partition and section. */
 export const prefixBytes = 4;
 
@@ -58,15 +62,66 @@ export function objectsRange(partition: Partition): KeyRange {
   return { from, to: successor(from) };
 }
 
-/** A bucket's objects in one partition, in key order. */
-export function bucketRange(partition: Partition, { bucketType, bucket }: BucketAddress): KeyRange {
+/** What is kept beside the objects of a partition: index entries and the marks of tombstones. */
+export function derivedRange(partition: Partition): KeyRange {
+  const from = Buffer.from([spacePartition, partition >> 8, partition & 0xff, sectionIndex]);
+  const last = Buffer.from([spacePartition, partition >> 8, partition & 0xff, sectionTombstones]);
+  return { from, to: successor(last) };
+}
+
+/** A bucket's objects in one partition, in key order; or the marks of its tombstones. */
+export function bucketRange(
+  partition: Partition,
+  { bucketType, bucket }: BucketAddress,
+  section: typeof sectionObjects | typeof sectionTombstones = sectionObjects,
+): KeyRange {
   const type = storedType(bucketType);
   const from = Buffer.allocUnsafe(prefixBytes + 4 + type.length + bucket.length);
   from[0] = spacePartition;
   from.writeUInt16BE(partition, 1);
-  from[3] = sectionObjects;
+  from[3] = section;
   writeBucket(from, type, bucket);
   return { from, to: successor(from) };
+}
+
+/** The beginning of all entries of one index of a bucket in one partition. */
+export function indexPrefix(
+  partition: Partition,
+  { bucketType, bucket }: BucketAddress,
+  field: ByteString,
+): Buffer {
+  assert(field.length <= nameBytesMax, 'names of indexes are checked at the door');
+  const type = storedType(bucketType);
+  const prefix = Buffer.allocUnsafe(prefixBytes + 6 + type.length + bucket.length + field.length);
+  prefix[0] = spacePartition;
+  prefix.writeUInt16BE(partition, 1);
+  prefix[3] = sectionIndex;
+  const at = prefix.writeUInt16BE(field.length, writeBucket(prefix, type, bucket));
+  prefix.write(field, at, 'latin1');
+  return prefix;
+}
+
+/** An index entry's parts; undefined if this is none, or damaged. */
+export function indexKeyOf(
+  storageKey: Buffer,
+): (BucketAddress & { readonly field: ByteString; readonly place: ByteString }) | undefined {
+  if (storageKey[0] !== spacePartition || storageKey[3] !== sectionIndex) return undefined;
+  const end = storageKey.length;
+  const typeStart = prefixBytes + 2;
+  if (typeStart > end) return undefined;
+  const typeEnd = typeStart + storageKey.readUInt16BE(prefixBytes);
+  if (typeEnd + 2 > end) return undefined;
+  const bucketEnd = typeEnd + 2 + storageKey.readUInt16BE(typeEnd);
+  if (bucketEnd + 2 > end) return undefined;
+  const fieldEnd = bucketEnd + 2 + storageKey.readUInt16BE(bucketEnd);
+  if (fieldEnd > end) return undefined;
+  const type = byteStringOf(storageKey, typeStart, typeEnd);
+  return {
+    bucketType: type === '' ? defaultType : type,
+    bucket: byteStringOf(storageKey, typeEnd + 2, bucketEnd),
+    field: byteStringOf(storageKey, bucketEnd + 2, fieldEnd),
+    place: byteStringOf(storageKey, fieldEnd),
+  };
 }
 
 /** A bucket type's objects in one partition. */
@@ -130,7 +185,7 @@ export const propertiesRange: KeyRange = {
 };
 
 /** The first key that is greater than every key with this prefix. */
-function successor(prefix: Buffer): Buffer {
+export function successor(prefix: Buffer): Buffer {
   let end = prefix.length;
   while (end > 0 && prefix[end - 1] === 0xff) end -= 1;
   assert(end > 0, 'spaces are below 0xff');

@@ -27,6 +27,7 @@ import {
   versionDigest,
 } from '../object/index.ts';
 import { conditionFailure, type WriteCondition } from '../write-condition.ts';
+import { changeDerived } from './derived-entries.ts';
 import { MovingWrite } from './moving-write.ts';
 import type { ObjectKey } from './object-key.ts';
 import type {
@@ -230,7 +231,10 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
     const moving = this.#gate.isMoving(partition) ? new MovingWrite(done) : undefined;
     this.#commit.write(
       durability,
-      (batch) => batch.put(key.copy(partition), object.bytes),
+      (batch) => {
+        batch.put(key.copy(partition), object.bytes);
+        changeDerived(batch, partition, key, local, object);
+      },
       (error) => {
         if (error === undefined) this.#changes.observe(partition, key, local, object);
         else {

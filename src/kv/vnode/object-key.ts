@@ -10,6 +10,7 @@ import {
   nameBytesMax,
   prefixBytes,
   sectionObjects,
+  sectionTombstones,
   spacePartition,
   storedType,
   writeBucket,
@@ -67,6 +68,13 @@ export class ObjectKey {
   /** For a write: a buffer of its own. */
   copy(partition: Partition): Buffer {
     return Buffer.from(this.borrow(partition));
+  }
+
+  /** Where it is marked that the object is a tombstone: a buffer of its own. */
+  tombstoneMark(partition: Partition): Buffer {
+    const mark = this.copy(partition);
+    mark[3] = sectionTombstones;
+    return mark;
   }
 }
 

@@ -14,6 +14,7 @@ import { type GroupCommit, StorageError } from '../../storage/index.ts';
 import { ignoredChanges, type StoredChanges } from '../anti-entropy/index.ts';
 import type { KvObserver } from '../kv-observer.ts';
 import { PostponedWork } from '../postponed-work.ts';
+import { changeDerived } from './derived-entries.ts';
 import { isReapingSafe } from './reaping-rule.ts';
 import type { ReplicaReap } from './replica-protocol.ts';
 
@@ -70,7 +71,10 @@ export class TombstoneReaper {
     if (this.#topology.ring.ownerOf(partition) !== this.#topology.self) return;
     this.#commit.write(
       'os',
-      (batch) => batch.delete(key.copy(partition)),
+      (batch) => {
+        batch.delete(key.copy(partition));
+        changeDerived(batch, partition, key, tombstone, undefined);
+      },
       (error) => {
         if (error === undefined) {
           this.#changes.observe(partition, key, tombstone, undefined);
