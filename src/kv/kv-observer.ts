@@ -21,6 +21,8 @@ export interface KvObserver {
   writeForwarded(): void;
   /** A replica of a write could not be reached, and a fallback took its place. */
   replicaReplaced(): void;
+  /** Nothing was found while a primary was out of reach, and it was asked again (R9). */
+  missDoubted(): void;
   listStarted(): void;
   /** Something was refused as `overload`, for want of what. */
   overloaded(what: RefusedWork): void;
@@ -37,6 +39,7 @@ export const silentObserver: KvObserver = {
   readHedged() {},
   writeForwarded() {},
   replicaReplaced() {},
+  missDoubted() {},
   listStarted() {},
   overloaded() {},
 };

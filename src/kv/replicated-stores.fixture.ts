@@ -72,8 +72,11 @@ export const addressOf = (key: string) => ({
 
 /** What happens to messages from one node to another. */
 export interface Link {
-  /** `silent`: they vanish, and the asker hears at its deadline. `refused`: it hears at once. */
-  state: 'open' | 'silent' | 'refused';
+  /**
+   * `silent`: they vanish, and the asker hears at its deadline. `refused`: it hears at once. `full`: the queue to the
+   * node takes nothing more.
+   */
+  state: 'open' | 'silent' | 'refused' | 'full';
   delayMsMax: number;
   /** Shares of the replies that are lost, or said twice. */
   lost: number;
@@ -375,6 +378,10 @@ export class ReplicatedStores {
       world.after(world.random.fraction() * link.delayMsMax, run);
     if (there.state === 'refused' || node.isDown) {
       delayed(there, () => answer(replicaCodec.unanswered('unreachable')));
+      return;
+    }
+    if (there.state === 'full') {
+      answer(replicaCodec.unanswered('overload'));
       return;
     }
     if (there.state === 'silent') return;

@@ -20,6 +20,7 @@ export class NodeMetrics implements KvObserver {
   readonly readHedges = new SlidingCounter();
   readonly coordinatorRedirects = new SlidingCounter();
   readonly replicaReplacements = new SlidingCounter();
+  readonly missesDoubted = new SlidingCounter();
   readonly lists = new SlidingCounter();
   readonly overloads = new SlidingCounter();
   /** The overloads, by what there was too much of. */
@@ -125,6 +126,10 @@ export class NodeMetrics implements KvObserver {
 
   replicaReplaced(): void {
     this.replicaReplacements.add();
+  }
+
+  missDoubted(): void {
+    this.missesDoubted.add();
   }
 
   listStarted(): void {

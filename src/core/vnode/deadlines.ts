@@ -68,6 +68,12 @@ export class Deadlines {
     this.#pending -= 1;
   }
 
+  /** Milliseconds, rounded up to a tick; undefined if it is not set, or has expired. */
+  remainingMs(deadline: Deadline): number | undefined {
+    if (deadline.dueTick < 0) return undefined;
+    return Math.max(0, (deadline.dueTick - 1 - this.#tick()) * deadlineTickMs);
+  }
+
   #tick(): number {
     return Math.floor((this.#clock.now() - this.#start) / deadlineTickMs);
   }

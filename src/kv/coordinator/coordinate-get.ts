@@ -15,6 +15,7 @@ import type { KvError } from '../kv-error.ts';
 import type { VersionedObject } from '../object/index.ts';
 import { resolveQuorum } from '../quorum-value.ts';
 import { ObjectKey, type ReplicaGet, type ReplicaReply } from '../vnode/index.ts';
+import { AskAgain, type SecondLook } from './ask-again.ts';
 import type { CoordinatorParts } from './coordinator-parts.ts';
 import { standIn } from './next-fallback.ts';
 import { type ReadDecision, ReadQuorum, type ReadReply, type ReadRequirements } from './read-quorum.ts';
@@ -88,6 +89,9 @@ class ReadOperation extends Deadline {
   #failed: Set<NodeId> | undefined;
   /** How often each position was given to a fallback. */
   #replaced: Map<number, number> | undefined;
+  /** Primaries that did not take the question (R9). */
+  #lost: Replica[] | undefined;
+  #secondLook: AskAgain | undefined;
   #answered = false;
   #finished = false;
 
@@ -109,8 +113,8 @@ class ReadOperation extends Deadline {
   }
 
   start(): void {
-    const { topology, deadlines, settings } = this.#parts;
-    const timeoutMs = this.#request.timeoutMs || settings.requestTimeoutMs;
+    const { topology, deadlines } = this.#parts;
+    const timeoutMs = this.#timeoutMs;
     const message = { kind: 'get', key: this.#key } as const;
     let remotes = 0;
     this.#replicas.forEach((replica, position) => {
@@ -118,12 +122,23 @@ class ReadOperation extends Deadline {
       else remotes += 1;
     });
     if (remotes > 0) this.#readElsewhere(timeoutMs);
-    if (!this.#quorum.complete) deadlines.set(this, timeoutMs);
+    if (!this.#isOver) deadlines.set(this, timeoutMs);
   }
 
   override expired(): void {
-    this.#answer({ kind: 'failed', error: { code: 'timeout' } });
+    // Nobody waits any longer for who might still know better.
+    if (this.#secondLook !== undefined) this.#answer({ kind: 'read', object: undefined });
+    else this.#answer({ kind: 'failed', error: { code: 'timeout' } });
     this.#finish();
+  }
+
+  get #timeoutMs(): number {
+    return this.#request.timeoutMs || this.#parts.settings.requestTimeoutMs;
+  }
+
+  /** All has been heard, and the client has its answer. */
+  get #isOver(): boolean {
+    return this.#quorum.complete && (this.#answered || this.#secondLook === undefined);
   }
 
   /** A get of this node's own vnode answers before it returns. */
@@ -163,6 +178,7 @@ class ReadOperation extends Deadline {
     const node = standIn(topology, this.#replicas, this.#failed, earlier);
     if (node === undefined) return undefined;
     this.#replaced.set(position, earlier + 1);
+    this.#lose(position);
     const replica: Replica = { partition: this.#replicas[position].partition, node, primary: false };
     this.#replicas = this.#replicas.with(position, replica);
     observer.replicaReplaced();
@@ -170,7 +186,17 @@ class ReadOperation extends Deadline {
     return replica;
   }
 
+  #lose(position: number): void {
+    const replica = this.#replicas[position];
+    if (!replica.primary) return;
+    this.#lost ??= [];
+    this.#lost.push(replica);
+  }
+
   #replied(position: number, reply: ReadReply): void {
+    const wasNotTaken =
+      reply.kind === 'failed' && (reply.error === undefined || reply.error.code === 'overload');
+    if (wasNotTaken) this.#lose(position);
     this.#decided(this.#quorum.reply(position, reply));
   }
 
@@ -179,7 +205,8 @@ class ReadOperation extends Deadline {
       case 'waiting':
         break;
       case 'met':
-        this.#answer({ kind: 'read', object: decision.object });
+        if (decision.object === undefined && this.#lost !== undefined) this.#missed(this.#lost);
+        else this.#answer({ kind: 'read', object: decision.object });
         break;
       case 'failed':
         this.#answer(decision);
@@ -187,14 +214,46 @@ class ReadOperation extends Deadline {
       default:
         unreachable(decision);
     }
-    if (!this.#quorum.complete) return;
+    this.#endIfOver();
+  }
+
+  #endIfOver(): void {
+    if (!this.#isOver) return;
     this.#parts.deadlines.clear(this);
     this.#finish();
+  }
+
+  /** Nothing was found, and not everybody was asked who might have it. */
+  #missed(lost: readonly Replica[]): void {
+    if (this.#quorum.isCertainMiss || this.#answered) {
+      this.#answer({ kind: 'read', object: undefined });
+      return;
+    }
+    if (this.#secondLook !== undefined) return;
+    this.#parts.observer.missDoubted();
+    this.#secondLook = new AskAgain(
+      this.#parts,
+      this.#key,
+      lost,
+      this.#parts.deadlines.remainingMs(this) ?? this.#timeoutMs,
+      (look) => this.#looked(look),
+    );
+    this.#secondLook.start();
+  }
+
+  #looked(look: SecondLook): void {
+    if (look.kind === 'found') {
+      this.#quorum.foundLate(look.object);
+      this.#answer({ kind: 'read', object: this.#quorum.merged });
+    } else if (look.refused) this.#answer({ kind: 'failed', error: { code: 'overload' } });
+    else this.#answer({ kind: 'read', object: undefined });
+    this.#endIfOver();
   }
 
   #answer(outcome: ReadOutcome): void {
     if (this.#answered) return;
     this.#answered = true;
+    this.#secondLook?.stop();
     this.#done(outcome);
   }
 

@@ -21,7 +21,7 @@ import { forwardPut } from './forward-put.ts';
 import { standIn } from './next-fallback.ts';
 import type { PreparedWrite, WriteOutcome } from './prepared-write.ts';
 import { checkedRequirements, holdersOfWrite, type WriteHolders } from './write-plan.ts';
-import { WriteQuorum, type WriteReply, type WriteRequirements } from './write-quorum.ts';
+import { type WriteDecision, WriteQuorum, type WriteReply, type WriteRequirements } from './write-quorum.ts';
 
 export function coordinatePut(
   parts: CoordinatorParts,
@@ -106,6 +106,8 @@ class WriteOperation extends Deadline {
   /** Nodes that were not reached, once there are any; and how often each position was given to another. */
   #failed: Set<NodeId> | undefined;
   #replaced: Map<number, number> | undefined;
+  /** Of a write with fallbacks. */
+  #patience: PrimaryPatience | undefined;
 
   constructor(
     parts: CoordinatorParts,
@@ -135,7 +137,9 @@ class WriteOperation extends Deadline {
     if (object === undefined) return;
     this.#object = object;
     this.#replicate(object, coordinator);
-    if (!this.#quorum.complete) this.#parts.deadlines.set(this, this.#timeoutMs);
+    if (this.#quorum.complete) return;
+    this.#parts.deadlines.set(this, this.#timeoutMs);
+    if (hasFallbacks(this.#replicas)) this.#setPatience();
   }
 
   override expired(): void {
@@ -144,6 +148,11 @@ class WriteOperation extends Deadline {
 
   get #timeoutMs(): number {
     return this.#write.options.timeoutMs || this.#parts.settings.requestTimeoutMs;
+  }
+
+  /** Milliseconds that the client still waits. */
+  get #leftMs(): number {
+    return this.#parts.deadlines.remainingMs(this) ?? this.#timeoutMs;
   }
 
   #coordinate(position: number): VersionedObject | undefined {
@@ -255,8 +264,16 @@ class WriteOperation extends Deadline {
     }
   }
 
+  /** How long what fallbacks have may wait for the word of a primary (W8). */
+  #setPatience(): void {
+    if (this.#patience !== undefined || this.#answered) return;
+    this.#patience = new PrimaryPatience(() => this.#decided(this.#quorum.stopAwaitingPrimaries()));
+    this.#parts.deadlines.set(this.#patience, primaryPatienceMsMax);
+  }
+
   /**
-   * Lets a fallback take the place of a replica that cannot be reached or cannot store, while the client still waits. False: nobody can, or nobody may.
+   * Lets a fallback take the place of a replica that cannot be reached or cannot store, while the client still waits.
+   * False: nobody can, or nobody may.
    */
   #replace(position: number): boolean {
     const { topology, observer } = this.#parts;
@@ -271,14 +288,18 @@ class WriteOperation extends Deadline {
     this.#replaced.set(position, earlier + 1);
     const replica: Replica = { partition: this.#replicas[position].partition, node, primary: false };
     this.#replicas = this.#replicas.with(position, replica);
-    this.#quorum.replace(position, replica);
     observer.replicaReplaced();
-    this.#send(replica, position, this.#messageOf(this.#object), this.#timeoutMs);
+    this.#setPatience();
+    this.#decided(this.#quorum.replace(position, replica));
+    this.#send(replica, position, this.#messageOf(this.#object), this.#leftMs);
     return true;
   }
 
   #replied(position: number, reply: WriteReply): void {
-    const decision = this.#quorum.reply(position, reply);
+    this.#decided(this.#quorum.reply(position, reply));
+  }
+
+  #decided(decision: WriteDecision): void {
     switch (decision.kind) {
       case 'waiting':
         break;
@@ -297,8 +318,29 @@ class WriteOperation extends Deadline {
   #answer(outcome: WriteOutcome): void {
     if (this.#answered) return;
     this.#answered = true;
+    if (this.#patience !== undefined) this.#parts.deadlines.clear(this.#patience);
     this.#done(outcome);
   }
+}
+
+/**
+ * A primary that takes requests and does not answer: its disk stands still, or it was paused and liveness has not
+ * noticed yet. For so long a write that fallbacks have waits for it (W8). About what liveness needs.
+ */
+export const primaryPatienceMsMax = 2000;
+
+class PrimaryPatience extends Deadline {
+  override readonly expired: () => void;
+
+  constructor(expired: () => void) {
+    super();
+    this.expired = expired;
+  }
+}
+
+function hasFallbacks(replicas: PreferenceList): boolean {
+  for (const replica of replicas) if (!replica.primary) return true;
+  return false;
 }
 
 const stored: ReplicaReply = { kind: 'stored' };

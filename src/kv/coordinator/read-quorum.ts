@@ -14,6 +14,8 @@
  * R7  A fallback's `notfound` is no evidence of absence: it is as if it had not come until every primary of the
  *     list has answered or failed. A fallback is fast because it is empty.
  * R8  A fallback that takes the place of a replica answers for its position: not as a primary, on its own node.
+ * R9  A miss is certain if as many primaries as r say so. Any other rests on a fallback's word, or on nobody's, and
+ *     whoever can should ask the primaries once more that did not take the question (`AskAgain`).
  */
 import type { Replica } from '../../core/ring/index.ts';
 import { assert, unreachable } from '../../stdx/index.ts';
@@ -107,6 +109,16 @@ export class ReadQuorum {
 
   get complete(): boolean {
     return this.#answered === this.#replicas.length;
+  }
+
+  /** Of a read that found nothing (R9). */
+  get isCertainMiss(): boolean {
+    return this.#notfoundsOfPrimaries >= this.#need.r;
+  }
+
+  /** A primary whose place was taken, or whose failure was counted, has the object after all (R9). */
+  foundLate(object: VersionedObject): void {
+    this.#merged = this.#merged === undefined ? object : mergeObjects(this.#merged, object);
   }
 
   /** Every replica has the object, or a version of it: the condition for forgetting a tombstone. */

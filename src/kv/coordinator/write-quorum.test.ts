@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Partition, Replica } from '../../core/ring/index.ts';
 import { nodeIdOf } from '../../environment/index.ts';
-import { WriteQuorum, type WriteReply, type WriteRequirements } from './write-quorum.ts';
+import { type WriteDecision, WriteQuorum, type WriteReply, type WriteRequirements } from './write-quorum.ts';
 
 function replicas(count: number, primaries = count, nodes = count): Replica[] {
   return Array.from({ length: count }, (_, index) => ({
@@ -94,55 +94,133 @@ test('when nobody stored it, the error says why', () => {
   });
 });
 
-test('W6, law: met exactly when the counts say so; a duplicate changes nothing; the last reply decides', () => {
-  const replyOf = fc.constantFrom(stored, accepted, failed);
+test('W8: what a fallback stored counts when every primary has stored, failed, been replaced or been given up', () => {
+  const standIn: Replica = { partition: 1 as Partition, node: nodeIdOf('n9@host'), primary: false };
+  // The coordinator and the fallback, here the same node, are done long before the other primary.
+  const begun = (changes: Partial<WriteRequirements> = {}): WriteQuorum => {
+    const quorum = new WriteQuorum(replicas(3, 2), 3, need(changes));
+    assert.equal(quorum.reply(2, stored).kind, 'waiting');
+    assert.equal(quorum.reply(0, stored).kind, 'waiting');
+    return quorum;
+  };
+  assert.equal(begun().reply(1, accepted).kind, 'waiting', 'received is not stored');
+  assert.equal(begun().reply(1, stored).kind, 'met');
+  assert.equal(begun().reply(1, failed).kind, 'met');
+  assert.equal(begun().replace(1, standIn).kind, 'met');
+  assert.equal(begun().stopAwaitingPrimaries().kind, 'met');
+  for (const changes of [{ w: 3 }, { dw: 3 }, { nodeConfirms: 3 }]) {
+    const quorum = begun(changes);
+    assert.equal(quorum.replace(1, standIn).kind, 'waiting');
+    assert.equal(quorum.reply(1, stored).kind, 'met');
+  }
+  const received = new WriteQuorum(replicas(4, 3), 4, need({ w: 3, dw: 1 }));
+  received.reply(0, stored);
+  received.reply(1, accepted);
+  assert.equal(received.reply(3, accepted).kind, 'waiting', 'nor does what it received');
+  assert.equal(received.replace(1, standIn).kind, 'waiting');
+  assert.equal(received.reply(2, accepted).kind, 'waiting', 'neither that of a stand-in');
+  assert.equal(received.reply(2, stored).kind, 'met');
+  assert.equal(begun({ pw: 2 }).stopAwaitingPrimaries().kind, 'waiting', 'no fallback is a primary');
+});
+
+/** What happens to a write, and what counts of it, by the sentences at the head of the module. */
+class SlowQuorum {
+  list: readonly Replica[];
+  readonly #need: WriteRequirements;
+  readonly said = new Map<number, WriteReply['kind']>();
+  readonly received = new Set<number>();
+  isPatient = true;
+
+  constructor(list: readonly Replica[], wanted: WriteRequirements) {
+    this.list = list;
+    this.#need = wanted;
+  }
+
+  get isMet(): boolean {
+    const isSettled = (position: number): boolean => ['stored', 'failed'].includes(this.said.get(position)!);
+    const isAwaited = this.list.some(({ primary }, position) => primary && !isSettled(position));
+    const isCounted = (position: number): boolean =>
+      this.list[position]!.primary || !this.isPatient || !isAwaited;
+    const stored = [...this.said].filter(([position, kind]) => kind === 'stored' && isCounted(position));
+    const storing = stored.map(([position]) => this.list[position]!);
+    const { w, dw, pw, nodeConfirms } = this.#need;
+    return (
+      [...this.received].filter(isCounted).length >= w &&
+      storing.length >= dw &&
+      storing.filter(({ primary }) => primary).length >= pw &&
+      new Set(storing.map(({ node }) => node)).size >= nodeConfirms
+    );
+  }
+
+  count(kind: WriteReply['kind']): number {
+    return [...this.said.values()].filter((said) => said === kind).length;
+  }
+}
+
+test('W4, W6, W7, W8, law: met exactly when the counts say so; a duplicate changes nothing; the last reply decides', () => {
+  const position = fc.nat(4);
+  const step = fc.oneof(
+    { weight: 10, arbitrary: fc.record({ at: position, reply: fc.constantFrom(stored, accepted, failed) }) },
+    { weight: 2, arbitrary: fc.record({ replaced: position }) },
+    { weight: 1, arbitrary: fc.constant('give up' as const) },
+  );
+  const count = fc.nat(3);
   const cases = fc.record({
     n: fc.integer({ min: 1, max: 5 }),
-    primaries: fc.nat(5),
-    w: fc.nat(5),
-    dw: fc.integer({ min: 1, max: 5 }),
-    pw: fc.nat(5),
-    nodeConfirms: fc.nat(5),
+    fallbacks: count,
+    w: count,
+    dw: fc.integer({ min: 1, max: 3 }),
+    pw: count,
+    nodeConfirms: count,
     nodes: fc.integer({ min: 1, max: 5 }),
-    replies: fc.array(fc.tuple(fc.nat(4), replyOf), { maxLength: 20 }),
+    steps: fc.array(step, { minLength: 1, maxLength: 20 }),
   });
   fc.assert(
-    fc.property(cases, ({ n, primaries, nodes, replies, ...wanted }) => {
+    fc.property(cases, ({ n, fallbacks, nodes, steps, ...wanted }) => {
       const bounded = {
         w: Math.min(wanted.w, n),
         dw: Math.min(wanted.dw, n),
         pw: Math.min(wanted.pw, n),
         nodeConfirms: Math.min(wanted.nodeConfirms, n),
       };
-      const list = replicas(n, Math.min(primaries, n), nodes);
+      const list = replicas(n, Math.max(0, n - fallbacks), nodes);
       const quorum = new WriteQuorum(list, n, bounded);
-      const received = new Set<number>();
-      const final = new Map<number, WriteReply['kind']>();
-      for (const [anyPosition, reply] of replies) {
-        const position = anyPosition % n;
-        const last = final.get(position);
-        const decision = quorum.reply(position, reply);
-        if (last === 'stored' || last === 'failed' || last === reply.kind) {
-          assert.equal(decision.kind, 'waiting');
-          continue;
+      const slow = new SlowQuorum(list, bounded);
+      const decide = (each: (typeof steps)[number]): WriteDecision | undefined => {
+        if (each === 'give up') {
+          slow.isPatient = false;
+          return quorum.stopAwaitingPrimaries();
         }
-        final.set(position, reply.kind);
-        if (reply.kind !== 'failed') received.add(position);
-        const storing = [...final].filter(([, kind]) => kind === 'stored').map(([at]) => list[at]);
-        const settled = [...final.values()].filter((kind) => kind !== 'accepted').length;
-        const isMet =
-          storing.length >= bounded.dw &&
-          received.size >= bounded.w &&
-          storing.filter((replica) => replica.primary).length >= bounded.pw &&
-          new Set(storing.map((replica) => replica.node)).size >= bounded.nodeConfirms;
-        assert.equal(decision.kind === 'met', isMet);
-        if (settled === n) assert.notEqual(decision.kind, 'waiting', 'nothing more can come');
-        if (decision.kind !== 'failed') continue;
+        const at = ('at' in each ? each.at : each.replaced) % n;
+        const last = slow.said.get(at);
+        const isSettled = last === 'stored' || last === 'failed';
+        if ('replaced' in each) {
+          if (isSettled) return undefined;
+          const standIn: Replica = { ...slow.list[at]!, node: nodeIdOf('n9@host'), primary: false };
+          slow.list = slow.list.with(at, standIn);
+          return quorum.replace(at, standIn);
+        }
+        const decision = quorum.reply(at, each.reply);
+        if (isSettled || last === each.reply.kind) {
+          assert.equal(decision.kind, 'waiting');
+          return undefined;
+        }
+        slow.said.set(at, each.reply.kind);
+        if (each.reply.kind !== 'failed') slow.received.add(at);
+        return decision;
+      };
+      for (const each of steps) {
+        const decision = decide(each);
+        if (decision === undefined) continue;
+        assert.equal(decision.kind === 'met', slow.isMet);
+        const failures = slow.count('failed');
+        const isOver = slow.count('stored') + failures === n;
+        if (isOver) assert.notEqual(decision.kind, 'waiting', 'nothing more can come');
         // It failed for good: even if all that is open were stored, something would be unmet.
-        const failures = settled - storing.length;
         const strictest = Math.max(bounded.dw, bounded.pw, bounded.nodeConfirms);
-        assert.ok(settled === n || n - failures < strictest);
+        if (decision.kind === 'failed') assert.ok(isOver || n - failures < strictest);
       }
     }),
+    { numRuns: 3000 },
   );
 });

@@ -9,6 +9,9 @@
  * W5  A failed write is not undone anywhere. The client must take it as "maybe".
  * W6  A reply that has been counted is not counted again.
  * W7  A fallback that takes the place of a replica answers for its position: not as a primary, on its own node.
+ * W8  What a fallback has counts for w, dw and node_confirms only when every primary of the list has stored, failed
+ *     or been given up: the mirror of R7. A fallback may be the very node that coordinates, and is fast because it is
+ *     near; an acknowledged write is on as many primaries as can be reached.
  */
 import type { Replica } from '../../core/ring/index.ts';
 import type { KvError, QuorumName } from '../kv-error.ts';
@@ -41,15 +44,19 @@ export class WriteQuorum {
   readonly #last: (WriteReply['kind'] | undefined)[];
   #firstError: KvError | undefined;
   #accepted = 0;
+  #acceptedByPrimaries = 0;
   #stored = 0;
   #storedPrimaries = 0;
   #failed = 0;
+  /** Primaries that have neither stored nor failed, as long as fallbacks wait for them (W8); never more than that many. */
+  #primariesAwaited = 0;
 
   constructor(replicas: readonly Replica[], n: number, need: WriteRequirements) {
     this.#replicas = replicas;
     this.#n = n;
     this.#need = need;
     this.#last = new Array<WriteReply['kind'] | undefined>(replicas.length).fill(undefined);
+    for (const replica of replicas) if (replica.primary) this.#primariesAwaited += 1;
   }
 
   /** Records what the replica at `position` says. `stored` implies `accepted`. */
@@ -57,10 +64,15 @@ export class WriteQuorum {
     const last = this.#last[position];
     if (last === 'stored' || last === 'failed' || last === reply.kind) return waiting;
     this.#last[position] = reply.kind;
-    if (last === undefined && reply.kind !== 'failed') this.#accepted += 1;
+    const { primary } = this.#replicas[position];
+    if (primary && reply.kind !== 'accepted') this.#primariesAwaited -= 1;
+    if (last === undefined && reply.kind !== 'failed') {
+      this.#accepted += 1;
+      if (primary) this.#acceptedByPrimaries += 1;
+    }
     if (reply.kind === 'stored') {
       this.#stored += 1;
-      if (this.#replicas[position].primary) this.#storedPrimaries += 1;
+      if (primary) this.#storedPrimaries += 1;
     }
     if (reply.kind === 'failed') {
       this.#failed += 1;
@@ -70,8 +82,19 @@ export class WriteQuorum {
   }
 
   /** Another node is asked instead of the one at `position`, which has not stored and whose failure was not told. */
-  replace(position: number, replica: Replica): void {
+  replace(position: number, replica: Replica): WriteDecision {
+    if (this.#replicas[position].primary) {
+      this.#primariesAwaited -= 1;
+      if (this.#last[position] === 'accepted') this.#acceptedByPrimaries -= 1;
+    }
     this.#replicas = this.#replicas.with(position, replica);
+    return this.#decide();
+  }
+
+  /** The primaries that have not answered are given up: what the others have is as good as it gets (W8). */
+  stopAwaitingPrimaries(): WriteDecision {
+    this.#primariesAwaited = 0;
+    return this.#decide();
   }
 
   get complete(): boolean {
@@ -80,8 +103,11 @@ export class WriteQuorum {
 
   #decide(): WriteDecision {
     const { w, dw, pw, nodeConfirms } = this.#need;
-    const confirmed = nodeConfirms === 0 || this.#storingNodes() >= nodeConfirms;
-    if (this.#accepted >= w && this.#stored >= dw && this.#storedPrimaries >= pw && confirmed) return met;
+    const fallbacksCount = this.#primariesAwaited <= 0;
+    const accepted = fallbacksCount ? this.#accepted : this.#acceptedByPrimaries;
+    const stored = fallbacksCount ? this.#stored : this.#storedPrimaries;
+    const confirmed = nodeConfirms === 0 || this.#storingNodes(fallbacksCount) >= nodeConfirms;
+    if (accepted >= w && stored >= dw && this.#storedPrimaries >= pw && confirmed) return met;
     const strictest = Math.max(dw, pw, nodeConfirms);
     const impossible = this.#failed >= this.#n - strictest + 1;
     return impossible || this.complete ? { kind: 'failed', error: this.#error() } : waiting;
@@ -99,7 +125,7 @@ export class WriteQuorum {
     const dwMet = this.#stored >= dw;
     if (this.#storedPrimaries < pw && (dwMet || pw >= dw))
       return unsatisfied('pw', pw, this.#storedPrimaries);
-    const nodes = this.#storingNodes();
+    const nodes = this.#storingNodes(true);
     if (nodes < nodeConfirms && (dwMet || nodeConfirms >= dw)) {
       return unsatisfied('node_confirms', nodeConfirms, nodes);
     }
@@ -108,10 +134,11 @@ export class WriteQuorum {
       : unsatisfied('dw', dw, this.#stored);
   }
 
-  #storingNodes(): number {
+  #storingNodes(withFallbacks: boolean): number {
     const nodes = new Set<string>();
     this.#last.forEach((last, position) => {
-      if (last === 'stored') nodes.add(this.#replicas[position].node);
+      const { node, primary } = this.#replicas[position];
+      if (last === 'stored' && (primary || withFallbacks)) nodes.add(node);
     });
     return nodes.size;
   }

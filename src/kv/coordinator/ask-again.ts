@@ -1,0 +1,100 @@
+/**
+ * A second look before a key is called missing (R9 in `read-quorum.ts`). A primary that did not take the question, though
+ * liveness calls it up, may be the only one that has the key: its connection broke, its queue was full, and the other
+ * primary failed when the key was written. It is asked again, a few times, after pauses that grow; one that liveness
+ * gives up meanwhile is left out.
+ *
+ * Only reads come here that found nothing while a primary was out of reach: nobody else pays for it.
+ */
+import type { Replica } from '../../core/ring/index.ts';
+import { Deadline } from '../../core/vnode/index.ts';
+import type { VersionedObject } from '../object/index.ts';
+import type { ObjectKey, ReplicaReply } from '../vnode/index.ts';
+import type { CoordinatorParts } from './coordinator-parts.ts';
+
+/** How often a primary is asked again. */
+export const askAgainRoundsMax = 4;
+/** Before the first time; twice as long before each that follows. All pauses together are three quarters of a second. */
+export const askAgainPauseMsMin = 50;
+
+export type SecondLook =
+  | { readonly kind: 'found'; readonly object: VersionedObject }
+  /** Nobody who could be reached has it. `refused`: somebody who could not be asked is there, and has too much to do. */
+  | { readonly kind: 'missing'; readonly refused: boolean };
+
+export class AskAgain extends Deadline {
+  readonly #parts: CoordinatorParts;
+  readonly #key: ObjectKey;
+  readonly #answerMsMax: number;
+  readonly #done: (look: SecondLook) => void;
+  /** Primaries that have not said what they have. */
+  #lost: readonly Replica[];
+  #refused = new Set<Replica>();
+  #waiting = 0;
+  #round = 0;
+  #isOver = false;
+
+  /** `answerMsMax`: milliseconds that an answer may take. `done` is called once, unless it is stopped before. */
+  constructor(
+    parts: CoordinatorParts,
+    key: ObjectKey,
+    lost: readonly Replica[],
+    answerMsMax: number,
+    done: (look: SecondLook) => void,
+  ) {
+    super();
+    this.#parts = parts;
+    this.#key = key;
+    this.#lost = lost;
+    this.#answerMsMax = answerMsMax;
+    this.#done = done;
+  }
+
+  start(): void {
+    const { deadlines, topology } = this.#parts;
+    this.#lost = this.#lost.filter(({ node }) => topology.isUp(node));
+    if (this.#lost.length === 0 || this.#round === askAgainRoundsMax) {
+      this.#finish({ kind: 'missing', refused: this.#lost.some((replica) => this.#refused.has(replica)) });
+      return;
+    }
+    deadlines.set(this, askAgainPauseMsMin * 2 ** this.#round);
+    this.#round += 1;
+  }
+
+  stop(): void {
+    this.#isOver = true;
+    this.#parts.deadlines.clear(this);
+  }
+
+  override expired(): void {
+    this.#refused = new Set();
+    this.#waiting = this.#lost.length;
+    for (const replica of this.#lost) {
+      const request = { kind: 'get', key: this.#key } as const;
+      this.#parts.replicas.send(replica, request, (reply) => this.#heard(replica, reply), this.#answerMsMax);
+    }
+  }
+
+  #heard(replica: Replica, reply: ReplicaReply): void {
+    if (this.#isOver) return;
+    if (reply.kind === 'object') {
+      this.#finish({ kind: 'found', object: reply.object });
+      return;
+    }
+    this.#waiting -= 1;
+    const isRefused = isOverload(reply);
+    if (isRefused) this.#refused.add(replica);
+    else if (reply.kind !== 'unanswered') this.#lost = this.#lost.filter((each) => each !== replica);
+    if (this.#waiting === 0) this.start();
+  }
+
+  #finish(look: SecondLook): void {
+    this.stop();
+    this.#done(look);
+  }
+}
+
+function isOverload(reply: ReplicaReply): boolean {
+  if (reply.kind === 'unanswered') return reply.reason === 'overload';
+  return reply.kind === 'failed' && reply.error.code === 'overload';
+}

@@ -1,0 +1,204 @@
+/**
+ * A key that is there is not called missing: where acknowledged writes are (W8 of docs/internals/put-and-get.md), and what
+ * a read does before it says that there is nothing (R7, R9).
+ */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Partition } from '../core/ring/index.ts';
+import { quorumAll, quorumCount } from './index.ts';
+import { ReplicatedStores, type StoreNode, type StoresOptions } from './replicated-stores.fixture.ts';
+
+interface Three {
+  readonly stores: ReplicatedStores;
+  /** One for which `second` stands in for the node that is gone. */
+  readonly key: string;
+  readonly partitions: readonly Partition[];
+  /** The primaries of the key that are up, in order, and the one that is down. */
+  readonly first: StoreNode;
+  readonly second: StoreNode;
+  readonly gone: StoreNode;
+}
+
+/** Three nodes, of which one is dead and known to be: a fallback is a node that is a primary, too. */
+function withTwoOfThree(body: (three: Three) => Promise<void>, options: StoresOptions = {}): Promise<void> {
+  return ReplicatedStores.run({ nodes: 3, ...options }, async (stores) => {
+    for (let number = 0; ; number += 1) {
+      const key = `k${number}`;
+      const { primaries, partitions } = stores.placesOf(key);
+      const [first, second, gone] = primaries as [StoreNode, StoreNode, StoreNode];
+      stores.declareDown(gone);
+      gone.isDown = true;
+      const standIn = second.topology.preferenceList(partitions[0]!, 3).find(({ primary }) => !primary);
+      if (standIn?.node === second.id) {
+        await body({ stores, key, partitions, first, second, gone });
+        return;
+      }
+      gone.isDown = false;
+      stores.heal();
+    }
+  });
+}
+
+function thaw(node: StoreNode): void {
+  const waiting = node.frozen ?? [];
+  node.frozen = undefined;
+  for (const serve of waiting) serve();
+}
+
+/** Whether it is over after so many milliseconds. */
+async function isOver(
+  stores: ReplicatedStores,
+  pending: Promise<unknown>,
+  afterMs: number,
+): Promise<boolean> {
+  let isDone = false;
+  const watched = pending.then(() => {
+    isDone = true;
+  });
+  watched.catch(() => undefined);
+  await stores.world.sleep(afterMs);
+  return isDone;
+}
+
+async function timed<T>(
+  stores: ReplicatedStores,
+  act: () => Promise<T>,
+): Promise<{ readonly value: T; readonly ms: number }> {
+  const startedAt = stores.world.nowMs;
+  const value = await act();
+  return { value, ms: stores.world.nowMs - startedAt };
+}
+
+test('W8: a write waits for the primary that can be reached, though fallbacks have stored it', async () => {
+  await withTwoOfThree(async ({ stores, key, partitions, first, second }) => {
+    for (const [coordinator, other, partition] of [
+      [first, second, partitions[1]!],
+      [second, first, partitions[0]!],
+    ] as const) {
+      other.frozen = [];
+      const writing = coordinator.put(key, `by ${coordinator.id}`);
+      assert.equal(await isOver(stores, writing, 1500), false);
+      thaw(other);
+      assert.equal((await writing).kind, 'stored');
+      assert.ok((await other.copy(partition, key)) !== undefined, 'acknowledged is on both');
+    }
+  });
+});
+
+test('W8: a primary that cannot be reached, refuses, or is given up by liveness keeps no write waiting', async () => {
+  for (const state of ['refused', 'full'] as const) {
+    await withTwoOfThree(async ({ stores, key, first, second }) => {
+      stores.link(second, first).state = state;
+      const { value, ms } = await timed(stores, () => second.put(key, 'v'));
+      assert.equal(value.kind, 'stored');
+      assert.ok(ms < 100, `${state}: ${ms} ms`);
+    });
+  }
+});
+
+test('W8: a primary that takes requests and does not answer keeps a write waiting for about two seconds', async () => {
+  await withTwoOfThree(async ({ stores, key, first, second }) => {
+    stores.link(second, first).state = 'silent';
+    const { value, ms } = await timed(stores, () => second.put(key, 'v'));
+    assert.equal(value.kind, 'stored');
+    assert.ok(ms >= 1900 && ms < 2200, `${ms} ms`);
+    const strict = await timed(stores, () => second.put(key, 'v', { pw: quorumCount(2), timeoutMs: 3000 }));
+    assert.equal(strict.value.kind, 'failed', 'no fallback is a primary');
+    assert.ok(strict.ms >= 3000, `${strict.ms} ms`);
+  });
+});
+
+test('W8: as long as no fallback is needed a slow primary costs nothing', async () => {
+  await ReplicatedStores.run({ nodes: 3 }, async (stores) => {
+    const [first, second] = stores.placesOf('k').primaries as [StoreNode, StoreNode];
+    stores.link(first, second).state = 'silent';
+    const { value, ms } = await timed(stores, () => first.put('k', 'v'));
+    assert.equal(value.kind, 'stored');
+    assert.ok(ms < 100, `${ms} ms`);
+  });
+});
+
+test('a stand-in is a node that holds no other replica of the key, if there is one', async () => {
+  await ReplicatedStores.run({ nodes: 5 }, async (stores) => {
+    const { primaries, partitions } = stores.placesOf('k');
+    const [first, second, third] = primaries as [StoreNode, StoreNode, StoreNode];
+    stores.link(first, second).state = 'refused';
+    stores.link(first, third).state = 'refused';
+    assert.equal((await first.put('k', 'v', { w: quorumAll })).kind, 'stored');
+    const holders = new Set<string>();
+    for (const node of stores.nodes) {
+      for (const partition of partitions) {
+        if ((await node.copy(partition, 'k')) !== undefined) holders.add(node.id);
+      }
+    }
+    assert.equal(holders.size, 3, [...holders].join());
+  });
+});
+
+/** The write reached `first` and the fallback, and not `second`, through which it is read. */
+async function writtenBesideSecond({ key, partitions, first, second }: Three): Promise<void> {
+  assert.equal((await first.put(key, 'v', { w: quorumAll })).kind, 'stored');
+  for (const partition of partitions) await second.forget(partition, key);
+}
+
+test('R9: a primary that did not take the question for a moment is asked again before the key is called missing', async () => {
+  for (const state of ['refused', 'full'] as const) {
+    await withTwoOfThree(async (three) => {
+      const { stores, first, second } = three;
+      await writtenBesideSecond(three);
+      for (const notfoundOk of [true, false]) {
+        const { key, partitions } = three;
+        for (const partition of partitions) await second.forget(partition, key);
+        stores.link(second, first).state = state;
+        stores.world.after(300, () => {
+          stores.link(second, first).state = 'open';
+        });
+        const shown = await second.values(key, { notfoundOk });
+        // With `notfoundOk: false` a failure that cannot be replaced is one of the read.
+        const expected = state === 'full' && !notfoundOk ? ['failed: overload'] : ['v'];
+        assert.deepEqual(shown, expected, state);
+        await stores.world.sleep(1000);
+        const isRepaired = (await second.copy(partitions[1]!, key)) !== undefined;
+        assert.equal(isRepaired, shown[0] === 'v', 'who missed it is repaired');
+      }
+    });
+  }
+});
+
+test('R9: a read always answers: by the client’s deadline, by liveness, after a few times', async () => {
+  await withTwoOfThree(async (three) => {
+    const { stores, key, first, second } = three;
+    await writtenBesideSecond(three);
+    const link = stores.link(second, first);
+    link.state = 'refused';
+    const lost = await timed(stores, () => second.values(key));
+    assert.deepEqual(lost.value, []);
+    assert.ok(lost.ms >= 700 && lost.ms < 1000, `${lost.ms} ms`);
+    const hasty = await timed(stores, () => second.values(key, { timeoutMs: 100 }));
+    assert.deepEqual(hasty.value, []);
+    assert.ok(hasty.ms < 150, `${hasty.ms} ms`);
+    link.state = 'full';
+    assert.deepEqual(await second.values(key), ['failed: overload'], 'it is there, and has too much to do');
+    link.state = 'refused';
+    const reading = timed(stores, () => second.values(key));
+    await stores.world.sleep(100);
+    stores.declareDown(first);
+    assert.ok((await reading).ms < 200, 'given up by liveness');
+  });
+});
+
+test('R9: a miss that enough primaries tell of is one at once, and nobody is asked twice', async () => {
+  await ReplicatedStores.run({ nodes: 5 }, async (stores) => {
+    const { primaries } = stores.placesOf('k');
+    const [first, second, third] = primaries as [StoreNode, StoreNode, StoreNode];
+    stores.link(first, third).state = 'refused';
+    for (const reader of [first, second]) {
+      stores.sent.length = 0;
+      const { value, ms } = await timed(stores, () => reader.values('k'));
+      assert.deepEqual(value, []);
+      assert.ok(ms < 50, `${ms} ms`);
+      await stores.world.sleep(1000);
+      assert.ok(stores.sentOf('get').length <= 4, `${stores.sentOf('get').length} questions`);
+    }
+  });
+});
