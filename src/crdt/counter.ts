@@ -10,7 +10,6 @@
  * that incremented concurrently with the removal can return (known of Riak: riak_dt#92, #93, #98).
  */
 import type { Dot } from '../clocks/index.ts';
-import { assert } from '../stdx/index.ts';
 import { CausalContext } from './causal-context.ts';
 import { DottedValues } from './dotted-values.ts';
 import type { CounterOperation, Refusal } from './operation.ts';
@@ -33,6 +32,12 @@ export function counterValue(counter: DottedValues<Tally>): bigint {
   return value;
 }
 
+/** Undefined: the increment fits into 64 bits with a sign. */
+export function checkIncrement(increment: bigint): Refusal | undefined {
+  if (increment <= incrementMax && increment >= incrementMin) return undefined;
+  return { kind: 'increment_out_of_range', increment };
+}
+
 /** The delta of the operations, applied in order to `counter`. */
 export function counterDelta(
   counter: DottedValues<Tally>,
@@ -48,12 +53,12 @@ export function counterDelta(
     taken += tally.taken;
   }
   for (const { increment } of operations) {
-    if (increment > incrementMax || increment < incrementMin) {
-      return { kind: 'increment_out_of_range', increment };
-    }
+    const refusal = checkIncrement(increment);
+    if (refusal !== undefined) return refusal;
     if (increment >= 0n) added += increment;
     else taken -= increment;
+    // No number of increments comes near; but what is stored may have been put by hand.
+    if (added > tallyMax || taken > tallyMax) return { kind: 'increment_out_of_range', increment };
   }
-  assert(added <= tallyMax && taken <= tallyMax, 'a tally stays within 106 bits');
   return DottedValues.of([{ actor, counter: number, added, taken }], CausalContext.ofDots(before));
 }

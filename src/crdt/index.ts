@@ -33,3 +33,4 @@ export {
   type SetOperation,
   type SetStep,
 } from './operation.ts';
+export { checkOperation, decodeOperation, encodeOperation } from './operation-encoding.ts';

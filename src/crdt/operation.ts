@@ -87,8 +87,11 @@ export type Refusal =
   | { readonly kind: 'type_mismatch'; readonly expected: string; readonly actual: string }
   /** Maps in maps nest beyond `nestingMax`. */
   | { readonly kind: 'nested_too_deep'; readonly nestingMax: number }
-  /** An increment that does not fit into 64 bits with a sign. */
+  /** An increment that does not fit into 64 bits with a sign, or a counter that would grow beyond its bounds. */
   | { readonly kind: 'increment_out_of_range'; readonly increment: bigint };
 
-/** Maps within a map, the outermost counted. */
-export const nestingMax = 64;
+/**
+ * Maps within a map, the outermost counted. As deep as one request of either API can reach, and as clients can read:
+ * readers of Protocol Buffers commonly stop at 64 messages within each other, and an update takes two for each map.
+ */
+export const nestingMax = 30;
