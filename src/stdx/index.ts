@@ -9,5 +9,6 @@ export {
 } from './byte-string.ts';
 export { FieldReader } from './field-reader.ts';
 export { FieldWriter } from './field-writer.ts';
+export { Heap } from './heap.ts';
 export { OrderedMap, type OrderedMapSnapshot, type OrderedMapWalker } from './ordered-map.ts';
 export { readVarint, varintSize, writeVarint } from './varint.ts';

@@ -108,7 +108,7 @@ export class AntiEntropy {
       keeper: this.#keeper,
       settings,
       lingering: (tombstone) => this.#readAll(tombstone),
-      ready: (partition) => this.#hasten((pair) => pair.near === partition),
+      ready: (partition) => this.#hasten(partition),
     });
     this.#schedule = new ExchangeSchedule(settings.intervalMs, environment.random);
     this.#listings = new SegmentListings(commit, () => topology.ring, placements);
@@ -285,8 +285,8 @@ export class AntiEntropy {
     return pairs;
   }
 
-  #hasten(which: Parameters<ExchangeSchedule['hasten']>[0]): void {
-    this.#schedule.hasten(which, this.#parts.environment.clock.now());
+  #hasten(near: Partition): void {
+    this.#schedule.hasten(near, this.#parts.environment.clock.now());
     this.#rearm();
   }
 

@@ -4,9 +4,10 @@
  * Every pair comes up once an interval, at a time of its own. A pair comes up sooner when it is new (its peer has come back, a
  * partition was acquired), when its trees have just been built, and when it was found to differ: until it is the same.
  */
+import type { Partition } from '../../core/ring/index.ts';
 import type { NodeId, Random } from '../../environment/index.ts';
 import type { SegmentSet } from '../../merkle/index.ts';
-import { unreachable } from '../../stdx/index.ts';
+import { Heap, unreachable } from '../../stdx/index.ts';
 import type { ReplicaPair } from './exchange-message.ts';
 
 /** A difference counts if it is still there after this: longer than a write is on its way. */
@@ -28,6 +29,8 @@ export interface ScheduledPair extends ReplicaPair {
   readonly peer: NodeId;
   dueAt: number;
   isRunning: boolean;
+  /** False: it is not this node's any more. */
+  isPlanned: boolean;
   suspects: SegmentSet | undefined;
   /** Of the last exchange that came to an end; undefined: none has. */
   comparedAt: number | undefined;
@@ -35,10 +38,21 @@ export interface ScheduledPair extends ReplicaPair {
   keysRepaired: number;
 }
 
+/** A pair was to come up at that time, and does unless something was decided since. */
+interface Turn {
+  readonly pair: ScheduledPair;
+  readonly dueAt: number;
+}
+
+/** Turns that were overtaken are thrown away when so many times more of them wait than there are pairs. */
+const turnsPerPairMax = 4;
+
 export class ExchangeSchedule {
   readonly #intervalMs: number;
   readonly #random: Pick<Random, 'fraction'>;
   #pairs = new Map<string, ScheduledPair>();
+  #byPartition = new Map<Partition, ScheduledPair[]>();
+  readonly #turns = new Heap<Turn>((a, b) => a.dueAt < b.dueAt);
 
   constructor(intervalMs: number, random: Pick<Random, 'fraction'>) {
     this.#intervalMs = intervalMs;
@@ -50,27 +64,39 @@ export class ExchangeSchedule {
   }
 
   /** The pairs that this node is to compare from now on. What is known of those that stay is kept; new ones are urgent. */
-  plan(pairs: readonly (ReplicaPair & { readonly peer: NodeId })[], now: number): void {
+  plan(pairs: Iterable<ReplicaPair & { readonly peer: NodeId }>, now: number): void {
     const planned = new Map<string, ScheduledPair>();
+    this.#byPartition = new Map();
     for (const { first, nVal, near, far, peer } of pairs) {
       const name = `${first} ${nVal} ${near} ${far} ${peer}`;
       const known = this.#pairs.get(name);
-      planned.set(name, known ?? fresh({ first, nVal, near, far, peer }, now + this.#soon()));
+      const pair = known ?? fresh({ first, nVal, near, far, peer }, now + this.#soon());
+      planned.set(name, pair);
+      const ofPartition = this.#byPartition.get(near);
+      if (ofPartition === undefined) this.#byPartition.set(near, [pair]);
+      else ofPartition.push(pair);
     }
+    for (const [name, pair] of this.#pairs) if (!planned.has(name)) pair.isPlanned = false;
     this.#pairs = planned;
+    this.#retakeTurns();
   }
 
-  /** Whatever concerns the pairs has changed: they are compared soon. */
-  hasten(which: (pair: ScheduledPair) => boolean, now: number): void {
-    for (const pair of this.#pairs.values()) {
-      if (which(pair)) pair.dueAt = Math.min(pair.dueAt, now + this.#soon());
+  /** The trees of a partition that is here have just been built: they are compared soon. */
+  hasten(near: Partition, now: number): void {
+    for (const pair of this.#byPartition.get(near) ?? []) {
+      const dueAt = now + this.#soon();
+      if (dueAt >= pair.dueAt) continue;
+      pair.dueAt = dueAt;
+      if (!pair.isRunning) this.#turns.push({ pair, dueAt });
     }
+    if (this.#turns.size > turnsPerPairMax * this.#pairs.size) this.#retakeTurns();
   }
 
   /** The pair that has been due for longest, which runs until `finished`; undefined: none is due. */
   take(now: number): ScheduledPair | undefined {
-    const pair = this.#earliest();
-    if (pair === undefined || pair.dueAt > now) return undefined;
+    const deadline = this.deadline();
+    if (deadline === undefined || deadline > now) return undefined;
+    const { pair } = this.#turns.pop()!;
     pair.isRunning = true;
     return pair;
   }
@@ -82,19 +108,25 @@ export class ExchangeSchedule {
     pair.lastOutcome = outcome.kind;
     if (outcome.kind === 'repaired') pair.keysRepaired += outcome.keys;
     pair.dueAt = now + this.#delayAfter(outcome);
+    if (pair.isPlanned) this.#turns.push({ pair, dueAt: pair.dueAt });
   }
 
   /** When the next pair is due; undefined: there are none that do not run. */
   deadline(): number | undefined {
-    return this.#earliest()?.dueAt;
+    for (;;) {
+      const turn = this.#turns.first;
+      if (turn === undefined) return undefined;
+      const { pair, dueAt } = turn;
+      if (pair.isPlanned && !pair.isRunning && pair.dueAt === dueAt) return dueAt;
+      this.#turns.pop();
+    }
   }
 
-  #earliest(): ScheduledPair | undefined {
-    let earliest: ScheduledPair | undefined;
+  #retakeTurns(): void {
+    this.#turns.clear();
     for (const pair of this.#pairs.values()) {
-      if (!pair.isRunning && (earliest === undefined || pair.dueAt < earliest.dueAt)) earliest = pair;
+      if (!pair.isRunning) this.#turns.push({ pair, dueAt: pair.dueAt });
     }
-    return earliest;
   }
 
   #soon(): number {
@@ -123,6 +155,7 @@ function fresh(pair: ReplicaPair & { readonly peer: NodeId }, dueAt: number): Sc
     ...pair,
     dueAt,
     isRunning: false,
+    isPlanned: true,
     suspects: undefined,
     comparedAt: undefined,
     lastOutcome: undefined,

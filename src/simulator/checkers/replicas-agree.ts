@@ -7,7 +7,7 @@
 import { Buffer } from 'node:buffer';
 import type { Partition } from '../../core/ring/index.ts';
 import { VersionedObject } from '../../kv/index.ts';
-import { addressOf, partitionRange } from '../../kv/vnode/index.ts';
+import { addressOf, objectsRange } from '../../kv/vnode/index.ts';
 import { assert } from '../../stdx/index.ts';
 import type { StorageEngine } from '../../storage/index.ts';
 
@@ -26,7 +26,7 @@ export async function storedCopies(
 ): Promise<ReadonlyMap<string, readonly StoredCopy[]>> {
   const copies = new Map<string, StoredCopy[]>();
   for (const partition of partitions) {
-    const cursor = engine.scan(partitionRange(partition));
+    const cursor = engine.scan(objectsRange(partition));
     for (;;) {
       const entries = await cursor.next(slice);
       if (entries.length === 0) break;
