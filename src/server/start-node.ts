@@ -24,7 +24,7 @@ import {
   type Network,
   NetworkError,
 } from '../environment/index.ts';
-import { type KeyValueStore, KvFailure } from '../kv/index.ts';
+import { type KeyValueStore, KvFailure, Preflists } from '../kv/index.ts';
 import { assert } from '../stdx/index.ts';
 import { GroupCommit, type StorageEngine, StorageError } from '../storage/index.ts';
 import { WalError } from '../wal/index.ts';
@@ -236,6 +236,7 @@ class RunningNode implements HaleNode {
     const metrics = this.#metrics;
     const services = {
       store,
+      preflists: this.#preflists(),
       serverInfo: { node: this.name, version: riakVersion },
       limits: {
         frameBytesMax: this.#configuration['protobuf.frame.maximum'],
@@ -262,9 +263,11 @@ class RunningNode implements HaleNode {
     const { http, environment } = this.#parts;
     if (http === undefined)
       throw new StartError('configuration', 'listener.http.internal must be "off" here');
-    const { random, tasks } = environment;
+    const { clock, random, tasks } = environment;
     const services = {
       store,
+      preflists: this.#preflists(),
+      clock,
       stats: () => this.stats(),
       admin: adminHandler(this.#adminActions(), tasks),
       random,
@@ -274,6 +277,10 @@ class RunningNode implements HaleNode {
     this.#http = await listening(address, 'listener.http.internal', () =>
       http.listen(address, (exchange) => handleHttp(exchange, services)),
     );
+  }
+
+  #preflists(): Preflists {
+    return new Preflists(this.store, this.database.cluster.topology);
   }
 
   #adminActions(): AdminActions {

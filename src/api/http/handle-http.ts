@@ -17,10 +17,12 @@ import { listBuckets, listKeys, readLegacyBucket } from './name-resources.ts';
 import { ping, readIndex, readStats } from './node-resources.ts';
 import { QueryError } from './query-parameters.ts';
 import { type ObjectRoute, readObject } from './read-object.ts';
+import { readPreflist } from './read-preflist.ts';
 import { readRequestHeaders } from './request-headers.ts';
 import { isForeignOrigin, isForeignReferer, isLoopback } from './request-origin.ts';
 import { parseRequestTarget } from './request-target.ts';
 import { type Route, routeOf } from './route.ts';
+import { touchLinkWalk, walkLinks } from './walk-links.ts';
 import { writeObject } from './write-object.ts';
 
 /** The handler for an `HttpServer`. */
@@ -84,6 +86,15 @@ function dispatch(request: HttpRequest<Route>): void {
         read: () => readLegacyBucket({ ...request, route }),
         put: () => writeProperties({ ...request, route }),
         post: () => writeObject({ ...request, route }),
+      });
+      return;
+    case 'preflist':
+      dispatchMethod(exchange, { read: () => readPreflist({ ...request, route }) });
+      return;
+    case 'link_walk':
+      dispatchMethod(exchange, {
+        read: () => walkLinks({ ...request, route }),
+        post: () => touchLinkWalk({ ...request, route }),
       });
       return;
     case 'ping':

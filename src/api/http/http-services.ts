@@ -1,5 +1,5 @@
-import type { HttpExchange, HttpHandler, Random, Tasks } from '../../environment/index.ts';
-import type { KeyValueStore } from '../../kv/index.ts';
+import type { Clock, HttpExchange, HttpHandler, Random, Tasks } from '../../environment/index.ts';
+import type { KeyValueStore, Preflists } from '../../kv/index.ts';
 import type { QueryParameters } from './query-parameters.ts';
 import type { RequestHeaders } from './request-headers.ts';
 
@@ -11,6 +11,9 @@ export interface HttpLimits {
 /** What the HTTP API needs of the node. */
 export interface HttpServices {
   readonly store: KeyValueStore;
+  /** Absent: there is no such resource. */
+  readonly preflists?: Preflists;
+  readonly clock: Pick<Clock, 'wallMicros'>;
   /** The node's statistics by their Riak names, for `/stats`. */
   readonly stats: () => Record<string, unknown>;
   /** Answers what lies under `/admin`. Called for peers on a loopback address only. */

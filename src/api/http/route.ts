@@ -22,7 +22,10 @@ export type Route =
   | ({ readonly kind: 'bucket_properties' } & BucketRoute)
   | ({ readonly kind: 'keys' } & BucketRoute)
   | ({ readonly kind: 'legacy_bucket' } & BucketRoute)
-  | ({ readonly kind: 'object'; readonly key: ByteString } & BucketRoute);
+  | ({ readonly kind: 'object'; readonly key: ByteString } & BucketRoute)
+  | ({ readonly kind: 'preflist'; readonly key: ByteString } & BucketRoute)
+  /** `stepCount`: so many segments of the path follow the key. */
+  | ({ readonly kind: 'link_walk'; readonly key: ByteString; readonly stepCount: number } & BucketRoute);
 
 export function routeOf(segments: readonly ByteString[]): Route {
   const first: string | undefined = segments[0];
@@ -110,8 +113,11 @@ function keysRoute(segments: readonly ByteString[], from: number, bucketRoute: B
   const key = segments[from];
   if (key === undefined) return { kind: 'keys', ...bucketRoute };
   if (segments.length === from + 1) return { kind: 'object', key, ...bucketRoute };
-  const step: string = segments[from + 1]!;
-  return { kind: 'missing_feature', feature: step === 'preflist' ? 'Showing preflists' : 'Link walking' };
+  const stepCount = segments.length - from - 1;
+  const isPreflist = stepCount === 1 && segments[from + 1] === byteLiteral('preflist');
+  return isPreflist
+    ? { kind: 'preflist', key, ...bucketRoute }
+    : { kind: 'link_walk', key, stepCount, ...bucketRoute };
 }
 
 function legacyRoute(segments: readonly ByteString[]): Route {
@@ -120,6 +126,7 @@ function legacyRoute(segments: readonly ByteString[]): Route {
   if (bucket === undefined) return { kind: 'buckets', bucketType };
   const key = segments[2];
   if (key === undefined) return { kind: 'legacy_bucket', style: 'riak', bucketType, bucket };
-  if (segments.length > 3) return { kind: 'missing_feature', feature: 'Link walking' };
+  const stepCount = segments.length - 3;
+  if (stepCount > 0) return { kind: 'link_walk', style: 'riak', bucketType, bucket, key, stepCount };
   return { kind: 'object', style: 'riak', bucketType, bucket, key };
 }

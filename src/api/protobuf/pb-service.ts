@@ -1,6 +1,6 @@
 /** What all Protocol Buffers connections of a node share. */
 import type { Connection, ConnectionHandler, Tasks } from '../../environment/index.ts';
-import type { KeyValueStore } from '../../kv/index.ts';
+import type { KeyValueStore, Preflists } from '../../kv/index.ts';
 import { assert, type ByteString, bytesOfText } from '../../stdx/index.ts';
 import { GetRequestReader, PutRequestReader } from '../../wire/index.ts';
 import { HeldBytes } from './held-bytes.ts';
@@ -24,6 +24,8 @@ export const silentPbObserver: PbObserver = {
 
 export interface PbServices {
   readonly store: KeyValueStore;
+  /** Absent: requests for preference lists are unknown. */
+  readonly preflists?: Preflists;
   readonly serverInfo: {
     /** `name@host`. */
     readonly node: string;
@@ -45,6 +47,7 @@ const heldBytesMaxDefault = 512 * 1024 * 1024;
 
 export class PbService {
   readonly store: KeyValueStore;
+  readonly preflists: Preflists | undefined;
   readonly tasks: Tasks;
   readonly observer: PbObserver;
   readonly frameBytesMax: number;
@@ -60,9 +63,10 @@ export class PbService {
   readonly #connections = new Set<PbConnection>();
   #draining = false;
 
-  constructor({ store, serverInfo, limits, observer, tasks }: PbServices) {
+  constructor({ store, preflists, serverInfo, limits, observer, tasks }: PbServices) {
     assert(/^\d+\.\d+\.\d+$/.test(serverInfo.version), 'the server version is three integers');
     this.store = store;
+    this.preflists = preflists;
     this.tasks = tasks;
     this.observer = observer;
     this.frameBytesMax = limits.frameBytesMax;

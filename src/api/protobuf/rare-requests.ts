@@ -7,6 +7,7 @@ import {
   DecodeError,
   decodeMessage,
   type FrameType,
+  rpbGetBucketKeyPreflistReq,
   rpbGetBucketReq,
   rpbGetBucketTypeReq,
   rpbGetServerInfoReq,
@@ -24,6 +25,7 @@ import { getBucket, getBucketType, resetBucket, setBucket, setBucketType } from 
 import { startTlsRefused, undecodable } from './error-reply.ts';
 import type { Exchange } from './exchange.ts';
 import { listBuckets, listKeys } from './list-requests.ts';
+import { getPreflist } from './preflist-request.ts';
 
 /** Where a message lies in what has arrived. Valid until the handler returns. */
 export interface FrameBody {
@@ -45,6 +47,7 @@ export const rareRequests: ReadonlyMap<number, RareRequest> = new Map<number, Ra
   decoded(rpbResetBucketReq, resetBucket),
   decoded(rpbGetBucketTypeReq, getBucketType),
   decoded(rpbSetBucketTypeReq, setBucketType),
+  decoded(rpbGetBucketKeyPreflistReq, getPreflist),
 ]);
 
 /** The message of a frame; undefined: its body was refused and that has been answered. The connection stays usable. */

@@ -220,8 +220,6 @@ test('what does not exist is 404, what does not exist yet 501, and nothing crash
     '/buckets/b/index/f_bin/v',
     '/buckets/b/counters/k',
     '/types/t/buckets/b/datatypes/k',
-    '/buckets/b/keys/k/preflist',
-    '/riak/b/k/b,_,_',
     '/mapred',
   ]) {
     assert.equal((await send('GET', url)).status, 501, url);

@@ -12,6 +12,7 @@ import {
   defaultBucketProperties,
   type KeyValueSettings,
   LocalKeyValueStore,
+  Preflists,
   silentObserver,
 } from '../../../src/kv/index.ts';
 import {
@@ -59,15 +60,18 @@ export async function serveNode(
     },
   });
   const engine = await openLevelEngine({ directory }, environment);
+  const topology = new SoloTopology(nodeIdOf('riak@127.0.0.1'), 64);
   const store = await LocalKeyValueStore.open({
     environment,
     commit: new GroupCommit(engine, environment.tasks),
-    topology: new SoloTopology(nodeIdOf('riak@127.0.0.1'), 64),
+    topology,
     observer: silentObserver,
     settings,
   });
   const handler = createHttpHandler({
     store,
+    preflists: new Preflists(store, topology),
+    clock: environment.clock,
     stats: () => ({ riak_kv_version: '3.2.0' }),
     random: environment.random,
     tasks: environment.tasks,

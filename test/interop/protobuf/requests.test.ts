@@ -9,6 +9,8 @@ import {
   encodeContent,
   encodeFrame,
   rpbDelReq,
+  rpbGetBucketKeyPreflistReq,
+  rpbGetBucketKeyPreflistResp,
   rpbGetBucketReq,
   rpbGetBucketResp,
   rpbGetBucketTypeReq,
@@ -239,6 +241,32 @@ test('pipelined requests are answered in order, whatever their cost, however the
     assert.equal(getReply(await client.receive()).contents[0]!.value.toString(), `v${i}`);
     assert.equal(await client.receive(), '02');
   }
+});
+
+test('a preference list has the partitions that Riak shows', async () => {
+  using client = await FrameClient.connect(node.port);
+  const ask = async (bucket: string, of: string, type?: string) => {
+    const fields = { bucket: name(bucket), key: name(of), type: type === undefined ? undefined : name(type) };
+    return await client.ask(hex(encodeFrame(rpbGetBucketKeyPreflistReq, fields)));
+  };
+  const observed =
+    '220a140811120e7269616b403132372e302e302e3118010a140812120e7269616b403132372e302e302e3118010a140813120e7269616b403132372e302e302e311801';
+  assert.equal(await ask('pb3', 'k'), observed);
+  const { preflist } = decodeMessage(
+    rpbGetBucketKeyPreflistResp,
+    Buffer.from(await ask('b', 'f', 'default'), 'hex'),
+    1,
+  );
+  assert.deepEqual(
+    preflist.map(({ partition }) => partition),
+    [52n, 53n, 54n],
+  );
+  assert.match(Buffer.from(await ask('', 'k'), 'hex').toString('latin1'), /Bucket cannot be zero-length/);
+  assert.match(
+    Buffer.from(await ask('b', '', 'default'), 'hex').toString('latin1'),
+    /Key cannot be zero-length/,
+  );
+  assert.match(Buffer.from(await ask('b', 'k', 'none'), 'hex').toString('latin1'), /no_type/);
 });
 
 test('a request that comes byte by byte is a request', async () => {

@@ -12,6 +12,7 @@ import {
   type KeyValueSettings,
   type KeyValueStore,
   LocalKeyValueStore,
+  Preflists,
   silentObserver,
 } from '../../../src/kv/index.ts';
 import { nodeEnvironment, silentLog } from '../../../src/runtime/index.ts';
@@ -64,6 +65,7 @@ export async function serveNode(
   });
   const service = new PbService({
     store,
+    preflists: new Preflists(store, topology),
     serverInfo: { node: 'riak@127.0.0.1', version: '3.2.0' },
     limits: { frameBytesMax: 1_000_000 },
     observer: silentPbObserver,
