@@ -30,16 +30,20 @@ const allowed: ReadonlyMap<string, string> = new Map([
   ['consensus', 'stdx'],
   ['wal', 'stdx environment'],
   ['storage', 'stdx environment'],
+  ['sandbox', 'stdx'],
   ['core', 'stdx environment clocks wire merkle consensus wal'],
-  ['kv', 'stdx environment clocks wire merkle consensus wal storage crdt core'],
+  ['kv', 'stdx environment clocks wire merkle consensus wal storage crdt core sandbox'],
   ['api', 'stdx wire kv core'],
-  ['server', 'stdx environment config clocks wire crdt merkle consensus wal storage core kv api client'],
-  ['runtime', 'stdx environment storage'],
+  [
+    'server',
+    'stdx environment config clocks wire crdt merkle consensus wal storage sandbox core kv api client',
+  ],
+  ['runtime', 'stdx environment storage sandbox'],
   ['client', 'stdx wire clocks crdt'],
   ['cli', 'config server runtime client'],
   [
     'simulator',
-    'stdx environment config clocks wire crdt merkle consensus wal storage core kv api server client',
+    'stdx environment config clocks wire crdt merkle consensus wal storage sandbox core kv api server client',
   ],
 ]);
 

@@ -16,7 +16,7 @@ export interface ModuleRow {
 }
 
 const belowCore = ['stdx', 'environment', 'clocks', 'wire', 'merkle', 'consensus', 'wal'];
-const belowServer = [...belowCore, 'config', 'crdt', 'storage', 'core', 'kv'];
+const belowServer = [...belowCore, 'config', 'crdt', 'storage', 'sandbox', 'core', 'kv'];
 
 /** One row a folder of `src/`. A folder that has no row may not exist. */
 export const modules: ReadonlyMap<string, ModuleRow> = new Map<string, ModuleRow>([
@@ -31,11 +31,22 @@ export const modules: ReadonlyMap<string, ModuleRow> = new Map<string, ModuleRow
   ['wal', { imports: ['stdx', 'environment'] }],
   ['storage', { imports: ['stdx', 'environment'], packages: ['classic-level'] }],
   ['core', { imports: belowCore, types: ['config'] }],
-  ['kv', { imports: [...belowCore, 'storage', 'crdt', 'core'], types: ['config'] }],
+  [
+    'sandbox',
+    { imports: ['stdx'], packages: ['quickjs-emscripten-core', '@jitl/quickjs-wasmfile-release-sync'] },
+  ],
+  [
+    'kv',
+    {
+      imports: [...belowCore, 'storage', 'crdt', 'core', 'sandbox'],
+      types: ['config'],
+      packages: ['re2js'],
+    },
+  ],
   ['api', { imports: ['stdx', 'wire', 'kv', 'core'], types: ['environment'] }],
   // The client, for the port through which it reaches a node of its own process.
   ['server', { imports: [...belowServer, 'api', 'client'], packages: ['prom-client'] }],
-  ['runtime', { imports: ['stdx', 'environment', 'storage'], packages: ['pino'] }],
+  ['runtime', { imports: ['stdx', 'environment', 'storage', 'sandbox'], packages: ['pino', 'isolated-vm'] }],
   // The remote client is handed a Network and Timers, so it knows their types and nothing that runs.
   [
     'client',

@@ -1,4 +1,5 @@
 export { ContentError, DecodeError } from './decode-error.ts';
+export { Atom, decodeTerm, encodeTerm, type Term, Tuple } from './external-term.ts';
 export { FrameError, FrameReader, frameHeadBytes } from './frame-reader.ts';
 export { messageCatalogue, messageOfCode } from './message-catalogue.ts';
 export { decodeMessage, encodeFrame, encodeMessage, messageDepthMax, writeFrame } from './message-codec.ts';
