@@ -68,6 +68,12 @@ export interface ExchangeAccess {
   readonly readAll: (address: ObjectAddress) => void;
 }
 
+interface PlanBasis {
+  readonly owners: readonly NodeId[];
+  readonly nodes: readonly NodeId[];
+  readonly up: string;
+}
+
 export class AntiEntropy {
   readonly #parts: AntiEntropyParts;
   readonly #keeper: TreeKeeper;
@@ -92,6 +98,8 @@ export class AntiEntropy {
   #readAll: (address: ObjectAddress) => void = () => {};
   #timer: Timer | undefined;
   #idle: (() => void) | undefined;
+  /** What exchanges were planned by: who owns what, who these are, and which of them were up. */
+  #plannedBy: PlanBasis = { owners: [], nodes: [], up: '' };
   #stopped: Promise<void> | undefined;
 
   private constructor(parts: AntiEntropyParts) {
@@ -170,7 +178,7 @@ export class AntiEntropy {
       verify,
     };
     topology.onChange(() => this.#topologyChanged());
-    this.#topologyChanged();
+    this.#planExchanges();
     this.#upkeep.start();
   }
 
@@ -178,7 +186,7 @@ export class AntiEntropy {
   placementsChanged(): void {
     if (!this.#parts.settings.isActive) return;
     this.#keeper.doubtAll();
-    if (this.#exchangeParts !== undefined) this.#topologyChanged();
+    if (this.#exchangeParts !== undefined) this.#planExchanges();
   }
 
   status(): AntiEntropyStatus {
@@ -244,14 +252,27 @@ export class AntiEntropy {
     if (this.#pauses.size > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
   }
 
+  /** Most changes are of moves that have not come to their switch: nothing follows from them. */
+  #topologyChanged(): void {
+    const { ring } = this.#parts.topology;
+    const { owners, nodes, up } = this.#plannedBy;
+    if (ring.owners !== owners || this.#upAmong(nodes) !== up) this.#planExchanges();
+  }
+
+  #upAmong(nodes: readonly NodeId[]): string {
+    return nodes.filter((node) => this.#parts.topology.isUp(node)).join();
+  }
+
   /**
    * Keeps trees of what this node owns, and plans the exchanges that are its own. Those with a node that has come back,
    * or of a partition that was acquired, are new, and so begin soon.
    */
-  #topologyChanged(): void {
+  #planExchanges(): void {
     if (this.#stopped !== undefined) return;
     const { topology, environment } = this.#parts;
     const { ring, self } = topology;
+    const nodes = [...new Set(ring.owners)];
+    this.#plannedBy = { owners: ring.owners, nodes, up: this.#upAmong(nodes) };
     const now = environment.clock.now();
     for (const partition of ring.partitions()) {
       const isOwned = ring.ownerOf(partition) === self;

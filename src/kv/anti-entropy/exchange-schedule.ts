@@ -71,6 +71,7 @@ export class ExchangeSchedule {
       const name = `${first} ${nVal} ${near} ${far} ${peer}`;
       const known = this.#pairs.get(name);
       const pair = known ?? fresh({ first, nVal, near, far, peer }, now + this.#soon());
+      if (known === undefined) this.#turns.push({ pair, dueAt: pair.dueAt });
       planned.set(name, pair);
       const ofPartition = this.#byPartition.get(near);
       if (ofPartition === undefined) this.#byPartition.set(near, [pair]);
@@ -78,7 +79,7 @@ export class ExchangeSchedule {
     }
     for (const [name, pair] of this.#pairs) if (!planned.has(name)) pair.isPlanned = false;
     this.#pairs = planned;
-    this.#retakeTurns();
+    this.#throwOvertaken();
   }
 
   /** The trees of a partition that is here have just been built: they are compared soon. */
@@ -89,7 +90,7 @@ export class ExchangeSchedule {
       pair.dueAt = dueAt;
       if (!pair.isRunning) this.#turns.push({ pair, dueAt });
     }
-    if (this.#turns.size > turnsPerPairMax * this.#pairs.size) this.#retakeTurns();
+    this.#throwOvertaken();
   }
 
   /** The pair that has been due for longest, which runs until `finished`; undefined: none is due. */
@@ -122,7 +123,8 @@ export class ExchangeSchedule {
     }
   }
 
-  #retakeTurns(): void {
+  #throwOvertaken(): void {
+    if (this.#turns.size <= turnsPerPairMax * this.#pairs.size) return;
     this.#turns.clear();
     for (const pair of this.#pairs.values()) {
       if (!pair.isRunning) this.#turns.push({ pair, dueAt: pair.dueAt });
