@@ -99,6 +99,7 @@ export class Deletes {
       options: { w: w ?? rw, dw, pw, nodeConfirms, sloppyQuorum, nVal, timeoutMs, syncOnWrite },
       context,
       content: tombstoneContent(uniqueText(random, vtagLength), clock.wallMicros()),
+      update: undefined,
       condition: 'none',
       asis: false,
       wantsObject: false,

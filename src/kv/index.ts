@@ -33,7 +33,7 @@ export {
   type ReadOptions,
   type WriteOptions,
 } from './key-value-store.ts';
-export type { KvError, QuorumName } from './kv-error.ts';
+export type { DatatypeError, KvError, QuorumName } from './kv-error.ts';
 export { type KvObserver, silentObserver } from './kv-observer.ts';
 export { LocalKeyValueStore } from './local-key-value-store.ts';
 export { VersionedObject } from './object/index.ts';

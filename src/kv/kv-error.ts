@@ -2,8 +2,27 @@
  * Every way in which a request can fail, as a value. Each API translates these in one file of its own
  * (`api/protobuf/error-reply.ts`, `api/http/error-response.ts`, `client/hale-error.ts`).
  */
+import type { ByteString } from '../stdx/index.ts';
 import type { PropertyProblem } from './bucket-properties.ts';
 import type { IndexProblem } from './index-entry.ts';
+
+/** Of requests to data types. Nothing has happened. */
+export type DatatypeError =
+  /** A removal without context names what is not there: an element, or a field of that type. */
+  | {
+      readonly code: 'not_present';
+      readonly name: ByteString;
+      readonly what: 'element' | 'counter' | 'flag' | 'map' | 'register' | 'set';
+    }
+  /** The operation is for another type than the bucket's, or than the map's field. */
+  | { readonly code: 'type_mismatch'; readonly expected: string; readonly actual: string }
+  | { readonly code: 'nested_too_deep'; readonly nestingMax: number }
+  /** An increment, in decimal digits, that does not fit into 64 bits with a sign. */
+  | { readonly code: 'increment_out_of_range'; readonly increment: string }
+  /** The bucket has no `datatype`. */
+  | { readonly code: 'no_datatype' }
+  /** The bucket's `allow_mult` is false. */
+  | { readonly code: 'needs_allow_mult' };
 
 export type QuorumName = 'r' | 'w' | 'pr' | 'pw' | 'dw' | 'node_confirms';
 
@@ -48,6 +67,7 @@ export type KvError =
   /** The local store refused: disk full, failed or corrupt. */
   | { readonly code: 'storage'; readonly reason: string }
   | { readonly code: 'invalid_properties'; readonly problems: readonly PropertyProblem[] }
+  | DatatypeError
   /** The cluster cannot agree on a change now: too few of its voters can be reached. It may still happen later. */
   | { readonly code: 'no_majority'; readonly reason: string }
   /** The node is draining. */

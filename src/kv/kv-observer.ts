@@ -1,3 +1,4 @@
+import type { CrdtType } from '../crdt/index.ts';
 import type { RefusedWork } from './admission.ts';
 
 /** What the store tells its metrics. Called on the hot path: implementations count and return. */
@@ -24,6 +25,12 @@ export interface KvObserver {
   /** Nothing was found while a primary was out of reach, and it was asked again (R9). */
   missDoubted(): void;
   listStarted(): void;
+  /** An update of a data type went to other nodes as what it changed, in so many bytes. */
+  deltaSent?(bytes: number): void;
+  /** A replica could not take such a delta, and was sent the whole. */
+  deltaRefused?(): void;
+  datatypeFetched?(type: CrdtType, outcome: 'found' | 'notfound' | 'failed'): void;
+  datatypeUpdated?(type: CrdtType, outcome: 'updated' | 'failed'): void;
   /** Something was refused as `overload`, for want of what. */
   overloaded(what: RefusedWork): void;
 }

@@ -22,7 +22,7 @@ export class ReplicaService implements VnodeService<ReplicaRequest, ReplicaReply
 
   handle(partition: Partition, request: ReplicaRequest, reply: (reply: ReplicaReply) => void): void {
     if (request.kind === 'coordinate') this.#coordinate(request, reply);
-    else if (request.kind === 'put' && !this.#admission.takesReplicaWrite(request.purpose)) {
+    else if (isRefused(request, this.#admission)) {
       reply({ kind: 'failed', error: { code: 'overload' } });
     } else this.#coordinator.vnodes.handle(partition, request, reply);
   }
@@ -41,4 +41,9 @@ export class ReplicaService implements VnodeService<ReplicaRequest, ReplicaReply
       reply(last);
     });
   }
+}
+
+function isRefused(request: ReplicaRequest, admission: Admission): boolean {
+  if (request.kind === 'put') return !admission.takesReplicaWrite(request.purpose);
+  return request.kind === 'delta' && !admission.takesReplicaWrite('write');
 }

@@ -45,6 +45,7 @@ export function prepareWrite(
       options: request,
       context,
       content,
+      update: undefined,
       condition: request.ifNoneMatch ? 'absent' : request.ifNotModified ? 'unmodified' : 'none',
       asis: request.asis === true,
       wantsObject: request.returnObject !== undefined && request.returnObject !== 'no',

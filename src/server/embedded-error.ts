@@ -25,6 +25,12 @@ const codes: Readonly<Record<KvError['code'], HaleErrorCode>> = {
   invalid_properties: 'invalid_argument',
   no_majority: 'unavailable',
   stopping: 'unavailable',
+  not_present: 'changed',
+  type_mismatch: 'invalid_argument',
+  nested_too_deep: 'invalid_argument',
+  increment_out_of_range: 'invalid_argument',
+  no_datatype: 'invalid_argument',
+  needs_allow_mult: 'invalid_argument',
 };
 
 /** Failures that a write may have had an effect before. */

@@ -47,6 +47,16 @@ const answers: {
     '{"__proto__":"not_boolean"}',
   ],
   stopping: [{ code: 'stopping' }, 503, /stopping/],
+  not_present: [
+    { code: 'not_present', name: byteLiteral('zz'), what: 'element' },
+    500,
+    'Error:\n{precondition,{not_present,<<"zz">>}}\n',
+  ],
+  type_mismatch: [{ code: 'type_mismatch', expected: 'set', actual: 'map' }, 400, /for a map.*a set/],
+  nested_too_deep: [{ code: 'nested_too_deep', nestingMax: 30 }, 400, /deeper than 30/],
+  increment_out_of_range: [{ code: 'increment_out_of_range', increment: '-9' }, 400, /-9 .* 64 bits/],
+  no_datatype: [{ code: 'no_datatype' }, 403, "Bucket datatype 'undefined' is not a supported type.\n"],
+  needs_allow_mult: [{ code: 'needs_allow_mult' }, 403, 'Bucket must be allow_mult=true\n'],
 };
 
 test('every failure of the database has its status and text', () => {

@@ -6,6 +6,7 @@ import type { HttpExchange } from '../../environment/index.ts';
 import type { KvError, PropertyProblem, QuorumName } from '../../kv/index.ts';
 import { unreachable } from '../../stdx/index.ts';
 import { sendJson, sendPage, sendText } from './http-response.ts';
+import { datatypeErrorText } from './datatype-error.ts';
 import { indexProblemText } from './index-headers.ts';
 
 export function sendError(exchange: HttpExchange, error: KvError): void {
@@ -82,6 +83,13 @@ function errorText(error: TextError): { readonly status: number; readonly text: 
       return { status: 503, text: `storage: ${error.reason}\n` };
     case 'no_majority':
       return { status: 503, text: `no_majority: ${error.reason}\n` };
+    case 'not_present':
+    case 'type_mismatch':
+    case 'nested_too_deep':
+    case 'increment_out_of_range':
+    case 'no_datatype':
+    case 'needs_allow_mult':
+      return datatypeErrorText(error);
     default:
       return unreachable(error);
   }

@@ -2,9 +2,9 @@
  * Every error text of the Protocol Buffers API. Riak's `errcode` is always 0, so programs match on the
  * text: what stands here is part of the protocol, down to Erlang's way of printing a term.
  */
-import type { IndexProblem, KvError, PropertyProblem } from '../../kv/index.ts';
-import { type ByteString, bufferOf, bytesOfText, unreachable } from '../../stdx/index.ts';
-import { type ProtoWriter, rpbErrorResp, writeFrame } from '../../wire/index.ts';
+import type { DatatypeError, IndexProblem, KvError, PropertyProblem } from '../../kv/index.ts';
+import { type ByteString, bytesOfText, unreachable } from '../../stdx/index.ts';
+import { erlangBinary, erlangMember, type ProtoWriter, rpbErrorResp, writeFrame } from '../../wire/index.ts';
 
 export function writeError(writer: ProtoWriter, text: string): void {
   writeFrame(writer, rpbErrorResp, { errmsg: bytesOfText(text), errcode: 0 });
@@ -98,6 +98,33 @@ export function textOfError(error: KvError): string {
       return invalidProperties(error.problems);
     case 'stopping':
       return 'stopping';
+    case 'not_present':
+    case 'type_mismatch':
+    case 'nested_too_deep':
+    case 'increment_out_of_range':
+    case 'no_datatype':
+    case 'needs_allow_mult':
+      return textOfDatatypeError(error);
+    default:
+      return unreachable(error);
+  }
+}
+
+function textOfDatatypeError(error: DatatypeError): string {
+  switch (error.code) {
+    case 'not_present':
+      return `{precondition,{not_present,${erlangMember(error.name, error.what)}}}`;
+    case 'type_mismatch':
+      // With two blanks, as Riak has it.
+      return `Operation type is \`${error.actual}\` but  bucket type is \`${error.expected}\`.`;
+    case 'nested_too_deep':
+      return `{nested_too_deep,${error.nestingMax}}`;
+    case 'increment_out_of_range':
+      return `{increment_out_of_range,${error.increment}}`;
+    case 'no_datatype':
+      return '`undefined` is not a supported type';
+    case 'needs_allow_mult':
+      return 'Bucket must be allow_mult=true';
     default:
       return unreachable(error);
   }
@@ -106,12 +133,6 @@ export function textOfError(error: KvError): string {
 /** As `textOfError`, for listings and properties of buckets. */
 export function textOfBucketError(error: KvError): string {
   return error.code === 'unknown_bucket_type' ? noBucketTypeNamed(error.bucketType) : textOfError(error);
-}
-
-/** Erlang prints a binary of printable characters as text, any other as its bytes. */
-function erlangBinary(bytes: ByteString): string {
-  if (/^[\x20-\x7e]*$/.test(bytes)) return `<<"${bytes.replaceAll(/["\\]/g, '\\$&')}">>`;
-  return `<<${[...bufferOf(bytes)].join(',')}>>`;
 }
 
 /** A bad index entry fails a put as a pre-commit hook would. */

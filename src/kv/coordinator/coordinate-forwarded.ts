@@ -1,5 +1,7 @@
 /** Coordinates a write that another node took and could not coordinate itself. */
+import { assert } from '../../stdx/index.ts';
 import type { BucketProperties } from '../bucket-properties.ts';
+import { decodeDatatypeWrite } from '../datatype/index.ts';
 import type { ReplicaCoordinate, ReplicaReply } from '../vnode/index.ts';
 import { coordinatePut } from './coordinate-put.ts';
 import type { CoordinatorParts } from './coordinator-parts.ts';
@@ -12,13 +14,16 @@ export function coordinateForwarded(
   others: BucketProperties,
   reply: (reply: ReplicaReply) => void,
 ): void {
-  const { key, context, content, condition, wantsObject, timeoutMs } = request;
+  const { key, context, content, isUpdate, condition, wantsObject, timeoutMs } = request;
+  const update = isUpdate ? decodeDatatypeWrite(content) : undefined;
+  assert(!isUpdate || update !== undefined, 'an update that cannot be read is refused where it arrives');
   const { options, properties } = requestByRules(request.rules, others);
   const write = {
     address: key.address,
     options: { ...options, timeoutMs },
     context,
     content,
+    update,
     condition,
     asis: false,
     wantsObject,

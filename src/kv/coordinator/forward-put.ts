@@ -2,11 +2,13 @@
  * Drives a write that this node cannot coordinate: it is sent whole, once, to a node that holds a replica, which
  * coordinates it. A second node is asked only where that cannot hurt: the first has said that nothing happened, or
  * the write may be repeated. A plain write may: with its vtag and time it is the same write wherever it is
- * coordinated, and its siblings are shown as one (`withoutTwins`). A conditional one may not: it could meet itself.
+ * coordinated, and its siblings are shown as one (`withoutTwins`). A conditional one may not: it could meet itself. Nor
+ * may an operation on a data type: an increment would count twice.
  */
 import type { PreferenceList, Replica } from '../../core/ring/index.ts';
 import type { Instant, NodeId } from '../../environment/index.ts';
 import type { BucketProperties } from '../bucket-properties.ts';
+import { encodeDatatypeWrite } from '../datatype/index.ts';
 import { ObjectKey, type ReplicaCoordinate, type ReplicaReply } from '../vnode/index.ts';
 import type { CoordinatorParts } from './coordinator-parts.ts';
 import { mayStandIn } from './next-fallback.ts';
@@ -64,13 +66,14 @@ class ForwardedWrite {
     { properties, n, done, orHere }: Forwarding,
     candidates: readonly Replica[],
   ) {
-    const { address, context, content, condition, options, wantsObject } = write;
+    const { address, context, content, update, condition, options, wantsObject } = write;
     this.#parts = parts;
     this.#request = {
       kind: 'coordinate',
       key: new ObjectKey(address),
       context,
-      content,
+      content: update === undefined ? content : encodeDatatypeWrite(update),
+      isUpdate: update !== undefined,
       condition,
       rules: rulesOf(n, options, properties),
       wantsObject,
@@ -78,7 +81,7 @@ class ForwardedWrite {
     this.#candidates = candidates;
     this.#done = done;
     this.#orHere = options.sloppyQuorum === false ? undefined : orHere;
-    this.#mayRepeat = condition === 'none';
+    this.#mayRepeat = condition === 'none' && update === undefined;
     const timeoutMs = options.timeoutMs || parts.settings.requestTimeoutMs;
     this.#until = (parts.clock.now() + timeoutMs) as Instant;
   }

@@ -1,6 +1,7 @@
 /** A write on its way through the coordinator, and what becomes of it. */
 import type { Buffer } from 'node:buffer';
 import type { VersionVector } from '../../clocks/index.ts';
+import type { DatatypeWrite } from '../datatype/index.ts';
 import type { ObjectAddress, WriteOptions } from '../key-value-store.ts';
 import type { KvError } from '../kv-error.ts';
 import type { VersionedObject } from '../object/index.ts';
@@ -11,7 +12,10 @@ export interface PreparedWrite {
   readonly address: ObjectAddress;
   readonly options: WriteOptions;
   readonly context: VersionVector;
+  /** Empty if it is an update. */
   readonly content: Buffer;
+  /** Instead of a content: an operation on a data type, which the coordinating vnode carries out. It is never sent twice. */
+  readonly update: DatatypeWrite | undefined;
   readonly condition: WriteCondition;
   /** Keep the context as the clock: nobody coordinates. */
   readonly asis: boolean;

@@ -14,10 +14,8 @@ import { type ActorId, type Dot, VersionVector } from '../../clocks/index.ts';
 import {
   type CausalContext,
   type Crdt,
-  CrdtFormatError,
   type CrdtOperation,
   type CrdtType,
-  decodeCrdt,
   emptyCrdt,
   encodeCrdt,
   joinCrdts,
@@ -27,6 +25,7 @@ import {
 import { type ByteString, byteLiteral } from '../../stdx/index.ts';
 import { type Content, decodeContent, encodeContent } from '../../wire/index.ts';
 import { makeObject, type Sibling, type VersionedObject } from '../object/index.ts';
+import { type CrdtDecoder, plainDecoder } from './crdt-decoder.ts';
 
 /** As Riak names them. */
 const contentTypes: Readonly<Record<CrdtType, ByteString>> = {
@@ -66,25 +65,43 @@ export interface UpdateStamp {
   readonly micros: number;
 }
 
+export interface DatatypeUpdated {
+  readonly kind: 'updated';
+  readonly object: VersionedObject;
+  /** What the update changed, as a value of the type; and its name. */
+  readonly delta: Crdt;
+  readonly dot: Dot;
+}
+
 export type DatatypeUpdateResult =
-  | { readonly kind: 'updated'; readonly object: VersionedObject }
+  | DatatypeUpdated
   | { readonly kind: 'refused'; readonly refusal: Refusal }
   /** The actor has no dot left: another must make the update. */
   | { readonly kind: 'exhausted' };
 
 /** The value of an object, or of none (D1). */
-export function readDatatype(object: VersionedObject | undefined, datatype: Datatype): StoredDatatype {
+export function readDatatype(
+  object: VersionedObject | undefined,
+  datatype: Datatype,
+  decoder: CrdtDecoder = plainDecoder,
+): StoredDatatype {
   let joined: Crdt | undefined;
   const others: Sibling[] = [];
   for (const sibling of object?.siblings ?? []) {
     const content = decodeContent(sibling.content);
     if (content.deleted) continue;
-    const crdt = crdtOf(content, datatype.type);
+    const crdt = crdtOf(content, datatype.type, decoder);
     if (crdt === undefined) others.push(sibling);
     else joined = joined === undefined ? crdt : joinCrdts(joined, crdt);
   }
-  const crdt = joined ?? emptyCrdt(datatype.type, datatype.precision);
+  const crdt = lowered(joined ?? emptyCrdt(datatype.type, datatype.precision), datatype);
   return { crdt, isPresent: joined !== undefined, others };
+}
+
+/** A bucket may come to want sketches of fewer registers than those that it has. */
+function lowered(crdt: Crdt, { precision }: Datatype): Crdt {
+  if (crdt.type !== 'hll' || crdt.sketch.precision <= precision) return crdt;
+  return { type: crdt.type, sketch: crdt.sketch.lowered(precision) };
 }
 
 /** All of the operation on the local copy, or nothing (D2–D4). */
@@ -93,17 +110,32 @@ export function updateDatatype(
   datatype: Datatype,
   { operation, context }: DatatypeUpdate,
   { actor, vtag, micros }: UpdateStamp,
+  decoder: CrdtDecoder = plainDecoder,
 ): DatatypeUpdateResult {
-  const { crdt, others } = readDatatype(local, datatype);
+  const { crdt, others } = readDatatype(local, datatype, decoder);
   const clock = local?.clock ?? VersionVector.empty;
   const used = 'seen' in crdt ? crdt.seen.highestOf(actor) : 0;
   const dot: Dot = { actor, counter: Math.max(clock.counterOf(actor), used) + 1 };
   if (!Number.isSafeInteger(dot.counter)) return { kind: 'exhausted' };
   const result = updateCrdt(crdt, { operation, dot, micros, context });
   if (result.kind === 'refused') return result;
-  const content = contentOf(result.state, vtag, micros);
-  const seconds = Math.floor(micros / 1_000_000);
-  return { kind: 'updated', object: makeObject(clock.with(dot, seconds), [...others, { dot, content }]) };
+  const object = updatedObject(local, others, result.state, { dot, vtag, micros }, decoder);
+  return { kind: 'updated', object, delta: result.delta, dot };
+}
+
+/** `state` in the place of all that it was made from (D2), beside what it was not (D3). */
+export function updatedObject(
+  local: VersionedObject | undefined,
+  others: readonly Sibling[],
+  state: Crdt,
+  { dot, vtag, micros }: { readonly dot: Dot; readonly vtag: ByteString; readonly micros: number },
+  decoder: CrdtDecoder,
+): VersionedObject {
+  const clock = local?.clock ?? VersionVector.empty;
+  const value = encodeCrdt(state);
+  decoder.remember(value, state);
+  const content = contentOf(state.type, value, vtag, micros);
+  return makeObject(clock.with(dot, Math.floor(micros / 1_000_000)), [...others, { dot, content }]);
 }
 
 /**
@@ -111,13 +143,17 @@ export function updateDatatype(
  * metadata of the one that was modified last. Itself if there are no two of them. For showing only: stored, it would be
  * a content that no write made, under the dot of another.
  */
-export function withDatatypeJoined(object: VersionedObject, type: CrdtType): VersionedObject {
+export function withDatatypeJoined(
+  object: VersionedObject,
+  type: CrdtType,
+  decoder: CrdtDecoder = plainDecoder,
+): VersionedObject {
   if (object.siblingCount === 1) return object;
   const ofType: { readonly sibling: Sibling; readonly content: Content; readonly crdt: Crdt }[] = [];
   const others: Sibling[] = [];
   for (const sibling of object.siblings) {
     const content = decodeContent(sibling.content);
-    const crdt = content.deleted ? undefined : crdtOf(content, type);
+    const crdt = content.deleted ? undefined : crdtOf(content, type, decoder);
     if (crdt === undefined) others.push(sibling);
     else ofType.push({ sibling, content, crdt });
   }
@@ -133,23 +169,16 @@ function modifiedAt({ lastModifiedMicros = 0 }: Content): number {
 }
 
 /** Undefined: the content is something else, whatever it calls itself. */
-function crdtOf({ contentType, value }: Content, type: CrdtType): Crdt | undefined {
+function crdtOf({ contentType, value }: Content, type: CrdtType, decoder: CrdtDecoder): Crdt | undefined {
   if (contentType !== contentTypes[type]) return undefined;
-  try {
-    const crdt = decodeCrdt(value);
-    return crdt.type === type ? crdt : undefined;
-  } catch (error) {
-    if (error instanceof CrdtFormatError) return undefined;
-    throw error;
-  }
+  const crdt = decoder.decode(value);
+  return crdt?.type === type ? crdt : undefined;
 }
 
-function contentOf(crdt: Crdt, vtag: ByteString, lastModifiedMicros: number): Buffer {
-  const value = encodeCrdt(crdt);
-  const contentType = contentTypes[crdt.type];
+function contentOf(type: CrdtType, value: Buffer, vtag: ByteString, lastModifiedMicros: number): Buffer {
   return encodeContent({
     value,
-    contentType,
+    contentType: contentTypes[type],
     vtag,
     lastModifiedMicros,
     links: [],

@@ -6,7 +6,10 @@ import { Buffer } from 'node:buffer';
 import { assert, readVarint, varintSize, writeVarint } from '../../stdx/index.ts';
 import type { KvError } from '../kv-error.ts';
 
-type TravellingCode = Exclude<KvError['code'], 'bad_index' | 'invalid_properties'>;
+type TravellingCode = Exclude<
+  KvError['code'],
+  'bad_index' | 'invalid_properties' | 'no_datatype' | 'needs_allow_mult'
+>;
 
 type Field = 'number' | 'text' | readonly string[];
 
@@ -75,6 +78,22 @@ const shapes: Readonly<Record<TravellingCode, Shape>> = {
   storage: { number: 18, fields: [['reason', 'text']] },
   no_majority: { number: 19, fields: [['reason', 'text']] },
   stopping: { number: 20, fields: [] },
+  not_present: {
+    number: 21,
+    fields: [
+      ['name', 'text'],
+      ['what', ['element', 'counter', 'flag', 'map', 'register', 'set']],
+    ],
+  },
+  type_mismatch: {
+    number: 22,
+    fields: [
+      ['expected', 'text'],
+      ['actual', 'text'],
+    ],
+  },
+  nested_too_deep: { number: 23, fields: [['nestingMax', 'number']] },
+  increment_out_of_range: { number: 24, fields: [['increment', 'text']] },
 };
 
 const shapeOf: ReadonlyMap<string, Shape> = new Map(Object.entries(shapes));

@@ -19,12 +19,13 @@ export {
   sectionTombstones,
   successor,
 } from './key-layout.ts';
-export { type CoordinatedPut, KvVnodes, type ObjectLimits } from './kv-vnodes.ts';
+export { type CoordinatedPut, type CoordinatedPutResult, KvVnodes, type ObjectLimits } from './kv-vnodes.ts';
 export { ObjectKey } from './object-key.ts';
 export { isReapingSafe } from './reaping-rule.ts';
 export { replicaCodec } from './replica-codec.ts';
 export type {
   ReplicaCoordinate,
+  ReplicaDelta,
   ReplicaGet,
   ReplicaPut,
   ReplicaReap,

@@ -5,7 +5,7 @@
  * two writes of one turn do not miss each other. Reads for clients see what is committed only: what
  * has not been acknowledged may still vanish. A vnode writes by merging, never by overwriting (D10).
  */
-import type { VersionVector } from '../../clocks/index.ts';
+import { VersionVector } from '../../clocks/index.ts';
 import { openGate, type WriteGate } from '../../core/handoff/index.ts';
 import type { Partition } from '../../core/ring/index.ts';
 import type { VnodeService } from '../../core/vnode/index.ts';
@@ -14,6 +14,15 @@ import { textOfBytes, unreachable } from '../../stdx/index.ts';
 import { type Durability, type GroupCommit, StorageError } from '../../storage/index.ts';
 import { ignoredChanges, type StoredChanges } from '../anti-entropy/index.ts';
 import type { BucketProperties } from '../bucket-properties.ts';
+import {
+  type DatatypeDelta,
+  type DatatypeWrite,
+  DecodedValues,
+  deltaOfUpdate,
+  objectAfterDelta,
+  updateDatatype,
+} from '../datatype/index.ts';
+import { datatypeErrorOf } from '../datatype-error.ts';
 import type { KvError } from '../kv-error.ts';
 import type { KvObserver } from '../kv-observer.ts';
 import {
@@ -31,6 +40,7 @@ import { changeDerived } from './derived-entries.ts';
 import { MovingWrite } from './moving-write.ts';
 import type { ObjectKey } from './object-key.ts';
 import type {
+  ReplicaDelta,
   ReplicaGet,
   ReplicaPut,
   ReplicaReap,
@@ -46,6 +56,10 @@ export interface ObjectLimits {
   readonly objectBytesWarn: number;
   readonly siblingsMax: number;
   readonly siblingsWarn: number;
+  /** Bytes of an object with a data type after an update; absent: as of any object. */
+  readonly datatypeBytesMax?: number;
+  /** Bytes of memory for data types that were decoded; absent: none. */
+  readonly decodedBytesMax?: number;
 }
 
 export interface CoordinatedPut {
@@ -63,8 +77,19 @@ export interface CoordinatedPut {
   readonly mayBeRepeated: boolean;
 }
 
+export interface CoordinatedUpdate {
+  readonly key: ObjectKey;
+  readonly write: DatatypeWrite;
+  readonly durability: Durability;
+}
+
 export type CoordinatedPutResult =
-  | { readonly kind: 'merged'; readonly object: VersionedObject }
+  | {
+      readonly kind: 'merged';
+      readonly object: VersionedObject;
+      /** Of an update: what to send instead, to replicas that have the version before. */
+      readonly delta?: DatatypeDelta | undefined;
+    }
   /** The local copy cannot be read just now: nothing has happened, and another vnode may coordinate. */
   | { readonly kind: 'unreadable'; readonly error: KvError }
   | { readonly kind: 'failed'; readonly error: KvError };
@@ -74,6 +99,7 @@ const accepted: ReplicaReply = { kind: 'accepted' };
 const stored: ReplicaReply = { kind: 'stored' };
 const same: ReplicaReply = { kind: 'same' };
 const declined: ReplicaReply = { kind: 'declined' };
+const behind: ReplicaReply = { kind: 'behind' };
 /** Refused before anything has happened: a write goes to the next fallback. */
 const dropping: ReplicaReply = { kind: 'failed', error: { code: 'overload' } };
 
@@ -88,6 +114,8 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
   readonly #strays: StrayBytes;
   readonly #serves: ((partition: Partition) => boolean) | undefined;
   readonly #changes: StoredChanges;
+  /** Shared by all that read data types on this node. */
+  readonly decoded: DecodedValues;
   /** The copy that was read last: other replicas of the key on this node mostly hold the same bytes. */
   #lastRead: VersionedObject | undefined;
 
@@ -116,6 +144,7 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
     this.#strays = parts.strays;
     this.#serves = parts.serves;
     this.#changes = parts.changes ?? ignoredChanges;
+    this.decoded = new DecodedValues(parts.limits.decodedBytesMax ?? 0);
   }
 
   handle(partition: Partition, request: ReplicaRequest, reply: (reply: ReplicaReply) => void): void {
@@ -132,6 +161,9 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
         return;
       case 'put':
         this.#replicaPut(partition, request, reply);
+        return;
+      case 'delta':
+        this.#replicaDelta(partition, request, reply);
         return;
       case 'reap':
         this.#reap(partition, request, reply);
@@ -176,6 +208,32 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
     return { kind: 'merged', object };
   }
 
+  /**
+   * As `coordinatePut`, of an operation: what is here and what it makes of it are one data type. The clock is not pruned,
+   * and a second update of the same request would be a second update.
+   */
+  coordinateUpdate(
+    partition: Partition,
+    { key, write, durability }: CoordinatedUpdate,
+    done: (error: KvError | undefined) => void,
+  ): CoordinatedPutResult {
+    if (this.#serves?.(partition) === false) return { kind: 'unreadable', error: { code: 'overload' } };
+    const local = this.#readForWrite(partition, key);
+    if (local !== undefined && 'code' in local) return { kind: 'unreadable', error: local };
+    const { datatype, vtag, micros } = write;
+    const actor = this.#identities.actorFor(partition, local, VersionVector.empty);
+    const result = updateDatatype(local, datatype, write, { actor, vtag, micros }, this.decoded);
+    if (result.kind !== 'updated') return failed(datatypeErrorOf(result));
+    const { object } = result;
+    const excess =
+      this.#checkDatatypeSize(object) ??
+      this.#checkLimits(key, object) ??
+      this.#checkStrays(partition, local, object);
+    if (excess !== undefined) return failed(excess);
+    this.#store(partition, key, local, object, durability, done);
+    return { kind: 'merged', object, delta: deltaOfUpdate(local, write, result) };
+  }
+
   #get(partition: Partition, { key, want, unless }: ReplicaGet): ReplicaReply {
     try {
       const bytes = this.#commit.engine.get(key.borrow(partition));
@@ -210,6 +268,30 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
     const isDone = merged === local && put.durability === 'os' && !this.#gate.isMoving(partition);
     if (isDone && this.#isCommitted(partition, put.key, merged)) reply(stored);
     else this.#store(partition, put.key, local, merged, put.durability, done);
+  }
+
+  #replicaDelta(partition: Partition, request: ReplicaDelta, reply: (reply: ReplicaReply) => void): void {
+    const { key, delta, durability, announce } = request;
+    const local = this.#readForWrite(partition, key);
+    if (local !== undefined && 'code' in local) {
+      reply(failed(local));
+      return;
+    }
+    const object = objectAfterDelta(local, delta, this.decoded);
+    if (object === undefined) {
+      reply(behind);
+      return;
+    }
+    this.#identities.checkAmnesia(partition, local, object);
+    const excess = this.#checkLimits(key, object) ?? this.#checkStrays(partition, local, object);
+    if (excess !== undefined) {
+      reply(failed(excess));
+      return;
+    }
+    if (announce) reply(accepted);
+    this.#store(partition, key, local, object, durability, (error) =>
+      reply(error === undefined ? stored : failed(error)),
+    );
   }
 
   #reap(partition: Partition, reap: ReplicaReap, reply: (reply: ReplicaReply) => void): void {
@@ -309,6 +391,13 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
     if (!this.#strays.isStray(partition) || this.#strays.admits(growthOf(local, object))) return undefined;
     this.#observer.overloaded('strays');
     return { code: 'overload' };
+  }
+
+  /** What is decoded and encoded whole at each update must not hold up everybody else. */
+  #checkDatatypeSize({ sizeBytes }: VersionedObject): KvError | undefined {
+    const { datatypeBytesMax = this.#limits.objectBytesMax } = this.#limits;
+    if (sizeBytes <= datatypeBytesMax) return undefined;
+    return { code: 'too_large', bytes: sizeBytes, bytesMax: datatypeBytesMax };
   }
 
   #checkLimits(key: ObjectKey, object: VersionedObject): KvError | undefined {

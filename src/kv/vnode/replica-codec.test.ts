@@ -4,8 +4,10 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { actorId, VersionVector } from '../../clocks/index.ts';
 import type { Partition } from '../../core/ring/index.ts';
+import { CausalContext } from '../../crdt/index.ts';
 import { type ByteString, byteLiteral, byteStringOf } from '../../stdx/index.ts';
 import { encodeContent } from '../../wire/index.ts';
+import { type DatatypeWrite, deltaOfUpdate, encodeDatatypeWrite, updateDatatype } from '../datatype/index.ts';
 import type { KvError } from '../kv-error.ts';
 import { makeObject, VersionedObject } from '../object/index.ts';
 import { ObjectKey } from './object-key.ts';
@@ -58,7 +60,43 @@ const digests = fc.uint8Array({ minLength: 8, maxLength: 8 }).map((array) => Buf
 const smallNumber = fc.integer({ min: 1, max: 64 });
 const durability = fc.constantFrom('synced' as const, 'os' as const);
 
+const datatypes = fc.constantFrom<DatatypeWrite['datatype']>(
+  { type: 'set', precision: 14 },
+  { type: 'set', precision: 4 },
+);
+const stamps = { datatype: datatypes, vtag: nameOf(0, 30), micros: fc.nat({ max: 2 ** 32 * 1e6 - 1 }) };
+const added = (name: ByteString) =>
+  ({ kind: 'set', steps: [{ kind: 'add', elements: [name] }] }) as DatatypeWrite['operation'];
+const updates = fc
+  .record({ ...stamps, name: nameOf(0, 40), seen: fc.nat({ max: 9 }) })
+  .map(({ name, seen, ...stamp }) =>
+    encodeDatatypeWrite({
+      ...stamp,
+      operation: added(name),
+      context:
+        seen === 0 ? undefined : CausalContext.ofRange(actorId(byteStringOf(Buffer.alloc(8, 1)), 1), 1, seen),
+    }),
+  );
+const deltas = fc.record({ ...stamps, name: nameOf(0, 40) }).map(({ name, ...stamp }) => {
+  const actor = actorId(byteStringOf(Buffer.alloc(8, 2)), 3);
+  const update = (local: VersionedObject | undefined, element: string) => {
+    const operation = added(element as ByteString);
+    const result = updateDatatype(local, stamp.datatype, { operation }, { ...stamp, actor });
+    assert.equal(result.kind, 'updated');
+    return result as Extract<typeof result, { kind: 'updated' }>;
+  };
+  const { object } = update(undefined, 'long '.repeat(300));
+  return deltaOfUpdate(object, stamp, update(object, name))!;
+});
+
 const requests: fc.Arbitrary<ReplicaRequest> = fc.oneof(
+  fc.record({
+    kind: fc.constant('delta' as const),
+    key: keys,
+    delta: deltas,
+    durability,
+    announce: fc.boolean(),
+  }),
   fc.record(
     { kind: fc.constant('get' as const), key: keys, want: fc.constant('digest' as const), unless: digests },
     { requiredKeys: ['kind', 'key'] },
@@ -78,11 +116,20 @@ const requests: fc.Arbitrary<ReplicaRequest> = fc.oneof(
     first: fc.nat({ max: 1023 }).map((first) => first as Partition),
     n: smallNumber,
   }),
-  fc.record({
+  fc
+    .record({ isUpdate: fc.boolean(), content: contents, update: updates, request: coordinates() })
+    .map(({ isUpdate, content, update, request }) => ({
+      ...request,
+      isUpdate,
+      content: isUpdate ? update : content,
+    })),
+);
+
+function coordinates() {
+  return fc.record({
     kind: fc.constant('coordinate' as const),
     key: keys,
     context: clocks,
-    content: contents,
     condition: fc.constantFrom('none' as const, 'absent' as const, 'unmodified' as const),
     timeoutMs: number,
     wantsObject: fc.boolean(),
@@ -100,8 +147,8 @@ const requests: fc.Arbitrary<ReplicaRequest> = fc.oneof(
       prune: fc.record({ smallVclock: number, bigVclock: number, youngVclock: number, oldVclock: number }),
       bucketOnly: fc.boolean(),
     }),
-  }),
-);
+  });
+}
 
 const texts = fc.string({ unit: 'grapheme', maxLength: 60 });
 const errors: fc.Arbitrary<KvError> = fc.oneof(
@@ -144,6 +191,14 @@ const errors: fc.Arbitrary<KvError> = fc.oneof(
   fc.record({ code: fc.constant('unknown_bucket_type' as const), bucketType: texts }),
   fc.record({ code: fc.constant('too_large' as const), bytes: number, bytesMax: number }),
   fc.record({ code: fc.constant('too_many_siblings' as const), siblings: number, siblingsMax: number }),
+  fc.record({
+    code: fc.constant('not_present' as const),
+    name: nameOf(0, 60),
+    what: fc.constantFrom('element', 'counter', 'flag', 'map', 'register', 'set'),
+  }),
+  fc.record({ code: fc.constant('type_mismatch' as const), expected: texts, actual: texts }),
+  fc.record({ code: fc.constant('nested_too_deep' as const), nestingMax: number }),
+  fc.record({ code: fc.constant('increment_out_of_range' as const), increment: texts }),
 );
 
 const replies: fc.Arbitrary<ReplicaReply> = fc.oneof(
@@ -153,6 +208,7 @@ const replies: fc.Arbitrary<ReplicaReply> = fc.oneof(
     { kind: 'accepted' },
     { kind: 'stored' },
     { kind: 'declined' },
+    { kind: 'behind' },
   ),
   fc.record({ kind: fc.constant('object' as const), object: objects }),
   fc.record({ kind: fc.constant('coordinated' as const), object: fc.option(objects, { nil: undefined }) }),

@@ -7,6 +7,7 @@
  *     put         the object
  *     reap        varint first partition · varint n · the object
  *     coordinate  varints (rules, timeout) · varint context length · context · the content
+ *     delta       the delta
  *   reply: 1 byte format · 1 byte kind · rest by kind
  *
  * Varints and stored forms have one encoding each, and nothing may be left over: so equal messages have equal
@@ -18,6 +19,7 @@ import { type Partition, ringSizeMax } from '../../core/ring/index.ts';
 import type { VnodeCodec } from '../../core/vnode/index.ts';
 import { readVarint, unreachable, varintSize, writeVarint } from '../../stdx/index.ts';
 import { ContentError, validateContent } from '../../wire/index.ts';
+import { decodeDatatypeWrite, readDelta } from '../datatype/index.ts';
 import { ObjectFormatError, VersionedObject, versionDigestBytes } from '../object/index.ts';
 import { errorBytes, readError, writeError } from './error-codec.ts';
 import { ObjectKey } from './object-key.ts';
@@ -27,7 +29,7 @@ const format = 1;
 const requestHeadBytes = 3;
 const replyHeadBytes = 2;
 
-const requestKind = { get: 1, put: 2, reap: 3, coordinate: 4 } as const;
+const requestKind = { get: 1, put: 2, reap: 3, coordinate: 4, delta: 5 } as const;
 const replyKind = {
   object: 1,
   same: 2,
@@ -40,6 +42,7 @@ const replyKind = {
   failed: 9,
   moved: 10,
   unanswered: 11,
+  behind: 12,
 } as const;
 
 const getDigest = 1;
@@ -53,6 +56,9 @@ const coordinateSynced = 4;
 const coordinateAllowMult = 8;
 const coordinateLastWriteWins = 16;
 const coordinateBucketOnly = 32;
+const coordinateUpdate = 64;
+const deltaSynced = 1;
+const deltaAnnounce = 2;
 
 const conditions = ['none', 'absent', 'unmodified'] as const;
 const syncsOnWrite = ['backend', 'one', 'all'] as const;
@@ -116,6 +122,8 @@ function requestRestBytes(request: ReplicaRequest): number {
       const contextLength = request.context.encode().length;
       return bytes + varintSize(contextLength) + contextLength;
     }
+    case 'delta':
+      return request.delta.bytes.length;
     default:
       return unreachable(request);
   }
@@ -141,9 +149,12 @@ function flagsOf(request: ReplicaRequest): number {
         (rules.durability === 'synced' ? coordinateSynced : 0) |
         (rules.allowMult ? coordinateAllowMult : 0) |
         (rules.lastWriteWins ? coordinateLastWriteWins : 0) |
-        (rules.bucketOnly ? coordinateBucketOnly : 0)
+        (rules.bucketOnly ? coordinateBucketOnly : 0) |
+        (request.isUpdate ? coordinateUpdate : 0)
       );
     }
+    case 'delta':
+      return (request.durability === 'synced' ? deltaSynced : 0) | (request.announce ? deltaAnnounce : 0);
     default:
       return unreachable(request);
   }
@@ -171,6 +182,9 @@ function writeRequestRest(request: ReplicaRequest, into: Buffer, start: number):
       request.content.copy(into, at + context.copy(into, at));
       return;
     }
+    case 'delta':
+      request.delta.bytes.copy(into, start);
+      return;
     default:
       unreachable(request);
   }
@@ -205,6 +219,17 @@ function readRequestRest(body: Buffer, key: ObjectKey, start: number): ReplicaRe
     }
     case requestKind.coordinate:
       return readCoordinate(body, key, flags, start);
+    case requestKind.delta: {
+      const delta = readDelta(Buffer.from(body.subarray(start)));
+      if (delta === undefined || flags > (deltaSynced | deltaAnnounce)) return undefined;
+      return {
+        kind: 'delta',
+        key,
+        delta,
+        durability: (flags & deltaSynced) === 0 ? 'os' : 'synced',
+        announce: (flags & deltaAnnounce) !== 0,
+      };
+    }
     default:
       return undefined;
   }
@@ -256,15 +281,18 @@ function readCoordinate(
     at += varintSize(number);
   }
   const contentAt = at + numbers[numberCount];
-  if (contentAt > body.length || flags >= coordinateBucketOnly * 2) return undefined;
+  if (contentAt > body.length || flags >= coordinateUpdate * 2) return undefined;
   const context = VersionVector.decode(body.subarray(at, contentAt));
   const condition = conditions[numbers[0]];
   const rules = readRules(numbers, flags);
   if (context === undefined || condition === undefined || rules === undefined) return undefined;
   const content = Buffer.from(body.subarray(contentAt));
-  if (contentAt === at || !isContent(content)) return undefined;
+  const isUpdate = (flags & coordinateUpdate) !== 0;
+  const isWhole = isUpdate ? decodeDatatypeWrite(content) !== undefined : isContent(content);
+  if (contentAt === at || !isWhole) return undefined;
   const wantsObject = (flags & coordinateWantsObject) !== 0;
-  return { kind: 'coordinate', key, context, content, condition, rules, timeoutMs: numbers[2], wantsObject };
+  const timeoutMs = numbers[2];
+  return { kind: 'coordinate', key, context, content, isUpdate, condition, rules, timeoutMs, wantsObject };
 }
 
 function readRules(numbers: readonly number[], flags: number): WriteRules | undefined {
@@ -326,6 +354,7 @@ function replyRestBytes(reply: ReplicaReply): number {
     case 'accepted':
     case 'stored':
     case 'declined':
+    case 'behind':
       return 0;
     default:
       return unreachable(reply);
@@ -358,6 +387,7 @@ function writeReplyRest(reply: ReplicaReply, into: Buffer, at: number): void {
     case 'accepted':
     case 'stored':
     case 'declined':
+    case 'behind':
       return;
     default:
       unreachable(reply);
@@ -399,6 +429,8 @@ function readReplyRest(body: Buffer, start: number): ReplicaReply | undefined {
       return isBare ? { kind: 'stored' } : undefined;
     case replyKind.declined:
       return isBare ? { kind: 'declined' } : undefined;
+    case replyKind.behind:
+      return isBare ? { kind: 'behind' } : undefined;
     default:
       return undefined;
   }

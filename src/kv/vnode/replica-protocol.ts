@@ -7,6 +7,7 @@ import type { PruneLimits, VersionVector } from '../../clocks/index.ts';
 import type { Partition } from '../../core/ring/index.ts';
 import type { Durability } from '../../storage/index.ts';
 import type { SyncOnWrite } from '../bucket-properties.ts';
+import type { DatatypeDelta } from '../datatype/index.ts';
 import type { KvError } from '../kv-error.ts';
 import type { VersionedObject } from '../object/index.ts';
 import type { WriteCondition } from '../write-condition.ts';
@@ -73,7 +74,10 @@ export interface ReplicaCoordinate {
   readonly kind: 'coordinate';
   readonly key: ObjectKey;
   readonly context: VersionVector;
+  /** Of an update: an encoded `DatatypeWrite`. */
   readonly content: Buffer;
+  /** An operation on a data type, which must not be carried out twice. */
+  readonly isUpdate: boolean;
   readonly condition: WriteCondition;
   readonly rules: WriteRules;
   /** Milliseconds that the client still waits. */
@@ -82,7 +86,16 @@ export interface ReplicaCoordinate {
   readonly wantsObject: boolean;
 }
 
-export type ReplicaRequest = ReplicaGet | ReplicaPut | ReplicaReap | ReplicaCoordinate;
+/** As a put, of what an update changed in a large data type. */
+export interface ReplicaDelta {
+  readonly kind: 'delta';
+  readonly key: ObjectKey;
+  readonly delta: DatatypeDelta;
+  readonly durability: Durability;
+  readonly announce: boolean;
+}
+
+export type ReplicaRequest = ReplicaGet | ReplicaPut | ReplicaReap | ReplicaCoordinate | ReplicaDelta;
 
 export type ReplicaReply =
   | { readonly kind: 'object'; readonly object: VersionedObject }
@@ -96,6 +109,8 @@ export type ReplicaReply =
   | { readonly kind: 'coordinated'; readonly object: VersionedObject | undefined }
   /** The node cannot coordinate the write; nothing has happened. */
   | { readonly kind: 'declined' }
+  /** The replica does not have the version that a delta applies to, and wants the whole; nothing has happened. */
+  | { readonly kind: 'behind' }
   /** `damaged`: the copy is lost, and a repair is welcome. Else it may only be out of reach. */
   | { readonly kind: 'failed'; readonly error: KvError; readonly damaged?: boolean }
   /** The partition has another owner, since `epoch` or before. Nothing has happened. */
