@@ -1,0 +1,397 @@
+/**
+ * Drives one write: this node's vnode in the preference list merges it under a new dot, the result
+ * goes to the other replicas in the same turn, and the client hears when the quorum is met.
+ *
+ * The result may reach a replica before it is on this node's disk. If this node then forgets it, the
+ * vnode's next epoch keeps the dot from being used again (see `VnodeIdentities`).
+ *
+ * A node that holds no replica, or cannot read its own, lets another coordinate (`forwardPut`).
+ */
+import type { PreferenceList, Replica } from '../../core/ring/index.ts';
+import { Deadline } from '../../core/vnode/index.ts';
+import type { NodeId } from '../../environment/index.ts';
+import { unreachable } from '../../stdx/index.ts';
+import type { Durability } from '../../storage/index.ts';
+import type { BucketProperties } from '../bucket-properties.ts';
+import type { DatatypeDelta, DatatypeWrite } from '../datatype/index.ts';
+import type { KvError } from '../kv-error.ts';
+import { asisObject, type VersionedObject } from '../object/index.ts';
+import {
+  type CoordinatedPutResult,
+  ObjectKey,
+  type ReplicaDelta,
+  type ReplicaPut,
+  type ReplicaReply,
+} from '../vnode/index.ts';
+import type { CoordinatorParts } from './coordinator-parts.ts';
+import { forwardPut } from './forward-put.ts';
+import { standIn } from './next-fallback.ts';
+import type { PreparedWrite, WriteOutcome } from './prepared-write.ts';
+import { checkedRequirements, holdersOfWrite, type WriteHolders } from './write-plan.ts';
+import { type WriteDecision, WriteQuorum, type WriteReply, type WriteRequirements } from './write-quorum.ts';
+
+export function coordinatePut(
+  parts: CoordinatorParts,
+  write: PreparedWrite,
+  properties: BucketProperties,
+  done: (outcome: WriteOutcome) => void,
+): void {
+  const holders = holdersOfWrite(parts, write.address, write.options, properties);
+  if ('code' in holders) {
+    done({ kind: 'failed', error: holders });
+    return;
+  }
+  const { self } = parts.topology;
+  const position = write.asis ? -1 : holders.replicas.findIndex((replica) => replica.node === self);
+  if (position < 0 && !write.asis) {
+    const orHere = (leftMs: number): void =>
+      coordinateHere(
+        parts,
+        { ...write, options: { ...write.options, timeoutMs: leftMs } },
+        properties,
+        holders,
+        done,
+      );
+    coordinateElsewhere(parts, write, properties, holders, done, orHere);
+    return;
+  }
+  const need = checkedRequirements(holders, write.options, properties);
+  if ('code' in need) done({ kind: 'failed', error: need });
+  else new WriteOperation(parts, write, properties, holders, need, done).start(position);
+}
+
+function coordinateElsewhere(
+  parts: CoordinatorParts,
+  write: PreparedWrite,
+  properties: BucketProperties,
+  { n, replicas }: WriteHolders,
+  done: (outcome: WriteOutcome) => void,
+  orHere?: (leftMs: number) => void,
+): void {
+  if (write.isForwarded) done({ kind: 'declined' });
+  else forwardPut(parts, write, { properties, n, replicas, done, orHere });
+}
+
+/**
+ * Nobody who holds a replica is within reach, though liveness has not noticed: this node stands in for one of them. One
+ * of those it asked may have coordinated the write before.
+ */
+function coordinateHere(
+  parts: CoordinatorParts,
+  write: PreparedWrite,
+  properties: BucketProperties,
+  holders: WriteHolders,
+  done: (outcome: WriteOutcome) => void,
+): void {
+  const position = holders.replicas.length - 1;
+  const { partition } = holders.replicas[position];
+  const here: Replica = { partition, node: parts.topology.self, primary: false };
+  const withSelf = { ...holders, replicas: holders.replicas.with(position, here) };
+  const need = checkedRequirements(withSelf, write.options, properties);
+  if ('code' in need) {
+    done({ kind: 'failed', error: need });
+    return;
+  }
+  const finished = (outcome: WriteOutcome): void =>
+    done(outcome.kind === 'declined' ? { kind: 'failed', error: { code: 'timeout' } } : outcome);
+  const repeated = { ...write, isForwarded: true };
+  new WriteOperation(parts, repeated, properties, withSelf, need, finished).start(position);
+}
+
+class WriteOperation extends Deadline {
+  readonly #parts: CoordinatorParts;
+  readonly #write: PreparedWrite;
+  readonly #properties: BucketProperties;
+  readonly #announce: boolean;
+  readonly #key: ObjectKey;
+  readonly #quorum: WriteQuorum;
+  readonly #done: (outcome: WriteOutcome) => void;
+  readonly #holders: WriteHolders;
+  #replicas: PreferenceList;
+  #object: VersionedObject | undefined;
+  #delta: DatatypeDelta | undefined;
+  #answered = false;
+  /** Nodes that were not reached, once there are any; and how often each position was given to another. */
+  #failed: Set<NodeId> | undefined;
+  #replaced: Map<number, number> | undefined;
+  /** Of a write with fallbacks. */
+  #patience: PrimaryPatience | undefined;
+
+  constructor(
+    parts: CoordinatorParts,
+    write: PreparedWrite,
+    properties: BucketProperties,
+    holders: WriteHolders,
+    need: WriteRequirements,
+    done: (outcome: WriteOutcome) => void,
+  ) {
+    super();
+    this.#parts = parts;
+    this.#write = write;
+    this.#properties = properties;
+    this.#holders = holders;
+    this.#replicas = holders.replicas;
+    this.#announce = need.w > need.dw;
+    this.#key = new ObjectKey(write.address);
+    this.#quorum = new WriteQuorum(holders.replicas, holders.n, need);
+    this.#done = done;
+  }
+
+  /** `coordinator`: the position of this node's vnode; -1: of nobody's. */
+  start(coordinator: number): void {
+    const object = this.#write.asis
+      ? asisObject(this.#write.context, this.#write.content)
+      : this.#coordinate(coordinator);
+    if (object === undefined) return;
+    this.#object = object;
+    this.#replicate(object, coordinator);
+    if (this.#quorum.complete) return;
+    this.#parts.deadlines.set(this, this.#timeoutMs);
+    if (hasFallbacks(this.#replicas)) this.#setPatience();
+  }
+
+  override expired(): void {
+    this.#answer({ kind: 'failed', error: { code: 'timeout' } });
+  }
+
+  get #timeoutMs(): number {
+    return this.#write.options.timeoutMs || this.#parts.settings.requestTimeoutMs;
+  }
+
+  /** Milliseconds that the client still waits. */
+  get #leftMs(): number {
+    return this.#parts.deadlines.remainingMs(this) ?? this.#timeoutMs;
+  }
+
+  #coordinate(position: number): VersionedObject | undefined {
+    const result =
+      this.#write.update === undefined
+        ? this.#coordinateWrite(position)
+        : this.#coordinateUpdate(position, this.#write.update);
+    switch (result.kind) {
+      case 'merged':
+        this.#delta = result.delta;
+        return result.object;
+      case 'unreadable':
+        if (this.#write.isForwarded || this.#hasOtherNodes()) this.#coordinateElsewhere();
+        else this.#answer({ kind: 'failed', error: result.error });
+        return undefined;
+      case 'failed':
+        this.#answer(result);
+        return undefined;
+      default:
+        return unreachable(result);
+    }
+  }
+
+  #coordinateWrite(position: number): CoordinatedPutResult {
+    const { vnodes, clock, topology } = this.#parts;
+    const { context, content, condition } = this.#write;
+    const properties = this.#properties;
+    return vnodes.coordinatePut(
+      this.#replicas[position].partition,
+      {
+        key: this.#key,
+        context,
+        content,
+        condition,
+        mayBeRepeated: this.#write.isForwarded,
+        siblings: properties,
+        prune: {
+          smallVclock: properties.small_vclock,
+          bigVclock: properties.big_vclock,
+          youngVclock: properties.young_vclock,
+          oldVclock: properties.old_vclock,
+        },
+        durability: this.#durability(true),
+        nowSeconds: Math.floor(clock.wallMicros() / 1_000_000),
+      },
+      (error) =>
+        this.#heard(topology.self, position, error === undefined ? stored : { kind: 'failed', error }),
+    );
+  }
+
+  #coordinateUpdate(position: number, write: DatatypeWrite): CoordinatedPutResult {
+    const { vnodes, topology } = this.#parts;
+    return vnodes.coordinateUpdate(
+      this.#replicas[position].partition,
+      { key: this.#key, write, durability: this.#durability(true) },
+      (error) =>
+        this.#heard(topology.self, position, error === undefined ? stored : { kind: 'failed', error }),
+    );
+  }
+
+  #coordinateElsewhere(): void {
+    coordinateElsewhere(this.#parts, this.#write, this.#properties, this.#holders, this.#done);
+  }
+
+  #hasOtherNodes(): boolean {
+    const { self } = this.#parts.topology;
+    return this.#replicas.some((replica) => replica.node !== self);
+  }
+
+  #replicate(object: VersionedObject, coordinator: number): void {
+    const message = this.#messageOf(object);
+    if (this.#announce && coordinator >= 0) this.#replied(coordinator, { kind: 'accepted' });
+    const delta = this.#delta === undefined ? undefined : this.#messageOfDelta(this.#delta);
+    this.#replicas.forEach((replica, position) => {
+      if (position === coordinator) return;
+      // What stays on this node is not copied: there the whole costs less.
+      const isHere = delta === undefined || replica.node === this.#parts.topology.self;
+      this.#send(replica, position, isHere ? message : delta, this.#timeoutMs);
+    });
+  }
+
+  #messageOfDelta(delta: DatatypeDelta): ReplicaDelta {
+    const durability = this.#durability(false);
+    this.#parts.observer.deltaSent?.(delta.bytes.length);
+    return { kind: 'delta', key: this.#key, delta, durability, announce: this.#announce };
+  }
+
+  #messageOf(object: VersionedObject): ReplicaPut {
+    return {
+      kind: 'put',
+      key: this.#key,
+      object,
+      durability: this.#durability(false),
+      purpose: 'write',
+      announce: this.#announce,
+    };
+  }
+
+  #send(replica: Replica, position: number, message: ReplicaPut | ReplicaDelta, timeoutMs: number): void {
+    this.#parts.replicas.send(
+      replica,
+      message,
+      (reply) => this.#heard(replica.node, position, reply),
+      timeoutMs,
+    );
+  }
+
+  /** `sync_on_write`: `one` syncs at the coordinator, `all` everywhere, `backend` as the bucket says. */
+  #durability(coordinator: boolean): Durability {
+    const sync = this.#write.options.syncOnWrite ?? this.#properties.sync_on_write;
+    if (sync === 'all' || (sync === 'one' && coordinator)) return 'synced';
+    return this.#properties.durability;
+  }
+
+  #heard(node: NodeId, position: number, reply: ReplicaReply): void {
+    // A node that was replaced at this position has no say any more.
+    if (this.#replicas[position].node !== node) return;
+    switch (reply.kind) {
+      case 'accepted':
+      case 'stored':
+        this.#replied(position, reply);
+        return;
+      case 'failed':
+        if (isOfTheNode(reply.error) && this.#replace(position)) return;
+        this.#replied(position, reply);
+        return;
+      case 'unanswered':
+        if (reply.reason !== 'timeout' && this.#replace(position)) return;
+        this.#replied(position, {
+          kind: 'failed',
+          error: reply.reason === 'overload' ? { code: 'overload' } : undefined,
+        });
+        return;
+      case 'behind':
+        this.#sendWhole(position);
+        return;
+      default:
+        // Not an answer to a put: whoever gives it has not said that it stored anything.
+        this.#replied(position, { kind: 'failed', error: undefined });
+    }
+  }
+
+  /** How long what fallbacks have may wait for the word of a primary (W8). */
+  #setPatience(): void {
+    if (this.#patience !== undefined || this.#answered) return;
+    this.#patience = new PrimaryPatience(() => this.#decided(this.#quorum.stopAwaitingPrimaries()));
+    this.#parts.deadlines.set(this.#patience, primaryPatienceMsMax);
+  }
+
+  /**
+   * Lets a fallback take the place of a replica that cannot be reached or cannot store, while the client still waits.
+   * False: nobody can, or nobody may.
+   */
+  #replace(position: number): boolean {
+    const { topology, observer } = this.#parts;
+    if (this.#answered || this.#object === undefined || this.#write.options.sloppyQuorum === false)
+      return false;
+    this.#failed ??= new Set();
+    this.#failed.add(this.#replicas[position].node);
+    this.#replaced ??= new Map();
+    const earlier = this.#replaced.get(position) ?? 0;
+    const node = standIn(topology, this.#replicas, this.#failed, earlier);
+    if (node === undefined) return false;
+    this.#replaced.set(position, earlier + 1);
+    const replica: Replica = { partition: this.#replicas[position].partition, node, primary: false };
+    this.#replicas = this.#replicas.with(position, replica);
+    observer.replicaReplaced();
+    this.#setPatience();
+    this.#decided(this.#quorum.replace(position, replica));
+    this.#send(replica, position, this.#messageOf(this.#object), this.#leftMs);
+    return true;
+  }
+
+  /** To a replica that cannot take the delta. */
+  #sendWhole(position: number): void {
+    if (this.#object === undefined) return;
+    this.#parts.observer.deltaRefused?.();
+    this.#send(this.#replicas[position], position, this.#messageOf(this.#object), this.#leftMs);
+  }
+
+  #replied(position: number, reply: WriteReply): void {
+    this.#decided(this.#quorum.reply(position, reply));
+  }
+
+  #decided(decision: WriteDecision): void {
+    switch (decision.kind) {
+      case 'waiting':
+        break;
+      case 'met':
+        this.#answer({ kind: 'written', object: this.#object });
+        break;
+      case 'failed':
+        this.#answer(decision);
+        break;
+      default:
+        unreachable(decision);
+    }
+    if (this.#quorum.complete) this.#parts.deadlines.clear(this);
+  }
+
+  #answer(outcome: WriteOutcome): void {
+    if (this.#answered) return;
+    this.#answered = true;
+    if (this.#patience !== undefined) this.#parts.deadlines.clear(this.#patience);
+    this.#done(outcome);
+  }
+}
+
+/**
+ * A primary that takes requests and does not answer: its disk stands still, or it was paused and liveness has not
+ * noticed yet. For so long a write that fallbacks have waits for it (W8). About what liveness needs.
+ */
+export const primaryPatienceMsMax = 2000;
+
+class PrimaryPatience extends Deadline {
+  override readonly expired: () => void;
+
+  constructor(expired: () => void) {
+    super();
+    this.expired = expired;
+  }
+}
+
+function hasFallbacks(replicas: PreferenceList): boolean {
+  for (const replica of replicas) if (!replica.primary) return true;
+  return false;
+}
+
+const stored: ReplicaReply = { kind: 'stored' };
+
+/** Another node may well do what this one could not: it has too much to do, or its disk is sick or full. */
+function isOfTheNode({ code }: KvError): boolean {
+  return code === 'overload' || code === 'storage';
+}

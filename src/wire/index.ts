@@ -1,0 +1,35 @@
+export { ContentError, DecodeError } from './decode-error.ts';
+export { Atom, decodeTerm, encodeTerm, type Term, Tuple } from './external-term.ts';
+export { erlangBinary, erlangMember } from './erlang-text.ts';
+export { FrameError, FrameReader, frameHeadBytes } from './frame-reader.ts';
+export { messageCatalogue, messageOfCode } from './message-catalogue.ts';
+export { decodeMessage, encodeFrame, encodeMessage, messageDepthMax, writeFrame } from './message-codec.ts';
+export type { Encodable, FrameType, MessageOf, MessageType } from './message-type.ts';
+export * from './messages/aae-folds.ts';
+export * from './messages/buckets.ts';
+export * from './messages/connection.ts';
+export * from './messages/data-types.ts';
+export * from './messages/objects.ts';
+export * from './messages/peer-handshake.ts';
+export * from './messages/queries.ts';
+export * from './messages/replication.ts';
+export * from './messages/search.ts';
+export { writeBody, writeFrameHead, writeGetReply, writePutReply } from './point-reply.ts';
+export { GetRequestReader, PutRequestReader } from './point-request.ts';
+export { ProtoReader } from './proto-reader.ts';
+export { ProtoWriter } from './proto-writer.ts';
+export {
+  type Content,
+  decodeContent,
+  encodeContent,
+  hasIndexes,
+  headOfContent,
+  indexesOfContent,
+  isDeletedContent,
+  type Link,
+  lastModifiedOfContent,
+  type Pair,
+  stampContent,
+  tombstoneContent,
+  validateContent,
+} from './rpb-content.ts';
