@@ -52,6 +52,7 @@ export {
   quorumToJson,
 } from './quorum-value.ts';
 export type { Registry, RegistryChange, RegistryEntry, RegistryOutcome } from './registry.ts';
+  type ResultStream,
 export {
   type DeleteMode,
   identityRange,
@@ -61,6 +62,17 @@ export {
   partitionRange,
   type ReplicaReply,
   type ReplicaRequest,
+export {
+  addressesOf,
+  bucketField,
+  type IndexQuerying,
+  type IndexRequest,
+  type IndexResults,
+  keyField,
+  type QueryProblem,
+  type TermRange,
+} from './query/index.ts';
   replicaCodec,
   type StrayBytes,
 } from './vnode/index.ts';
+  type IndexEntry,

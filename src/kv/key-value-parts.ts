@@ -18,6 +18,8 @@ export interface KeyValueSettings extends CoordinatorSettings, AdmissionSettings
   readonly deleteMode: DeleteMode;
   /** Milliseconds for a listing that names no timeout. */
   readonly listTimeoutMs: number;
+  /** Milliseconds for an index query that names no timeout; 0, or absent: none. */
+  readonly queryTimeoutMs?: number;
   /** Bytes that this node holds at most of partitions that it does not own. */
   readonly strayBytesMax: number;
   /** What buckets without properties of their own have. */

@@ -97,13 +97,15 @@ export interface ListOptions {
   readonly timeoutMs?: number;
 }
 
-/** A listing that is pulled: nothing is read ahead of the consumer but one slice per vnode. */
-export interface NameStream {
-  /** The next names, at least one; undefined at the end. Rejects with `KvFailure`. */
-  next(): Promise<readonly ByteString[] | undefined>;
-  /** Releases the cursors. Must be called when the consumer stops early; harmless otherwise. */
+/** Results that are pulled: what is read ahead of the consumer is bounded. */
+export interface ResultStream<Item> {
+  /** The next ones, at least one; undefined at the end. Rejects with `KvFailure`. */
+  next(): Promise<readonly Item[] | undefined>;
+  /** Releases what it holds. Must be called when the consumer stops early; harmless otherwise. */
   close(): Promise<void>;
 }
+
+export type NameStream = ResultStream<ByteString>;
 
 /** A `KvError` where a promise must carry it. */
 export class KvFailure extends Error {
@@ -125,7 +127,7 @@ export interface KeyValueStore {
   put(request: PutRequest, done: (result: PutResult) => void): void;
   delete(request: DeleteRequest, done: (result: DeleteResult) => void): void;
 
-  /** Keys in no order, those of unreaped tombstones included (spec: "the fold sees stored keys only"). */
+  /** Keys in byte order, those of unreaped tombstones included (spec: "the fold sees stored keys only"). */
   listKeys(address: BucketAddress, options: ListOptions): NameStream;
   /** Buckets of a type that hold at least one key. */
   listBuckets(bucketType: ByteString, options: ListOptions): NameStream;

@@ -5,6 +5,7 @@
 import type { ByteString } from '../stdx/index.ts';
 import type { PropertyProblem } from './bucket-properties.ts';
 import type { IndexProblem } from './index-entry.ts';
+import type { QueryProblem } from './query/index.ts';
 
 /** Of requests to data types. Nothing has happened. */
 export type DatatypeError =
@@ -44,7 +45,13 @@ export type KvError =
   | { readonly code: 'insufficient_nodes'; readonly up: number; readonly needed: number }
   | { readonly code: 'all_nodes_down' }
   /** Coverage: some key range has no vnode that could answer. */
-  | { readonly code: 'insufficient_vnodes_available' }
+  | {
+      readonly code: 'insufficient_vnodes_available';
+      /** Nobody could answer for what has its first partition among these. */
+      readonly partitions?: readonly number[];
+    }
+  /** An index query that is none. */
+  | { readonly code: 'bad_query'; readonly problem: QueryProblem }
   /** The context is not one that this database issued. */
   | { readonly code: 'bad_context' }
   /** The content is not a well-formed RpbContent. */

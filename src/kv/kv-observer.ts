@@ -25,6 +25,9 @@ export interface KvObserver {
   /** Nothing was found while a primary was out of reach, and it was asked again (R9). */
   missDoubted(): void;
   listStarted(): void;
+  queryStarted(): void;
+  /** An index query has ended, or was given up: how many results it gave. */
+  queryFinished(durationMs: number, results: number, succeeded: boolean): void;
   /** An update of a data type went to other nodes as what it changed, in so many bytes. */
   deltaSent?(bytes: number): void;
   /** A replica could not take such a delta, and was sent the whole. */
@@ -48,5 +51,7 @@ export const silentObserver: KvObserver = {
   replicaReplaced() {},
   missDoubted() {},
   listStarted() {},
+  queryStarted() {},
+  queryFinished() {},
   overloaded() {},
 };

@@ -42,10 +42,10 @@ import {
   type PutResult,
 } from './key-value-store.ts';
 import type { KvObserver } from './kv-observer.ts';
-import { NameListings } from './name-listings.ts';
 import type { VersionedObject } from './object/index.ts';
 import { openProperties } from './open-properties.ts';
 import type { PropertyDamage, PropertyStore } from './property-store.ts';
+import { CoverageQueries, IndexQueries, type IndexQuerying, NameListings } from './query/index.ts';
 import { quorumAll } from './quorum-value.ts';
 import { ReplicaService } from './replica-service.ts';
 import { prepareWrite } from './request-checks.ts';
@@ -68,8 +68,9 @@ export class LocalKeyValueStore implements KeyValueStore {
   readonly replicas: VnodeService<ReplicaRequest, ReplicaReply>;
   /** What this node holds of partitions that are not its own. */
   readonly strays: StrayBytes;
-  /** For listings of other nodes. */
+  /** For listings and index queries of other nodes. */
   readonly walks: VnodeService<WalkRequest, WalkReply>;
+  readonly indexes: IndexQuerying;
   readonly placements: BucketPlacements;
   /** For the other kinds of request, which are classes of their own. */
   readonly door: RequestDoor;
@@ -108,16 +109,23 @@ export class LocalKeyValueStore implements KeyValueStore {
     this.#deletes = new Deletes(coordinator, this.door, environment, settings, () => admission.defersRepair);
     this.replicas = new ReplicaService(coordinator, admission, settings.bucketDefaults);
     this.placements = new BucketPlacements(properties);
-    this.#listings = new NameListings({
+    const coverage = new CoverageQueries({
       coordinator,
       placements: this.placements,
       tasks: environment.tasks,
-      engine: commit.engine,
-      timeoutMs: settings.listTimeoutMs,
+      commit,
       peers: parts.walkPeers ?? noPeers,
       serves: parts.serves ?? (() => true),
     });
-    this.walks = this.#listings.walks;
+    this.walks = coverage.walks;
+    this.#listings = new NameListings(coverage, this.#observer, settings.listTimeoutMs);
+    this.indexes = new IndexQueries({
+      coverage,
+      door: this.door,
+      observer: this.#observer,
+      clock: environment.clock,
+      timeoutMs: settings.queryTimeoutMs ?? 0,
+    });
   }
 
   /**

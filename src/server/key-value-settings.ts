@@ -25,8 +25,11 @@ export function keyValueSettings(configuration: Configuration): KeyValueSettings
     objectBytesWarn: configuration['object.size.warning_threshold'],
     siblingsMax: configuration['object.siblings.maximum'],
     siblingsWarn: configuration['object.siblings.warning_threshold'],
+    datatypeBytesMax: configuration['datatype.size.maximum'],
+    decodedBytesMax: configuration['datatype.cache.maximum'],
     deleteMode: configuration.delete_mode,
     listTimeoutMs: configuration.list_timeout,
+    queryTimeoutMs: configuration.secondary_index_timeout,
     bucketDefaults: bucketDefaults(configuration),
   };
 }

@@ -22,6 +22,9 @@ export class NodeMetrics implements KvObserver {
   readonly replicaReplacements = new SlidingCounter();
   readonly missesDoubted = new SlidingCounter();
   readonly lists = new SlidingCounter();
+  readonly queries = new SlidingCounter();
+  readonly queryErrors = new SlidingCounter();
+  queriesOpen = 0;
   readonly overloads = new SlidingCounter();
   /** The overloads, by what there was too much of. */
   readonly refusals: Record<RefusedWork, number> = {
@@ -44,6 +47,8 @@ export class NodeMetrics implements KvObserver {
   /** Bytes, of objects that were found or stored. */
   readonly getSize = new SlidingHistogram();
   readonly putSize = new SlidingHistogram();
+  readonly queryTime = new SlidingHistogram();
+  readonly queryResults = new SlidingHistogram();
   readonly getSiblings = new SlidingHistogram();
   readonly putSiblings = new SlidingHistogram();
 
@@ -134,6 +139,18 @@ export class NodeMetrics implements KvObserver {
 
   listStarted(): void {
     this.lists.add();
+  }
+
+  queryStarted(): void {
+    this.queries.add();
+    this.queriesOpen += 1;
+  }
+
+  queryFinished(durationMs: number, results: number, succeeded: boolean): void {
+    this.queriesOpen -= 1;
+    this.queryTime.record(durationMs * microsecondsPerMs);
+    this.queryResults.record(results);
+    if (!succeeded) this.queryErrors.add();
   }
 
   overloaded(what: RefusedWork = 'requests'): void {

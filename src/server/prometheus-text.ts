@@ -49,6 +49,8 @@ function counters({ metrics: m, commits }: NodeFacts): readonly Sample[] {
     count('hale_deletes_total', 'Deletes that ended.', m.deletes.total),
     count('hale_delete_errors_total', 'Deletes that failed.', m.deleteErrors.total),
     count('hale_lists_total', 'Listings of keys or buckets begun.', m.lists.total),
+    count('hale_index_queries_total', 'Queries of secondary indexes begun.', m.queries.total),
+    count('hale_index_query_errors_total', 'Queries of secondary indexes that failed.', m.queryErrors.total),
     count('hale_overloads_total', 'Requests refused because too much was in progress.', m.overloads.total),
     {
       name: 'hale_refusals_total',
@@ -138,6 +140,7 @@ function histograms({ metrics: m }: NodeFacts): readonly Sample[] {
     histogram('hale_get_duration_seconds', 'Time of a read.', m.getTime, seconds),
     histogram('hale_put_duration_seconds', 'Time of a write.', m.putTime, seconds),
     histogram('hale_delete_duration_seconds', 'Time of a delete.', m.deleteTime, seconds),
+    histogram('hale_index_query_duration_seconds', 'Time of an index query.', m.queryTime, seconds),
     histogram('hale_get_object_bytes', 'Size of the objects read.', m.getSize, 1),
     histogram('hale_put_object_bytes', 'Size of the objects written.', m.putSize, 1),
   ];

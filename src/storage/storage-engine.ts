@@ -66,6 +66,8 @@ export interface Cursor {
 export interface ScanOptions {
   /** Entries come with an empty value. Values are not read, so their checksums are not checked either. */
   readonly keysOnly?: boolean;
+  /** About so many entries will be wanted: a cursor that reads ahead reads no more at first. */
+  readonly entriesExpected?: number;
   /** From the end of the range to its start. */
   readonly reverse?: boolean;
   /**

@@ -24,7 +24,16 @@ const answers: {
   insufficient_vnodes: [{ code: 'insufficient_vnodes', up: 1, needed: 2 }, 503, /1 up, 2 needed/],
   insufficient_nodes: [{ code: 'insufficient_nodes', up: 1, needed: 2 }, 503, /1 up, 2 needed/],
   all_nodes_down: [{ code: 'all_nodes_down' }, 503, 'all_nodes_down\n'],
-  insufficient_vnodes_available: [{ code: 'insufficient_vnodes_available' }, 503, /insufficient/],
+  insufficient_vnodes_available: [
+    { code: 'insufficient_vnodes_available', partitions: [3, 4] },
+    503,
+    'insufficient_vnodes_available (partitions 3, 4)\n',
+  ],
+  bad_query: [
+    { code: 'bad_query', problem: { reason: 'unknown_type', field: byteLiteral('age') } },
+    400,
+    'Invalid query: {unknown_field_type,<<"age">>}',
+  ],
   bad_context: [{ code: 'bad_context' }, 400, /X-Riak-Vclock/],
   bad_index: [
     { code: 'bad_index', problem: { reason: 'unknown_type', field: byteLiteral('name') } },

@@ -5,9 +5,10 @@
 import type { HttpExchange } from '../../environment/index.ts';
 import type { KvError, PropertyProblem, QuorumName } from '../../kv/index.ts';
 import { unreachable } from '../../stdx/index.ts';
-import { sendJson, sendPage, sendText } from './http-response.ts';
 import { datatypeErrorText } from './datatype-error.ts';
+import { sendJson, sendPage, sendText } from './http-response.ts';
 import { indexProblemText } from './index-headers.ts';
+import { queryProblemText } from './query-problem-text.ts';
 
 export function sendError(exchange: HttpExchange, error: KvError): void {
   switch (error.code) {
@@ -57,8 +58,11 @@ function errorText(error: TextError): { readonly status: number; readonly text: 
     case 'insufficient_nodes':
       return { status: 503, text: `${error.code}: ${error.up} up, ${error.needed} needed\n` };
     case 'all_nodes_down':
-    case 'insufficient_vnodes_available':
       return { status: 503, text: `${error.code}\n` };
+    case 'insufficient_vnodes_available':
+      return { status: 503, text: `${error.code}${partitionsText(error.partitions)}\n` };
+    case 'bad_query':
+      return { status: 400, text: queryProblemText(error.problem) };
     case 'bad_context':
       return { status: 400, text: 'X-Riak-Vclock is not a context that this database issued.\n' };
     case 'bad_content':
@@ -93,6 +97,15 @@ function errorText(error: TextError): { readonly status: number; readonly text: 
     default:
       return unreachable(error);
   }
+}
+
+/** Not so many that nobody reads them. */
+const partitionsShownMax = 64;
+
+function partitionsText(partitions: readonly number[] | undefined): string {
+  if (partitions === undefined || partitions.length === 0) return '';
+  const rest = partitions.length > partitionsShownMax ? ', …' : '';
+  return ` (partitions ${partitions.slice(0, partitionsShownMax).join(', ')}${rest})`;
 }
 
 function quorumLabel(quorum: QuorumName): string {

@@ -2,7 +2,7 @@
  * Every error text of the Protocol Buffers API. Riak's `errcode` is always 0, so programs match on the
  * text: what stands here is part of the protocol, down to Erlang's way of printing a term.
  */
-import type { DatatypeError, IndexProblem, KvError, PropertyProblem } from '../../kv/index.ts';
+import type { DatatypeError, IndexProblem, KvError, PropertyProblem, QueryProblem } from '../../kv/index.ts';
 import { type ByteString, bytesOfText, unreachable } from '../../stdx/index.ts';
 import { erlangBinary, erlangMember, type ProtoWriter, rpbErrorResp, writeFrame } from '../../wire/index.ts';
 
@@ -43,6 +43,11 @@ export function noBucketTypeNamed(type: string): string {
   return `No bucket-type named '${type}'`;
 }
 
+/** For requests to data types. */
+export function noBucketTypeForDatatypes(type: ByteString): string {
+  return `Error no bucket type \`${erlangBinary(type)}\``;
+}
+
 /** For the properties of types. */
 export function invalidBucketType(type: ByteString): string {
   return `Invalid bucket type: ${erlangBinary(type)}`;
@@ -66,8 +71,9 @@ export function textOfError(error: KvError): string {
     case 'modified':
     case 'notfound':
     case 'all_nodes_down':
-    case 'insufficient_vnodes_available':
       return error.code;
+    case 'insufficient_vnodes_available':
+      return `${error.code}${partitionsText(error.partitions)}`;
     case 'n_val_violation':
       return `{n_val_violation,${error.nVal}}`;
     case 'quorum_unsatisfied':
@@ -82,6 +88,8 @@ export function textOfError(error: KvError): string {
       return undecodable(error.reason);
     case 'bad_index':
       return badIndex(error.problem);
+    case 'bad_query':
+      return badQuery(error.problem);
     case 'bad_name':
       return error.reason === 'empty' ? emptyName(error.what) : `${nounOf[error.what]} is too long`;
     case 'unknown_bucket_type':
@@ -133,6 +141,32 @@ function textOfDatatypeError(error: DatatypeError): string {
 /** As `textOfError`, for listings and properties of buckets. */
 export function textOfBucketError(error: KvError): string {
   return error.code === 'unknown_bucket_type' ? noBucketTypeNamed(error.bucketType) : textOfError(error);
+}
+
+/** Not so many that nobody reads them. */
+const partitionsShownMax = 64;
+
+function partitionsText(partitions: readonly number[] | undefined): string {
+  if (partitions === undefined || partitions.length === 0) return '';
+  const rest = partitions.length > partitionsShownMax ? ',…' : '';
+  return ` (partitions ${partitions.slice(0, partitionsShownMax).join(',')}${rest})`;
+}
+
+function badQuery(problem: QueryProblem): string {
+  switch (problem.reason) {
+    case 'unknown_type':
+    case 'not_integer':
+    case 'too_long':
+      return indexReason(problem);
+    case 'pattern_on_integers':
+      return 'Can not use term regular expression in integer query';
+    case 'bad_pattern':
+      return `Invalid term regular expression ${erlangBinary(problem.pattern)} : ${problem.detail}`;
+    case 'bad_continuation':
+      return 'Invalid continuation: not one that this database gave for this index';
+    default:
+      return unreachable(problem);
+  }
 }
 
 /** A bad index entry fails a put as a pre-commit hook would. */

@@ -32,6 +32,11 @@ export const requestKeys = {
     doc: 'How long a listing of keys or buckets may take that names no timeout of its own.',
     extremes: [50, 3_600_000],
   }),
+  secondary_index_timeout: defineKey({
+    type: duration({ minimum: 0, maximum: 604_800_000 }),
+    default: 0,
+    doc: 'How long a query of a secondary index may take that names no timeout of its own; 0: as long as its results are taken.',
+  }),
   read_repair_limit: defineKey({
     type: integer({ minimum: 0, maximum: 1_000_000 }),
     default: 1000,

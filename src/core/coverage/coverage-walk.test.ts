@@ -16,7 +16,7 @@ const ringSize = 16;
 const n = 3;
 const query = byteLiteral('all');
 const sliceItems = 3;
-const sliceLimits = { itemsMax: 5, bytesMax: 10_000 };
+const sliceLimits = { itemsMax: 5, bytesMax: 10_000, countedMax: 7 };
 
 /** Names with their first partition; a node holds those of the partitions that it owns. */
 class StoredNames implements CoverageService {
@@ -33,7 +33,8 @@ class StoredNames implements CoverageService {
 
   walk(
     _query: ByteString,
-    { partition, firstPartitions, after }: WalkRequest['steps'][number],
+    { partition, firstPartitions }: WalkRequest['steps'][number],
+    after: ByteString | undefined,
   ): PartitionWalk {
     const held = this.names.filter(({ name, first }) => {
       const distance = (partition - first + ringSize) % ringSize;
@@ -65,11 +66,15 @@ interface Story {
   readonly isRefusedAtOnce: boolean;
   /** Says `moved` once, at its k-th request. */
   readonly movedAt: number;
+  readonly itemsMax: number;
+  readonly counts: boolean;
 }
 
-async function tell(
-  story: Story,
-): Promise<{ readonly walked: readonly ByteString[]; readonly stored: StoredNames }> {
+async function tell(story: Story): Promise<{
+  readonly walked: readonly ByteString[];
+  readonly counted: number;
+  readonly stored: StoredNames;
+}> {
   const nodes = [0, 1, 2, 3, 4].map((index) => nodeIdOf(`n${index}@host`));
   const ring = new Ring(
     1,
@@ -109,29 +114,28 @@ async function tell(
     },
   };
   const clock = { now: () => 0 as Instant } as Clock;
+  const timers = {
+    after: (_ms: number, wake: () => void) => {
+      queueMicrotask(wake);
+      return { cancel: () => {} };
+    },
+  };
+  const { itemsMax, counts } = story;
   const walk = new CoverageWalk(
-    { topology, clock, router: new VnodeRouter(nodes[0]!, service, peers) },
-    { query, n, offset: 5, deadline: 1000 as Instant },
+    { topology, clock, timers, router: new VnodeRouter(nodes[0]!, service, peers) },
+    { query, n, offset: 5, deadline: 1000 as Instant, counts, ...(counts ? {} : { itemsMax }) },
   );
   const walked: ByteString[] = [];
   for (let names = await walk.next(); names !== undefined; names = await walk.next()) walked.push(...names);
-  return { walked, stored };
+  return { walked, counted: walk.counted, stored };
 }
 
 function overTheWire(request: WalkRequest): WalkRequest {
   const bytes = Buffer.alloc(walkCodec.requestBytes(request));
   walkCodec.writeRequest(request, bytes, 0);
   const read = walkCodec.readRequest(bytes);
-  assert.deepEqual(read, { query: request.query, steps: request.steps.map(plainStep) });
+  assert.deepEqual(read, request);
   return read;
-}
-
-function plainStep({ partition, firstPartitions, after }: WalkRequest['steps'][number]) {
-  return {
-    partition,
-    ...(firstPartitions === undefined ? {} : { firstPartitions }),
-    ...(after === undefined ? {} : { after }),
-  };
 }
 
 function replyOverTheWire(reply: WalkReply): WalkReply {
@@ -149,6 +153,8 @@ const stories = fc.record({
   lost: fc.record({ node: fc.integer({ min: 1, max: 4 }), after: fc.nat(20) }),
   isRefusedAtOnce: fc.boolean(),
   movedAt: fc.nat(60),
+  itemsMax: fc.oneof(fc.integer({ min: 1, max: 120 }), fc.constant(1000)),
+  counts: fc.boolean(),
 });
 
 test('law: every name is walked once, whatever node is lost on the way, or the walk says what it lacks', async () => {
@@ -156,9 +162,11 @@ test('law: every name is walked once, whatever node is lost on the way, or the w
   await fc.assert(
     fc.asyncProperty(stories, async (story) => {
       try {
-        const { walked, stored } = await tell(story);
+        const { walked, counted, stored } = await tell(story);
         complete += 1;
-        assert.deepEqual([...walked].sort(), stored.names.map(({ name }) => name).sort());
+        const all = stored.names.map(({ name }) => name);
+        if (story.counts) assert.deepEqual([walked, counted], [[], all.length]);
+        else assert.deepEqual(walked, all.slice(0, story.itemsMax));
       } catch (error) {
         if (!(error instanceof CoverageFailure)) throw error;
         assert.ok(error.code === 'insufficient' || (error.code === 'storage' && story.storageFailures > 0));
@@ -179,6 +187,8 @@ test('a node that refuses at once, as the last one that is asked, is replaced by
     lost: { node: 1, after: 5 },
     isRefusedAtOnce: true,
     movedAt: 0,
+    itemsMax: 1000,
+    counts: false,
   });
   assert.deepEqual([...walked].sort(), stored.names.map(({ name }) => name).sort());
 });
@@ -193,7 +203,11 @@ test('malformed requests and replies are told, whatever their bytes', () => {
       if (reply?.kind === 'slice') assert.ok(reply.items.length <= body.length);
     }),
   );
-  const request: WalkRequest = { query, steps: [{ partition: 3 as Partition, after: byteLiteral('x') }] };
+  const steps = [
+    { partition: 3 as Partition },
+    { partition: 5 as Partition, firstPartitions: new Set([4 as Partition]) },
+  ];
+  const request: WalkRequest = { query, steps, after: byteLiteral('x'), itemsMax: 7, counts: true };
   const whole = Buffer.alloc(walkCodec.requestBytes(request));
   walkCodec.writeRequest(request, whole, 0);
   for (let length = 0; length < whole.length; length += 1) {

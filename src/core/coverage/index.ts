@@ -6,6 +6,7 @@ export {
   type CoverageQuery,
   CoverageWalk,
 } from './coverage-walk.ts';
+export { OrderedMerge } from './ordered-merge.ts';
 export {
   type WalkFailure,
   type WalkReply,

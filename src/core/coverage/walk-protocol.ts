@@ -1,6 +1,6 @@
 /**
- * What a coverage query asks of a node, and what it hears: a slice of one or more partitions, and where the
- * next slice begins. Nothing is kept at the node between two slices, so that nothing leaks when the
+ * What a coverage query asks of a node, and what it hears: a slice of what some of its partitions hold, in order, and
+ * where the next slice begins. Nothing is kept at the node between two slices, so that nothing leaks when the
  * asker goes away, and another replica can go on where one that was lost had stopped.
  */
 import { Buffer } from 'node:buffer';
@@ -8,32 +8,35 @@ import { type ByteString, byteStringOf, readVarint, varintSize, writeVarint } fr
 import type { Partition } from '../ring/index.ts';
 import type { VnodeCodec } from '../vnode/index.ts';
 
-/** A partition of a walk, from its beginning or from behind the item that was reported last. */
 export interface WalkStep {
   readonly partition: Partition;
-  /** Report only names whose first partition is among these; absent: all that the partition holds. */
+  /** Report only what has its first partition among these; absent: all that the partition holds. */
   readonly firstPartitions?: ReadonlySet<Partition>;
-  /** The service's own mark of the place. */
-  readonly after?: ByteString;
 }
 
 export interface WalkRequest {
   /** The service's own form. */
   readonly query: ByteString;
-  /** Walked in this order; all of the same node. */
+  /** Walked side by side and merged; all of the same node. */
   readonly steps: readonly WalkStep[];
+  /** Everything up to and with this item has been reported. */
+  readonly after?: ByteString;
+  /** The asker takes no more at a time; the node may stop earlier. */
+  readonly itemsMax: number;
+  /** Only how many items there are is wanted. */
+  readonly counts: boolean;
 }
 
 export type WalkReply =
   | {
       readonly kind: 'slice';
+      /** In order, each once; none if they are only counted. */
       readonly items: readonly ByteString[];
-      /** Steps that are at their end. */
-      readonly stepsDone: number;
-      /** The place in the step after those. */
+      readonly counted: number;
+      /** Everything up to here is in this slice or those before; absent: nothing is left. */
       readonly after?: ByteString;
     }
-  /** The node does not serve the partition of the first step that is not done. */
+  /** The node does not serve one of the partitions. */
   | { readonly kind: 'moved'; readonly epoch: number }
   | { readonly kind: 'failed'; readonly reason: WalkFailure; readonly message: string };
 
@@ -45,50 +48,41 @@ const replyKind = { slice: 1, moved: 2, failed: 3 } as const;
 const partitionsMax = 1024;
 
 export const walkCodec: VnodeCodec<WalkRequest, WalkReply> = {
-  requestBytes({ query, steps }) {
-    let bytes = textBytes(query) + varintSize(steps.length);
-    for (const { partition, firstPartitions, after } of steps) {
-      bytes += varintSize(partition) + varintSize(firstPartitions?.size ?? 0) + optionalBytes(after);
+  requestBytes({ query, steps, after, itemsMax }) {
+    let bytes = 1 + textBytes(query) + optionalBytes(after) + varintSize(itemsMax) + varintSize(steps.length);
+    for (const { partition, firstPartitions } of steps) {
+      bytes += varintSize(partition) + varintSize(firstPartitions?.size ?? 0);
       for (const first of firstPartitions ?? []) bytes += varintSize(first);
     }
     return bytes;
   },
-  writeRequest({ query, steps }, into, start) {
-    let at = writeText(into, start, query);
+  writeRequest({ query, steps, after, itemsMax, counts }, into, start) {
+    into[start] = counts ? 1 : 0;
+    let at = writeText(into, start + 1, query);
+    at = writeOptional(into, at, after);
+    at = writeVarint(into, at, itemsMax);
     at = writeVarint(into, at, steps.length);
-    for (const { partition, firstPartitions, after } of steps) {
+    for (const { partition, firstPartitions } of steps) {
       at = writeVarint(into, at, partition);
       at = writeVarint(into, at, firstPartitions?.size ?? 0);
       for (const first of firstPartitions ?? []) at = writeVarint(into, at, first);
-      at = writeOptional(into, at, after);
     }
   },
   readRequest(body) {
     const reader = new BodyReader(body);
+    const counts = reader.number();
     const query = reader.text();
-    const count = reader.number();
-    if (count > partitionsMax) return undefined;
-    const steps: WalkStep[] = [];
-    for (let i = 0; i < count && reader.isWhole; i += 1) {
-      const partition = reader.number() as Partition;
-      const firsts = reader.number();
-      if (partition >= partitionsMax || firsts > partitionsMax) return undefined;
-      const firstPartitions = new Set<Partition>();
-      for (let f = 0; f < firsts && reader.isWhole; f += 1) firstPartitions.add(reader.number() as Partition);
-      const after = reader.optional();
-      steps.push({
-        partition,
-        ...(firsts > 0 ? { firstPartitions } : {}),
-        ...(after === undefined ? {} : { after }),
-      });
-    }
-    return reader.isAtEnd && steps.length > 0 ? { query, steps } : undefined;
+    const after = reader.optional();
+    const itemsMax = reader.number();
+    const steps = readSteps(reader);
+    if (steps === undefined || !reader.isAtEnd || counts > 1 || itemsMax < 1) return undefined;
+    return { query, steps, itemsMax, counts: counts === 1, ...(after === undefined ? {} : { after }) };
   },
   replyBytes(reply) {
     switch (reply.kind) {
       case 'slice': {
-        let bytes =
-          1 + varintSize(reply.stepsDone) + optionalBytes(reply.after) + varintSize(reply.items.length);
+        let bytes = 1 + varintSize(reply.counted) + optionalBytes(reply.after);
+        bytes += varintSize(reply.items.length);
         for (const item of reply.items) bytes += textBytes(item);
         return bytes;
       }
@@ -101,7 +95,7 @@ export const walkCodec: VnodeCodec<WalkRequest, WalkReply> = {
   writeReply(reply, into, at) {
     into[at] = replyKind[reply.kind];
     if (reply.kind === 'slice') {
-      let next = writeVarint(into, at + 1, reply.stepsDone);
+      let next = writeVarint(into, at + 1, reply.counted);
       next = writeOptional(into, next, reply.after);
       next = writeVarint(into, next, reply.items.length);
       for (const item of reply.items) next = writeText(into, next, item);
@@ -129,14 +123,30 @@ export const walkCodec: VnodeCodec<WalkRequest, WalkReply> = {
   moved: (epoch) => ({ kind: 'moved', epoch }),
 };
 
+/** Undefined: there are none, or too many. */
+function readSteps(reader: BodyReader): WalkStep[] | undefined {
+  const count = reader.number();
+  if (count > partitionsMax || count < 1) return undefined;
+  const steps: WalkStep[] = [];
+  for (let i = 0; i < count && reader.isWhole; i += 1) {
+    const partition = reader.number() as Partition;
+    const firsts = reader.number();
+    if (partition >= partitionsMax || firsts > partitionsMax) return undefined;
+    const firstPartitions = new Set<Partition>();
+    for (let f = 0; f < firsts && reader.isWhole; f += 1) firstPartitions.add(reader.number() as Partition);
+    steps.push({ partition, ...(firsts > 0 ? { firstPartitions } : {}) });
+  }
+  return steps;
+}
+
 function readSlice(reader: BodyReader): WalkReply | undefined {
-  const stepsDone = reader.number();
+  const counted = reader.number();
   const after = reader.optional();
   const count = reader.number();
   const items: ByteString[] = [];
   for (let i = 0; i < count && reader.isWhole; i += 1) items.push(reader.text());
   if (!reader.isAtEnd) return undefined;
-  return { kind: 'slice', items, stepsDone, ...(after === undefined ? {} : { after }) };
+  return { kind: 'slice', items, counted, ...(after === undefined ? {} : { after }) };
 }
 
 function textBytes(text: ByteString): number {

@@ -1,21 +1,36 @@
 /**
- * A node's answers to coverage queries: walks the partitions that it is asked for until a slice is full.
+ * A node's answers to coverage queries: walks the partitions that it is asked for side by side, and gives what comes
+ * first in order, until a slice is full.
  */
 import type { Tasks } from '../../environment/index.ts';
 import type { ByteString } from '../../stdx/index.ts';
 import type { Partition } from '../ring/index.ts';
 import type { VnodeService } from '../vnode/index.ts';
+import { OrderedMerge } from './ordered-merge.ts';
 import type { WalkReply, WalkRequest, WalkStep } from './walk-protocol.ts';
 
 /** What a service lets coverage queries see of one partition, in an order that is the same at every replica. */
 export interface CoverageService {
-  /** Undefined: the query is malformed. Nothing is read before `next`. */
-  walk(query: ByteString, step: WalkStep): PartitionWalk | undefined;
+  /**
+   * Of what lies beyond `after`; absent: of all. `itemsMax` is how many will be wanted at most. Undefined: the query
+   * is malformed. Nothing is read before `next`.
+   */
+  walk(
+    query: ByteString,
+    step: WalkStep,
+    after: ByteString | undefined,
+    itemsMax: number,
+  ): PartitionWalk | undefined;
 }
 
 export interface PartitionWalk {
-  /** The next items, perhaps none, and the mark of the place behind them; undefined at the end. */
-  next(): Promise<{ readonly items: readonly ByteString[]; readonly after: ByteString } | undefined>;
+  /**
+   * The next items in bytewise order, about so many, perhaps none; and how far it looked, which is no less than the
+   * last item. Undefined at the end. Rejects with `WalkError`.
+   */
+  next(
+    itemsMax: number,
+  ): Promise<{ readonly items: readonly ByteString[]; readonly after: ByteString } | undefined>;
   close(): Promise<void>;
 }
 
@@ -28,9 +43,17 @@ export interface WalkLimits {
   /** Items and bytes from which a slice takes no more. */
   readonly itemsMax: number;
   readonly bytesMax: number;
+  /** Items of a slice that only counts. */
+  readonly countedMax: number;
 }
 
-export const walkLimits: WalkLimits = { itemsMax: 2000, bytesMax: 256 * 1024 };
+export const walkLimits: WalkLimits = { itemsMax: 4000, bytesMax: 256 * 1024, countedMax: 20_000 };
+
+/** What one partition is asked for at a time. */
+const pullMin = 16;
+const pullMax = 512;
+/** A slice that finds nothing ends when it has looked so often, lest one request hold a node for long. */
+const roundsMax = 32;
 
 export class WalkService implements VnodeService<WalkRequest, WalkReply> {
   readonly #service: CoverageService;
@@ -54,41 +77,40 @@ export class WalkService implements VnodeService<WalkRequest, WalkReply> {
     this.#tasks.spawn('coverage: walk', async () => reply(await this.#walk(request)));
   }
 
-  async #walk({ query, steps }: WalkRequest): Promise<WalkReply> {
-    const slice = new Slice(this.#limits);
-    for (const step of steps) {
-      if (slice.isFull) break;
-      const ended = await this.#walkStep(query, step, slice);
-      if (ended !== 'end') return slice.stepsDone > 0 || ended === 'full' ? slice.reply() : ended;
-      slice.stepEnded();
-    }
-    return slice.reply();
-  }
-
-  /** A slice counts only if the partition is still served here when it is complete: it may be dropped meanwhile. */
-  async #walkStep(query: ByteString, step: WalkStep, slice: Slice): Promise<'end' | 'full' | WalkReply> {
-    if (!this.#ownership.serves(step.partition)) return this.#moved();
-    const walk = this.#service.walk(query, step);
-    if (walk === undefined) return { kind: 'failed', reason: 'refused', message: 'malformed query' };
-    const mark = slice.mark();
+  /** A slice counts only if its partitions are still served here when it is complete: they may be dropped meanwhile. */
+  async #walk(request: WalkRequest): Promise<WalkReply> {
+    const { query, steps, after } = request;
+    if (!this.#servesAll(steps)) return this.#moved();
+    const countMax = request.counts
+      ? this.#limits.countedMax
+      : Math.min(request.itemsMax, this.#limits.itemsMax);
+    const walks: PartitionWalk[] = [];
     try {
-      for (;;) {
-        const found = await walk.next();
-        if (!this.#ownership.serves(step.partition)) {
-          slice.cut(mark);
-          return this.#moved();
-        }
-        if (found === undefined) return 'end';
-        slice.add(found.items, found.after);
-        if (slice.isFull) return 'full';
+      for (const step of steps) {
+        const walk = this.#service.walk(query, step, after, countMax);
+        if (walk === undefined) return { kind: 'failed', reason: 'refused', message: 'malformed query' };
+        walks.push(walk);
       }
+      const slice = new Slice(
+        walks,
+        after ?? '',
+        countMax,
+        request.counts ? Infinity : this.#limits.bytesMax,
+      );
+      await slice.fill();
+      return this.#servesAll(steps) ? slice.reply(request.counts) : this.#moved();
     } catch (error) {
       if (!(error instanceof WalkError)) throw error;
-      slice.cut(mark);
-      return { kind: 'failed', reason: 'storage', message: error.message };
+      return this.#servesAll(steps)
+        ? { kind: 'failed', reason: 'storage', message: error.message }
+        : this.#moved();
     } finally {
-      await walk.close();
+      await Promise.all(walks.map((walk) => walk.close()));
     }
+  }
+
+  #servesAll(steps: readonly WalkStep[]): boolean {
+    return steps.every(({ partition }) => this.#ownership.serves(partition));
   }
 
   #moved(): WalkReply {
@@ -102,55 +124,65 @@ export interface Ownership {
   serves(partition: Partition): boolean;
 }
 
+/** The walk of each partition that goes on, by the run that it is in the merge. */
 class Slice {
-  readonly #limits: WalkLimits;
-  #items: ByteString[] = [];
+  readonly #merge = new OrderedMerge<ByteString>();
+  readonly #walks = new Map<number, PartitionWalk>();
+  readonly #countMax: number;
+  readonly #bytesMax: number;
+  readonly #pullSize: number;
+  readonly #items: ByteString[] = [];
   #bytes = 0;
-  #stepsDone = 0;
-  #after: ByteString | undefined;
 
-  constructor(limits: WalkLimits) {
-    this.#limits = limits;
+  constructor(walks: readonly PartitionWalk[], after: string, countMax: number, bytesMax: number) {
+    this.#countMax = countMax;
+    this.#bytesMax = bytesMax;
+    // Twice the fair share: most slices are then filled at the first look.
+    const share = Math.ceil((2 * countMax) / walks.length);
+    this.#pullSize = Math.min(Math.max(share, pullMin), pullMax);
+    for (const walk of walks) this.#walks.set(this.#merge.begin(after), walk);
   }
 
-  get isFull(): boolean {
-    return this.#items.length >= this.#limits.itemsMax || this.#bytes >= this.#limits.bytesMax;
-  }
-
-  get stepsDone(): number {
-    return this.#stepsDone;
-  }
-
-  add(items: readonly ByteString[], after: ByteString): void {
-    for (const item of items) {
-      this.#items.push(item);
-      this.#bytes += item.length;
+  async fill(): Promise<void> {
+    for (let round = 0; round < roundsMax && !this.#isFull && this.#walks.size > 0; round += 1) {
+      // All of them, even if one fails: who closes walks afterwards finds none in the middle of something.
+      const pulls = await Promise.allSettled([...this.#walks].map(([run, walk]) => this.#pull(run, walk)));
+      for (const pull of pulls) if (pull.status === 'rejected') throw pull.reason;
+      this.#take();
     }
-    this.#after = after;
+    this.#take();
   }
 
-  stepEnded(): void {
-    this.#stepsDone += 1;
-    this.#after = undefined;
+  reply(counts: boolean): WalkReply {
+    const rest = this.#merge.isEnded ? {} : { after: this.#merge.place as ByteString };
+    const counted = this.#items.length;
+    return { kind: 'slice', items: counts ? [] : this.#items, counted, ...rest };
   }
 
-  /** Where the present step's items begin. */
-  mark(): number {
-    return this.#items.length;
+  get #isFull(): boolean {
+    return this.#items.length >= this.#countMax || this.#bytes >= this.#bytesMax;
   }
 
-  cut(mark: number): void {
-    this.#items.length = mark;
-    this.#after = undefined;
+  /** Those that are far ahead of the others wait. */
+  async #pull(run: number, walk: PartitionWalk): Promise<void> {
+    if (this.#merge.buffered(run) > this.#pullSize / 2) return;
+    const found = await walk.next(this.#pullSize);
+    if (found !== undefined) {
+      this.#merge.add(run, found.items, found.after);
+      return;
+    }
+    this.#merge.end(run);
+    this.#walks.delete(run);
   }
 
-  reply(): WalkReply {
-    const after = this.#after;
-    return {
-      kind: 'slice',
-      items: this.#items,
-      stepsDone: this.#stepsDone,
-      ...(after === undefined ? {} : { after }),
-    };
+  #take(): void {
+    while (!this.#isFull) {
+      const piece = this.#merge.take(Math.min(pullMax, this.#countMax - this.#items.length));
+      if (piece.length === 0) return;
+      for (const item of piece) {
+        this.#items.push(item);
+        this.#bytes += item.length;
+      }
+    }
   }
 }

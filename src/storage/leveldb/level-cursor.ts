@@ -21,6 +21,7 @@ import { unseal } from './sealed-value.ts';
 
 const READ_AHEAD_BYTES = 64 * 1024;
 const READ_AHEAD_ENTRIES_MAX = 1024;
+const READ_AHEAD_GROWTH = 4;
 const NO_VALUE = Buffer.alloc(0);
 const NO_ENTRIES: readonly [Buffer, Buffer][] = [];
 
@@ -48,6 +49,8 @@ export class LevelCursor implements Cursor {
   #read: Buffer | undefined;
   /** Where `seek` put the iterator, until it has read from there. */
   #sought: Buffer | undefined;
+  /** Entries to read ahead at the next time: as many as are expected, then ever more. */
+  #readAheadMax: number;
   #ended = false;
   #closed = false;
 
@@ -56,6 +59,7 @@ export class LevelCursor implements Cursor {
     this.#range = range;
     this.#options = options;
     this.#lost = lost;
+    this.#readAheadMax = this.#firstReadAhead;
     this.#snapshot = database.snapshot();
     this.#iterator = this.#iteratorAfter(undefined);
   }
@@ -92,6 +96,7 @@ export class LevelCursor implements Cursor {
     if (this.#lost() !== undefined) return; // `next` tells why
     this.#read = undefined;
     this.#sought = key;
+    this.#readAheadMax = this.#firstReadAhead;
     this.#iterator.seek(key);
   }
 
@@ -104,12 +109,19 @@ export class LevelCursor implements Cursor {
     await this.#snapshot.close();
   }
 
+  get #firstReadAhead(): number {
+    const expected = this.#options.entriesExpected ?? READ_AHEAD_ENTRIES_MAX;
+    return Math.min(Math.max(expected, 1), READ_AHEAD_ENTRIES_MAX);
+  }
+
   /** True if another slice was read. With `partial` an error that ends the call waits for the next one. */
   async #readAhead(partial: boolean): Promise<boolean> {
-    for (let size = READ_AHEAD_ENTRIES_MAX; !this.#ended; size >>>= 3) {
+    for (let size = this.#readAheadMax; !this.#ended; size >>>= 3) {
       this.#assertUsable();
       try {
-        return this.#take(await this.#iterator.nextv(Math.max(1, size)));
+        const slice = await this.#iterator.nextv(Math.max(1, size));
+        this.#readAheadMax = Math.min(Math.max(1, size) * READ_AHEAD_GROWTH, READ_AHEAD_ENTRIES_MAX);
+        return this.#take(slice);
       } catch (cause) {
         this.#assertUsable();
         await this.#restart();

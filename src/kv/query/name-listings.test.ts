@@ -1,30 +1,30 @@
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
 import { test } from 'node:test';
-import { CoverageWalk, WalkService } from '../core/coverage/index.ts';
-import { type Partition, ringSizeMin } from '../core/ring/index.ts';
-import { SoloTopology } from '../core/topology/index.ts';
-import { noPeers, VnodeRouter } from '../core/vnode/index.ts';
-import { type Clock, type Instant, nodeIdOf, type Tasks, type WallMicros } from '../environment/index.ts';
-import { byteLiteral } from '../stdx/index.ts';
+import { CoverageWalk, WalkService } from '../../core/coverage/index.ts';
+import { type Partition, ringSizeMin } from '../../core/ring/index.ts';
+import { SoloTopology } from '../../core/topology/index.ts';
+import { noPeers, VnodeRouter } from '../../core/vnode/index.ts';
+import { type Clock, type Instant, nodeIdOf, type Tasks, type WallMicros } from '../../environment/index.ts';
+import { byteLiteral } from '../../stdx/index.ts';
 import {
   openMemoryEngine,
   type ScanOptions,
   type StorageEngine,
   StorageError,
   WriteBatch,
-} from '../storage/index.ts';
-import { KvFailure, type NameStream } from './index.ts';
-import { listedNames } from './list-names.ts';
-import { encodeNameQuery, type NameQuery, NameWalks } from './name-walk.ts';
-import { ObjectKey } from './vnode/index.ts';
+} from '../../storage/index.ts';
+import { KvFailure, type NameStream } from '../index.ts';
+import { ObjectKey } from '../vnode/index.ts';
+import { WalkedItems } from './coverage-queries.ts';
+import { bucketOfItem, encodeNameQuery, type NameQuery, NameWalks } from './name-walk.ts';
 
 const tasks: Tasks = { spawn: (_name, body) => void body(), endOfTurn: (run) => void setImmediate(run) };
 const timers = { after: () => ({ cancel: () => {} }) };
 const bucketType = byteLiteral('default');
 const bucket = byteLiteral('b');
-/** More than one slice takes. */
-const keysEach = 2500;
+/** Several slices of each. */
+const keysEach = 12_000;
 const [first, second] = [0 as Partition, 1 as Partition];
 class HandClock implements Clock {
   nowMs = 0;
@@ -77,11 +77,13 @@ async function listing() {
   const ownership = { epoch: 1, serves: () => true };
   const walks = new WalkService(new NameWalks(engine, () => first), ownership, tasks);
   const router = new VnodeRouter(topology.self, walks, noPeers);
-  const begin = (query: NameQuery): NameStream =>
-    listedNames(() => {
-      const walked = { query: encodeNameQuery(query), n: 1, offset: 0, deadline: 1000 as Instant };
-      return new CoverageWalk({ topology, clock, router }, walked);
-    }, query.kind);
+  const begin = (query: NameQuery): NameStream => {
+    const walked = { query: encodeNameQuery(query), n: 1, offset: 0, deadline: 1000 as Instant };
+    const walk = new CoverageWalk({ topology, clock, timers, router }, walked);
+    return new WalkedItems(walk, (items) =>
+      query.kind === 'keys' ? items : items.map((item) => bucketOfItem(item)),
+    );
+  };
   return { watch, clock, begin, keys: begin({ kind: 'keys', bucketType, bucket }) };
 }
 
@@ -92,6 +94,10 @@ async function sliceRead(watch: { readonly open: number }): Promise<void> {
   }
 }
 
+async function takeAll(names: NameStream): Promise<void> {
+  for (let next = await names.next(); next !== undefined; next = await names.next());
+}
+
 const failsWith = (code: string) => (error: unknown) =>
   error instanceof KvFailure && error.error.code === code;
 
@@ -100,10 +106,12 @@ test('a listing pulls slice after slice of all partitions, and holds no cursor b
   const found: string[] = [];
   for (let names = await keys.next(); names !== undefined; names = await keys.next()) {
     found.push(...names);
+    // The slice that is read ahead of the consumer.
+    await sliceRead(watch);
     assert.equal(watch.open, 0);
   }
   assert.equal(found.length, 2 * keysEach);
-  assert.equal(new Set(found).size, found.length);
+  assert.deepEqual(found, [...new Set(found)].sort(), 'each once, in byte order');
   assert.equal(watch.open, 0);
   assert.equal(await keys.next(), undefined);
 });
@@ -112,7 +120,8 @@ test('a listing ends with its deadline, and releases its cursor', async () => {
   const { watch, clock, keys } = await listing();
   await keys.next();
   clock.nowMs = 1001;
-  await assert.rejects(keys.next(), failsWith('timeout'));
+  await assert.rejects(takeAll(keys), failsWith('timeout'));
+  await sliceRead(watch);
   assert.equal(watch.open, 0);
   assert.equal(await keys.next(), undefined);
 });
@@ -121,7 +130,8 @@ test('a storage failure in the middle is told once, and releases the cursor', as
   const { watch, keys } = await listing();
   await keys.next();
   watch.fails = true;
-  await assert.rejects(keys.next(), failsWith('storage'));
+  await assert.rejects(takeAll(keys), failsWith('storage'));
+  await sliceRead(watch);
   assert.equal(watch.open, 0);
   assert.equal(await keys.next(), undefined);
 });

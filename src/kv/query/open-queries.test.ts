@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Deadlines } from '../core/vnode/index.ts';
-import type { Instant, WallMicros } from '../environment/index.ts';
-import { byteLiteral } from '../stdx/index.ts';
-import { KvFailure, type NameStream } from './key-value-store.ts';
-import { OpenListings } from './open-listings.ts';
+import { Deadlines } from '../../core/vnode/index.ts';
+import type { Instant, WallMicros } from '../../environment/index.ts';
+import { byteLiteral } from '../../stdx/index.ts';
+import { KvFailure, type NameStream } from '../key-value-store.ts';
+import { OpenQueries } from './open-queries.ts';
 
 /** Listings of which two may be open, on a clock that moves when told to. */
 function twoListings() {
@@ -21,7 +21,7 @@ function twoListings() {
       };
     },
   };
-  const listings = new OpenListings(
+  const listings = new OpenQueries(
     new Deadlines(clock, timers),
     { spawn: (_name, body) => void body().then(undefined, assert.ifError) },
     2,

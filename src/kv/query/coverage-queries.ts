@@ -1,0 +1,178 @@
+/**
+ * Coverage queries of a node: those that its clients began, which walk a covering set of vnodes, and the walks over
+ * this node's own vnodes that any node may ask for.
+ */
+import {
+  CoverageFailure,
+  type CoverageParts,
+  type CoverageService,
+  CoverageWalk,
+  type WalkReply,
+  type WalkRequest,
+  WalkService,
+} from '../../core/coverage/index.ts';
+import { type Partition, ringSizeMax } from '../../core/ring/index.ts';
+import { type PeerTransport, VnodeRouter, type VnodeService } from '../../core/vnode/index.ts';
+import type { Instant, Tasks } from '../../environment/index.ts';
+import type { ByteString } from '../../stdx/index.ts';
+import type { GroupCommit } from '../../storage/index.ts';
+import type { BucketPlacements } from '../bucket-placements.ts';
+import type { CoordinatorParts } from '../coordinator/index.ts';
+import { KvFailure, type ObjectAddress, type ResultStream } from '../key-value-store.ts';
+import type { KvError } from '../kv-error.ts';
+import { indexQueryLetter } from './index-query.ts';
+import { IndexWalks } from './index-walk.ts';
+import { NameWalks } from './name-walk.ts';
+import { OpenQueries } from './open-queries.ts';
+
+export interface CoverageQueryParts {
+  readonly coordinator: CoordinatorParts;
+  readonly placements: BucketPlacements;
+  readonly tasks: Tasks;
+  readonly commit: GroupCommit;
+  /** The way to the vnodes of other nodes. */
+  readonly peers: PeerTransport<WalkRequest, WalkReply>;
+  /** False: what the engine still holds of the partition is not to be shown. */
+  readonly serves: (partition: Partition) => boolean;
+}
+
+export interface WalkedQuery {
+  readonly query: ByteString;
+  /** The fewest replicas that anything asked for has. */
+  readonly n: number;
+  /** Milliseconds; absent: none, as long as somebody pulls. */
+  readonly timeoutMs?: number;
+  readonly after?: ByteString;
+  readonly itemsMax?: number;
+  readonly counts?: boolean;
+}
+
+export class CoverageQueries {
+  /** For queries of other nodes. */
+  readonly walks: VnodeService<WalkRequest, WalkReply>;
+  readonly #coordinator: CoordinatorParts;
+  readonly #coverage: CoverageParts;
+  readonly #open: OpenQueries;
+
+  constructor(parts: CoverageQueryParts) {
+    const { coordinator, tasks, peers } = parts;
+    const { topology, clock, timers } = coordinator;
+    this.walks = walkService(parts);
+    this.#coordinator = coordinator;
+    this.#coverage = { topology, clock, timers, router: new VnodeRouter(topology.self, this.walks, peers) };
+    this.#open = new OpenQueries(coordinator.deadlines, tasks);
+  }
+
+  /**
+   * Begins a walk, whose items `results` makes into what the consumer sees. Throws `KvFailure` with `overload` or
+   * `insufficient_vnodes_available`.
+   */
+  open<Item>(asked: WalkedQuery, results: (walk: CoverageWalk) => ResultStream<Item>): ResultStream<Item> {
+    return this.#open.open(asked.timeoutMs, () => results(this.#begin(asked)));
+  }
+
+  /** Rejects with `KvFailure`. */
+  async count(asked: WalkedQuery): Promise<number> {
+    let walk: CoverageWalk | undefined;
+    const counting = this.open({ ...asked, counts: true }, (begun) => {
+      walk = begun;
+      return new WalkedItems(begun, (items) => items);
+    });
+    try {
+      while ((await counting.next()) !== undefined);
+      return walk?.counted ?? 0;
+    } finally {
+      await counting.close();
+    }
+  }
+
+  #begin({ timeoutMs, ...asked }: WalkedQuery): CoverageWalk {
+    const { clock, random } = this.#coordinator;
+    const deadline = timeoutMs === undefined ? {} : { deadline: (clock.now() + timeoutMs) as Instant };
+    const offset = random.u32() % ringSizeMax;
+    try {
+      return new CoverageWalk(this.#coverage, { ...asked, ...deadline, offset });
+    } catch (error) {
+      throw failureOf(error);
+    }
+  }
+}
+
+/** What a walk finds, made into results. */
+export class WalkedItems<Item> implements ResultStream<Item> {
+  readonly #walk: CoverageWalk;
+  readonly #resultsOf: (items: readonly ByteString[]) => readonly Item[];
+
+  constructor(walk: CoverageWalk, resultsOf: (items: readonly ByteString[]) => readonly Item[]) {
+    this.#walk = walk;
+    this.#resultsOf = resultsOf;
+  }
+
+  async next(): Promise<readonly Item[] | undefined> {
+    try {
+      for (;;) {
+        const items = await this.#walk.next();
+        if (items === undefined) return undefined;
+        const results = this.#resultsOf(items);
+        if (results.length > 0) return results;
+      }
+    } catch (error) {
+      this.#walk.close();
+      throw failureOf(error);
+    }
+  }
+
+  close(): Promise<void> {
+    this.#walk.close();
+    return Promise.resolve();
+  }
+}
+
+/** Which service a query is for, by its first letter. */
+class Walks implements CoverageService {
+  readonly #names: NameWalks;
+  readonly #indexes: IndexWalks;
+
+  constructor(names: NameWalks, indexes: IndexWalks) {
+    this.#names = names;
+    this.#indexes = indexes;
+  }
+
+  walk(...asked: Parameters<CoverageService['walk']>): ReturnType<CoverageService['walk']> {
+    return asked[0].startsWith(indexQueryLetter) ? this.#indexes.walk(...asked) : this.#names.walk(...asked);
+  }
+}
+
+function walkService({ coordinator, placements, commit, tasks, serves }: CoverageQueryParts): WalkService {
+  const { names, topology } = coordinator;
+  const firstPartitionOf = (address: ObjectAddress): Partition => {
+    const bucketOnly = placements.of(address)?.bucketOnly ?? false;
+    return topology.ring.partitionOf(names.of(address, bucketOnly));
+  };
+  const ownership = {
+    get epoch() {
+      return topology.ring.epoch;
+    },
+    serves: (partition: Partition) => topology.ring.ownerOf(partition) === topology.self && serves(partition),
+  };
+  const walks = new Walks(
+    new NameWalks(commit.engine, firstPartitionOf),
+    new IndexWalks(commit, firstPartitionOf),
+  );
+  return new WalkService(walks, ownership, tasks);
+}
+
+function failureOf(error: unknown): unknown {
+  return error instanceof CoverageFailure ? new KvFailure(kvErrorOf(error)) : error;
+}
+
+function kvErrorOf({ code, message, missing }: CoverageFailure): KvError {
+  switch (code) {
+    case 'timeout':
+      return { code: 'timeout' };
+    case 'storage':
+      return { code: 'storage', reason: message };
+    default:
+      return { code: 'insufficient_vnodes_available', partitions: missing };
+  }
+}

@@ -1,0 +1,7 @@
+export { continuationAt } from './continuation.ts';
+export { CoverageQueries, type CoverageQueryParts } from './coverage-queries.ts';
+export { addressesOf, IndexQueries, type IndexQuerying, type IndexResults } from './index-queries.ts';
+export { bucketField, keyField } from './index-query.ts';
+export type { IndexRequest, TermRange } from './index-request.ts';
+export { NameListings } from './name-listings.ts';
+export type { QueryProblem } from './query-problem.ts';
