@@ -118,7 +118,15 @@ export interface StorageEngine {
   copyTo(directory: string): Promise<void>;
   /** What the engine knows of its health: `failing` while writes are refused. */
   readonly health: StorageHealth;
+  /** What the engine tells of itself beside, for metrics; names are without the prefix of all metrics. */
+  gauges?(): readonly EngineGauge[];
   close(): Promise<void>;
+}
+
+export interface EngineGauge {
+  readonly name: string;
+  readonly help: string;
+  readonly value: number;
 }
 
 export type StorageHealth =

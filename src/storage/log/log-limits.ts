@@ -1,0 +1,49 @@
+/** What bounds the log engine. `LogTuning` is what a person may choose; the rest is fixed. */
+
+export interface LogTuning {
+  /** A segment takes no more bytes than this, unless one batch alone has more. At most 2³⁰. */
+  readonly segmentBytesMax: number;
+  /** Keys that wait in memory for the index; twice as many while they are written out. */
+  readonly memtableEntriesMax: number;
+  /** Share of dead bytes, 0 to 1, from which a segment is collected. */
+  readonly garbageShare: number;
+}
+
+export const LOG_TUNING: LogTuning = {
+  segmentBytesMax: 64 * 2 ** 20,
+  memtableEntriesMax: 32_768,
+  garbageShare: 0.5,
+};
+
+/** Log behind the last checkpoint, as a multiple of a segment: what a start may have to read again. */
+export const REPLAY_SEGMENTS_MAX = 2;
+/** Bytes written with durability 'os' that stay in memory until a sync; more than this forces one. */
+export const UNSYNCED_BYTES_MAX = 4 * 2 ** 20;
+/** Waiting batches that are written, and synced, together. */
+export const GROUP_BYTES_MAX = 16 * 2 ** 20;
+
+/** Two bytes give an entry's place in its block, which bounds this. */
+export const BLOCK_BYTES = 2048;
+/** Ten bits a key: one lookup in a hundred reads a block in vain. */
+export const BLOOM_BITS_PER_KEY = 10;
+
+/** Runs of similar size that are merged into one. */
+export const MERGE_RUNS_MIN = 4;
+export const MERGE_RUNS_MAX = 12;
+/** From so many runs on, background work takes no pauses. */
+export const RUNS_HURRY = 16;
+/** From so many runs on, writes wait. */
+export const RUNS_MAX = 48;
+/** Deleted ranges that are kept beside the index until it is rewritten without what they hid. */
+export const RANGES_MAX = 64;
+
+/** A slice of background work: so many entries or bytes, about a millisecond, before others have their turn. */
+export const SLICE_ENTRIES_MAX = 512;
+export const COLLECT_SLICE_BYTES_MAX = 256 * 1024;
+export const COLLECT_SLICE_RECORDS_MAX = 256;
+/** Between slices while nothing is urgent. */
+export const PAUSE_MS = 2;
+/** After a failure of background work. */
+export const UPKEEP_RETRY_MS = 1000;
+/** Output is handed to the disk in pieces of this size. */
+export const RUN_CHUNK_BYTES = 256 * 1024;

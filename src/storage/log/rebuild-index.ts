@@ -1,0 +1,67 @@
+/**
+ * Builds the runs of the index anew from the log before the checkpoint, while the engine serves: a second index is
+ * filled from the log, and its runs take the place of those that were there when it was begun. Collection waits
+ * meanwhile, so that no record moves; runs that are written out in between are newer and stay.
+ */
+import type { KeyIndexParts } from './key-index.ts';
+import { KeyIndex } from './key-index.ts';
+import type { LogTuning } from './log-limits.ts';
+import type { LogDamage, ScannedSegment } from './log-scan.ts';
+import { LOG_START } from './position.ts';
+import { replayLog } from './replay-log.ts';
+import type { Segment, SegmentSet } from './segment.ts';
+
+/** A frame is a batch: some thirty records under load. */
+const FRAMES_BETWEEN_PAUSES = 32;
+
+export interface RebuildParts {
+  readonly index: KeyIndex;
+  readonly segments: SegmentSet;
+  readonly parts: KeyIndexParts;
+  readonly tuning: LogTuning;
+  readonly scan: (segment: Segment, from: number) => ScannedSegment;
+}
+
+/** Resolves with the damage that was met. Rejects with `DiskError` or `StorageError`; then nothing has changed. */
+export async function rebuildIndex({
+  index,
+  segments,
+  parts,
+  tuning,
+  scan,
+}: RebuildParts): Promise<readonly LogDamage[]> {
+  const { checkpoint: to, runs: old } = index;
+  const built = new KeyIndex({
+    ...parts,
+    logEnd: () => to,
+    dead: () => undefined,
+    persist: async () => undefined,
+  });
+  const writeOut = async (): Promise<void> => {
+    built.freeze(to);
+    await built.flush();
+    while (await built.merge());
+  };
+  let frames = 0;
+  try {
+    const damages = await replayLog({
+      segments,
+      index: built,
+      from: LOG_START,
+      to,
+      scan,
+      countsTombstones: false,
+      applied: async () => {
+        frames += 1;
+        if (frames % FRAMES_BETWEEN_PAUSES === 0) await parts.pause();
+        if (built.memtableEntries >= tuning.memtableEntriesMax) await writeOut();
+      },
+    });
+    if (built.memtableEntries > 0) await writeOut();
+    await index.replaceRuns(old, built.runs);
+    return damages;
+  } catch (cause) {
+    await built.discard().catch(() => undefined); // the next start removes what is left
+    throw cause;
+  }
+}

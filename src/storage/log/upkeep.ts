@@ -1,0 +1,341 @@
+/**
+ * The background work of the log engine: writing out the memtable, merging index runs, collecting garbage, building the
+ * index anew. All of it goes in slices of about a millisecond with pauses between, so that requests come first; the
+ * pauses go away when work piles up. Writing out the memtable does not wait for the rest.
+ */
+import { type Disk, DiskError, type Environment, type Log, type Timer } from '../../environment/index.ts';
+import { type EngineGauge, StorageError } from '../storage-engine.ts';
+import { Collection } from './collect-segment.ts';
+import { planCollection } from './collection-plan.ts';
+import { IndexWalk } from './index-walk.ts';
+import type { KeyIndex } from './key-index.ts';
+import {
+  type LogTuning,
+  PAUSE_MS,
+  REPLAY_SEGMENTS_MAX,
+  RUNS_HURRY,
+  RUNS_MAX,
+  UPKEEP_RETRY_MS,
+} from './log-limits.ts';
+import type { LogWriter } from './log-writer.ts';
+import type { Segment, SegmentSet } from './segment.ts';
+import type { Turns } from './turns.ts';
+
+export interface UpkeepParts {
+  readonly disk: Disk;
+  readonly directory: string;
+  readonly tuning: LogTuning;
+  readonly log: Log | undefined;
+  readonly environment: Pick<Environment, 'timers' | 'tasks'>;
+  readonly segments: SegmentSet;
+  readonly index: KeyIndex;
+  readonly writer: LogWriter;
+  readonly turns: Turns;
+  /** Builds the runs anew from the log and puts them in the place of the present ones. */
+  readonly rebuild: () => Promise<void>;
+}
+
+export interface UpkeepOwner {
+  /** The log could not be written. */
+  readonly failed: (cause: unknown) => void;
+  readonly isStopped: () => boolean;
+}
+
+/** Thrown out of work that is stopped in its midst. */
+class Stopped extends Error {}
+
+export class Upkeep {
+  readonly #parts: UpkeepParts;
+  /** Undefined until the engine is open: what opening does takes no pauses. */
+  #owner: UpkeepOwner | undefined;
+  #flushing: Promise<void> | undefined;
+  #working: Promise<void> | undefined;
+  #retry: Timer | undefined;
+  #isIndexDamaged = false;
+  /** Of the last attempt. */
+  #failure: DiskError | StorageError | undefined;
+  /** Not again before the next start: they could not be read. */
+  readonly #unreadable = new Set<Segment>();
+  readonly #pauses = new Set<() => void>();
+  #isHurried = false;
+  #collectedBytes = 0;
+  #copiedBytes = 0;
+  #collections = 0;
+
+  constructor(parts: UpkeepParts) {
+    this.#parts = parts;
+  }
+
+  start(owner: UpkeepOwner): void {
+    this.#owner = owner;
+    this.wake();
+  }
+
+  /** Resolves when nothing is under way any more. The owner says that it is stopped. */
+  async stop(): Promise<void> {
+    this.#retry?.cancel();
+    this.#isHurried = true;
+    for (const wake of this.#pauses) wake();
+    await this.#flushing;
+    await this.#working;
+  }
+
+  /** Whether the index cannot take more writes for the moment. */
+  get isBehind(): boolean {
+    return this.#isMemtableFull() || this.#parts.index.runs.length >= RUNS_MAX;
+  }
+
+  #isMemtableFull(): boolean {
+    const { index, tuning } = this.#parts;
+    return index.isFlushing && index.memtableEntries >= tuning.memtableEntriesMax;
+  }
+
+  /** Resolves when some of the work that `isBehind` waits for is done. Rejects if it failed. */
+  async progress(): Promise<void> {
+    this.#isHurried = true;
+    try {
+      const { index } = this.#parts;
+      if (index.isFlushing) {
+        this.flush();
+        await this.#flushing;
+        if (index.isFlushing) throw this.#failure ?? new StorageError('io', 'the index could not be written');
+      } else {
+        this.wake();
+        await this.#working;
+        if (index.runs.length >= RUNS_MAX && this.#failure !== undefined) throw this.#failure;
+      }
+    } finally {
+      this.#isHurried = false;
+    }
+  }
+
+  /** Hands a full memtable to the background, in the writers' turn. Rejects with `DiskError` if the log cannot be synced. */
+  async freezeIfFull(): Promise<void> {
+    const { index, writer, tuning } = this.#parts;
+    if (index.isFlushing || index.memtableEntries === 0) return;
+    const isFar = writer.end.segment - index.checkpoint.segment > REPLAY_SEGMENTS_MAX;
+    if (index.memtableEntries < tuning.memtableEntriesMax && !isFar) return;
+    await writer.sync();
+    index.freeze(writer.end);
+    this.flush();
+  }
+
+  flush(): void {
+    if (this.#flushing !== undefined || this.#isStopped()) return;
+    this.#parts.environment.tasks.spawn('storage-flush', async () => {
+      this.#flushing = this.#attempt('the index was not written out', () => this.#parts.index.flush());
+      await this.#flushing;
+      this.#flushing = undefined;
+      this.wake();
+    });
+  }
+
+  /** Looks for work. */
+  wake(): void {
+    if (this.#working !== undefined || this.#isStopped()) return;
+    this.#retry?.cancel();
+    this.#parts.environment.tasks.spawn('storage-upkeep', async () => {
+      this.#working = this.#attempt('background work of storage failed', () => this.#work());
+      await this.#working;
+      this.#working = undefined;
+    });
+  }
+
+  /** A block of it was found rotten. */
+  indexDamaged(): void {
+    if (this.#isIndexDamaged) return;
+    this.#isIndexDamaged = true;
+    this.#parts.log?.error('the index of the log is damaged: it is built anew');
+    this.wake();
+  }
+
+  /** Between slices. Throws when work has to stop. */
+  async pause(): Promise<void> {
+    if (this.#owner === undefined) return;
+    if (this.#isStopped()) throw new Stopped();
+    if (this.#isUrgent()) {
+      await this.#parts.turns.yieldTurn();
+    } else {
+      await new Promise<void>((resolve) => {
+        const wake = (): void => {
+          timer.cancel();
+          this.#pauses.delete(wake);
+          resolve();
+        };
+        const timer = this.#parts.environment.timers.after(PAUSE_MS, wake);
+        this.#pauses.add(wake);
+      });
+    }
+    if (this.#isStopped()) throw new Stopped();
+  }
+
+  gauges(): readonly EngineGauge[] {
+    const { segments, index, writer } = this.#parts;
+    let bytes = 0;
+    let dead = 0;
+    let debt = 0;
+    for (const segment of segments.all()) {
+      bytes += segment.bytes;
+      dead += Math.min(segment.bytes, segment.deadBytes);
+      if (segment.garbageShare >= this.#parts.tuning.garbageShare) debt += segment.bytes;
+    }
+    const memory = index.runs.reduce((sum, run) => sum + run.memoryBytes, 0);
+    const gauge = (name: string, help: string, value: number): EngineGauge => ({ name, help, value });
+    return [
+      gauge('log_segments', 'Segments of the log.', segments.size),
+      gauge('log_bytes', 'Bytes of the log.', bytes),
+      gauge('log_dead_bytes', 'Those that are known to be dead.', dead),
+      gauge('log_collection_debt_bytes', 'Bytes of segments that are due for collection.', debt),
+      gauge(
+        'log_collected_bytes',
+        'Bytes of segments that were collected, since the start.',
+        this.#collectedBytes,
+      ),
+      gauge('log_copied_bytes', 'Bytes that lived in them and were written again.', this.#copiedBytes),
+      gauge('log_collections', 'Segments that were collected, since the start.', this.#collections),
+      gauge('log_written_bytes', 'Bytes written to the log, since the start.', writer.bytesWritten),
+      gauge('log_syncs', 'Syncs of the log, since the start.', writer.syncs),
+      gauge('log_index_runs', 'Sorted runs of the index.', index.runs.length),
+      gauge(
+        'log_index_entries',
+        'Entries in them.',
+        index.runs.reduce((sum, run) => sum + run.entries, 0),
+      ),
+      gauge('log_index_memory_bytes', 'Memory that their fences and filters take.', memory),
+      gauge('log_index_written_entries', 'Entries written to runs, since the start.', index.entriesWritten),
+      gauge('log_memtable_entries', 'Keys that wait to be written to the index.', index.memtableEntries),
+      gauge('log_deleted_ranges', 'Deleted ranges that still hide entries.', index.ranges.length),
+      gauge('log_index_damaged', '1 while the index has to be built anew.', this.#isIndexDamaged ? 1 : 0),
+    ];
+  }
+
+  #isStopped(): boolean {
+    return this.#owner === undefined || this.#owner.isStopped();
+  }
+
+  #isUrgent(): boolean {
+    const { index, tuning } = this.#parts;
+    if (this.#isHurried || index.runs.length >= RUNS_HURRY) return true;
+    return index.isFlushing && index.memtableEntries > tuning.memtableEntriesMax / 2;
+  }
+
+  async #work(): Promise<void> {
+    const { index } = this.#parts;
+    while (!this.#isStopped()) {
+      if (this.#isIndexDamaged) {
+        await this.#parts.rebuild();
+        this.#isIndexDamaged = false;
+        continue;
+      }
+      if (await index.merge()) continue;
+      const victim = this.#victim();
+      if (victim === undefined) return;
+      await this.#collect(victim);
+    }
+  }
+
+  #victim(): Segment | undefined {
+    const { segments, index, tuning } = this.#parts;
+    const candidates: Segment[] = [];
+    for (const segment of segments.all()) {
+      if (segment.number >= index.durableCheckpoint.segment) break;
+      if (!this.#unreadable.has(segment)) candidates.push(segment);
+    }
+    return planCollection(candidates, segments.oldest(), tuning);
+  }
+
+  async #collect(victim: Segment): Promise<void> {
+    const { turns, index, log } = this.#parts;
+    const collection = new Collection(victim, this.#parts);
+    try {
+      for (let isMore = true; isMore; ) {
+        isMore = await this.#slice(() => collection.copySlice());
+        await this.pause();
+      }
+      if (collection.isDamaged) {
+        log?.error('a segment of the log is damaged', { segment: victim.number });
+        const snapshot = index.snapshot();
+        try {
+          const failing = (error: StorageError): never => {
+            throw error;
+          };
+          const walk = new IndexWalk(snapshot.sources(false, undefined, failing), false);
+          for (let isMore = true; isMore; ) {
+            isMore = await this.#slice(() => collection.copyIndexed(walk));
+            await this.pause();
+          }
+        } finally {
+          await snapshot.release();
+        }
+      }
+    } catch (cause) {
+      if (cause instanceof DiskError && cause.path === victim.file.path) {
+        this.#unreadable.add(victim);
+        log?.error('a segment cannot be collected', { segment: victim.number, error: cause.message });
+        return;
+      }
+      throw cause;
+    }
+    await turns.exclusively(() => this.#remove(victim));
+    this.#collections += 1;
+    this.#collectedBytes += victim.bytes;
+    this.#copiedBytes += collection.copiedBytes;
+  }
+
+  /** In the writers' turn. A failure of the log fails the engine, like any other. */
+  async #slice(copy: () => Promise<boolean>): Promise<boolean> {
+    const { turns, writer } = this.#parts;
+    while (this.#isMemtableFull()) await this.pause();
+    return await turns.exclusively(async () => {
+      if (this.#isStopped()) throw new Stopped();
+      try {
+        const isMore = await copy();
+        await this.freezeIfFull();
+        return isMore;
+      } catch (cause) {
+        if (!writer.isBroken) throw cause;
+        this.#owner?.failed(cause);
+        throw new Stopped();
+      }
+    });
+  }
+
+  async #remove(victim: Segment): Promise<void> {
+    const { writer, segments, disk, directory } = this.#parts;
+    if (this.#isStopped()) throw new Stopped();
+    try {
+      await writer.sync();
+    } catch (cause) {
+      this.#owner?.failed(cause);
+      throw new Stopped();
+    }
+    await disk.remove(victim.file.path);
+    await segments.retire(victim);
+    await disk.syncDirectory(directory);
+  }
+
+  /** Runs work; what the disk refuses is told and tried again later. */
+  async #attempt(what: string, work: () => Promise<void>): Promise<void> {
+    this.#failure = undefined;
+    try {
+      await work();
+    } catch (cause) {
+      if (cause instanceof Stopped) return;
+      const isExpected = cause instanceof DiskError || cause instanceof StorageError;
+      if (!isExpected) throw cause;
+      this.#failure = cause;
+      this.#parts.log?.warn(what, { error: cause.message });
+      if (cause instanceof StorageError && cause.code === 'corrupt') this.#isIndexDamaged = true;
+      this.#tryAgain();
+    }
+  }
+
+  #tryAgain(): void {
+    if (this.#isStopped()) return;
+    this.#retry?.cancel();
+    this.#retry = this.#parts.environment.timers.after(UPKEEP_RETRY_MS, () => {
+      if (this.#parts.index.isFlushing) this.flush();
+      this.wake();
+    });
+  }
+}
