@@ -353,7 +353,8 @@ export class ReplicatedClusterLog implements ClusterLog {
         this.#puller.statePart(from, message);
         break;
       case 'ready':
-        this.#duties.ready(message);
+        if (this.#replica.leads) this.#duties.ready(message);
+        else this.#notify(from);
         break;
       case 'survey':
         this.#send(from, {
@@ -381,7 +382,16 @@ export class ReplicatedClusterLog implements ClusterLog {
   #tellLeader(message: Extract<ClusterMessage, { kind: 'ready' }>): void {
     if (this.#isQuiet) return;
     if (this.#replica.leads) this.#duties.ready(message);
-    else if (this.leader !== undefined) this.#send(this.leader, message);
+    else this.#send(this.#leaderOrAnother(), message);
+  }
+
+  /** A node that is no voter and has just started knows of no leader: whoever is asked in its place names it. */
+  #leaderOrAnother(): NodeId {
+    const { leader } = this;
+    const { liveness, environment } = this.#parts;
+    if (leader !== undefined && liveness.reachability(leader) !== 'dead') return leader;
+    const others = this.#others();
+    return others[Math.floor(environment.random.fraction() * others.length)] ?? this.self;
   }
 
   #send(to: NodeId, message: ClusterMessage): void {

@@ -94,6 +94,7 @@ export class TransferReceiver {
   #open(from: NodeId, open: OpenTransfer): void {
     const key = `${from} ${open.id}`;
     this.#parts.log.sawEpoch(open.generation, open.epoch);
+    this.#endOvertaken(from, open);
     const known = this.#sessions.get(key);
     const refusal = this.#refusal(from, open) ?? (known === undefined ? this.#noRoom() : undefined);
     if (refusal !== undefined) {
@@ -104,6 +105,20 @@ export class TransferReceiver {
     const session = known ?? this.#begin(key, from, open);
     session.outbox.clear();
     this.#apply(session, { kind: 'open' });
+  }
+
+  /** A sender has one transfer for one thing: what it began before it has given up, perhaps by dying. */
+  #endOvertaken(from: NodeId, { id, purpose, partition, source }: OpenTransfer): void {
+    for (const session of [...this.#sessions.values()]) {
+      const { open, machine } = session;
+      const isSame =
+        session.from === from &&
+        open.purpose === purpose &&
+        open.partition === partition &&
+        open.source === source;
+      if (!isSame || open.id === id || machine.isComplete) continue;
+      this.#apply(session, { kind: 'failed', code: 'unknown', reason: 'another transfer took its place' });
+    }
   }
 
   #begin(key: string, from: NodeId, open: OpenTransfer): Session {

@@ -114,3 +114,24 @@ for (const faults of planted) {
     assert.fail(`not found in ${seeds} seeds`);
   });
 }
+
+test('a sender that died and came back at once does not wait for what it had begun to be forgotten', async () => {
+  const cluster = new HandoffWorld({
+    seed: 3,
+    handoff: { transfersMax: 1, incoming: { window: 3, idleMsMax: 600_000 } },
+  });
+  const { world } = cluster;
+  await cluster.run(async () => {
+    await world.sleep(20);
+    for (const key of keys) cluster.write(a, p0, key, `value of ${key}`);
+    await world.sleep(100);
+    cluster.planMove(p0, a, b);
+    while (cluster.node(b).disk.of(p0).size === 0) await world.sleep(0.1);
+    cluster.kill(a);
+    await world.sleep(20);
+    cluster.restart(a);
+    await cluster.settle(30_000);
+  });
+  assert.equal(cluster.state.owners[0], b);
+  assert.deepEqual(cluster.missing(), []);
+});
