@@ -118,6 +118,58 @@ test('W8: as long as no fallback is needed a slow primary costs nothing', async 
   });
 });
 
+test('W8: replicas on one node are one node, as long as another may answer', async () => {
+  // In a ring of eight some keys have two replicas on one of three nodes.
+  await ReplicatedStores.run({ nodes: 3 }, async (stores) => {
+    const names = Array.from({ length: 100 }, (_, number) => `k${number}`);
+    const shared = names.find((name) => {
+      const { primaries } = stores.placesOf(name);
+      return primaries[0] === primaries[2] && primaries[0] !== primaries[1];
+    });
+    assert.ok(shared !== undefined);
+    const [twice, once] = stores.placesOf(shared).primaries as [StoreNode, StoreNode];
+    once.frozen = [];
+    const writing = twice.put(shared, 'v');
+    assert.equal(await isOver(stores, writing, 1000), false);
+    thaw(once);
+    assert.equal((await writing).kind, 'stored');
+    once.frozen = [];
+    const { value, ms } = await timed(stores, () => twice.put(shared, 'v'));
+    assert.equal(value.kind, 'stored');
+    assert.ok(ms >= 1900 && ms < 2200, `for as long as patience lasts: ${ms} ms`);
+  });
+});
+
+test('a write is sent once more to a primary whose connection broke, before a fallback takes its place', async () => {
+  await withTwoOfThree(async ({ stores, key, partitions, first, second }) => {
+    stores.link(second, first).state = 'refused';
+    const writing = second.put(key, 'v');
+    stores.link(second, first).state = 'open';
+    assert.equal((await writing).kind, 'stored');
+    assert.equal(second.counted.replacements, 0);
+    assert.ok((await first.copy(partitions[0]!, key)) !== undefined);
+  });
+});
+
+test('what a node holds as a primary goes before what it holds for others, in reads and in writes', async () => {
+  await ReplicatedStores.run({ nodes: 5 }, async (stores) => {
+    const { primaries, others, partitions } = stores.placesOf('k');
+    const [first, second, third] = primaries as [StoreNode, StoreNode, StoreNode];
+    await third.put('k', 'a', { w: quorumAll });
+    const gone = [first, second, ...others];
+    stores.declareDown(...gone);
+    for (const node of gone) node.isDown = true;
+    assert.equal((await third.put('k', 'b')).kind, 'stored');
+    const copy = await third.copy(partitions[2]!, 'k');
+    assert.equal(copy?.clock.entries.length, 1, 'one vnode coordinated both');
+    for (const node of gone) node.isDown = false;
+    stores.heal();
+    await first.put('k', 'c', { w: quorumAll });
+    stores.declareDown(...gone);
+    assert.deepEqual(await third.values('k'), ['a', 'b', 'c']);
+  });
+});
+
 test('a stand-in is a node that holds no other replica of the key, if there is one', async () => {
   await ReplicatedStores.run({ nodes: 5 }, async (stores) => {
     const { primaries, partitions } = stores.placesOf('k');

@@ -117,10 +117,13 @@ class ReadOperation extends Deadline {
     const timeoutMs = this.#timeoutMs;
     const message = { kind: 'get', key: this.#key } as const;
     let remotes = 0;
+    let fallbacks = 0;
     this.#replicas.forEach((replica, position) => {
-      if (replica.node === topology.self) this.#readHere(replica, position, message, timeoutMs);
-      else remotes += 1;
+      if (replica.node !== topology.self) remotes += 1;
+      else if (replica.primary) this.#readHere(replica, position, message, timeoutMs);
+      else fallbacks += 1;
     });
+    if (fallbacks > 0) this.#readFallbacksHere(message, timeoutMs);
     if (remotes > 0) this.#readElsewhere(timeoutMs);
     if (!this.#isOver) deadlines.set(this, timeoutMs);
   }
@@ -139,6 +142,14 @@ class ReadOperation extends Deadline {
   /** All has been heard, and the client has its answer. */
   get #isOver(): boolean {
     return this.#quorum.complete && (this.#answered || this.#secondLook === undefined);
+  }
+
+  /** After what this node holds as a primary: fallbacks alone may make a quorum, and have less. */
+  #readFallbacksHere(message: ReplicaGet, timeoutMs: number): void {
+    this.#replicas.forEach((replica, position) => {
+      const isHere = replica.node === this.#parts.topology.self && !replica.primary;
+      if (isHere) this.#readHere(replica, position, message, timeoutMs);
+    });
   }
 
   /** A get of this node's own vnode answers before it returns. */

@@ -42,7 +42,7 @@ export function coordinatePut(
     return;
   }
   const { self } = parts.topology;
-  const position = write.asis ? -1 : holders.replicas.findIndex((replica) => replica.node === self);
+  const position = write.asis ? -1 : ownPosition(holders.replicas, self);
   if (position < 0 && !write.asis) {
     const orHere = (leftMs: number): void =>
       coordinateHere(
@@ -58,6 +58,12 @@ export function coordinatePut(
   const need = checkedRequirements(holders, write.options, properties);
   if ('code' in need) done({ kind: 'failed', error: need });
   else new WriteOperation(parts, write, properties, holders, need, done).start(position);
+}
+
+/** What this node holds as a primary says more of the key than what it holds for another. -1: it holds nothing. */
+function ownPosition(replicas: PreferenceList, self: NodeId): number {
+  const primary = replicas.findIndex((replica) => replica.node === self && replica.primary);
+  return primary >= 0 ? primary : replicas.findIndex((replica) => replica.node === self);
 }
 
 function coordinateElsewhere(
@@ -114,8 +120,9 @@ class WriteOperation extends Deadline {
   /** Nodes that were not reached, once there are any; and how often each position was given to another. */
   #failed: Set<NodeId> | undefined;
   #replaced: Map<number, number> | undefined;
-  /** Of a write with fallbacks. */
-  #patience: PrimaryPatience | undefined;
+  #sentAgain: Set<number> | undefined;
+  /** Of a write that may wait for more than its quorum (W8). */
+  #patience: Patience | undefined;
 
   constructor(
     parts: CoordinatorParts,
@@ -147,7 +154,7 @@ class WriteOperation extends Deadline {
     this.#replicate(object, coordinator);
     if (this.#quorum.complete) return;
     this.#parts.deadlines.set(this, this.#timeoutMs);
-    if (hasFallbacks(this.#replicas)) this.#setPatience();
+    if (mayWaitForMore(this.#replicas)) this.#setPatience();
   }
 
   override expired(): void {
@@ -288,6 +295,7 @@ class WriteOperation extends Deadline {
         this.#replied(position, reply);
         return;
       case 'unanswered':
+        if (reply.reason === 'unreachable' && this.#sendAgain(position)) return;
         if (reply.reason !== 'timeout' && this.#replace(position)) return;
         this.#replied(position, {
           kind: 'failed',
@@ -303,11 +311,24 @@ class WriteOperation extends Deadline {
     }
   }
 
-  /** How long what fallbacks have may wait for the word of a primary (W8). */
   #setPatience(): void {
     if (this.#patience !== undefined || this.#answered) return;
-    this.#patience = new PrimaryPatience(() => this.#decided(this.#quorum.stopAwaitingPrimaries()));
-    this.#parts.deadlines.set(this.#patience, primaryPatienceMsMax);
+    this.#patience = new Patience(() => this.#decided(this.#quorum.stopWaiting()));
+    this.#parts.deadlines.set(this.#patience, patienceMsMax);
+  }
+
+  /**
+   * To a primary that liveness calls up, once: a connection that broke says little of the node, and storing twice changes
+   * nothing. False: it was, or is not one, or nobody waits any longer.
+   */
+  #sendAgain(position: number): boolean {
+    const replica = this.#replicas[position];
+    const isUp = replica.primary && this.#parts.topology.isUp(replica.node);
+    if (this.#answered || this.#object === undefined || !isUp || this.#sentAgain?.has(position)) return false;
+    this.#sentAgain ??= new Set();
+    this.#sentAgain.add(position);
+    this.#send(replica, position, this.#messageOf(this.#object), this.#leftMs);
+    return true;
   }
 
   /**
@@ -370,12 +391,12 @@ class WriteOperation extends Deadline {
 }
 
 /**
- * A primary that takes requests and does not answer: its disk stands still, or it was paused and liveness has not
- * noticed yet. For so long a write that fallbacks have waits for it (W8). About what liveness needs.
+ * A replica that takes requests and does not answer: its disk stands still, or it was paused and liveness has not
+ * noticed yet. For so long a write that enough replicas have waits for it (W8). About what liveness needs.
  */
-export const primaryPatienceMsMax = 2000;
+export const patienceMsMax = 2000;
 
-class PrimaryPatience extends Deadline {
+class Patience extends Deadline {
   override readonly expired: () => void;
 
   constructor(expired: () => void) {
@@ -384,9 +405,20 @@ class PrimaryPatience extends Deadline {
   }
 }
 
-function hasFallbacks(replicas: PreferenceList): boolean {
-  for (const replica of replicas) if (!replica.primary) return true;
-  return false;
+/** Whether replicas are not all that count at once, and another node's word is one to wait for (W8). */
+function mayWaitForMore(replicas: PreferenceList): boolean {
+  const [first] = replicas;
+  let isElsewhere = false;
+  let isShared = false;
+  for (let position = 0; position < replicas.length; position += 1) {
+    const { node, primary } = replicas[position];
+    if (node !== first.node) isElsewhere = true;
+    if (!primary) isShared = true;
+    for (let earlier = 0; earlier < position; earlier += 1) {
+      if (replicas[earlier].node === node) isShared = true;
+    }
+  }
+  return isElsewhere && isShared;
 }
 
 const stored: ReplicaReply = { kind: 'stored' };

@@ -94,7 +94,7 @@ test('when nobody stored it, the error says why', () => {
   });
 });
 
-test('W8: what a fallback stored counts when every primary has stored, failed, been replaced or been given up', () => {
+test('W8: nodes count, and fallbacks last, until all have stored, failed, been replaced or been given up', () => {
   const standIn: Replica = { partition: 1 as Partition, node: nodeIdOf('n9@host'), primary: false };
   // The coordinator and the fallback, here the same node, are done long before the other primary.
   const begun = (changes: Partial<WriteRequirements> = {}): WriteQuorum => {
@@ -107,7 +107,7 @@ test('W8: what a fallback stored counts when every primary has stored, failed, b
   assert.equal(begun().reply(1, stored).kind, 'met');
   assert.equal(begun().reply(1, failed).kind, 'met');
   assert.equal(begun().replace(1, standIn).kind, 'met');
-  assert.equal(begun().stopAwaitingPrimaries().kind, 'met');
+  assert.equal(begun().stopWaiting().kind, 'met');
   for (const changes of [{ w: 3 }, { dw: 3 }, { nodeConfirms: 3 }]) {
     const quorum = begun(changes);
     assert.equal(quorum.replace(1, standIn).kind, 'waiting');
@@ -120,7 +120,19 @@ test('W8: what a fallback stored counts when every primary has stored, failed, b
   assert.equal(received.replace(1, standIn).kind, 'waiting');
   assert.equal(received.reply(2, accepted).kind, 'waiting', 'neither that of a stand-in');
   assert.equal(received.reply(2, stored).kind, 'met');
-  assert.equal(begun({ pw: 2 }).stopAwaitingPrimaries().kind, 'waiting', 'no fallback is a primary');
+  const twice = new WriteQuorum(replicas(3, 3, 2), 3, need({}));
+  twice.reply(0, stored);
+  assert.equal(twice.reply(2, stored).kind, 'waiting', 'nor a second replica on the same node');
+  assert.equal(twice.reply(1, failed).kind, 'met');
+  const beside = new WriteQuorum(
+    [...replicas(2, 2, 1), { ...standIn, partition: 2 as Partition }],
+    3,
+    need({}),
+  );
+  beside.reply(0, stored);
+  assert.equal(beside.reply(1, stored).kind, 'waiting', 'though the other node is a fallback');
+  assert.equal(beside.reply(2, stored).kind, 'met');
+  assert.equal(begun({ pw: 2 }).stopWaiting().kind, 'waiting', 'no fallback is a primary');
 });
 
 /** What happens to a write, and what counts of it, by the sentences at the head of the module. */
@@ -128,6 +140,7 @@ class SlowQuorum {
   list: readonly Replica[];
   readonly #need: WriteRequirements;
   readonly said = new Map<number, WriteReply['kind']>();
+  /** Received, though perhaps not stored in the end. */
   readonly received = new Set<number>();
   isPatient = true;
 
@@ -137,24 +150,30 @@ class SlowQuorum {
   }
 
   get isMet(): boolean {
-    const isSettled = (position: number): boolean => ['stored', 'failed'].includes(this.said.get(position)!);
-    const isAwaited = this.list.some(({ primary }, position) => primary && !isSettled(position));
-    const isCounted = (position: number): boolean =>
-      this.list[position]!.primary || !this.isPatient || !isAwaited;
-    const stored = [...this.said].filter(([position, kind]) => kind === 'stored' && isCounted(position));
-    const storing = stored.map(([position]) => this.list[position]!);
     const { w, dw, pw, nodeConfirms } = this.#need;
-    return (
-      [...this.received].filter(isCounted).length >= w &&
-      storing.length >= dw &&
-      storing.filter(({ primary }) => primary).length >= pw &&
-      new Set(storing.map(({ node }) => node)).size >= nodeConfirms
-    );
+    const all = this.#holders('stored');
+    if (all.filter(({ primary }) => primary).length < pw) return false;
+    const isSettled = (position: number): boolean => ['stored', 'failed'].includes(this.said.get(position)!);
+    const awaited = this.isPatient ? this.list.filter((_, position) => !isSettled(position)) : [];
+    const isPrimaryAwaited = awaited.some(({ primary }) => primary);
+    const counted = (holders: readonly Replica[]) =>
+      nodesOf(holders.filter(({ primary }) => primary || !isPrimaryAwaited));
+    if (counted(all) < nodeConfirms) return false;
+    if (awaited.length === 0) return this.received.size >= w && all.length >= dw;
+    return counted([...all, ...this.#holders('accepted')]) >= w && counted(all) >= dw;
+  }
+
+  #holders(kind: WriteReply['kind']): readonly Replica[] {
+    return this.list.filter((_, position) => this.said.get(position) === kind);
   }
 
   count(kind: WriteReply['kind']): number {
     return [...this.said.values()].filter((said) => said === kind).length;
   }
+}
+
+function nodesOf(list: readonly Replica[]): number {
+  return new Set(list.map(({ node }) => node)).size;
 }
 
 test('W4, W6, W7, W8, law: met exactly when the counts say so; a duplicate changes nothing; the last reply decides', () => {
@@ -189,7 +208,7 @@ test('W4, W6, W7, W8, law: met exactly when the counts say so; a duplicate chang
       const decide = (each: (typeof steps)[number]): WriteDecision | undefined => {
         if (each === 'give up') {
           slow.isPatient = false;
-          return quorum.stopAwaitingPrimaries();
+          return quorum.stopWaiting();
         }
         const at = ('at' in each ? each.at : each.replaced) % n;
         const last = slow.said.get(at);

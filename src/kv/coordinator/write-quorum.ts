@@ -9,9 +9,10 @@
  * W5  A failed write is not undone anywhere. The client must take it as "maybe".
  * W6  A reply that has been counted is not counted again.
  * W7  A fallback that takes the place of a replica answers for its position: not as a primary, on its own node.
- * W8  What a fallback has counts for w, dw and node_confirms only when every primary of the list has stored, failed
- *     or been given up: the mirror of R7. A fallback may be the very node that coordinates, and is fast because it is
- *     near; an acknowledged write is on as many primaries as can be reached.
+ * W8  As long as a replica has neither stored nor failed nor been given up, w and dw count nodes, not replicas; and as
+ *     long as a primary has not, fallbacks count for nothing: the mirror of R7. A fallback, or a second replica, may be on
+ *     the very node that coordinates, and is fast because it is near. So an acknowledged write is on as many nodes,
+ *     primaries first, as the quorum asks for and can be reached.
  */
 import type { Replica } from '../../core/ring/index.ts';
 import type { KvError, QuorumName } from '../kv-error.ts';
@@ -44,12 +45,12 @@ export class WriteQuorum {
   readonly #last: (WriteReply['kind'] | undefined)[];
   #firstError: KvError | undefined;
   #accepted = 0;
-  #acceptedByPrimaries = 0;
   #stored = 0;
   #storedPrimaries = 0;
   #failed = 0;
-  /** Primaries that have neither stored nor failed, as long as fallbacks wait for them (W8); never more than that many. */
   #primariesAwaited = 0;
+  /** Whether who has not answered yet may still be waited for (W8). */
+  #isPatient = true;
 
   constructor(replicas: readonly Replica[], n: number, need: WriteRequirements) {
     this.#replicas = replicas;
@@ -66,10 +67,7 @@ export class WriteQuorum {
     this.#last[position] = reply.kind;
     const { primary } = this.#replicas[position];
     if (primary && reply.kind !== 'accepted') this.#primariesAwaited -= 1;
-    if (last === undefined && reply.kind !== 'failed') {
-      this.#accepted += 1;
-      if (primary) this.#acceptedByPrimaries += 1;
-    }
+    if (last === undefined && reply.kind !== 'failed') this.#accepted += 1;
     if (reply.kind === 'stored') {
       this.#stored += 1;
       if (primary) this.#storedPrimaries += 1;
@@ -83,17 +81,14 @@ export class WriteQuorum {
 
   /** Another node is asked instead of the one at `position`, which has not stored and whose failure was not told. */
   replace(position: number, replica: Replica): WriteDecision {
-    if (this.#replicas[position].primary) {
-      this.#primariesAwaited -= 1;
-      if (this.#last[position] === 'accepted') this.#acceptedByPrimaries -= 1;
-    }
+    if (this.#replicas[position].primary) this.#primariesAwaited -= 1;
     this.#replicas = this.#replicas.with(position, replica);
     return this.#decide();
   }
 
-  /** The primaries that have not answered are given up: what the others have is as good as it gets (W8). */
-  stopAwaitingPrimaries(): WriteDecision {
-    this.#primariesAwaited = 0;
+  /** Who has not answered is given up: what the others have is as good as it gets (W8). */
+  stopWaiting(): WriteDecision {
+    this.#isPatient = false;
     return this.#decide();
   }
 
@@ -103,10 +98,10 @@ export class WriteQuorum {
 
   #decide(): WriteDecision {
     const { w, dw, pw, nodeConfirms } = this.#need;
-    const fallbacksCount = this.#primariesAwaited <= 0;
-    const accepted = fallbacksCount ? this.#accepted : this.#acceptedByPrimaries;
-    const stored = fallbacksCount ? this.#stored : this.#storedPrimaries;
-    const confirmed = nodeConfirms === 0 || this.#storingNodes(fallbacksCount) >= nodeConfirms;
+    const isWaiting = this.#isPatient && !this.complete;
+    const accepted = isWaiting ? this.#nodes('accepted') : this.#accepted;
+    const stored = isWaiting ? this.#nodes('stored') : this.#stored;
+    const confirmed = nodeConfirms === 0 || this.#nodes('stored') >= nodeConfirms;
     if (accepted >= w && stored >= dw && this.#storedPrimaries >= pw && confirmed) return met;
     const strictest = Math.max(dw, pw, nodeConfirms);
     const impossible = this.#failed >= this.#n - strictest + 1;
@@ -125,7 +120,7 @@ export class WriteQuorum {
     const dwMet = this.#stored >= dw;
     if (this.#storedPrimaries < pw && (dwMet || pw >= dw))
       return unsatisfied('pw', pw, this.#storedPrimaries);
-    const nodes = this.#storingNodes(true);
+    const nodes = this.#nodes('stored');
     if (nodes < nodeConfirms && (dwMet || nodeConfirms >= dw)) {
       return unsatisfied('node_confirms', nodeConfirms, nodes);
     }
@@ -134,12 +129,26 @@ export class WriteQuorum {
       : unsatisfied('dw', dw, this.#stored);
   }
 
-  #storingNodes(withFallbacks: boolean): number {
-    const nodes = new Set<string>();
-    this.#last.forEach((last, position) => {
-      const { node, primary } = this.#replicas[position];
-      if (last === 'stored' && (primary || withFallbacks)) nodes.add(node);
-    });
-    return nodes.size;
+  /** Nodes that have received or stored the write, in the place of replicas that count (W8). */
+  #nodes(said: 'accepted' | 'stored'): number {
+    let nodes = 0;
+    for (let position = 0; position < this.#last.length; position += 1) {
+      if (this.#isHolder(position, said) && !this.#hasEarlier(position, said)) nodes += 1;
+    }
+    return nodes;
+  }
+
+  #isHolder(position: number, said: 'accepted' | 'stored'): boolean {
+    const last = this.#last[position];
+    const isCounted = this.#replicas[position].primary || this.#primariesAwaited === 0 || !this.#isPatient;
+    return isCounted && (last === 'stored' || last === said);
+  }
+
+  #hasEarlier(position: number, said: 'accepted' | 'stored'): boolean {
+    const { node } = this.#replicas[position];
+    for (let earlier = 0; earlier < position; earlier += 1) {
+      if (this.#replicas[earlier].node === node && this.#isHolder(earlier, said)) return true;
+    }
+    return false;
   }
 }

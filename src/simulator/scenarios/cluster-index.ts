@@ -7,6 +7,7 @@ import { clusterForwardedPut } from './cluster-forwarded-put.ts';
 import { clusterLeaveRace, clusterLeaveRaceLong } from './cluster-leave-race.ts';
 import { clusterOverwriteHandoff } from './cluster-overwrite-handoff.ts';
 import { clusterPowerCut } from './cluster-power-cut.ts';
+import { clusterSecondDeath } from './cluster-second-death.ts';
 import { clusterSplit, clusterSplitLong } from './cluster-split.ts';
 import { clusterStaleReplica } from './cluster-stale-replica.ts';
 
@@ -22,6 +23,7 @@ export const clusterScenarios: readonly Scenario[] = [
   clusterForwardedPut,
   clusterOverwriteHandoff,
   clusterFalseNotfound,
+  clusterSecondDeath,
   clusterAmnesia,
   clusterCoverageFlip,
 ].map((scenario) => ({ ...scenario, seedsPerHundred: 10 }));
