@@ -65,6 +65,18 @@ export {
 export {
   addressesOf,
   bucketField,
+  foldObjects,
+  type IndexQuerying,
+  type IndexRequest,
+  type IndexResults,
+  keyField,
+  type QueryProblem,
+  type TermRange,
+} from './query/index.ts';
+export * from './query/map-reduce/index.ts';
+export {
+  addressesOf,
+  bucketField,
   type IndexQuerying,
   type IndexRequest,
   type IndexResults,

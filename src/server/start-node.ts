@@ -255,6 +255,9 @@ class RunningNode implements HaleNode {
     const connectionsMax = this.#configuration['protobuf.connections.maximum'];
     this.#protobuf = await listening(address, 'listener.protobuf.internal', () =>
       ProtobufListener.listen(network, address, services, connectionsMax),
+      indexes: this.database.store.indexes,
+      datatypes: this.database.datatypes,
+      mapReduce: this.#mapReduce,
     );
   }
 
@@ -287,6 +290,9 @@ class RunningNode implements HaleNode {
     return {
       cluster: new Map([...clusterRoutes(this.admin), ...bucketTypeRoutes(this.database.store)]),
       status: () => this.status(),
+      indexes: this.database.store.indexes,
+      datatypes: this.database.datatypes,
+      mapReduce: this.#mapReduce,
       configuration: () =>
         Object.fromEntries(configurationKeys.map((key) => [key, formatValue(key, this.#configuration)])),
       metrics: () => this.metrics(),

@@ -18,6 +18,7 @@ import { ping, readIndex, readStats } from './node-resources.ts';
 import { QueryError } from './query-parameters.ts';
 import { type ObjectRoute, readObject } from './read-object.ts';
 import { readPreflist } from './read-preflist.ts';
+import { queryIndex } from './query-index.ts';
 import { readRequestHeaders } from './request-headers.ts';
 import { isForeignOrigin, isForeignReferer, isLoopback } from './request-origin.ts';
 import { parseRequestTarget } from './request-target.ts';
@@ -71,6 +72,9 @@ function dispatch(request: HttpRequest<Route>): void {
     case 'bucket_properties':
       dispatchMethod(exchange, {
         read: () => readProperties({ ...request, route }),
+    case 'index_query':
+      dispatchMethod(exchange, { read: () => queryIndex({ ...request, route }) });
+      return;
         put: () => writeProperties({ ...request, route }),
         delete: () => resetProperties({ ...request, route }),
       });

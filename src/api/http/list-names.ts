@@ -6,12 +6,12 @@
  *
  * Names are bytes, JSON is text: bytes that are not UTF-8 show as U+FFFD.
  */
-import { Buffer } from 'node:buffer';
 import type { HttpExchange } from '../../environment/index.ts';
 import { type KvError, KvFailure, type NameStream } from '../../kv/index.ts';
 import { type ByteString, textOfBytes } from '../../stdx/index.ts';
 import { sendError } from './error-response.ts';
 import { serverHeader, varyEncoding } from './http-response.ts';
+import { PacedWriter } from './paced-writer.ts';
 
 const bufferedBytesMax = 256 * 1024;
 
@@ -24,7 +24,7 @@ export interface Listing {
 
 /** `{"keys":[…]}` */
 export async function sendListing(exchange: HttpExchange, listing: Listing): Promise<void> {
-  const writer = new ListingWriter(exchange, bufferedBytesMax);
+  const writer = new PacedWriter(exchange, bufferedBytesMax, listingHeaders);
   const { preamble, member, names } = listing;
   let separator = '';
   writer.text(`{${preamble === '' ? '' : `${preamble},`}"${member}":[`);
@@ -40,7 +40,7 @@ export async function sendListing(exchange: HttpExchange, listing: Listing): Pro
 
 /** `{"keys":["a","b"]}{"keys":["c"]}{"keys":[]}` */
 export async function streamListing(exchange: HttpExchange, listing: Listing): Promise<void> {
-  const writer = new ListingWriter(exchange, 0);
+  const writer = new PacedWriter(exchange, 0, listingHeaders);
   const { preamble, member, names } = listing;
   writer.text(preamble === '' ? '' : `{${preamble}}`);
   const failure = await forEachSlice(exchange, names, async (slice) => {
@@ -58,7 +58,7 @@ function sendListingFailure(exchange: HttpExchange, error: KvError): void {
     sendError(exchange, error);
     return;
   }
-  const writer = new ListingWriter(exchange, bufferedBytesMax);
+  const writer = new PacedWriter(exchange, bufferedBytesMax, listingHeaders);
   writer.finish(errorObject(error));
 }
 
@@ -92,48 +92,6 @@ function jsonNames(slice: readonly ByteString[]): string {
 
 function errorObject(error: KvError): string {
   return JSON.stringify({ error: error.code });
-}
-
-/** Gathers up to a limit of bytes, then sends in chunks at the pace of the peer. */
-class ListingWriter {
-  readonly #exchange: HttpExchange;
-  readonly #bytesMax: number;
-  #text = '';
-  #begun = false;
-
-  constructor(exchange: HttpExchange, bytesMax: number) {
-    this.#exchange = exchange;
-    this.#bytesMax = bytesMax;
-  }
-
-  get begun(): boolean {
-    return this.#begun;
-  }
-
-  text(text: string): void {
-    this.#text += text;
-  }
-
-  async flushed(): Promise<void> {
-    if (this.#text.length <= this.#bytesMax) return;
-    if (!this.#begun) {
-      this.#begun = true;
-      this.#exchange.start(200, listingHeaders());
-    }
-    const bytes = Buffer.from(this.#text);
-    this.#text = '';
-    if (!this.#exchange.write(bytes)) await this.#exchange.drained();
-  }
-
-  finish(text: string): void {
-    const bytes = Buffer.from(this.#text + text);
-    if (!this.#begun) {
-      this.#exchange.respond(200, listingHeaders(), bytes);
-      return;
-    }
-    this.#exchange.write(bytes);
-    this.#exchange.end();
-  }
 }
 
 function listingHeaders(): string[] {

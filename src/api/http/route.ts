@@ -22,6 +22,12 @@ export type Route =
   | ({ readonly kind: 'bucket_properties' } & BucketRoute)
   | ({ readonly kind: 'keys' } & BucketRoute)
   | ({ readonly kind: 'legacy_bucket' } & BucketRoute)
+  /** `terms`: one, or the two ends of a range. */
+  | ({
+      readonly kind: 'index_query';
+      readonly field: ByteString;
+      readonly terms: readonly ByteString[];
+    } & BucketRoute)
   | ({ readonly kind: 'object'; readonly key: ByteString } & BucketRoute)
   | ({ readonly kind: 'preflist'; readonly key: ByteString } & BucketRoute)
   /** `stepCount`: so many segments of the path follow the key. */
@@ -97,8 +103,13 @@ function bucketsRoute(
       return keysRoute(segments, from + 2, { style, bucketType, bucket });
     case 'props':
       return rest === 0 ? { kind: 'bucket_properties', style, bucketType, bucket } : { kind: 'unknown' };
-    case 'index':
-      return { kind: 'missing_feature', feature: 'Querying secondary indexes' };
+    case 'index': {
+      const field = segments[from + 2];
+      const terms = segments.slice(from + 3);
+      return field === undefined
+        ? { kind: 'unknown' }
+        : { kind: 'index_query', style, bucketType, bucket, field, terms };
+    }
     case 'query':
       return { kind: 'missing_feature', feature: 'The query API' };
     case 'counters':

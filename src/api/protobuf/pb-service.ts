@@ -1,6 +1,6 @@
 /** What all Protocol Buffers connections of a node share. */
 import type { Connection, ConnectionHandler, Tasks } from '../../environment/index.ts';
-import type { KeyValueStore, Preflists } from '../../kv/index.ts';
+import type { Datatypes, IndexQuerying, KeyValueStore, MapReduce, Preflists } from '../../kv/index.ts';
 import { assert, type ByteString, bytesOfText } from '../../stdx/index.ts';
 import { GetRequestReader, PutRequestReader } from '../../wire/index.ts';
 import { HeldBytes } from './held-bytes.ts';
@@ -26,6 +26,12 @@ export interface PbServices {
   readonly store: KeyValueStore;
   /** Absent: requests for preference lists are unknown. */
   readonly preflists?: Preflists;
+  /** Absent: secondary indexes cannot be asked. */
+  readonly indexes?: IndexQuerying;
+  /** Absent: requests to data types are unknown. */
+  readonly datatypes?: Datatypes;
+  /** Absent: requests for MapReduce are unknown. */
+  readonly mapReduce?: MapReduce | undefined;
   readonly serverInfo: {
     /** `name@host`. */
     readonly node: string;
@@ -48,6 +54,9 @@ const heldBytesMaxDefault = 512 * 1024 * 1024;
 export class PbService {
   readonly store: KeyValueStore;
   readonly preflists: Preflists | undefined;
+  readonly indexes: IndexQuerying | undefined;
+  readonly datatypes: Datatypes | undefined;
+  readonly mapReduce: MapReduce | undefined;
   readonly tasks: Tasks;
   readonly observer: PbObserver;
   readonly frameBytesMax: number;
@@ -63,10 +72,23 @@ export class PbService {
   readonly #connections = new Set<PbConnection>();
   #draining = false;
 
-  constructor({ store, preflists, serverInfo, limits, observer, tasks }: PbServices) {
+  constructor({
+    store,
+    preflists,
+    indexes,
+    datatypes,
+    mapReduce,
+    serverInfo,
+    limits,
+    observer,
+    tasks,
+  }: PbServices) {
     assert(/^\d+\.\d+\.\d+$/.test(serverInfo.version), 'the server version is three integers');
     this.store = store;
     this.preflists = preflists;
+    this.indexes = indexes;
+    this.datatypes = datatypes;
+    this.mapReduce = mapReduce;
     this.tasks = tasks;
     this.observer = observer;
     this.frameBytesMax = limits.frameBytesMax;

@@ -4,11 +4,13 @@
  */
 import type { Buffer } from 'node:buffer';
 import {
+  rpbCsBucketReq,
   DecodeError,
   decodeMessage,
   type FrameType,
   rpbGetBucketKeyPreflistReq,
   rpbGetBucketReq,
+  rpbIndexReq,
   rpbGetBucketTypeReq,
   rpbGetServerInfoReq,
   rpbGetServerInfoResp,
@@ -23,7 +25,11 @@ import {
 } from '../../wire/index.ts';
 import { getBucket, getBucketType, resetBucket, setBucket, setBucketType } from './bucket-requests.ts';
 import { startTlsRefused, undecodable } from './error-reply.ts';
+import { decodeOrRefuse, type FrameBody } from './frame-body.ts';
+import { queryIndex } from './index-requests.ts';
 import type { Exchange } from './exchange.ts';
+import { mapReduce } from './map-reduce-requests.ts';
+import { foldBucket } from './object-fold-request.ts';
 import { listBuckets, listKeys } from './list-requests.ts';
 import { getPreflist } from './preflist-request.ts';
 
@@ -34,6 +40,8 @@ export interface FrameBody {
   readonly end: number;
 }
 
+  decoded(rpbIndexReq, queryIndex),
+  decoded(rpbCsBucketReq, foldBucket),
 export type RareRequest = (exchange: Exchange, body: FrameBody) => void;
 
 export const rareRequests: ReadonlyMap<number, RareRequest> = new Map<number, RareRequest>([

@@ -1,5 +1,5 @@
 /** Index queries as clients ask them, checked and made into what nodes are asked. */
-import { type ByteString, byteLiteral } from '../../stdx/index.ts';
+import { assert, type ByteString, byteLiteral } from '../../stdx/index.ts';
 import { canonicalIndexEntry, indexFieldBytesMax } from '../index-entry.ts';
 import { type BucketAddress, KvFailure } from '../key-value-store.ts';
 import { isIntegerIndex, termPlace } from '../vnode/index.ts';
@@ -11,7 +11,9 @@ import { TermPattern } from './term-pattern.ts';
 export type TermRange =
   | { readonly kind: 'equal'; readonly term: ByteString }
   /** Both ends are part of it. Of integers as decimal text. Nothing is in a range whose first end is the greater one. */
-  | { readonly kind: 'between'; readonly from: ByteString; readonly to: ByteString };
+  | { readonly kind: 'between'; readonly from: ByteString; readonly to: ByteString }
+  /** Of `$key` alone: the last end is not part of it, and may be absent. */
+  | { readonly kind: 'keys'; readonly from: ByteString; readonly before?: ByteString };
 
 export interface IndexRequest extends BucketAddress {
   /** `name_bin`, `name_int`, `$key`; or `$bucket`, of which the range does not matter. In any case of letters. */
@@ -61,6 +63,9 @@ function keyBounds(
   range: TermRange,
 ): { readonly from: ByteString; readonly to?: ByteString } {
   if (field === bucketField) return { from: byteLiteral('') };
+  if (range.kind === 'keys') {
+    return { from: range.from, ...(range.before === undefined ? {} : { to: range.before }) };
+  }
   const [first, last] = range.kind === 'equal' ? [range.term, range.term] : [range.from, range.to];
   return { from: first, to: byteLiteral(`${last}\0`) };
 }
@@ -69,6 +74,7 @@ function termBounds(
   field: ByteString,
   range: TermRange,
 ): { readonly from: ByteString; readonly to?: ByteString } {
+  assert(range.kind !== 'keys', 'indexes are asked for terms');
   const [first, last] = range.kind === 'equal' ? [range.term, range.term] : [range.from, range.to];
   const from = placeOfTerm(field, first);
   const to = behind(placeOfTerm(field, last));

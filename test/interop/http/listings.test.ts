@@ -216,12 +216,7 @@ test('what does not exist is 404, what does not exist yet 501, and nothing crash
   ]) {
     assert.equal((await send('GET', url)).status, 404, url);
   }
-  for (const url of [
-    '/buckets/b/index/f_bin/v',
-    '/buckets/b/counters/k',
-    '/types/t/buckets/b/datatypes/k',
-    '/mapred',
-  ]) {
+  for (const url of ['/buckets/b/counters/k', '/types/t/buckets/b/datatypes/k']) {
     assert.equal((await send('GET', url)).status, 501, url);
   }
   assert.match(await exchangeBytes(node, 'OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n'), /^HTTP\/1\.1 404 /);

@@ -71,6 +71,7 @@ export async function serveNode(
   const handler = createHttpHandler({
     store,
     preflists: new Preflists(store, topology),
+    indexes: store.indexes,
     clock: environment.clock,
     stats: () => ({ riak_kv_version: '3.2.0' }),
     random: environment.random,

@@ -66,6 +66,7 @@ export async function serveNode(
   const service = new PbService({
     store,
     preflists: new Preflists(store, topology),
+    indexes: store.indexes,
     serverInfo: { node: 'riak@127.0.0.1', version: '3.2.0' },
     limits: { frameBytesMax: 1_000_000 },
     observer: silentPbObserver,
