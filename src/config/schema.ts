@@ -9,6 +9,7 @@ import type { KeyDefinition } from './key-definition.ts';
 import { antiEntropyKeys } from './keys/anti-entropy.ts';
 import { bucketKeys } from './keys/bucket.ts';
 import { clusterLogKeys } from './keys/cluster-log.ts';
+import { datatypeKeys } from './keys/datatype.ts';
 import { handoffKeys } from './keys/handoff.ts';
 import { listenerKeys } from './keys/listener.ts';
 import { livenessKeys } from './keys/liveness.ts';
@@ -24,6 +25,7 @@ export const schema = {
   ...listenerKeys,
   ...storageKeys,
   ...objectKeys,
+  ...datatypeKeys,
   ...bucketKeys,
   ...requestKeys,
   ...livenessKeys,
@@ -40,6 +42,7 @@ export const sections: readonly { readonly title: string; readonly keys: readonl
   { title: 'Listeners', keys: keysOf(listenerKeys) },
   { title: 'Storage', keys: keysOf(storageKeys) },
   { title: 'Objects', keys: keysOf(objectKeys) },
+  { title: 'Data types', keys: keysOf(datatypeKeys) },
   { title: 'Buckets', keys: keysOf(bucketKeys) },
   { title: 'Requests', keys: keysOf(requestKeys) },
   { title: 'Liveness', keys: keysOf(livenessKeys) },

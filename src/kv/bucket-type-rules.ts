@@ -9,7 +9,14 @@ import { checkCombination } from './property-rules.ts';
 
 export const bucketTypeNameBytesMax = 255;
 
-const hllPrecisionDefault = 14;
+export const hllPrecisionDefault = 14;
+
+/** A type of sketches says how fine they are: clients read it. */
+export function withHllPrecision(properties: BucketProperties): BucketProperties {
+  const { custom } = properties;
+  if (custom.get('datatype') !== 'hll' || custom.has('hll_precision')) return properties;
+  return { ...properties, custom: new Map([...custom, ['hll_precision', hllPrecisionDefault]]) };
+}
 
 /** Undefined: a type may have this name. A zero byte ends a type's name in the registry. */
 export function checkTypeName(name: ByteString): BucketTypeRefusal | undefined {

@@ -10,7 +10,7 @@ import {
   storedBucketType,
   typedDefaults,
 } from './bucket-type.ts';
-import { checkTypeName, checkUpdate } from './bucket-type-rules.ts';
+import { checkTypeName, checkUpdate, withHllPrecision } from './bucket-type-rules.ts';
 import {
   bucketTypeName,
   bucketTypesPrefix,
@@ -72,7 +72,7 @@ export class BucketTypes {
     return this.#change(name, (known) => {
       if (known?.status === 'active') return { reason: 'already_active' };
       if (known === undefined && this.#types.size >= bucketTypesMax) return { reason: 'too_many_types' };
-      const properties = overlaid(this.#defaults, changes);
+      const properties = withHllPrecision(overlaid(this.#defaults, changes));
       return refusalOf(checkCombination(properties)) ?? storedBucketType({ status: 'created', properties });
     });
   }

@@ -3,7 +3,7 @@ import type { BucketProperties } from './bucket-properties.ts';
 import type { ReadOutcome } from './coordinator/index.ts';
 import type { GetRequest, GetResult } from './key-value-store.ts';
 import { decodeContext } from './request-checks.ts';
-import { visibleObject } from './visible-object.ts';
+import { shownObject } from './visible-object.ts';
 
 export function getResult(
   outcome: ReadOutcome,
@@ -13,7 +13,7 @@ export function getResult(
   if (outcome.kind === 'failed') return outcome;
   const { object } = outcome;
   if (object === undefined) return { kind: 'notfound' };
-  const visible = visibleObject(object, properties);
+  const visible = shownObject(object, properties);
   if (visible.isTombstone) return { kind: 'notfound', tombstone: visible };
   if (request.ifModified !== undefined) {
     const known = decodeContext(request.ifModified);

@@ -1,3 +1,15 @@
+export type {
+  CrdtOperation,
+  CrdtType,
+  CrdtValue,
+  FieldOperation,
+  FieldValue,
+  MapEntry as DatatypeMapEntry,
+  MapField as DatatypeMapField,
+  MapFieldType,
+  MapOperation,
+  SetStep,
+} from '../crdt/index.ts';
 export type { RefusedWork } from './admission.ts';
 export * from './anti-entropy/index.ts';
 export {
@@ -13,6 +25,15 @@ export {
 export type { BucketType, BucketTypeRefusal, BucketTypeStatus } from './bucket-type.ts';
 export type { BucketTypes } from './bucket-types.ts';
 export { ClusterRegistry } from './cluster-registry.ts';
+export {
+  type DatatypeFetch,
+  type DatatypeFetchResult,
+  type DatatypeSnapshot,
+  DatatypeStore,
+  type Datatypes,
+  type DatatypeUpdateOutcome,
+  type DatatypeUpdateRequest,
+} from './datatype-store.ts';
 export { dropBucketType } from './drop-bucket-type.ts';
 export { KvPartitionStore } from './handoff/index.ts';
 export { canonicalIndexEntry, type IndexProblem } from './index-entry.ts';

@@ -51,7 +51,7 @@ import { ReplicaService } from './replica-service.ts';
 import { prepareWrite } from './request-checks.ts';
 import { RequestDoor } from './request-door.ts';
 import { generatedKeyLength, uniqueText, vtagLength } from './unique-text.ts';
-import { visibleObject } from './visible-object.ts';
+import { shownObject } from './visible-object.ts';
 import {
   KvVnodes,
   ObjectKey,
@@ -240,7 +240,7 @@ export class LocalKeyValueStore implements KeyValueStore {
         return;
       }
       const shown = write.wantsObject ? outcome.object : undefined;
-      const object = shown === undefined ? undefined : visibleObject(shown, properties);
+      const object = shown === undefined ? undefined : shownObject(shown, properties);
       finish({ kind: 'stored', object, generatedKey }, outcome.object);
     });
   }

@@ -174,8 +174,7 @@ function kindProblems({ custom, allow_mult }: BucketProperties): readonly Proper
   const problems: PropertyProblem[] = [];
   const datatype = custom.get('datatype');
   if (datatype !== undefined) {
-    const reason = datatypes.has(datatype) ? 'not_supported_yet' : 'not_datatype';
-    problems.push({ property: 'datatype', reason });
+    if (!datatypes.has(datatype)) problems.push({ property: 'datatype', reason: 'not_datatype' });
     if (!allow_mult) problems.push({ property: 'allow_mult', reason: 'needed_by_datatype' });
   }
   const consistent = custom.get('consistent') ?? false;

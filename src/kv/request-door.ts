@@ -73,6 +73,11 @@ export class RequestDoor {
     return properties;
   }
 
+  /** Whatever is asked of the bucket next. */
+  lookUp(address: BucketAddress): BucketProperties | KvError {
+    return checkName('bucket', address.bucket) ?? this.#propertiesOf(address);
+  }
+
   /** For the second phase of a request: milliseconds, at least one. */
   timeLeft(timeoutMs: number | undefined, startedAt: Instant): number {
     const spentMs = this.#clock.now() - startedAt;

@@ -26,6 +26,7 @@ import { DiskError, type Environment, type Instant, type Network } from '../envi
 import {
   AntiEntropy,
   ClusterRegistry,
+  DatatypeStore,
   type KvObserver,
   KvPartitionStore,
   LocalKeyValueStore,
@@ -64,6 +65,7 @@ type WalkPeers = PeerRequests<WalkRequest, WalkReply>;
 interface Opened {
   readonly cluster: Cluster;
   readonly store: LocalKeyValueStore;
+  readonly datatypes: DatatypeStore;
   readonly replicaPeers: ReplicaPeers;
   readonly walkPeers: WalkPeers;
   readonly antiEntropy: AntiEntropy;
@@ -74,6 +76,7 @@ interface Opened {
 export class ClusteredDatabase {
   readonly cluster: Cluster;
   readonly store: LocalKeyValueStore;
+  readonly datatypes: DatatypeStore;
   readonly replicaPeers: ReplicaPeers;
   readonly walkPeers: WalkPeers;
   readonly antiEntropy: AntiEntropy;
@@ -83,6 +86,7 @@ export class ClusteredDatabase {
   private constructor(opened: Opened) {
     this.cluster = opened.cluster;
     this.store = opened.store;
+    this.datatypes = opened.datatypes;
     this.replicaPeers = opened.replicaPeers;
     this.walkPeers = opened.walkPeers;
     this.antiEntropy = opened.antiEntropy;
@@ -242,7 +246,8 @@ async function openOn(cluster: Cluster, parts: ClusteredDatabaseParts): Promise<
   });
   store.onPlacementChange(() => antiEntropy.placementsChanged());
   tellWhoIsUp(cluster, [replicaPeers, walkPeers]);
-  return { cluster, store, replicaPeers, walkPeers, antiEntropy, transfers, departure };
+  const datatypes = new DatatypeStore(store, environment, configuration['datatype.size.maximum']);
+  return { cluster, store, datatypes, replicaPeers, walkPeers, antiEntropy, transfers, departure };
 }
 
 /** What needs the store, and is needed to open it. Nobody is let in before it is there. */

@@ -9,6 +9,8 @@ import {
   writeProperties,
   writeTypeProperties,
 } from './bucket-properties-resource.ts';
+import { changeCounter, readCounter } from './counter-resource.ts';
+import { fetchDatatype, updateDatatype } from './datatype-resource.ts';
 import { deleteObject } from './delete-object.ts';
 import { sendError } from './error-response.ts';
 import { sendMethodNotAllowed, sendPage, sendText } from './http-response.ts';
@@ -69,9 +71,6 @@ function dispatch(request: HttpRequest<Route>): void {
     case 'buckets':
       dispatchMethod(exchange, { read: () => listBuckets({ ...request, route }) });
       return;
-    case 'bucket_properties':
-      dispatchMethod(exchange, {
-        read: () => readProperties({ ...request, route }),
     case 'index_query':
       dispatchMethod(exchange, { read: () => queryIndex({ ...request, route }) });
       return;

@@ -7,6 +7,7 @@ export const varyEncoding = 'Accept-Encoding';
 export const varyBoth = 'Accept, Accept-Encoding';
 
 const titles: ReadonlyMap<number, string> = new Map([
+  [400, 'Bad Request'],
   [404, 'Not Found'],
   [405, 'Method Not Allowed'],
   [406, 'Not Acceptable'],

@@ -50,7 +50,7 @@ export function routeOf(segments: readonly ByteString[]): Route {
     case 'admin':
       return { kind: 'admin' };
     case 'mapred':
-      return { kind: 'missing_feature', feature: 'MapReduce' };
+      return segments.length === 1 ? { kind: 'map_reduce' } : { kind: 'unknown' };
     default:
       return { kind: 'unknown' };
   }

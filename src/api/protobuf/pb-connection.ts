@@ -29,11 +29,12 @@ import {
 } from '../../wire/index.ts';
 import { badFrame, requestDuringStream, textOfError, undecodable, unknownCode } from './error-reply.ts';
 import type { Exchange } from './exchange.ts';
+import { decodeOrRefuse } from './frame-body.ts';
 import { longReplyBytesMin } from './long-replies.ts';
 import type { PbService } from './pb-service.ts';
 import { deleteRequestOf, emptyNameError, getRequestOf, isPlainPut, putRequestOf } from './point-requests.ts';
 import { type PutInFlight, type PutOutcome, PutsInFlight } from './puts-in-flight.ts';
-import { decodeOrRefuse, rareRequests } from './rare-requests.ts';
+import { rareRequests } from './rare-requests.ts';
 import { ReplyQueue } from './reply-queue.ts';
 
 /** Requests answered without a pause; then other connections have their turn. */

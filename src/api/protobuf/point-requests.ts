@@ -91,7 +91,7 @@ export function deleteRequestOf(message: MessageOf<typeof rpbDelReq>): DeleteReq
 }
 
 /** The store's quorum values are those of the wire. */
-function quorum(value: number | undefined): QuorumValue | undefined {
+export function quorum(value: number | undefined): QuorumValue | undefined {
   return value as QuorumValue | undefined;
 }
 

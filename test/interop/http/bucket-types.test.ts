@@ -111,7 +111,7 @@ test('the properties of an active type are set, refused and inherited', async ()
   for (const [body, problems] of [
     ['{"props":{"n_val":0,"allow_mult":1}}', { n_val: 'not_integer', allow_mult: 'not_boolean' }],
     ['{"props":{"last_write_wins":true}}', { last_write_wins: 'not_with_dvv_enabled' }],
-    ['{"props":{"datatype":"counter"}}', { datatype: 'not_supported_yet' }],
+    ['{"props":{"datatype":"counter"}}', { datatype: 'cannot_be_changed' }],
     ['{"props":{"write_once":true}}', { write_once: 'not_supported_yet' }],
   ] as const) {
     for (const target of [url, '/types/t/buckets/b/props']) {

@@ -74,7 +74,7 @@ test('what a type may not have is refused by name', async () => {
   for (const [props, message] of [
     [{ n_val: 0 }, '[{n_val,not_integer}]'],
     [{ last_write_wins: true }, '[{last_write_wins,not_with_dvv_enabled}]'],
-    [{ datatype: bytesOfText('map') }, '[{datatype,not_supported_yet}]'],
+    [{ datatype: bytesOfText('map') }, '[{datatype,cannot_be_changed}]'],
     [
       { datatype: bytesOfText('mop'), consistent: true },
       '[{datatype,not_datatype},{consistent,not_supported_yet}]',
