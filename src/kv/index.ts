@@ -1,15 +1,3 @@
-export type {
-  CrdtOperation,
-  CrdtType,
-  CrdtValue,
-  FieldOperation,
-  FieldValue,
-  MapEntry as DatatypeMapEntry,
-  MapField as DatatypeMapField,
-  MapFieldType,
-  MapOperation,
-  SetStep,
-} from '../crdt/index.ts';
 export type { RefusedWork } from './admission.ts';
 export * from './anti-entropy/index.ts';
 export {
@@ -25,15 +13,6 @@ export {
 export type { BucketType, BucketTypeRefusal, BucketTypeStatus } from './bucket-type.ts';
 export type { BucketTypes } from './bucket-types.ts';
 export { ClusterRegistry } from './cluster-registry.ts';
-export {
-  type DatatypeFetch,
-  type DatatypeFetchResult,
-  type DatatypeSnapshot,
-  DatatypeStore,
-  type Datatypes,
-  type DatatypeUpdateOutcome,
-  type DatatypeUpdateRequest,
-} from './datatype-store.ts';
 export { dropBucketType } from './drop-bucket-type.ts';
 export { KvPartitionStore } from './handoff/index.ts';
 export { canonicalIndexEntry, type IndexProblem } from './index-entry.ts';
@@ -62,6 +41,18 @@ export { type PreflistEntry, Preflists } from './preflists.ts';
 export { parsePropertyChanges, propertiesToJson } from './property-rules.ts';
 export type { PropertyDamage } from './property-store.ts';
 export {
+  addressesOf,
+  bucketField,
+  foldObjects,
+  type IndexQuerying,
+  type IndexRequest,
+  type IndexResults,
+  keyField,
+  type QueryProblem,
+  type TermRange,
+} from './query/index.ts';
+export * from './query/map-reduce/index.ts';
+export {
   type QuorumValue,
   type QuorumWord,
   quorumAll,
@@ -83,28 +74,6 @@ export {
   partitionRange,
   type ReplicaReply,
   type ReplicaRequest,
-export {
-  addressesOf,
-  bucketField,
-  foldObjects,
-  type IndexQuerying,
-  type IndexRequest,
-  type IndexResults,
-  keyField,
-  type QueryProblem,
-  type TermRange,
-} from './query/index.ts';
-export * from './query/map-reduce/index.ts';
-export {
-  addressesOf,
-  bucketField,
-  type IndexQuerying,
-  type IndexRequest,
-  type IndexResults,
-  keyField,
-  type QueryProblem,
-  type TermRange,
-} from './query/index.ts';
   replicaCodec,
   type StrayBytes,
 } from './vnode/index.ts';

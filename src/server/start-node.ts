@@ -24,8 +24,7 @@ import {
   type Network,
   NetworkError,
 } from '../environment/index.ts';
-import { type KeyValueStore, KvFailure, MapReduce, Preflists } from '../kv/index.ts';
-import type { OpenSandbox } from '../sandbox/index.ts';
+import { type KeyValueStore, KvFailure, Preflists } from '../kv/index.ts';
 import { assert } from '../stdx/index.ts';
 import { GroupCommit, type StorageEngine, StorageError } from '../storage/index.ts';
 import { WalError } from '../wal/index.ts';
@@ -37,14 +36,12 @@ import { clusterRoutes } from './cluster-admin/cluster-routes.ts';
 import { ClusteredDatabase } from './clustered-database.ts';
 import type { NodeFacts, ProcessFacts } from './node-facts.ts';
 import { claimIdentity } from './node-identity.ts';
-import { mapReduceSettings } from './map-reduce-settings.ts';
 import { NodeMetrics } from './node-metrics.ts';
 import { type NodeStatus, nodeStatus } from './node-status.ts';
 import { openEngine } from './open-engine.ts';
 import { type MetricsPage, prometheusText } from './prometheus-text.ts';
 import { ProtobufListener } from './protobuf-listener.ts';
 import { riakStats, riakVersion, type Stats } from './riak-stats.ts';
-import { Scripting } from './scripting.ts';
 import { StartError } from './start-error.ts';
 
 /** After connections were cut, what they had asked for gets so long to end. */
@@ -65,8 +62,6 @@ export interface NodeParts {
   readonly clusterNetwork?: Network;
   /** Without it `listener.http.internal` must be off. */
   readonly http?: HttpServer;
-  /** Absent: JavaScript of users is not run. */
-  readonly openSandbox?: OpenSandbox;
   readonly processFacts?: () => ProcessFacts;
   /** The id of the process that ends when the node has stopped: who asks the node to stop may wait for it. */
   readonly ownProcess?: number;
@@ -138,14 +133,11 @@ class RunningNode implements HaleNode {
   readonly #parts: NodeParts;
   readonly #metrics: NodeMetrics;
   readonly #startedAt: Instant;
-  readonly #scripting: Scripting;
-  #mapReduce: MapReduce | undefined;
   #engine: StorageEngine | undefined;
   #commit: GroupCommit | undefined;
   #database: ClusteredDatabase | undefined;
   #admin: ClusterAdmin | undefined;
   #http: HttpListener | undefined;
-  #ownHttp: HttpListener | undefined;
   #protobuf: ProtobufListener | undefined;
   #stopping: Promise<void> | undefined;
   #resolveStopped: () => void = () => undefined;
@@ -156,7 +148,6 @@ class RunningNode implements HaleNode {
     this.#parts = parts;
     this.#metrics = new NodeMetrics(parts.environment.timers);
     this.#startedAt = parts.environment.clock.now();
-    this.#scripting = new Scripting(configuration, parts.openSandbox);
     this.stopped = new Promise((resolve) => {
       this.#resolveStopped = resolve;
     });
@@ -202,12 +193,6 @@ class RunningNode implements HaleNode {
         ...(clusterNetwork === undefined ? {} : { clusterNetwork }),
       }),
     );
-    this.#mapReduce = new MapReduce({
-      environment,
-      store: this.store,
-      settings: mapReduceSettings(configuration),
-      sandbox: this.#scripting.jobs,
-    });
     this.#admin = new ClusterAdmin({
       environment,
       database: this.#database,
@@ -220,8 +205,7 @@ class RunningNode implements HaleNode {
     });
     this.#metrics.start();
     await this.#listenProtobuf(configuration['listener.protobuf.internal'], this.store);
-    this.#http = await this.#listenHttp('listener.http.internal');
-    this.#ownHttp = await this.#listenHttp('listener.own.internal');
+    await this.#listenHttp(configuration['listener.http.internal'], this.store);
     this.database.departure.onLeave(() => this.#turnClientsAway());
     this.#announce();
   }
@@ -231,7 +215,6 @@ class RunningNode implements HaleNode {
     this.#parts.environment.log.info('everything is handed over; clients are turned away');
     const listeners = this.#listeners();
     this.#http = undefined;
-    this.#ownHttp = undefined;
     this.#protobuf = undefined;
     const closing = Promise.all(listeners.map((listener) => listener.close())).then(() => undefined);
     if (await this.#endsWithin(closing, this.#configuration.drain_timeout)) return;
@@ -240,8 +223,7 @@ class RunningNode implements HaleNode {
 
   /** Other members learn where the APIs of this node are. */
   #announce(): void {
-    const http = this.#ownHttp?.address ?? this.httpAddress;
-    const protobuf = this.protobufAddress;
+    const [http, protobuf] = [this.httpAddress, this.protobufAddress];
     this.database.cluster.announce({
       ...(http === undefined ? {} : { http }),
       ...(protobuf === undefined ? {} : { protobuf }),
@@ -279,16 +261,14 @@ class RunningNode implements HaleNode {
     );
   }
 
-  async #listenHttp(
-    key: 'listener.http.internal' | 'listener.own.internal',
-  ): Promise<HttpListener | undefined> {
-    const address = this.#configuration[key];
-    if (address === 'off') return undefined;
+  async #listenHttp(address: HostAndPort | 'off', store: KeyValueStore): Promise<void> {
+    if (address === 'off') return;
     const { http, environment } = this.#parts;
-    if (http === undefined) throw new StartError('configuration', `${key} must be "off" here`);
+    if (http === undefined)
+      throw new StartError('configuration', 'listener.http.internal must be "off" here');
     const { clock, random, tasks } = environment;
     const services = {
-      store: this.store,
+      store,
       preflists: this.#preflists(),
       indexes: this.database.store.indexes,
       datatypes: this.database.datatypes,
@@ -300,7 +280,9 @@ class RunningNode implements HaleNode {
       tasks,
       limits: { bodyBytesMax: this.#configuration['object.size.maximum'] + frameOverhead },
     };
-    return listening(address, key, () => http.listen(address, (exchange) => handleHttp(exchange, services)));
+    this.#http = await listening(address, 'listener.http.internal', () =>
+      http.listen(address, (exchange) => handleHttp(exchange, services)),
+    );
   }
 
   #preflists(): Preflists {
@@ -376,7 +358,6 @@ class RunningNode implements HaleNode {
   async #halt(): Promise<void> {
     const closings = this.#engine === undefined ? [] : [this.#engine.close()];
     if (this.#database !== undefined) closings.push(this.#database.halt());
-    closings.push(this.#scripting.close());
     this.#metrics.stop();
     for (const listener of this.#listeners()) {
       closings.push(listener.close());
@@ -390,7 +371,7 @@ class RunningNode implements HaleNode {
   }
 
   #listeners(): readonly ApiListener[] {
-    return [this.#http, this.#ownHttp, this.#protobuf].filter((listener) => listener !== undefined);
+    return [this.#http, this.#protobuf].filter((listener) => listener !== undefined);
   }
 
   async #stop(): Promise<void> {
@@ -419,7 +400,6 @@ class RunningNode implements HaleNode {
   async #drain(listeners: readonly ApiListener[]): Promise<void> {
     await Promise.all(listeners.map((listener) => listener.close()));
     await this.#database?.close();
-    await this.#scripting.close();
   }
 
   /** False: `work` takes longer, and goes on. */

@@ -9,18 +9,16 @@ import {
   writeProperties,
   writeTypeProperties,
 } from './bucket-properties-resource.ts';
-import { changeCounter, readCounter } from './counter-resource.ts';
-import { fetchDatatype, updateDatatype } from './datatype-resource.ts';
 import { deleteObject } from './delete-object.ts';
 import { sendError } from './error-response.ts';
 import { sendMethodNotAllowed, sendPage, sendText } from './http-response.ts';
 import type { HttpRequest, HttpServices } from './http-services.ts';
 import { listBuckets, listKeys, readLegacyBucket } from './name-resources.ts';
 import { ping, readIndex, readStats } from './node-resources.ts';
+import { queryIndex } from './query-index.ts';
 import { QueryError } from './query-parameters.ts';
 import { type ObjectRoute, readObject } from './read-object.ts';
 import { readPreflist } from './read-preflist.ts';
-import { queryIndex } from './query-index.ts';
 import { readRequestHeaders } from './request-headers.ts';
 import { isForeignOrigin, isForeignReferer, isLoopback } from './request-origin.ts';
 import { parseRequestTarget } from './request-target.ts';
@@ -74,6 +72,9 @@ function dispatch(request: HttpRequest<Route>): void {
     case 'index_query':
       dispatchMethod(exchange, { read: () => queryIndex({ ...request, route }) });
       return;
+    case 'bucket_properties':
+      dispatchMethod(exchange, {
+        read: () => readProperties({ ...request, route }),
         put: () => writeProperties({ ...request, route }),
         delete: () => resetProperties({ ...request, route }),
       });

@@ -50,7 +50,7 @@ export function routeOf(segments: readonly ByteString[]): Route {
     case 'admin':
       return { kind: 'admin' };
     case 'mapred':
-      return segments.length === 1 ? { kind: 'map_reduce' } : { kind: 'unknown' };
+      return { kind: 'missing_feature', feature: 'MapReduce' };
     default:
       return { kind: 'unknown' };
   }
