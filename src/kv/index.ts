@@ -1,3 +1,15 @@
+export type {
+  CrdtOperation,
+  CrdtType,
+  CrdtValue,
+  FieldOperation,
+  FieldValue,
+  MapEntry as DatatypeMapEntry,
+  MapField as DatatypeMapField,
+  MapFieldType,
+  MapOperation,
+  SetStep,
+} from '../crdt/index.ts';
 export type { RefusedWork } from './admission.ts';
 export * from './anti-entropy/index.ts';
 export {
@@ -13,6 +25,15 @@ export {
 export type { BucketType, BucketTypeRefusal, BucketTypeStatus } from './bucket-type.ts';
 export type { BucketTypes } from './bucket-types.ts';
 export { ClusterRegistry } from './cluster-registry.ts';
+export {
+  type DatatypeFetch,
+  type DatatypeFetchResult,
+  type DatatypeSnapshot,
+  DatatypeStore,
+  type Datatypes,
+  type DatatypeUpdateOutcome,
+  type DatatypeUpdateRequest,
+} from './datatype-store.ts';
 export { dropBucketType } from './drop-bucket-type.ts';
 export { KvPartitionStore } from './handoff/index.ts';
 export { canonicalIndexEntry, type IndexProblem } from './index-entry.ts';
@@ -31,6 +52,7 @@ export {
   type PutRequest,
   type PutResult,
   type ReadOptions,
+  type ResultStream,
   type WriteOptions,
 } from './key-value-store.ts';
 export type { DatatypeError, KvError, QuorumName } from './kv-error.ts';
@@ -51,7 +73,6 @@ export {
   type QueryProblem,
   type TermRange,
 } from './query/index.ts';
-export * from './query/map-reduce/index.ts';
 export {
   type QuorumValue,
   type QuorumWord,
@@ -64,9 +85,9 @@ export {
   quorumToJson,
 } from './quorum-value.ts';
 export type { Registry, RegistryChange, RegistryEntry, RegistryOutcome } from './registry.ts';
-  type ResultStream,
 export {
   type DeleteMode,
+  type IndexEntry,
   identityRange,
   layoutVersion,
   nameBytesMax,
@@ -77,4 +98,3 @@ export {
   replicaCodec,
   type StrayBytes,
 } from './vnode/index.ts';
-  type IndexEntry,

@@ -9,6 +9,8 @@ import {
   writeProperties,
   writeTypeProperties,
 } from './bucket-properties-resource.ts';
+import { changeCounter, readCounter } from './counter-resource.ts';
+import { fetchDatatype, updateDatatype } from './datatype-resource.ts';
 import { deleteObject } from './delete-object.ts';
 import { sendError } from './error-response.ts';
 import { sendMethodNotAllowed, sendPage, sendText } from './http-response.ts';
@@ -99,6 +101,18 @@ function dispatch(request: HttpRequest<Route>): void {
       dispatchMethod(exchange, {
         read: () => walkLinks({ ...request, route }),
         post: () => touchLinkWalk({ ...request, route }),
+      });
+      return;
+    case 'datatype':
+      dispatchMethod(exchange, {
+        read: () => fetchDatatype({ ...request, route }),
+        post: () => updateDatatype({ ...request, route }),
+      });
+      return;
+    case 'counter':
+      dispatchMethod(exchange, {
+        read: () => readCounter({ ...request, route }),
+        post: () => changeCounter({ ...request, route }),
       });
       return;
     case 'ping':

@@ -30,6 +30,9 @@ export type Route =
     } & BucketRoute)
   | ({ readonly kind: 'object'; readonly key: ByteString } & BucketRoute)
   | ({ readonly kind: 'preflist'; readonly key: ByteString } & BucketRoute)
+  /** Without a key the store makes one. */
+  | ({ readonly kind: 'datatype'; readonly key: ByteString | undefined } & BucketRoute)
+  | ({ readonly kind: 'counter'; readonly key: ByteString } & BucketRoute)
   /** `stepCount`: so many segments of the path follow the key. */
   | ({ readonly kind: 'link_walk'; readonly key: ByteString; readonly stepCount: number } & BucketRoute);
 
@@ -113,8 +116,13 @@ function bucketsRoute(
     case 'query':
       return { kind: 'missing_feature', feature: 'The query API' };
     case 'counters':
+      return rest === 1 && style === 'buckets'
+        ? { kind: 'counter', key: segments[from + 2]!, style, bucketType, bucket }
+        : { kind: 'unknown' };
     case 'datatypes':
-      return { kind: 'missing_feature', feature: 'Data types' };
+      return rest <= 1 && style === 'types'
+        ? { kind: 'datatype', key: segments[from + 2], style, bucketType, bucket }
+        : { kind: 'unknown' };
     default:
       return { kind: 'unknown' };
   }

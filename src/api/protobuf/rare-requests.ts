@@ -2,10 +2,7 @@
  * What a connection does with requests other than gets, puts and deletes: by their codes. A new kind of request is an
  * entry here and a file of its own.
  */
-import type { Buffer } from 'node:buffer';
 import {
-  DecodeError,
-  decodeMessage,
   type FrameType,
   rpbCsBucketReq,
   rpbGetBucketKeyPreflistReq,
@@ -24,7 +21,8 @@ import {
   rpbStartTls,
 } from '../../wire/index.ts';
 import { getBucket, getBucketType, resetBucket, setBucket, setBucketType } from './bucket-requests.ts';
-import { startTlsRefused, undecodable } from './error-reply.ts';
+import { datatypeRequests } from './datatype-requests.ts';
+import { startTlsRefused } from './error-reply.ts';
 import type { Exchange } from './exchange.ts';
 import { decodeOrRefuse, type FrameBody } from './frame-body.ts';
 import { queryIndex } from './index-requests.ts';
@@ -32,13 +30,6 @@ import { listBuckets, listKeys } from './list-requests.ts';
 import { mapReduce } from './map-reduce-requests.ts';
 import { foldBucket } from './object-fold-request.ts';
 import { getPreflist } from './preflist-request.ts';
-
-/** Where a message lies in what has arrived. Valid until the handler returns. */
-export interface FrameBody {
-  readonly bytes: Buffer;
-  readonly start: number;
-  readonly end: number;
-}
 
 export type RareRequest = (exchange: Exchange, body: FrameBody) => void;
 
@@ -56,22 +47,8 @@ export const rareRequests: ReadonlyMap<number, RareRequest> = new Map<number, Ra
   decoded(rpbGetBucketTypeReq, getBucketType),
   decoded(rpbSetBucketTypeReq, setBucketType),
   decoded(rpbGetBucketKeyPreflistReq, getPreflist),
+  ...datatypeRequests,
 ]);
-
-/** The message of a frame; undefined: its body was refused and that has been answered. The connection stays usable. */
-export function decodeOrRefuse<T>(
-  exchange: Exchange,
-  type: FrameType<T>,
-  { bytes, start, end }: FrameBody,
-): T | undefined {
-  try {
-    return decodeMessage(type, bytes, start, end);
-  } catch (error) {
-    if (!(error instanceof DecodeError)) throw error;
-    exchange.fail(undecodable(error.reason));
-    return undefined;
-  }
-}
 
 function decoded<T>(
   type: FrameType<T>,
