@@ -6,7 +6,7 @@ import type { HttpExchange } from '../../environment/index.ts';
 import type { KvError, PropertyProblem, QuorumName } from '../../kv/index.ts';
 import { unreachable } from '../../stdx/index.ts';
 import { datatypeErrorText } from './datatype-error.ts';
-import { sendJson, sendPage, sendText } from './http-response.ts';
+import { sendJson, sendPage, sendText, varyEncoding } from './http-response.ts';
 import { indexProblemText } from './index-headers.ts';
 import { queryProblemText } from './query-problem-text.ts';
 
@@ -16,10 +16,10 @@ export function sendError(exchange: HttpExchange, error: KvError): void {
       sendText(exchange, 404, 'not found\n');
       return;
     case 'match_found':
-      sendPage(exchange, 412);
+      sendPage(exchange, 412, 'Vary', varyEncoding);
       return;
     case 'modified':
-      sendPage(exchange, 409);
+      sendPage(exchange, 409, 'Vary', varyEncoding);
       return;
     case 'invalid_properties':
       sendJson(exchange, 400, reasonsByProperty(error.problems));

@@ -111,7 +111,9 @@ export function splitContentType(value: string): {
 
 function pushContentEncoding(headers: string[], content: Content): void {
   const encoding = content.contentEncoding;
-  if (encoding !== undefined && encoding !== '') headers.push('Content-Encoding', headerValue(encoding));
+  // `identity` names the absence of one, and is not announced (RFC 9110 §8.4).
+  if (encoding !== undefined && encoding !== '' && encoding !== 'identity')
+    headers.push('Content-Encoding', headerValue(encoding));
 }
 
 function metaHeaderName(key: string): string {

@@ -4,7 +4,7 @@ import type { HttpBody, HttpExchange } from '../../environment/index.ts';
 import type { PutRequest, PutResult } from '../../kv/index.ts';
 import { type ByteString, byteLiteral, unreachable } from '../../stdx/index.ts';
 import { encodeContent, type Link, type Pair } from '../../wire/index.ts';
-import { mediaTypeOf } from './content-negotiation.ts';
+import { isAcceptable, mediaTypeOf } from './content-negotiation.ts';
 import { ContextHeaderError, parseContext } from './context-header.ts';
 import { sendError } from './error-response.ts';
 import { sendNoContent, sendText, serverHeader, varyEncoding } from './http-response.ts';
@@ -15,6 +15,7 @@ import { splitContentType } from './object-headers.ts';
 import {
   type StoredObject,
   sendContent,
+  sendNotAcceptable,
   sendSiblings,
   siblingFormFor,
   storedObjectOf,
@@ -54,6 +55,11 @@ export function writeObject(request: HttpRequest<WriteRoute>): void {
   const bucketType = request.route.bucketType;
   if (services.store.properties(request.route) === undefined) {
     sendError(exchange, { code: 'unknown_bucket_type', bucketType });
+    return;
+  }
+  // As in a read, where the only form of the object is the one in which it is sent.
+  if (!isAcceptable(request.headers.accept, prepared.contentType)) {
+    sendNotAcceptable(request);
     return;
   }
   exchange.readBody(services.limits.bodyBytesMax, (body) => {
