@@ -15,6 +15,7 @@ import { packageVersion } from './version.ts';
 
 const defaultNode = 'http://127.0.0.1:8098';
 const stopWaitMsDefault = 60_000;
+const hostNodesMax = 64;
 
 export function program(terminal: Terminal): Command {
   const hale = new Command('hale')
@@ -104,11 +105,36 @@ function addStart(hale: Command, terminal: Terminal): void {
       'stop in order when standard input ends, as it does when who started it has died',
       false,
     )
-    .action(async (options: { join?: readonly string[]; supervised: boolean }) => {
-      const { startCommand } = await import('./start-command.ts');
-      const { join = [], supervised } = options;
-      await startCommand(terminal, configurationOptions(start), { join, supervised });
+    .option(
+      '--nodes <COUNT>',
+      'run several nodes on this machine behind the same ports; auto: one for each core',
+      hostNodes,
+    )
+    .action(async (options: StartFlags) => {
+      const { join = [], supervised, nodes } = options;
+      const configured = configurationOptions(start);
+      if (nodes === undefined) {
+        const { startCommand } = await import('./start-command.ts');
+        await startCommand(terminal, configured, { join, supervised });
+      } else {
+        const { hostCommand } = await import('./host-command.ts');
+        await hostCommand(terminal, configured, { nodes, join, supervised });
+      }
     });
+}
+
+interface StartFlags {
+  readonly join?: readonly string[];
+  readonly supervised: boolean;
+  readonly nodes?: number | 'auto';
+}
+
+function hostNodes(text: string): number | 'auto' {
+  const count = Number(text);
+  if (text === 'auto' || (/^\d{1,2}$/.test(text) && count >= 1 && count <= hostNodesMax)) {
+    return text === 'auto' ? text : count;
+  }
+  throw new InvalidArgumentError(`must be auto, or a number from 1 to ${hostNodesMax}`);
 }
 
 function addConfigurationCommands(hale: Command, terminal: Terminal): void {

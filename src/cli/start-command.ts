@@ -1,4 +1,5 @@
 /** `hale start`: a node in the foreground of this process. */
+import cluster from 'node:cluster';
 import * as path from 'node:path';
 import { type Configuration, formatAddress } from '../config/index.ts';
 import {
@@ -220,6 +221,8 @@ function stopOnSignals(node: HaleNode): () => void {
 /** Its end is seen even if whoever holds the other end was killed. */
 function stopWithInput(node: HaleNode): void {
   const { stdin } = process;
+  // A worker would otherwise end out of order at the death of who started it.
+  if (cluster.worker !== undefined) cluster.worker.exitedAfterDisconnect = true;
   stdin.once('end', () => stopOrFail(node));
   stdin.once('error', () => stopOrFail(node));
   stdin.resume();

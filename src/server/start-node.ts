@@ -138,6 +138,7 @@ class RunningNode implements HaleNode {
   #database: ClusteredDatabase | undefined;
   #admin: ClusterAdmin | undefined;
   #http: HttpListener | undefined;
+  #ownHttp: HttpListener | undefined;
   #protobuf: ProtobufListener | undefined;
   #stopping: Promise<void> | undefined;
   #resolveStopped: () => void = () => undefined;
@@ -205,7 +206,8 @@ class RunningNode implements HaleNode {
     });
     this.#metrics.start();
     await this.#listenProtobuf(configuration['listener.protobuf.internal'], this.store);
-    await this.#listenHttp(configuration['listener.http.internal'], this.store);
+    this.#http = await this.#listenHttp('listener.http.internal');
+    this.#ownHttp = await this.#listenHttp('listener.own.internal');
     this.database.departure.onLeave(() => this.#turnClientsAway());
     this.#announce();
   }
@@ -215,6 +217,7 @@ class RunningNode implements HaleNode {
     this.#parts.environment.log.info('everything is handed over; clients are turned away');
     const listeners = this.#listeners();
     this.#http = undefined;
+    this.#ownHttp = undefined;
     this.#protobuf = undefined;
     const closing = Promise.all(listeners.map((listener) => listener.close())).then(() => undefined);
     if (await this.#endsWithin(closing, this.#configuration.drain_timeout)) return;
@@ -223,7 +226,8 @@ class RunningNode implements HaleNode {
 
   /** Other members learn where the APIs of this node are. */
   #announce(): void {
-    const [http, protobuf] = [this.httpAddress, this.protobufAddress];
+    const http = this.#ownHttp?.address ?? this.httpAddress;
+    const protobuf = this.protobufAddress;
     this.database.cluster.announce({
       ...(http === undefined ? {} : { http }),
       ...(protobuf === undefined ? {} : { protobuf }),
@@ -261,14 +265,16 @@ class RunningNode implements HaleNode {
     );
   }
 
-  async #listenHttp(address: HostAndPort | 'off', store: KeyValueStore): Promise<void> {
-    if (address === 'off') return;
+  async #listenHttp(
+    key: 'listener.http.internal' | 'listener.own.internal',
+  ): Promise<HttpListener | undefined> {
+    const address = this.#configuration[key];
+    if (address === 'off') return undefined;
     const { http, environment } = this.#parts;
-    if (http === undefined)
-      throw new StartError('configuration', 'listener.http.internal must be "off" here');
+    if (http === undefined) throw new StartError('configuration', `${key} must be "off" here`);
     const { clock, random, tasks } = environment;
     const services = {
-      store,
+      store: this.store,
       preflists: this.#preflists(),
       indexes: this.database.store.indexes,
       datatypes: this.database.datatypes,
@@ -280,9 +286,7 @@ class RunningNode implements HaleNode {
       tasks,
       limits: { bodyBytesMax: this.#configuration['object.size.maximum'] + frameOverhead },
     };
-    this.#http = await listening(address, 'listener.http.internal', () =>
-      http.listen(address, (exchange) => handleHttp(exchange, services)),
-    );
+    return listening(address, key, () => http.listen(address, (exchange) => handleHttp(exchange, services)));
   }
 
   #preflists(): Preflists {
@@ -371,7 +375,7 @@ class RunningNode implements HaleNode {
   }
 
   #listeners(): readonly ApiListener[] {
-    return [this.#http, this.#protobuf].filter((listener) => listener !== undefined);
+    return [this.#http, this.#ownHttp, this.#protobuf].filter((listener) => listener !== undefined);
   }
 
   async #stop(): Promise<void> {

@@ -20,6 +20,11 @@ export const listenerKeys = {
     doc: 'Where this node listens to the other nodes of its cluster; off: it stays alone.',
     flag: { name: '--cluster', placeholder: 'HOST:PORT' },
   }),
+  'listener.own.internal': defineKey({
+    type: either(address(), 'off'),
+    default: 'off',
+    doc: 'A second HTTP listener, for operators of this very node, where several nodes of a machine share the public one.',
+  }),
   'cluster.advertised': defineKey({
     type: either(address(), 'listener'),
     default: 'listener',
