@@ -243,7 +243,6 @@ class RunningNode implements HaleNode {
       preflists: this.#preflists(),
       indexes: this.database.store.indexes,
       datatypes: this.database.datatypes,
-      mapReduce: this.#mapReduce,
       serverInfo: { node: this.name, version: riakVersion },
       limits: {
         frameBytesMax: this.#configuration['protobuf.frame.maximum'],
@@ -278,7 +277,6 @@ class RunningNode implements HaleNode {
       preflists: this.#preflists(),
       indexes: this.database.store.indexes,
       datatypes: this.database.datatypes,
-      mapReduce: this.#mapReduce,
       clock,
       stats: () => this.stats(),
       admin: adminHandler(this.#adminActions(), tasks),

@@ -27,7 +27,6 @@ import type { Exchange } from './exchange.ts';
 import { decodeOrRefuse, type FrameBody } from './frame-body.ts';
 import { queryIndex } from './index-requests.ts';
 import { listBuckets, listKeys } from './list-requests.ts';
-import { mapReduce } from './map-reduce-requests.ts';
 import { foldBucket } from './object-fold-request.ts';
 import { getPreflist } from './preflist-request.ts';
 
