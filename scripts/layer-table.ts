@@ -143,7 +143,10 @@ export const machineGlobals: readonly MachineGlobal[] = [
 ];
 
 /** Files whose default export is another program's contract. */
-export const defaultExportPaths: readonly string[] = ['scripts/test-event-reporter.ts'];
+export const defaultExportPaths: readonly string[] = [
+  'scripts/test-event-reporter.ts',
+  'src/runtime/sandbox/isolated-vm.d.ts',
+];
 
 /** Names of files that name no concept. */
 export const emptyNames: ReadonlySet<string> = new Set([

@@ -16,6 +16,7 @@ import {
   NodeHttpServer,
   nodeEnvironment,
   openLog,
+  openSandboxPool,
   silentLog,
 } from './runtime/index.ts';
 import { EmbeddedTransport, httpServerLimits, StartError, startNode } from './server/index.ts';
@@ -110,6 +111,7 @@ async function openNode(
     const node = await startNode(configuration, {
       environment,
       version: 'embedded',
+      openSandbox: openSandboxPool(log),
       ...(dataDirectory === undefined ? {} : { dataDirectory }),
       ...(configuration['listener.http.internal'] === 'off'
         ? {}

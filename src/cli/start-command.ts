@@ -11,6 +11,7 @@ import {
   NodeHttpServer,
   nodeEnvironment,
   openLog,
+  openSandboxPool,
 } from '../runtime/index.ts';
 import {
   enterCluster,
@@ -127,6 +128,7 @@ async function startedNode(
       ...(clusterNetwork === undefined ? {} : { clusterNetwork }),
       version: packageVersion(),
       http,
+      openSandbox: openSandboxPool(environment.log),
       processFacts,
       ownProcess: process.pid,
       ...directory,

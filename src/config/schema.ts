@@ -14,6 +14,7 @@ import { handoffKeys } from './keys/handoff.ts';
 import { listenerKeys } from './keys/listener.ts';
 import { livenessKeys } from './keys/liveness.ts';
 import { loggerKeys } from './keys/logger.ts';
+import { javascriptKeys, mapReduceKeys } from './keys/map-reduce.ts';
 import { nodeKeys } from './keys/node.ts';
 import { objectKeys } from './keys/object.ts';
 import { requestKeys } from './keys/request.ts';
@@ -33,6 +34,8 @@ export const schema = {
   ...clusterLogKeys,
   ...handoffKeys,
   ...antiEntropyKeys,
+  ...mapReduceKeys,
+  ...javascriptKeys,
   ...loggerKeys,
 } as const;
 
@@ -50,6 +53,8 @@ export const sections: readonly { readonly title: string; readonly keys: readonl
   { title: 'The cluster log', keys: keysOf(clusterLogKeys) },
   { title: 'Handoff', keys: keysOf(handoffKeys) },
   { title: 'Anti-entropy', keys: keysOf(antiEntropyKeys) },
+  { title: 'MapReduce', keys: keysOf(mapReduceKeys) },
+  { title: 'JavaScript of users', keys: keysOf(javascriptKeys) },
   { title: 'Logging', keys: keysOf(loggerKeys) },
 ];
 

@@ -62,6 +62,7 @@ export { VersionedObject } from './object/index.ts';
 export { type PreflistEntry, Preflists } from './preflists.ts';
 export { parsePropertyChanges, propertiesToJson } from './property-rules.ts';
 export type { PropertyDamage } from './property-store.ts';
+export * from './query/map-reduce/index.ts';
 export {
   addressesOf,
   bucketField,

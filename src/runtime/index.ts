@@ -10,3 +10,4 @@ export { type LogLevel, type LogOptions, openLog, silentLog } from './log.ts';
 export type { NetworkOptions } from './network.ts';
 export { type NodeEnvironment, type NodeEnvironmentOptions, nodeEnvironment } from './node-environment.ts';
 export { isRunning, type ProcessIdentity } from './process-identity.ts';
+export { openSandboxPool } from './sandbox/sandbox-pool.ts';

@@ -24,7 +24,8 @@ import {
   type Network,
   NetworkError,
 } from '../environment/index.ts';
-import { type KeyValueStore, KvFailure, Preflists } from '../kv/index.ts';
+import { type KeyValueStore, KvFailure, MapReduce, Preflists } from '../kv/index.ts';
+import type { OpenSandbox } from '../sandbox/index.ts';
 import { assert } from '../stdx/index.ts';
 import { GroupCommit, type StorageEngine, StorageError } from '../storage/index.ts';
 import { WalError } from '../wal/index.ts';
@@ -34,6 +35,7 @@ import { ClusterAdmin } from './cluster-admin/cluster-admin.ts';
 import { clusterFacts } from './cluster-admin/cluster-facts.ts';
 import { clusterRoutes } from './cluster-admin/cluster-routes.ts';
 import { ClusteredDatabase } from './clustered-database.ts';
+import { mapReduceSettings } from './map-reduce-settings.ts';
 import type { NodeFacts, ProcessFacts } from './node-facts.ts';
 import { claimIdentity } from './node-identity.ts';
 import { NodeMetrics } from './node-metrics.ts';
@@ -42,6 +44,7 @@ import { openEngine } from './open-engine.ts';
 import { type MetricsPage, prometheusText } from './prometheus-text.ts';
 import { ProtobufListener } from './protobuf-listener.ts';
 import { riakStats, riakVersion, type Stats } from './riak-stats.ts';
+import { Scripting } from './scripting.ts';
 import { StartError } from './start-error.ts';
 
 /** After connections were cut, what they had asked for gets so long to end. */
@@ -62,6 +65,8 @@ export interface NodeParts {
   readonly clusterNetwork?: Network;
   /** Without it `listener.http.internal` must be off. */
   readonly http?: HttpServer;
+  /** Absent: JavaScript of users is not run. */
+  readonly openSandbox?: OpenSandbox;
   readonly processFacts?: () => ProcessFacts;
   /** The id of the process that ends when the node has stopped: who asks the node to stop may wait for it. */
   readonly ownProcess?: number;
@@ -133,6 +138,8 @@ class RunningNode implements HaleNode {
   readonly #parts: NodeParts;
   readonly #metrics: NodeMetrics;
   readonly #startedAt: Instant;
+  readonly #scripting: Scripting;
+  #mapReduce: MapReduce | undefined;
   #engine: StorageEngine | undefined;
   #commit: GroupCommit | undefined;
   #database: ClusteredDatabase | undefined;
@@ -149,6 +156,7 @@ class RunningNode implements HaleNode {
     this.#parts = parts;
     this.#metrics = new NodeMetrics(parts.environment.timers);
     this.#startedAt = parts.environment.clock.now();
+    this.#scripting = new Scripting(configuration, parts.openSandbox);
     this.stopped = new Promise((resolve) => {
       this.#resolveStopped = resolve;
     });
@@ -194,6 +202,12 @@ class RunningNode implements HaleNode {
         ...(clusterNetwork === undefined ? {} : { clusterNetwork }),
       }),
     );
+    this.#mapReduce = new MapReduce({
+      environment,
+      store: this.store,
+      settings: mapReduceSettings(configuration),
+      sandbox: this.#scripting.jobs,
+    });
     this.#admin = new ClusterAdmin({
       environment,
       database: this.#database,
@@ -243,6 +257,7 @@ class RunningNode implements HaleNode {
       preflists: this.#preflists(),
       indexes: this.database.store.indexes,
       datatypes: this.database.datatypes,
+      mapReduce: this.#mapReduce,
       serverInfo: { node: this.name, version: riakVersion },
       limits: {
         frameBytesMax: this.#configuration['protobuf.frame.maximum'],
@@ -277,6 +292,7 @@ class RunningNode implements HaleNode {
       preflists: this.#preflists(),
       indexes: this.database.store.indexes,
       datatypes: this.database.datatypes,
+      mapReduce: this.#mapReduce,
       clock,
       stats: () => this.stats(),
       admin: adminHandler(this.#adminActions(), tasks),
@@ -360,6 +376,7 @@ class RunningNode implements HaleNode {
   async #halt(): Promise<void> {
     const closings = this.#engine === undefined ? [] : [this.#engine.close()];
     if (this.#database !== undefined) closings.push(this.#database.halt());
+    closings.push(this.#scripting.close());
     this.#metrics.stop();
     for (const listener of this.#listeners()) {
       closings.push(listener.close());
@@ -402,6 +419,7 @@ class RunningNode implements HaleNode {
   async #drain(listeners: readonly ApiListener[]): Promise<void> {
     await Promise.all(listeners.map((listener) => listener.close()));
     await this.#database?.close();
+    await this.#scripting.close();
   }
 
   /** False: `work` takes longer, and goes on. */

@@ -33,3 +33,4 @@ export {
   tombstoneContent,
   validateContent,
 } from './rpb-content.ts';
+export { textOfBinary, textOfString, textOfTerm } from './term-text.ts';

@@ -15,6 +15,7 @@ import { deleteObject } from './delete-object.ts';
 import { sendError } from './error-response.ts';
 import { sendMethodNotAllowed, sendPage, sendText } from './http-response.ts';
 import type { HttpRequest, HttpServices } from './http-services.ts';
+import { runMapReduce, showMapReduceUsage } from './map-reduce-resource.ts';
 import { listBuckets, listKeys, readLegacyBucket } from './name-resources.ts';
 import { ping, readIndex, readStats } from './node-resources.ts';
 import { queryIndex } from './query-index.ts';
@@ -120,6 +121,12 @@ function dispatch(request: HttpRequest<Route>): void {
       return;
     case 'stats':
       dispatchMethod(exchange, { read: () => readStats(request) });
+      return;
+    case 'map_reduce':
+      dispatchMethod(exchange, {
+        read: () => showMapReduceUsage(request),
+        post: () => runMapReduce(request),
+      });
       return;
     case 'index':
       dispatchMethod(exchange, { read: () => readIndex(request) });

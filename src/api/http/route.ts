@@ -14,7 +14,7 @@ export interface BucketRoute {
 }
 
 export type Route =
-  | { readonly kind: 'index' | 'ping' | 'stats' | 'admin' | 'unknown' }
+  | { readonly kind: 'index' | 'ping' | 'stats' | 'map_reduce' | 'admin' | 'unknown' }
   /** A resource of Riak's that this version lacks. */
   | { readonly kind: 'missing_feature'; readonly feature: string }
   | { readonly kind: 'buckets'; readonly bucketType: ByteString }
@@ -53,7 +53,7 @@ export function routeOf(segments: readonly ByteString[]): Route {
     case 'admin':
       return { kind: 'admin' };
     case 'mapred':
-      return { kind: 'missing_feature', feature: 'MapReduce' };
+      return segments.length === 1 ? { kind: 'map_reduce' } : { kind: 'unknown' };
     default:
       return { kind: 'unknown' };
   }

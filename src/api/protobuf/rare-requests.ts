@@ -13,6 +13,7 @@ import {
   rpbIndexReq,
   rpbListBucketsReq,
   rpbListKeysReq,
+  rpbMapRedReq,
   rpbPingReq,
   rpbPingResp,
   rpbResetBucketReq,
@@ -27,6 +28,7 @@ import type { Exchange } from './exchange.ts';
 import { decodeOrRefuse, type FrameBody } from './frame-body.ts';
 import { queryIndex } from './index-requests.ts';
 import { listBuckets, listKeys } from './list-requests.ts';
+import { mapReduce } from './map-reduce-requests.ts';
 import { foldBucket } from './object-fold-request.ts';
 import { getPreflist } from './preflist-request.ts';
 
@@ -45,6 +47,7 @@ export const rareRequests: ReadonlyMap<number, RareRequest> = new Map<number, Ra
   decoded(rpbResetBucketReq, resetBucket),
   decoded(rpbGetBucketTypeReq, getBucketType),
   decoded(rpbSetBucketTypeReq, setBucketType),
+  decoded(rpbMapRedReq, mapReduce),
   decoded(rpbGetBucketKeyPreflistReq, getPreflist),
   ...datatypeRequests,
 ]);

@@ -1,0 +1,201 @@
+/**
+ * The reduce functions of Riak's module `riak_kv_mapreduce`. Each gathers what it needs as inputs come, where Riak
+ * calls a function again and again with what it made before: the results are the same, and a sort is one sort.
+ */
+import { type ByteString, byteLiteral } from '../../../stdx/index.ts';
+import { type Term, Tuple } from '../../../wire/index.ts';
+import { type Item, ItemError, jsonOf, sizeOf, termItem, termOf } from './item.ts';
+import type { JobBudget } from './job-budget.ts';
+import { compareTerms, sortedInSteps } from './term-order.ts';
+
+export interface Reduction {
+  /** What is known to be part of the result already. Throws `ItemError`. */
+  push(items: readonly Item[]): readonly Item[];
+  finish(): Promise<readonly Item[]>;
+}
+
+export const erlangReductions: ReadonlyMap<string, (budget: JobBudget) => Reduction> = new Map<
+  string,
+  (budget: JobBudget) => Reduction
+>([
+  ['reduce_identity', () => new Identity()],
+  ['reduce_set_union', (budget) => new SetUnion(budget)],
+  ['reduce_sort', (budget) => new Sort(budget)],
+  ['reduce_sum', () => new Sum()],
+  ['reduce_plist_sum', (budget) => new PropertySum(budget)],
+  ['reduce_count_inputs', () => new Count()],
+  ['reduce_string_to_integer', () => new StringToInteger()],
+]);
+
+class Identity implements Reduction {
+  push(items: readonly Item[]): readonly Item[] {
+    return items;
+  }
+
+  async finish(): Promise<readonly Item[]> {
+    return [];
+  }
+}
+
+class SetUnion implements Reduction {
+  readonly #budget: JobBudget;
+  readonly #items = new Map<string, Item>();
+
+  constructor(budget: JobBudget) {
+    this.#budget = budget;
+  }
+
+  push(items: readonly Item[]): readonly Item[] {
+    const fresh: Item[] = [];
+    for (const item of items) {
+      const identity = identityOf(item);
+      if (this.#items.has(identity)) continue;
+      this.#budget.hold(sizeOf(item) + identity.length);
+      this.#items.set(identity, item);
+      fresh.push(item);
+    }
+    return fresh;
+  }
+
+  async finish(): Promise<readonly Item[]> {
+    return [];
+  }
+}
+
+/** Binaries differ though their JSON may not. */
+function identityOf(item: Item): string {
+  return item.kind === 'term' && typeof item.term === 'string'
+    ? `<<${item.term}`
+    : stringIdentity(jsonOf(item));
+}
+
+function stringIdentity(json: string): string {
+  return json.startsWith('"') ? `<<${termOf({ kind: 'json', text: json }) as ByteString}` : json;
+}
+
+class Sort implements Reduction {
+  readonly #budget: JobBudget;
+  readonly #terms: { readonly term: Term; readonly item: Item }[] = [];
+
+  constructor(budget: JobBudget) {
+    this.#budget = budget;
+  }
+
+  push(items: readonly Item[]): readonly Item[] {
+    for (const item of items) {
+      this.#budget.hold(2 * sizeOf(item));
+      this.#terms.push({ term: termOf(item), item });
+    }
+    return [];
+  }
+
+  async finish(): Promise<readonly Item[]> {
+    const budget = this.#budget;
+    const pause = async (): Promise<void> => {
+      budget.timeLeft();
+      await budget.pause();
+    };
+    const sorted = await sortedInSteps(this.#terms, (a, b) => compareTerms(a.term, b.term), pause);
+    return sorted.map(({ item }) => item);
+  }
+}
+
+class Sum implements Reduction {
+  #sum = 0;
+
+  push(items: readonly Item[]): readonly Item[] {
+    for (const item of items) {
+      if (item.kind === 'not_found' || isMissingJson(item)) continue;
+      this.#sum += numberOf(termOf(item), 'badarith');
+    }
+    return [];
+  }
+
+  async finish(): Promise<readonly Item[]> {
+    return [termItem(this.#sum)];
+  }
+}
+
+function isMissingJson(item: Item): boolean {
+  return item.kind === 'json' && item.text.startsWith('{"not_found":');
+}
+
+function numberOf(term: Term, mistake: string): number {
+  if (typeof term === 'number') return term;
+  if (typeof term === 'bigint') return Number(term);
+  throw new ItemError(mistake);
+}
+
+class PropertySum implements Reduction {
+  readonly #budget: JobBudget;
+  readonly #sums = new Map<ByteString, number>();
+
+  constructor(budget: JobBudget) {
+    this.#budget = budget;
+  }
+
+  push(items: readonly Item[]): readonly Item[] {
+    for (const item of items) this.#add(termOf(item));
+    return [];
+  }
+
+  async finish(): Promise<readonly Item[]> {
+    return this.#sums.size === 0 ? [] : [termItem(this.#sums)];
+  }
+
+  #add(term: Term): void {
+    if (term instanceof Map) {
+      for (const [name, value] of term as ReadonlyMap<ByteString, Term>) this.#addTo(name, value);
+      return;
+    }
+    const parts =
+      term instanceof Tuple ? term.elements : Array.isArray(term) ? (term as readonly Term[]) : [];
+    const [name, value] = parts;
+    if (parts.length === 2 && typeof name === 'string' && typeof value === 'number') this.#addTo(name, value);
+    else if (Array.isArray(term)) for (const element of parts) this.#add(element);
+    else throw new ItemError('function_clause');
+  }
+
+  #addTo(name: ByteString, value: Term): void {
+    const sum = this.#sums.get(name);
+    if (sum === undefined) this.#budget.hold(2 * name.length + 32);
+    this.#sums.set(name, (sum ?? 0) + numberOf(value, 'badarith'));
+  }
+}
+
+class Count implements Reduction {
+  #count = 0;
+
+  push(items: readonly Item[]): readonly Item[] {
+    this.#count += items.length;
+    return [];
+  }
+
+  async finish(): Promise<readonly Item[]> {
+    return [termItem(this.#count)];
+  }
+}
+
+const integerForm = /^[+-]?\d{1,15}$/;
+
+class StringToInteger implements Reduction {
+  push(items: readonly Item[]): readonly Item[] {
+    return items.map((item) => {
+      const term = termOf(item);
+      const text = Array.isArray(term) ? textOfCharacters(term as readonly Term[]) : term;
+      if (typeof text === 'string' && integerForm.test(text)) return termItem(Number(text));
+      return termItem(numberOf(term, 'badarg'));
+    });
+  }
+
+  async finish(): Promise<readonly Item[]> {
+    return [];
+  }
+}
+
+/** Erlang's strings are lists of characters. */
+function textOfCharacters(list: readonly Term[]): ByteString {
+  const isText =
+    list.length <= 16 && list.every((code) => typeof code === 'number' && code >= 0x20 && code <= 0x7e);
+  return byteLiteral(isText ? String.fromCharCode(...(list as readonly number[])) : '');
+}

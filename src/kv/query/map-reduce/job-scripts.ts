@@ -1,0 +1,89 @@
+/** The JavaScript of one job: calls of the sandbox, within what the job may take. */
+import type { Sandbox, SandboxDriver, SandboxOutcome } from '../../../sandbox/index.ts';
+import { type Item, jsonItem } from './item.ts';
+import type { JobBudget } from './job-budget.ts';
+import { JobFailure } from './job-failure.ts';
+import { phaseFailed } from './phase.ts';
+
+export interface ScriptLimits {
+  /** Bytes that one call may take in memory. */
+  readonly memoryBytesMax: number;
+}
+
+/** Characters of the results of one call. */
+export const outputMax = 16 * 1024 * 1024;
+
+export interface ScriptRequest {
+  readonly phase: number;
+  readonly driver: SandboxDriver;
+  readonly source: string;
+  /** JSON for the driver. */
+  readonly input: string;
+  /** The input that was worked on, to be shown; -1: none. */
+  readonly shownInput: (at: number) => string;
+}
+
+export class JobScripts {
+  readonly #sandbox: Sandbox | undefined;
+  readonly #budget: JobBudget;
+  readonly #limits: ScriptLimits;
+
+  constructor(sandbox: Sandbox | undefined, budget: JobBudget, limits: ScriptLimits) {
+    this.#sandbox = sandbox;
+    this.#budget = budget;
+    this.#limits = limits;
+  }
+
+  get isAvailable(): boolean {
+    return this.#sandbox !== undefined;
+  }
+
+  /** Rejects with `JobFailure`. */
+  async run(request: ScriptRequest): Promise<readonly Item[]> {
+    const sandbox = this.#sandbox;
+    if (sandbox === undefined) throw failed(request, 'JavaScript is not available on this node');
+    const budget = this.#budget;
+    const timeLeft = budget.timeLeft();
+    const runMsMax = Math.min(budget.scriptMsLeft, timeLeft);
+    if (runMsMax <= 0) throw this.#outOfTime(request);
+    const limits = { runMsMax, memoryBytesMax: this.#limits.memoryBytesMax, outputMax };
+    const { driver, source, input } = request;
+    budget.hold(input.length);
+    const outcome = await sandbox.run({ driver, source, input, limits, waitMsMax: timeLeft });
+    budget.release(input.length);
+    if ('ranMs' in outcome) budget.scriptRan(outcome.ranMs);
+    return this.#results(request, outcome);
+  }
+
+  #results(request: ScriptRequest, outcome: SandboxOutcome): readonly Item[] {
+    switch (outcome.kind) {
+      case 'returned':
+        return outcome.results.map(jsonItem);
+      case 'threw': {
+        const { name, message, stack, at } = outcome.error;
+        const input = request.shownInput(at);
+        throw phaseFailed(request.phase, { error: `${name}: ${message}`, input, type: 'exception', stack });
+      }
+      case 'exceeded':
+        // The time of the job may have been what was left of it.
+        this.#budget.timeLeft();
+        if (outcome.limit === 'time') throw this.#outOfTime(request);
+        if (outcome.limit === 'output') throw failed(request, `results longer than ${outputMax} characters`);
+        throw failed(request, `out of memory: more than ${this.#limits.memoryBytesMax} bytes`);
+      case 'expired':
+        throw new JobFailure({ kind: 'timeout' });
+      case 'overload':
+        throw new JobFailure({ kind: 'overload' });
+      case 'lost':
+        throw failed(request, `the functions could not be run: ${outcome.reason}`);
+    }
+  }
+
+  #outOfTime(request: ScriptRequest): JobFailure {
+    return failed(request, `the functions of the job ran longer than ${this.#budget.limits.scriptMsMax} ms`);
+  }
+}
+
+function failed({ phase, shownInput }: ScriptRequest, error: string): JobFailure {
+  return phaseFailed(phase, { error, input: shownInput(-1), type: 'limit' });
+}

@@ -1,0 +1,57 @@
+/** An object as JavaScript functions see it: Riak's form. Values are text: bytes that are not UTF-8 show as U+FFFD. */
+import { type ByteString, textOfBytes } from '../../../stdx/index.ts';
+import type { Content, Pair } from '../../../wire/index.ts';
+import type { ObjectAddress } from '../../key-value-store.ts';
+import type { VersionedObject } from '../../object/index.ts';
+import { jsonOfName } from './item.ts';
+
+export function jsonOfObject(address: ObjectAddress, object: VersionedObject): string {
+  const values = object.contents().map(jsonOfContent);
+  const vclock = object.context.toString('base64');
+  return jsonOfValues(address, vclock, values);
+}
+
+export function jsonOfValues(
+  { bucketType, bucket, key }: ObjectAddress,
+  vclock: string,
+  values: readonly string[],
+): string {
+  const names = `"bucket_type":${jsonOfName(bucketType)},"bucket":${jsonOfName(bucket)},"key":${jsonOfName(key)}`;
+  return `{${names},"vclock":"${vclock}","values":[${values.join(',')}]}`;
+}
+
+export function jsonOfContent(content: Content): string {
+  const data = JSON.stringify(content.value.toString('utf8'));
+  return `{"metadata":${JSON.stringify(metadataOf(content))},"data":${data}}`;
+}
+
+function metadataOf(content: Content): Record<string, unknown> {
+  const text = (bytes: ByteString | undefined) => (bytes === undefined ? undefined : textOfBytes(bytes));
+  const micros = content.lastModifiedMicros;
+  return {
+    'content-type': text(content.contentType),
+    charset: text(content.charset),
+    'content-encoding': text(content.contentEncoding),
+    'X-Riak-VTag': text(content.vtag),
+    'X-Riak-Last-Modified': micros === undefined ? undefined : new Date(micros / 1000).toUTCString(),
+    'X-Riak-Meta': membersOf(content.userMeta),
+    Links: content.links.map(({ bucket, key, tag }) => [bucket, key, tag].map(textOfBytes)),
+    index: indexesOf(content.indexes),
+    'X-Riak-Deleted': content.deleted ? 'true' : undefined,
+  };
+}
+
+function membersOf(pairs: readonly Pair[]): Record<string, string> {
+  return Object.fromEntries(pairs.map(({ key, value }) => [textOfBytes(key), textOfBytes(value)]));
+}
+
+/** Of several terms of one index: a list. */
+function indexesOf(pairs: readonly Pair[]): Record<string, unknown> {
+  const terms = new Map<string, unknown[]>();
+  for (const { key, value } of pairs) {
+    const name = textOfBytes(key);
+    const term = name.endsWith('_int') ? Number(value) : textOfBytes(value);
+    terms.set(name, [...(terms.get(name) ?? []), term]);
+  }
+  return Object.fromEntries([...terms].map(([name, of]) => [name, of.length === 1 ? of[0] : of]));
+}

@@ -1,0 +1,35 @@
+/**
+ * The program of a sandbox process: `sandbox-process ENGINE MEMORY`. It runs calls one by one as they come, and ends
+ * when whoever started it is gone.
+ */
+import { QuickJsEngine, type SandboxOutcome } from '../../sandbox/index.ts';
+import { loadIsolatedEngine } from './isolated-engine.ts';
+import type { EngineName, ProcessMessage, ProcessRequest } from './process-message.ts';
+
+interface Engine {
+  readonly name: EngineName;
+  readonly isSpoiled: boolean;
+  run(call: ProcessRequest, clock: { elapsedMs(): number }): SandboxOutcome;
+}
+
+const [wanted, memory] = process.argv.slice(2);
+
+async function loadEngine(): Promise<Engine> {
+  const isolated = wanted === 'quickjs' ? undefined : await loadIsolatedEngine(Number(memory));
+  if (isolated !== undefined) return isolated;
+  if (wanted === 'isolated-vm') throw new Error('isolated-vm cannot be loaded');
+  return QuickJsEngine.load(Number(memory));
+}
+
+function send(message: ProcessMessage): void {
+  process.send?.(message);
+}
+
+process.on('disconnect', () => process.exit(0));
+const engine = await loadEngine();
+process.on('message', (request) => {
+  const startedAt = performance.now();
+  const outcome = engine.run(request as ProcessRequest, { elapsedMs: () => performance.now() - startedAt });
+  send({ kind: 'ended', outcome, isSpoiled: engine.isSpoiled });
+});
+send({ kind: 'ready', engine: engine.name });
