@@ -62,7 +62,6 @@ export { VersionedObject } from './object/index.ts';
 export { type PreflistEntry, Preflists } from './preflists.ts';
 export { parsePropertyChanges, propertiesToJson } from './property-rules.ts';
 export type { PropertyDamage } from './property-store.ts';
-export * from './query/map-reduce/index.ts';
 export {
   addressesOf,
   bucketField,
@@ -74,6 +73,7 @@ export {
   type QueryProblem,
   type TermRange,
 } from './query/index.ts';
+export * from './query/map-reduce/index.ts';
 export {
   type QuorumValue,
   type QuorumWord,

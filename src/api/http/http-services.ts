@@ -1,5 +1,5 @@
 import type { Clock, HttpExchange, HttpHandler, Random, Tasks } from '../../environment/index.ts';
-import type { Datatypes, IndexQuerying, KeyValueStore, Preflists } from '../../kv/index.ts';
+import type { Datatypes, IndexQuerying, KeyValueStore, MapReduce, Preflists } from '../../kv/index.ts';
 import type { QueryParameters } from './query-parameters.ts';
 import type { RequestHeaders } from './request-headers.ts';
 
@@ -18,6 +18,7 @@ export interface HttpServices {
   /** Absent: there are no such resources. */
   readonly datatypes?: Datatypes;
   /** Absent: jobs are refused. */
+  readonly mapReduce?: MapReduce | undefined;
   readonly clock: Pick<Clock, 'wallMicros'>;
   /** The node's statistics by their Riak names, for `/stats`. */
   readonly stats: () => Record<string, unknown>;

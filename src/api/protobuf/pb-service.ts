@@ -1,6 +1,6 @@
 /** What all Protocol Buffers connections of a node share. */
 import type { Connection, ConnectionHandler, Tasks } from '../../environment/index.ts';
-import type { Datatypes, IndexQuerying, KeyValueStore, Preflists } from '../../kv/index.ts';
+import type { Datatypes, IndexQuerying, KeyValueStore, MapReduce, Preflists } from '../../kv/index.ts';
 import { assert, type ByteString, bytesOfText } from '../../stdx/index.ts';
 import { GetRequestReader, PutRequestReader } from '../../wire/index.ts';
 import { HeldBytes } from './held-bytes.ts';
@@ -30,6 +30,8 @@ export interface PbServices {
   readonly indexes?: IndexQuerying;
   /** Absent: requests to data types are unknown. */
   readonly datatypes?: Datatypes;
+  /** Absent: requests for MapReduce are unknown. */
+  readonly mapReduce?: MapReduce | undefined;
   readonly serverInfo: {
     /** `name@host`. */
     readonly node: string;
@@ -54,6 +56,7 @@ export class PbService {
   readonly preflists: Preflists | undefined;
   readonly indexes: IndexQuerying | undefined;
   readonly datatypes: Datatypes | undefined;
+  readonly mapReduce: MapReduce | undefined;
   readonly tasks: Tasks;
   readonly observer: PbObserver;
   readonly frameBytesMax: number;
@@ -74,6 +77,7 @@ export class PbService {
     preflists,
     indexes,
     datatypes,
+    mapReduce,
     serverInfo,
     limits,
     observer,
@@ -84,6 +88,7 @@ export class PbService {
     this.preflists = preflists;
     this.indexes = indexes;
     this.datatypes = datatypes;
+    this.mapReduce = mapReduce;
     this.tasks = tasks;
     this.observer = observer;
     this.frameBytesMax = limits.frameBytesMax;
