@@ -501,3 +501,25 @@ test('strays are bounded: beyond it a fallback refuses, and repairs are not take
     for (const node of others) assert.ok(node.store.strays.total <= 2000, `${node.store.strays.total}`);
   });
 });
+
+test('strays are bounded while their partition moves, too, but for what comes here', async () => {
+  for (const isIncoming of [false, true]) {
+    await ReplicatedStores.run({ settings: { strayBytesMax: 2000 } }, async (stores) => {
+      const { primaries, others, partitions } = stores.placesOf('k');
+      stores.declareDown(...primaries);
+      for (const primary of primaries) primary.isDown = true;
+      for (const { topology } of others) {
+        for (const partition of partitions) topology.moving.add(partition);
+        if (isIncoming) for (const partition of partitions) topology.ownMoves.add(partition);
+      }
+      stores.changed();
+      const results: string[] = [];
+      for (let i = 0; i < 6; i += 1) results.push(codeOf(await others[0].put('k', 'x'.repeat(700))));
+      assert.equal(results.at(-1), isIncoming ? 'stored' : 'overload');
+      for (const { topology } of others) topology.ownMoves.clear();
+      stores.changed();
+      const total = Math.max(...others.map(({ store }) => store.strays.total));
+      assert.ok(isIncoming === total > 2000, `what did not come in the end counts: ${total}`);
+    });
+  }
+});

@@ -88,6 +88,8 @@ class TestTopology implements Topology {
   ring: Ring;
   readonly down = new Set<NodeId>();
   readonly moving = new Set<Partition>();
+  /** Of those that move, what comes to this node or goes from it. */
+  readonly ownMoves = new Set<Partition>();
   isSettled = true;
   readonly #told: (() => void)[] = [];
 
@@ -102,6 +104,10 @@ class TestTopology implements Topology {
 
   isMoving(partition: Partition): boolean {
     return this.moving.has(partition);
+  }
+
+  isOwnMove(partition: Partition): boolean {
+    return this.ownMoves.has(partition);
   }
 
   preferenceList(first: Partition, n: number): PreferenceList {

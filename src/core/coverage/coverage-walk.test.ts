@@ -89,6 +89,7 @@ async function tell(story: Story): Promise<{
     ring,
     isUp: (node) => !isLost(node),
     isMoving: () => false,
+    isOwnMove: () => false,
     isSettled: true,
     onChange: () => undefined,
     preferenceList: (first, count): PreferenceList => preferenceList(ring, first, count, () => true),

@@ -68,7 +68,13 @@ test('a list is made once, and anew when ownership or reachability has changed',
   assert.equal(changes(), 3);
   assert.ok(topology.isMoving(p(0)));
   assert.ok(!topology.isMoving(p(2)));
-  topology.update(cluster.advance('copying').advance('switched').state);
+  assert.ok(!topology.isOwnMove(p(0)), 'nothing has come of it yet');
+  topology.update(cluster.advance('copying').state);
+  assert.ok(topology.isOwnMove(p(0)) && !topology.isOwnMove(p(2)));
+  const bystander = new LiveTopology({ self: c, state: cluster.state, liveness });
+  assert.ok(bystander.isMoving(p(0)) && !bystander.isOwnMove(p(0)));
+  topology.update(cluster.advance('switched').state);
+  assert.ok(topology.isOwnMove(p(0)), 'there is something to drop');
   assert.deepEqual(shown(topology, 0), [b, a, c]);
 });
 

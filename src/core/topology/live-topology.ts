@@ -99,6 +99,12 @@ export class LiveTopology implements Topology {
     return this.#state.moves.has(partition);
   }
 
+  isOwnMove(partition: Partition): boolean {
+    const move = this.#state.moves.get(partition);
+    if (move === undefined || move.stage === 'planned') return false;
+    return move.to === this.self || move.from === this.self;
+  }
+
   get isSettled(): boolean {
     this.#isSettled ??= this.#computeSettled();
     return this.#isSettled;

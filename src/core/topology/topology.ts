@@ -13,6 +13,8 @@ export interface Topology {
   preferenceList(first: Partition, n: number): PreferenceList;
   /** Moves that are under way; `kv` asks it before it forgets anything. */
   isMoving(partition: Partition): boolean;
+  /** The partition is being copied to this node, or this node has yet to drop what it has given away. */
+  isOwnMove(partition: Partition): boolean;
   /** Every member can be reached and has said that it holds no stray data (docs/internals/cluster.md, C8). */
   readonly isSettled: boolean;
   /** Calls `changed` after the ring or the set of live nodes has changed. */
@@ -36,6 +38,10 @@ export class SoloTopology implements Topology {
   }
 
   isMoving(): boolean {
+    return false;
+  }
+
+  isOwnMove(): boolean {
     return false;
   }
 

@@ -269,6 +269,7 @@ export class ReplicaNode {
       preferenceList: (first: Partition, n: number): PreferenceList =>
         preferenceList(cluster.ring, first, n, isUp),
       isMoving: (partition: Partition) => moving.has(partition),
+      isOwnMove: () => false,
       isSettled: true,
       onChange: (changed: () => void) => {
         this.#changed = changed;

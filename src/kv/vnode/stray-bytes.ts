@@ -4,7 +4,8 @@
  * is not its own; so beyond a bound it takes no more of it.
  *
  * An account, not a measure: it starts from the engine's estimate and counts what is added and what is known to
- * have gone. A partition that comes to be owned does not count, nor does one that moves, for it may be on its way here.
+ * have gone. A partition that comes to be owned does not count, nor does one that is being copied here, nor what this node has
+ * given away and will drop. One that moves between others counts: it may stand in for them as long as that takes.
  */
 import type { Partition } from '../../core/ring/index.ts';
 import type { Topology } from '../../core/topology/index.ts';
@@ -50,12 +51,12 @@ export class StrayBytes {
   }
 
   isStray(partition: Partition): boolean {
-    return !this.isOwned(partition) && !this.#topology.isMoving(partition);
+    return !this.isOwned(partition) && !this.#topology.isOwnMove(partition);
   }
 
   /**
-   * Something was stored under a partition that is not owned, or removed (negative). While the partition moves it is
-   * only remembered: if it is still not owned after the move, it counts.
+   * Something was stored under a partition that is not owned, or removed (negative). While the partition comes here it
+   * is only remembered: if it is still not owned after the move, it counts.
    */
   grew(partition: Partition, bytes: number): void {
     const before = this.#held.get(partition) ?? 0;

@@ -234,6 +234,7 @@ test('strays: counted under what is not owned, refused beyond the bound, free ag
   const owners = Array.from({ length: 8 }, (_, at) => (at === still ? other : self));
   let told = () => {};
   let isMoving = false;
+  let isOwnMove = false;
   const solo = new SoloTopology(self, 8);
   const topology: Topology = {
     self,
@@ -241,6 +242,7 @@ test('strays: counted under what is not owned, refused beyond the bound, free ag
     isUp: () => true,
     preferenceList: solo.preferenceList.bind(solo),
     isMoving: () => isMoving,
+    isOwnMove: () => isOwnMove,
     isSettled: true,
     onChange: (changed) => {
       told = changed;
@@ -269,10 +271,14 @@ test('strays: counted under what is not owned, refused beyond the bound, free ag
   assert.ok(before > 0);
   isMoving = true;
   told();
-  assert.equal(strays.total, 0, 'it may be on its way here');
+  assert.equal(strays.total, before, 'others have it between them');
+  isOwnMove = true;
+  told();
+  assert.equal(strays.total, 0, 'it is on its way here');
   assert.equal(await outcome(still, objectOf(6, 400)), 'stored');
   assert.equal(strays.total, 0);
   isMoving = false;
+  isOwnMove = false;
   told();
   const grown = objectOf(6, 400).sizeBytes - objectOf(4, 150).sizeBytes;
   assert.equal(strays.total, before + grown, 'what came during the move counts after it');
