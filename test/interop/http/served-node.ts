@@ -9,6 +9,7 @@ import { createHttpHandler, type HttpServices } from '../../../src/api/http/inde
 import { SoloTopology } from '../../../src/core/topology/index.ts';
 import { nodeIdOf } from '../../../src/environment/index.ts';
 import {
+  DatatypeStore,
   defaultBucketProperties,
   type KeyValueSettings,
   LocalKeyValueStore,
@@ -44,6 +45,7 @@ const settings: KeyValueSettings = {
 export interface ServedNode extends AsyncDisposable {
   readonly port: number;
   readonly store: LocalKeyValueStore;
+  readonly datatypes: DatatypeStore;
   /** Connections that are open. */
   connections(): number;
 }
@@ -68,10 +70,12 @@ export async function serveNode(
     observer: silentObserver,
     settings,
   });
+  const datatypes = new DatatypeStore(store, environment, 1_000_000);
   const handler = createHttpHandler({
     store,
     preflists: new Preflists(store, topology),
     indexes: store.indexes,
+    datatypes,
     clock: environment.clock,
     stats: () => ({ riak_kv_version: '3.2.0' }),
     random: environment.random,
@@ -86,6 +90,7 @@ export async function serveNode(
   return {
     port: listener.address.port,
     store,
+    datatypes,
     connections: () => listener.connections,
     async [Symbol.asyncDispose]() {
       const closed = listener.close();

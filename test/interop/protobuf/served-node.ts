@@ -8,6 +8,7 @@ import { PbService, type PbServices, silentPbObserver } from '../../../src/api/p
 import { SoloTopology } from '../../../src/core/topology/index.ts';
 import { nodeIdOf } from '../../../src/environment/index.ts';
 import {
+  DatatypeStore,
   defaultBucketProperties,
   type KeyValueSettings,
   type KeyValueStore,
@@ -67,6 +68,7 @@ export async function serveNode(
     store,
     preflists: new Preflists(store, topology),
     indexes: store.indexes,
+    datatypes: new DatatypeStore(store, environment, 1_000_000),
     serverInfo: { node: 'riak@127.0.0.1', version: '3.2.0' },
     limits: { frameBytesMax: 1_000_000 },
     observer: silentPbObserver,
