@@ -52,6 +52,8 @@ export interface FaultPlanOptions {
   readonly kinds: readonly FaultKind[];
   readonly fromMs?: number;
   readonly untilMs: number;
+  /** Goes on past `untilMs` until there are so many. */
+  readonly faultsMin?: number;
   readonly gapMsMean: number;
   readonly durationMsMean: number;
 }
@@ -59,7 +61,7 @@ export interface FaultPlanOptions {
 export function randomFaultPlan(random: Prng, options: FaultPlanOptions): FaultPlan {
   const plan: { atMs: number; fault: Fault }[] = [];
   let atMs = (options.fromMs ?? 0) + random.exponential(options.gapMsMean);
-  while (atMs < options.untilMs) {
+  while (atMs < options.untilMs || plan.length < (options.faultsMin ?? 0)) {
     plan.push({ atMs, fault: randomFault(random, options) });
     atMs += random.exponential(options.gapMsMean);
   }

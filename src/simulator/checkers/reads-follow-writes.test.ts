@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Conflicts, KeyHistory, type KeyWrite, never } from './key-history.ts';
-import { checkReadsFollowWrites } from './reads-follow-writes.ts';
+import { checkReadsFollowWrites, type ReadRules } from './reads-follow-writes.ts';
 
 const usual = { clockJumps: false, seenMeansKept: true };
 
@@ -27,7 +27,7 @@ function broken(
   conflicts: Conflicts,
   writes: readonly KeyWrite[],
   reads: readonly Read[],
-  rules = usual,
+  rules: ReadRules = usual,
 ): readonly string[] {
   const history = new KeyHistory('b', 'k', conflicts);
   for (const write of writes) history.writes.set(write.id, write);
@@ -95,4 +95,12 @@ test('a wall clock that jumps lets an older write win where stamps decide, and n
 test('F4: a sibling does not stand beside what it replaced', () => {
   const writes = [put(1, 1, 2), put(2, 3, never, { past: new Set([1]) })];
   assert.deepEqual(broken('siblings', writes, [[5, 6, [1, 2]]]), ['F4']);
+});
+
+test('a write that two nodes coordinated may be shown once more after it was replaced, and another may not', () => {
+  const writes = [put(1, 1, 2), put(2, 3, 4, { past: new Set([1]) })];
+  const reads: Read[] = [[5, 6, [1, 2]]];
+  assert.deepEqual(broken('siblings', writes, reads), ['F3', 'F4']);
+  assert.deepEqual(broken('siblings', writes, reads, { ...usual, twins: new Set([1]) }), []);
+  assert.deepEqual(broken('siblings', writes, reads, { ...usual, twins: new Set([2]) }), ['F3', 'F4']);
 });

@@ -21,7 +21,14 @@ import { type KeyHistory, type KeyRead, type KeyWrite, never } from './key-histo
 export interface ReadRules {
   readonly clockJumps: boolean;
   readonly seenMeansKept: boolean;
+  /**
+   * Writes that two nodes coordinated, since the first did not answer in time. Each may be shown once more, as a sibling,
+   * after it was replaced: whoever replaced it knew one of its two dots (R09).
+   */
+  readonly twins?: ReadonlySet<number>;
 }
+
+const noTwins: ReadonlySet<number> = new Set();
 
 /** One sentence for each violation. */
 export function checkReadsFollowWrites(history: KeyHistory, rules: ReadRules): readonly string[] {
@@ -41,7 +48,7 @@ export function checkReadsFollowWrites(history: KeyHistory, rules: ReadRules): r
     violations.push(`${history.bucket}/${history.key}: ${what}, read ${read.invokedAt} to ${read.endedAt}`);
   };
   for (const read of history.reads) {
-    checkShown(history, read, goneFrom, report);
+    checkShown(history, read, goneFrom, rules.twins ?? noTwins, report);
     for (const write of history.writes.values()) {
       if (write.kind !== 'put' || settledAt.get(write.id)! >= read.invokedAt) continue;
       if (read.ids.includes(write.id) || replaceableFrom.get(write.id)! < read.endedAt) continue;
@@ -55,6 +62,7 @@ function checkShown(
   history: KeyHistory,
   read: KeyRead,
   goneFrom: ReadonlyMap<number, number>,
+  twins: ReadonlySet<number>,
   report: (read: KeyRead, what: string) => void,
 ): void {
   if (history.conflicts !== 'siblings' && read.ids.length > 1)
@@ -65,10 +73,10 @@ function checkShown(
       report(read, `F1 invented: write ${id}`);
       continue;
     }
-    if (goneFrom.get(id)! < read.invokedAt) {
+    if (goneFrom.get(id)! < read.invokedAt && !twins.has(id)) {
       report(read, `F3 resurrected: write ${id}, gone since ${goneFrom.get(id)}`);
     }
-    const replaced = read.ids.find((other) => write.past.has(other));
+    const replaced = read.ids.find((other) => write.past.has(other) && !twins.has(other));
     if (replaced !== undefined) report(read, `F4 kept both: write ${id} replaced ${replaced}`);
   }
 }

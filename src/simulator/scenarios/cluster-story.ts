@@ -8,6 +8,7 @@ import { NameHash } from '../../kv/coordinator/index.ts';
 import { type KvError, VersionedObject } from '../../kv/index.ts';
 import { assert, byteLiteral } from '../../stdx/index.ts';
 import type { StorageEngine } from '../../storage/index.ts';
+import { decodeContent } from '../../wire/index.ts';
 import { checkConverged } from '../checkers/cluster-converged.ts';
 import { DotsIssuedOnce } from '../checkers/dots-issued-once.ts';
 import { DatabaseHistory } from '../checkers/key-history.ts';
@@ -20,6 +21,7 @@ import {
   addressOf,
   ClusterClients,
   type ClusterClientsOptions,
+  idOfValue,
   usualClients,
 } from '../workloads/cluster-clients.ts';
 import {
@@ -164,7 +166,10 @@ export class ClusterPlay {
     for (const key of this.#history.keys) {
       // Stamps of different nodes decide, unless reads are judged in a cluster without faults.
       const clockJumps = !this.clients.options.entersReads;
-      violations.push(...checkReadsFollowWrites(key, { clockJumps, seenMeansKept: false }));
+      const contents = this.#dots.twinsOf(`${key.bucket}/${key.key}`).map((bytes) => decodeContent(bytes));
+      const twins = new Set(contents.filter(({ deleted }) => !deleted).map(({ value }) => idOfValue(value)));
+      if (twins.size > 0) this.world.work.add('writes with two coordinators', twins.size);
+      violations.push(...checkReadsFollowWrites(key, { clockJumps, seenMeansKept: false, twins }));
     }
     for (const listing of this.clients.listings) {
       violations.push(...checkListingComplete(listing, this.#history.keys, false));

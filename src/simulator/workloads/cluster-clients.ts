@@ -298,7 +298,7 @@ function encodedValue(id: number, padding: number): Buffer {
   return encodeContent({ value, links: [], userMeta: [], indexes: [], deleted: false });
 }
 
-function idOfValue(value: Buffer): number {
+export function idOfValue(value: Buffer): number {
   const id = value.readUInt32BE(0);
   assert(
     value.subarray(4).every((byte) => byte === (id & 0xff)),
