@@ -28,8 +28,6 @@ export interface KeyIndexParts {
   readonly disk: Disk;
   readonly directory: string;
   readonly nextRunNumber: () => number;
-  /** Where the next frame of the log will stand, or any place between it and the last one. */
-  readonly logEnd: () => Position;
   /** Records that became dead. */
   readonly dead: (records: DeadRecords) => void;
   /** Makes the manifest durable. Rejects with `DiskError`. */
@@ -50,6 +48,8 @@ export class KeyIndex {
   #frozen: Frozen | undefined;
   #runs: readonly Run[] = [];
   #ranges: readonly DeletedRange[] = [];
+  /** Behind the newest range that was told of: what is written from now on is free of what it hides. */
+  #purgedTo: Position = LOG_START;
   #checkpoint: Position = LOG_START;
   /** As the last durable manifest has it. */
   #durableCheckpoint: Position = LOG_START;
@@ -69,6 +69,7 @@ export class KeyIndex {
     this.#checkpoint = checkpoint;
     this.#durableCheckpoint = checkpoint;
     this.#activeSince = checkpoint;
+    for (const range of ranges) this.#purgeTo(range);
   }
 
   /** The newest place of a key, also where it was deleted. Throws `StorageError` if the index is damaged there. */
@@ -94,9 +95,10 @@ export class KeyIndex {
 
   deleteRange(range: DeletedRange): void {
     this.#ranges = withRange(this.#ranges, range);
+    this.#purgeTo(range);
   }
 
-  /** Records of `segment` from `offset` on went to another one; see `LogWriter.recover`. */
+  /** Records that were not synced went to another segment (`LogWriter.recover`). Deletions of ranges were. */
   moveRecords(from: Position, to: Position): void {
     const moved: [ByteString, Location][] = [];
     const walker = this.#active.snapshot().walk();
@@ -107,11 +109,6 @@ export class KeyIndex {
       moved.push([walker.key as ByteString, { ...place, segment: to.segment, offset }]);
     }
     for (const [name, place] of moved) this.#active.set(name, place);
-    this.#ranges = this.#ranges.map((range) =>
-      range.segment === from.segment && range.offset >= from.offset
-        ? { ...range, segment: to.segment, offset: to.offset + range.offset - from.offset }
-        : range,
-    );
   }
 
   get memtableEntries(): number {
@@ -226,8 +223,13 @@ export class KeyIndex {
     return planMerge(sizes, purges);
   }
 
+  #purgeTo({ segment, offset }: DeletedRange): void {
+    const behind = { segment, offset: offset + 1 };
+    if (isBefore(this.#purgedTo, behind)) this.#purgedTo = behind;
+  }
+
   async #write(sources: EntrySource[], entriesMax: number, isOldest: boolean): Promise<Run | undefined> {
-    const { disk, directory, nextRunNumber, logEnd, pause } = this.#parts;
+    const { disk, directory, nextRunNumber, pause } = this.#parts;
     const { run, dead } = await writeRun(sources, {
       disk,
       directory,
@@ -235,7 +237,7 @@ export class KeyIndex {
       entriesMax,
       isOldest,
       ranges: this.#ranges,
-      purgedTo: logEnd(),
+      purgedTo: this.#purgedTo,
       pause,
     });
     this.#parts.dead(dead);

@@ -87,7 +87,6 @@ async function assemble(
     disk,
     directory,
     nextRunNumber: () => nextRun++,
-    logEnd: () => writer.end,
     dead: (records) => segments.countDead(records),
     persist: () => persisting.exclusively(() => writeManifest(disk, directory, manifestOf(index, segments))),
     pause: () => upkeep.pause(),

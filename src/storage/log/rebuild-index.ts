@@ -33,7 +33,6 @@ export async function rebuildIndex({
   const { checkpoint: to, runs: old } = index;
   const built = new KeyIndex({
     ...parts,
-    logEnd: () => to,
     dead: () => undefined,
     persist: async () => undefined,
   });

@@ -24,7 +24,7 @@ export interface WriteRunOptions {
   /** Nothing older is left that a tombstone would have to hide. */
   readonly isOldest: boolean;
   readonly ranges: readonly DeletedRange[];
-  /** Where the log ends now: `ranges` are all that were deleted before. */
+  /** `ranges` are all that were deleted before this. */
   readonly purgedTo: Position;
   readonly pause: () => Promise<void>;
 }

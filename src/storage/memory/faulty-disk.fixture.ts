@@ -166,7 +166,7 @@ export class FaultyDisk implements Disk {
     );
     durable.copy(torn);
     for (let at = 0; at < torn.length; at += SECTOR_BYTES) {
-      if (this.fraction() < 0.5) cached.copy(torn, at, at, at + SECTOR_BYTES);
+      if (this.fraction() < 0.5 && at < cached.length) cached.copy(torn, at, at, at + SECTOR_BYTES);
     }
     return torn;
   }
