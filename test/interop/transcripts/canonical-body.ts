@@ -14,13 +14,14 @@ interface Shape {
 export function canonicalBody(body: string, { contentType, ordered }: Shape): string {
   const text = body.replaceAll('\r\n', '\n').trim();
   if (contentType.startsWith('application/json')) return canonicalJson(objectsIn(text), ordered) ?? text;
-  if (contentType.startsWith('multipart/mixed') && /^Content-Type: application\/json$/im.test(text)) {
+  const isMultipart = contentType.startsWith('multipart/mixed');
+  if (isMultipart && /^Content-Type: application\/json$/im.test(text) && !/^Etag: /m.test(text)) {
     const boundary = /^--(\S+?)$/m.exec(text)?.[1] ?? '';
     const parts = text.split(`--${boundary}`).slice(1, -1);
     const bodies = parts.map((part) => part.slice(part.indexOf('\n\n') + 2).trim());
     return canonicalJson(bodies, ordered) ?? text;
   }
-  if (contentType.startsWith('multipart/mixed')) return canonicalParts(text);
+  if (isMultipart) return canonicalParts(text);
   // Tags may come in any order, and a template does not know them yet.
   return text.startsWith('Siblings:\n') ? `Siblings: ${text.split('\n').length - 1}` : text;
 }
@@ -31,8 +32,8 @@ function canonicalParts(text: string): string {
   if (boundary === undefined || text.includes('Content-Type: multipart/mixed')) return text;
   const key = (part: string): string => part.replaceAll(/^(Etag|Last-Modified): .*$/gm, '$1');
   const parts = text.split(`--${boundary}`).slice(1, -1);
-  const inOrder = parts.sort((a, b) => compare(key(a), key(b))).map((part) => `--{boundary}${part}`);
-  return `${inOrder.join('')}--{boundary}--`;
+  const inOrder = parts.sort((a, b) => compare(key(a), key(b))).map((part) => `--B${part}`);
+  return `${inOrder.join('')}--B--`;
 }
 
 /** The JSON documents of a text that holds them one after the other. */
