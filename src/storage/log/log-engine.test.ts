@@ -5,7 +5,7 @@ import type { LogTuning } from './log-limits.ts';
 
 const TUNINGS: readonly (readonly [string, Partial<LogTuning>])[] = [
   ['log', {}],
-  ['log with small parts', { segmentBytesMax: 256 * 1024, memtableEntriesMax: 500, garbageShare: 0.3 }],
+  ['log with small parts', { segmentBytesMax: 1024 * 1024, memtableEntriesMax: 5000, garbageShare: 0.3 }],
 ];
 
 for (const [name, tuning] of TUNINGS) {
