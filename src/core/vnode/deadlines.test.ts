@@ -8,6 +8,7 @@ import { Deadline, Deadlines, deadlineTickMs } from './deadlines.ts';
 class HandClock implements Clock, Timers {
   #now = 0;
   #wake: { at: number; run: () => void } | undefined;
+  wakes = 0;
 
   now(): Instant {
     return this.#now as Instant;
@@ -25,6 +26,7 @@ class HandClock implements Clock, Timers {
       this.#now = this.#wake.at;
       const { run } = this.#wake;
       this.#wake = undefined;
+      this.wakes += 1;
       run();
     }
     this.#now = to;
@@ -99,6 +101,22 @@ test('an expiry that clears its neighbours does not lose the rest of the slot', 
   clock.advance(200);
   assert.equal(cleared.firedAt, undefined);
   assert.notEqual(first.firedAt, undefined);
+});
+
+test('long deadlines do not wake a node that has nothing to do', () => {
+  const clock = new HandClock();
+  const deadlines = new Deadlines(clock, clock);
+  const last = new Recorded(clock);
+  deadlines.set(last, 60_000);
+  for (let at = 0; at < 1000; at += 10) {
+    clock.advance(at);
+    const answered = new Recorded(clock);
+    deadlines.set(answered, 5000);
+    deadlines.clear(answered);
+  }
+  clock.advance(70_000);
+  assert.notEqual(last.firedAt, undefined);
+  assert.ok(clock.wakes < 20, `${clock.wakes} wakes`);
 });
 
 test('after close nothing is pending, whatever is cleared or set then', () => {

@@ -4,12 +4,16 @@
  * Almost no request meets its deadline, so setting and clearing must cost next to nothing: an entry is
  * linked into the slot of the tick in which it expires (a hashed timing wheel; Varghese and Lauck,
  * 1987, scheme 6) and unlinked in constant time. Expiry is late by up to one tick, never early.
+ *
+ * The timer sleeps until the first tick that has an entry: a node that waits for little wakes seldom. Clearing leaves it
+ * alone, so it may wake for nothing, and then looks for the next.
  */
 import type { Clock, Instant, Timer, Timers } from '../../environment/index.ts';
 
-/** How late an expiry may be, and how often a busy node looks. */
+/** How late an expiry may be, and how often a busy node looks at most. */
 export const deadlineTickMs = 10;
 const slotCount = 512;
+const wakeMsMin = 1;
 
 /** Extend this to get a deadline; `expired` is called at most once, and not after `Deadlines.clear`. */
 export abstract class Deadline {
@@ -29,6 +33,7 @@ export class Deadlines {
   #swept = 0;
   #pending = 0;
   #timer: Timer | undefined;
+  #wakesAtTick = Number.POSITIVE_INFINITY;
   #isClosed = false;
 
   constructor(clock: Clock, timers: Timers) {
@@ -53,7 +58,7 @@ export class Deadlines {
     if (head !== undefined) head.previous = deadline;
     this.#slots[slot] = deadline;
     this.#pending += 1;
-    this.#timer ??= this.#timers.after(deadlineTickMs, () => this.#sweep());
+    if (deadline.dueTick < this.#wakesAtTick) this.#wakeAt(deadline.dueTick);
   }
 
   clear(deadline: Deadline): void {
@@ -78,8 +83,17 @@ export class Deadlines {
     return Math.floor((this.#clock.now() - this.#start) / deadlineTickMs);
   }
 
+  #wakeAt(tick: number): void {
+    this.#timer?.cancel();
+    this.#wakesAtTick = tick;
+    const inMs = this.#start + tick * deadlineTickMs - this.#clock.now();
+    // Rounding may put the beginning of a tick just before it.
+    this.#timer = this.#timers.after(Math.max(wakeMsMin, inMs), () => this.#sweep());
+  }
+
   #sweep(): void {
     this.#timer = undefined;
+    this.#wakesAtTick = Number.POSITIVE_INFINITY;
     const nowTick = this.#tick();
     const due: Deadline[] = [];
     const from = Math.max(this.#swept + 1, nowTick - slotCount + 1);
@@ -95,7 +109,16 @@ export class Deadlines {
       deadline.expired();
     }
     this.#swept = nowTick;
-    if (this.#pending > 0) this.#timer ??= this.#timers.after(deadlineTickMs, () => this.#sweep());
+    const next = this.#nextTick(nowTick);
+    if (next < this.#wakesAtTick) this.#wakeAt(next);
+  }
+
+  /** The first after `tick` with an entry in its slot, which may be of a later turn of the wheel. */
+  #nextTick(tick: number): number {
+    if (this.#pending === 0) return Number.POSITIVE_INFINITY;
+    let next = tick + 1;
+    while (this.#slots[next % slotCount] === undefined) next += 1;
+    return next;
   }
 
   /** Drops all deadlines without telling them, and those that come; for a node that stops. */
@@ -103,6 +126,7 @@ export class Deadlines {
     this.#isClosed = true;
     this.#timer?.cancel();
     this.#timer = undefined;
+    this.#wakesAtTick = Number.POSITIVE_INFINITY;
     for (let slot = 0; slot < slotCount; slot += 1) {
       for (let head = this.#slots[slot]; head !== undefined; head = this.#slots[slot]) this.clear(head);
     }
