@@ -5,6 +5,8 @@ import path from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { type Finished, type HaleProcess, HaleSandbox } from './hale-process.ts';
 
+/** For a machine that does much else. */
+const eventuallyMsMax = 60_000;
 const small = ['-o', 'ring_size=8', '-o', 'logger.level=info'];
 
 function sandboxOf(context: TestContext): HaleSandbox {
@@ -44,7 +46,7 @@ interface Overview {
 }
 
 async function eventually(what: string, isSo: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 10_000;
+  const deadline = Date.now() + eventuallyMsMax;
   while (!(await isSo())) {
     assert.ok(Date.now() < deadline, what);
     await new Promise((resolve) => setTimeout(resolve, 50));
@@ -131,7 +133,7 @@ test('a node joins, is planned in, and leaves; each step says what it does', asy
   assert.match(outdated.err, /\(plan_outdated\)/);
 
   const transfers = sandbox.hale(['cluster', 'transfers', '--watch', '--json', '--at', one.url]);
-  const committed = await at(one, 'commit', '--wait', '30');
+  const committed = await at(one, 'commit', '--wait', '120');
   assert.equal(committed.code, 0, committed.err);
   assert.match(committed.out, /^committed: 4 partitions to move.*\ndone\n$/);
   await eventually('a watcher sees what is', () => transfers.out.includes('\n'));
@@ -154,7 +156,7 @@ test('a node joins, is planned in, and leaves; each step says what it does', asy
   const aae = jsonOf(await sandbox.run(['aae', 'status', '--json', '--at', one.url]));
   assert.ok('totals' in aae && 'exchanges' in aae);
 
-  const left = at(two, 'leave', '--wait', '30');
+  const left = at(two, 'leave', '--wait', '120');
   await eventually('the leave is staged', async () =>
     (await overviewOf(one)).staged.some(({ kind }) => kind === 'leave'),
   );

@@ -15,14 +15,16 @@ const calmMs = run.size(500, 3000);
 const load = { clients: 16, keysPerClient: 20, putPercent: 50, deletePercent: 0 };
 /** Longer than it takes to find out that a node does not answer. */
 const awayMs = run.size(2500, 8000);
-/** By default settings about two seconds; the machine does other things, too. */
+/** By default settings a failure costs about two seconds, beside what requests take on this machine today. */
 const detectionMsMax = 5000;
+const calmShare = 4;
 
 test(`${size} nodes: kill -9, pauses and restarts lose nothing and refuse nobody`, async (context) => {
   await using cluster = await HaleCluster.start({ size });
   await using clients = new ClusterLoad(cluster, run, load);
   clients.start();
-  await clients.during(context, 'calm', () => sleep(calmMs));
+  const calm = await clients.during(context, 'calm', () => sleep(calmMs));
+  const slowMsMax = detectionMsMax + calmShare * calm.slowestMs;
   for (let round = 0; round < rounds; round += 1) {
     await context.test(`round ${round + 1}: kill -9`, async (killing) => {
       const node = run.pick(cluster.nodes);
@@ -30,7 +32,7 @@ test(`${size} nodes: kill -9, pauses and restarts lose nothing and refuse nobody
         await node.kill();
         await sleep(awayMs);
       });
-      assert.ok(slowestMs < detectionMsMax, `${slowestMs} ms`);
+      assert.ok(slowestMs < slowMsMax, `${slowestMs} ms`);
       await clients.during(killing, `${node.name} back`, () => node.start());
       killing.diagnostic(`settled after ${Math.round(await cluster.settled())} ms`);
     });
@@ -41,7 +43,7 @@ test(`${size} nodes: kill -9, pauses and restarts lose nothing and refuse nobody
         await sleep(awayMs);
       });
       node.resume();
-      assert.ok(slowestMs < detectionMsMax, `${slowestMs} ms`);
+      assert.ok(slowestMs < slowMsMax, `${slowestMs} ms`);
       pausing.diagnostic(`settled after ${Math.round(await cluster.settled())} ms`);
     });
     await context.test(`round ${round + 1}: restarts in turn`, async (restarting) => {

@@ -1,6 +1,10 @@
 /**
- * Incast: replies of several replicas meet in the shallow buffer of one switch port. Three that all send 256-KiB values
- * collapse to 30 Mbit/s, with a p99 over 200 ms; one full value and clocks from the rest (D9) do not.
+ * Incast: replies of several replicas meet in the shallow buffer of one switch port. Where all send 256-KiB values they
+ * collapse: the port drops the ends of replies, and senders wait 200 ms before they send them again. One full
+ * value and digests from the rest do not.
+ *
+ * What is counted is that waiting, at the senders, and its cause: what passes the port for each read. How many megabits
+ * there are depends on what else the machine does.
  */
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
@@ -13,11 +17,13 @@ const run = new SeededRun('cluster-incast');
 const replicas = 3;
 const values = run.size(20, 100);
 const valueBytes = 256 * 1024;
-const readMs = run.size(1500, 15_000);
+const reads = run.size(40, 1000);
 const readers = 4;
-const collapseMbit = 30;
-const idleMbitMin = 10 * collapseMbit;
-const idleP99MsMax = 50;
+/** Timeouts of TCP for each read. A machine that does other things has a few of its own. */
+const timeoutsPerReadMax = 0.02;
+const timeoutsMax = 2;
+/** A value, its frames and acknowledgements, and now and then one that was asked for twice. Three would be incast. */
+const valuesPerReadMax = 1.8;
 const bucket = 'large';
 
 test('three replicas answer through a shallow switch port: no collapse', async (context) => {
@@ -33,17 +39,21 @@ test('three replicas answer through a shallow switch port: no collapse', async (
   await cluster.join(coordinator);
   await fill(coordinator);
   network.withoutOffload();
-  // How fast this machine is today, with a switch that never drops.
-  const deep = await read(coordinator, context, 'deep buffer');
+  if (run.isLong) await read(coordinator, context, 'deep buffer');
   network.makeShallow(replicas);
-  const shallow = await read(coordinator, context, 'shallow buffer');
-  context.diagnostic(network.countsOf(replicas));
-  assert.ok(shallow.mbit > 2 * collapseMbit, 'no collapse');
-  assert.ok(shallow.mbit > Math.min(idleMbitMin, deep.mbit / 2), 'the switch does not rule');
+  const timeouts = (): number =>
+    Array.from({ length: replicas }, (_, index) => network.tcpTimeoutsOf(index)).reduce((a, b) => a + b);
+  const before = timeouts();
+  await read(coordinator, context, 'shallow buffer');
+  const waits = timeouts() - before;
+  const { sentBytes, words } = network.countsOf(replicas);
+  const valuesPerRead = sentBytes / valueBytes / reads;
+  context.diagnostic(`${valuesPerRead.toFixed(2)} values a read, ${waits} timeouts of TCP; ${words}`);
   assert.ok(
-    shallow.p99Ms < Math.max(idleP99MsMax, 2 * deep.p99Ms),
-    'nor does the time that TCP waits to repeat',
+    waits <= Math.max(timeoutsMax, reads * timeoutsPerReadMax),
+    `${waits} timeouts in ${reads} reads`,
   );
+  assert.ok(valuesPerRead < valuesPerReadMax, `${valuesPerRead} values for each read`);
   cluster.assertSound();
 });
 
@@ -54,12 +64,14 @@ async function fill(coordinator: ClusterNode): Promise<void> {
   }
 }
 
-async function read(coordinator: ClusterNode, context: TestContext, what: string) {
+async function read(coordinator: ClusterNode, context: TestContext, what: string): Promise<void> {
   const latencies: number[] = [];
   const started = performance.now();
+  let left = reads;
   const reader = async (): Promise<void> => {
     using connection = await coordinator.connect();
-    while (performance.now() - started < readMs) {
+    while (left > 0) {
+      left -= 1;
       const asked = performance.now();
       const found = await connection.get(bucket, `k${run.below(values)}`);
       latencies.push(performance.now() - asked);
@@ -68,10 +80,7 @@ async function read(coordinator: ClusterNode, context: TestContext, what: string
   };
   await Promise.all(Array.from({ length: readers }, reader));
   const seconds = (performance.now() - started) / 1000;
-  const mbit = (latencies.length * valueBytes * 8) / seconds / 1e6;
+  const mbit = (reads * valueBytes * 8) / seconds / 1e6;
   const p99Ms = latencies.sort((a, b) => a - b)[Math.floor(latencies.length * 0.99)]!;
-  context.diagnostic(
-    `${what}: ${Math.round(mbit)} Mbit/s of values, p99 ${p99Ms.toFixed(1)} ms, ${latencies.length} reads`,
-  );
-  return { mbit, p99Ms };
+  context.diagnostic(`${what}: ${Math.round(mbit)} Mbit/s of values, p99 ${p99Ms.toFixed(1)} ms`);
 }

@@ -7,7 +7,7 @@ import type { TestContext } from 'node:test';
 import { KeyHistory } from './acknowledged-writes.ts';
 import { ClusterClient, newTally, type RequestTally } from './cluster-client.ts';
 import type { HaleCluster } from './hale-cluster.ts';
-import type { SeededRun } from './seeded-run.ts';
+import { type SeededRun, sleep } from './seeded-run.ts';
 
 export interface ClusterLoadOptions {
   readonly clients: number;
@@ -18,6 +18,9 @@ export interface ClusterLoadOptions {
 }
 
 const checkClients = 8;
+/** Who has answered nobody by then has stopped. */
+const answerMsMax = 30_000;
+const answerPollMs = 20;
 const movePercent = 2;
 
 export class ClusterLoad implements AsyncDisposable {
@@ -77,6 +80,9 @@ export class ClusterLoad implements AsyncDisposable {
     const started = performance.now();
     try {
       await act();
+      // Beside other work the machine may not have come to it yet.
+      while (this.#tally.answered === 0 && performance.now() - started < answerMsMax)
+        await sleep(answerPollMs);
     } finally {
       await undo();
     }

@@ -19,6 +19,8 @@ const size = 3;
 const warmupMs = run.size(500, 5000);
 const rushMs = run.size(1500, 10_000);
 const recoveryMs = run.size(2500, 5000);
+/** How often it may take so long: what else the machine does may spoil a calm. */
+const calmsMax = run.size(6, 1);
 const sliceMs = 250;
 /** Puts a second, all nodes together, among which the capacity is looked for. */
 const searchFrom = 500;
@@ -50,14 +52,18 @@ test('at many times its capacity a cluster keeps its goodput, its memory and its
     last = sum.good / cpuSeconds;
     peak = Math.max(peak, last);
     const calm = { perSecond: capacity / 4, forMs: recoveryMs };
-    recoveredMs = recoveryOf((await offer(cluster, { phases: [calm] })).slices);
+    let waits = 0;
+    do {
+      recoveredMs = recoveryOf((await offer(cluster, { phases: [calm] })).slices);
+      waits += 1;
+    } while (recoveredMs === undefined && waits < calmsMax);
     context.diagnostic(
       `${multiple}x: offered ${sum.offered}, useful ${sum.good} (${Math.round(last)} a second of a core), ` +
         `refused ${sum.refused}, late ${sum.late}, unsent ${sum.unsent}, slowest ping ${Math.round(sum.pingMsMax)} ms, ` +
-        `${Math.round(residentBytes(cluster) / 2 ** 20)} MiB resident, as before after ${recoveredMs ?? 'no'} ms`,
+        `${Math.round(residentBytes(cluster) / 2 ** 20)} MiB resident, as before after ${recoveredMs ?? 'no'} ms of calm ${waits}`,
     );
     assert.ok(residentBytes(cluster) < residentMax, 'memory is bounded');
-    assert.ok(recoveredMs !== undefined, `not as before ${recoveryMs} ms later`);
+    assert.ok(recoveredMs !== undefined, `not as before ${waits * recoveryMs} ms later`);
   }
   assert.ok(last >= goodputShareMin * peak, `${Math.round(last)} of ${Math.round(peak)} a second of a core`);
   await cluster.settled();

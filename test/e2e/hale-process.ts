@@ -8,7 +8,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const mainFile = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
-const readyMsMax = 20_000;
+const readyMsMax = 60_000;
 
 export interface Finished {
   readonly code: number | null;

@@ -88,10 +88,19 @@ export class SwitchedNetwork implements Disposable {
     });
   }
 
-  /** What the switch's port towards a machine let through and dropped, in the words of tc. */
-  countsOf(index: number): string {
+  /** How often TCP on the machine sent something again because it heard nothing for a while (`TcpExt: TCPTimeouts`). */
+  tcpTimeoutsOf(index: number): number {
+    const args = ['netns', 'exec', this.#namespaceOf(index), 'cat', '/proc/net/netstat'];
+    const lines = execFileSync('ip', args, { encoding: 'utf8' }).split('\n');
+    const [names, values] = lines.filter((line) => line.startsWith('TcpExt:')).map((line) => line.split(' '));
+    return Number(values![names!.indexOf('TCPTimeouts')]);
+  }
+
+  /** What the switch's port towards a machine has let through since it was made shallow, and that in the words of tc. */
+  countsOf(index: number): { readonly sentBytes: number; readonly words: string } {
     const args = ['-n', this.#switch, '-s', 'qdisc', 'show', 'dev', portOf(index)];
-    return execFileSync('tc', args, { encoding: 'utf8' }).replaceAll(/\s+/g, ' ').trim();
+    const words = execFileSync('tc', args, { encoding: 'utf8' }).replaceAll(/\s+/g, ' ').trim();
+    return { sentBytes: Number(/Sent (\d+) bytes/.exec(words)![1]), words };
   }
 
   [Symbol.dispose](): void {
