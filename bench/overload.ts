@@ -5,10 +5,9 @@
  * Useful is what was answered within a second of when it was due. The ping shares the event loop with the requests,
  * as heartbeats do, and says how late those would be.
  */
-import { fork } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
-import type { OfferOrder, OfferPhase, OfferReport, OfferSlice } from './load/offer-load.ts';
-import { cpuMicros, residentBytes, untilIdle } from './load/run-load.ts';
+import type { OfferOrder, OfferPhase } from './load/offer-load.ts';
+import { residentBytes, untilIdle } from './load/run-load.ts';
+import { median, offer, type Sampled } from './offer.ts';
 import { startHale } from './servers.ts';
 
 const factors = [1, 2, 5, 10];
@@ -42,7 +41,7 @@ export async function measureOverload(measuredMs: number, node: string): Promise
         { perSecond: capacity * factor, forMs: settlingMs + measuredMs },
         { perSecond: capacity / 2, forMs: recoveryMs },
       ];
-      const slices = await offer({ ...order, phases }, server.pids);
+      const { slices } = await offer({ ...order, phases }, server.pids);
       rows.push(stageOf(`${factor} ×`, slices, phases, residentBytes(pid)));
     }
     return `${tableOf(capacity, rows)}\n\nRefused by cause: ${await refusals(server.ports.http)}.`;
@@ -52,12 +51,15 @@ export async function measureOverload(measuredMs: number, node: string): Promise
 }
 
 /** The most that was answered in time, as what is offered grows by steps until it is refused. */
-async function capacityOf(order: Omit<OfferOrder, 'phases'>, pids: readonly number[]): Promise<number> {
+export async function capacityOf(
+  order: Omit<OfferOrder, 'phases'>,
+  pids: readonly number[],
+): Promise<number> {
   await offer({ ...order, phases: [{ perSecond: warmupPerSecond, forMs: warmupMs }] }, pids);
   let best = 0;
   for (let perSecond = stepsFrom; perSecond < stepsTo; perSecond *= stepFactor) {
     const phases = [{ perSecond, forMs: stepMs }];
-    const slices = (await offer({ ...order, phases }, pids)).slice(2);
+    const slices = (await offer({ ...order, phases }, pids)).slices.slice(2);
     const seconds = (slices.at(-1)!.atMs - slices[0]!.atMs + sliceMs) / 1000;
     const useful = slices.reduce((total, { good }) => total + good, 0) / seconds;
     best = Math.max(best, useful);
@@ -70,11 +72,6 @@ async function refusals(port: number | undefined): Promise<string> {
   const page = await (await fetch(`http://127.0.0.1:${port}/admin/v1/metrics`)).text();
   const counts = page.matchAll(/^hale_refusals_total\{cause="(\w+)"\} (\d+)$/gm);
   return [...counts].map(([, cause, count]) => `${cause} ${count}`).join(', ');
-}
-
-interface Sampled extends OfferSlice {
-  /** CPU time that the server had in the slice. */
-  readonly serverMicros: number;
 }
 
 interface Stage {
@@ -91,25 +88,6 @@ interface Stage {
   readonly resident: number;
   /** After the load has fallen to half of what the node can do; undefined: not within the time. */
   readonly recoveredMs: number | undefined;
-}
-
-function offer(order: OfferOrder, pids: readonly number[]): Promise<readonly Sampled[]> {
-  return new Promise((resolve, reject) => {
-    const slices: Sampled[] = [];
-    let cpu = cpuMicros(pids);
-    const child = fork(fileURLToPath(new URL('load/offer-load.js', import.meta.url)));
-    child.on('message', (report: OfferReport) => {
-      if (report.kind === 'slice') {
-        const before = cpu;
-        cpu = cpuMicros(pids);
-        slices.push({ ...report.slice, serverMicros: cpu - before });
-      } else if (report.kind === 'ended') resolve(slices);
-      else reject(new Error(report.message));
-      if (report.kind !== 'slice') child.kill();
-    });
-    child.on('error', reject);
-    child.send(order);
-  });
 }
 
 function stageOf(
@@ -139,10 +117,6 @@ function stageOf(
     resident,
     recoveredMs: sick === after.at(-1) && sick !== undefined ? undefined : recoveredMs,
   };
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 }
 
 function tableOf(capacity: number, rows: readonly Stage[]): string {

@@ -6,8 +6,13 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { measureClaim } from './claim.ts';
+import { measureCostByKeys, measureCostByRing } from './cost-growth.ts';
+import { measureHandoff } from './handoff.ts';
 import { measureHop } from './hop.ts';
+import { measureHotKey } from './hot-key.ts';
 import { measureIdleConnections } from './idle-connections.ts';
+import { measureIngest } from './ingest.ts';
+import { measureMemory } from './memory.ts';
 import { measureOverload } from './overload.ts';
 import {
   type BenchDuration,
@@ -17,7 +22,9 @@ import {
   measurePointOperations,
   pointOperationsTable,
 } from './point-operations.ts';
+import { measureScaleOut } from './scale-out.ts';
 import { measureStart } from './start.ts';
+import { type MeasuredTails, measureTails } from './tails.ts';
 import { measureWal } from './wal.ts';
 
 const { values, positionals } = parseArgs({
@@ -26,11 +33,17 @@ const { values, positionals } = parseArgs({
     quick: { type: 'boolean', default: false },
     write: { type: 'boolean', default: false },
     node: { type: 'string', default: process.execPath },
+    /** Of what takes its time: `tails`, `ingest`, `memory`. */
+    minutes: { type: 'string' },
   },
 });
 
 const full: BenchDuration = { warmupMs: 300, measuredMs: 1500, repetitions: 3 };
 const quick: BenchDuration = { warmupMs: 300, measuredMs: 1000, repetitions: 1 };
+
+/** How long something is looked at that should not change. */
+const watchedMs =
+  values.minutes === undefined ? (values.quick ? 10_000 : 60_000) : Number(values.minutes) * 60_000;
 
 /** One question each. */
 const questions = new Map<string, () => Promise<string>>([
@@ -41,8 +54,27 @@ const questions = new Map<string, () => Promise<string>>([
   ['claim', async () => measureClaim()],
   ['hop', () => measureHop(values.quick ? quick.measuredMs : full.measuredMs, values.node)],
   ['overload', () => measureOverload(values.quick ? quick.measuredMs * 2 : 5000, values.node)],
+  ['hot-key', () => measureHotKey(values.quick ? quick.measuredMs : full.measuredMs * 2, values.node)],
+  ['cost-by-ring', () => measureCostByRing(values.quick ? quick.measuredMs : full.measuredMs, values.node)],
+  [
+    'cost-by-keys',
+    () =>
+      measureCostByKeys(values.quick ? [10_000, 100_000] : [10_000, 1_000_000], full.measuredMs, values.node),
+  ],
+  ['scale-out', () => measureScaleOut(values.quick ? quick.measuredMs : full.measuredMs * 2, values.node)],
+  ['memory', () => measureMemory(values.quick ? 100_000 : 1_000_000, watchedMs, values.node)],
+  ['tails', async () => withPicture('tails', await measureTails(watchedMs, values.node))],
+  ['ingest', async () => withPicture('ingest', await measureIngest(watchedMs, values.node))],
+  ['handoff', () => measureHandoff(values.quick ? 50_000 : 300_000, values.node)],
   ['wal', () => measureWal(values.quick ? quick.measuredMs : full.measuredMs)],
 ]);
+
+/** The picture is written beside the results, if these are. */
+function withPicture(name: string, { table, svg }: MeasuredTails): string {
+  if (!values.write) return table;
+  writeFileSync(`bench/${name}.svg`, svg);
+  return `${table}\n\n![${name}](${name}.svg)`;
+}
 
 async function pointOperations(): Promise<string> {
   const { node } = values;

@@ -1,6 +1,6 @@
 /** Servers to measure, each a process of its own on a free port and a fresh directory. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,6 +14,10 @@ export interface BenchServer {
   /** Of a cluster: where the other nodes listen. */
   readonly otherPorts?: readonly Partial<Record<ProtocolName, number>>[];
   readonly directory: string;
+  /** Of a cluster: those of all nodes. */
+  readonly directories?: readonly string[];
+  /** Of a cluster: where its nodes listen to others. */
+  readonly clusterPort?: number;
   /** Ends the server and removes its directory. */
   stop(): Promise<void>;
   /** `kill -9`; its directory stays. */
@@ -67,10 +71,56 @@ export async function startHaleCluster(size: number, options: HaleOptions): Prom
     ...first!,
     name: `hale x ${size}`,
     pids: nodes.flatMap(({ pids }) => pids),
+    directories: nodes.map(({ directory }) => directory),
+    clusterPort,
     otherPorts: others.map(({ ports }) => ports),
     stop: all('stop'),
     kill: all('kill'),
   };
+}
+
+/** One more node of a cluster, which takes its share of the partitions. Disposed of, it is killed. */
+export async function joinHaleCluster(
+  cluster: BenchServer,
+  options: HaleOptions,
+): Promise<BenchServer & AsyncDisposable> {
+  const { clusterPort } = cluster;
+  if (clusterPort === undefined) throw new Error(`${cluster.name} is no cluster`);
+  const name = `n${(cluster.otherPorts ?? []).length + 2}@127.0.0.1`;
+  const more = ['--name', name, '--cluster', '127.0.0.1:0', '--join', `127.0.0.1:${clusterPort}`];
+  const node = await startNode(options, more);
+  const dispose = async (): Promise<void> => {
+    await node.kill();
+    rmSync(node.directory, { recursive: true, force: true });
+  };
+  return { ...node, [Symbol.asyncDispose]: dispose };
+}
+
+/** Several nodes of one machine behind one port. */
+export async function startHaleHost(count: number, options: HaleOptions): Promise<BenchServer> {
+  const clusterPort = await freePort();
+  const more = ['--cluster', `127.0.0.1:${clusterPort}`, '--nodes', `${count}`];
+  const host = await startNode(options, more);
+  const own = nodesOfHost(host.pids[0]!);
+  if (own.length !== count) throw new Error(`${own.length} nodes of ${count}`);
+  const server = { ...host, name: `hale --nodes ${count}`, pids: [...host.pids, ...own] };
+  await untilSettled(Array.from({ length: count }, () => server));
+  return server;
+}
+
+/** The processes that a process has started. Linux tells it. */
+function nodesOfHost(parent: number): readonly number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => {
+      try {
+        const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+        return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]) === parent;
+      } catch {
+        return false;
+      }
+    });
 }
 
 async function untilSettled(nodes: readonly BenchServer[]): Promise<void> {

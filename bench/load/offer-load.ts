@@ -18,6 +18,8 @@ export interface OfferOrder {
   /** 127.0.0.1, if not given. */
   readonly host?: string;
   readonly port: number;
+  /** Other nodes of the same database: connections are spread over all. */
+  readonly otherPorts?: readonly number[];
   readonly operation: Operation;
   readonly valueBytes: number;
   readonly keys: number;
@@ -27,7 +29,7 @@ export interface OfferOrder {
 }
 
 /** What came back in one slice of time. */
-export interface OfferSlice {
+export interface OfferSlice extends LatencySummary {
   readonly atMs: number;
   readonly offered: number;
   /** Answered with success within `usefulMsMax`. */
@@ -36,15 +38,22 @@ export interface OfferSlice {
   readonly refused: number;
   /** Not sent, since the server does not read. */
   readonly unsent: number;
-  readonly p50Micros: number;
-  readonly p99Micros: number;
   readonly pingMsMax: number;
 }
 
 export type OfferReport =
   | { readonly kind: 'slice'; readonly slice: OfferSlice }
-  | { readonly kind: 'ended' }
+  /** `whole`: without the first phase, if there are several. */
+  | { readonly kind: 'ended'; readonly whole: LatencySummary }
   | { readonly kind: 'failed'; readonly message: string };
+
+export interface LatencySummary {
+  readonly p50Micros: number;
+  readonly p99Micros: number;
+  readonly p999Micros: number;
+  readonly worstMicros: number;
+  readonly answered: number;
+}
 
 /** Who asked has given up after this. */
 const usefulMsMax = 1000;
@@ -65,7 +74,7 @@ class OpenConnection {
   readonly greeted: Promise<void>;
   #pending = Buffer.alloc(0);
 
-  constructor(load: OfferedLoad, { host = '127.0.0.1', port }: OfferOrder) {
+  constructor(load: OfferedLoad, { host = '127.0.0.1' }: OfferOrder, port: number) {
     this.#load = load;
     this.#socket = connect({ port, host, noDelay: true });
     this.#socket.on('data', (chunk: Buffer) => this.#received(chunk));
@@ -152,6 +161,7 @@ class OfferedLoad {
   readonly #keyOffset: number;
   #startedAt = 0;
   #histogram = new LatencyHistogram();
+  #whole = new LatencyHistogram();
   #counts = { offered: 0, good: 0, late: 0, refused: 0, unsent: 0 };
   #turn = 0;
   #key = 0;
@@ -164,7 +174,11 @@ class OfferedLoad {
     const { request, keyOffset } = protocols.pb.template(order.operation, value);
     this.#template = request;
     this.#keyOffset = keyOffset;
-    this.#connections = Array.from({ length: order.connections }, () => new OpenConnection(this, order));
+    const ports = [order.port, ...(order.otherPorts ?? [])];
+    this.#connections = Array.from(
+      { length: order.connections },
+      (_, index) => new OpenConnection(this, order, ports[index % ports.length]!),
+    );
     this.#pinger = new Pinger(order, (error) => this.fail(error));
   }
 
@@ -174,10 +188,13 @@ class OfferedLoad {
     this.#startedAt = performance.now();
     const slices = setInterval(() => this.#endSlice(), this.#order.sliceMs);
     const pings = setInterval(() => this.#pinger.ping(), pingEveryMs);
-    for (const phase of this.#order.phases) await this.#offer(phase);
+    for (const [index, phase] of this.#order.phases.entries()) {
+      if (index === 1) this.#whole = new LatencyHistogram();
+      await this.#offer(phase);
+    }
     clearInterval(slices);
     clearInterval(pings);
-    if (!this.#isOver) this.#report({ kind: 'ended' });
+    if (!this.#isOver) this.#report({ kind: 'ended', whole: summaryOf(this.#whole) });
     this.#isOver = true;
     for (const connection of this.#connections) connection.close();
     this.#pinger.close();
@@ -192,6 +209,7 @@ class OfferedLoad {
     }
     this.#counts[tookMs <= usefulMsMax ? 'good' : 'late'] += 1;
     this.#histogram.record(tookMs * 1000);
+    this.#whole.record(tookMs * 1000);
   }
 
   fail(error: Error): void {
@@ -244,14 +262,23 @@ class OfferedLoad {
     const slice = {
       ...this.#counts,
       atMs: performance.now() - this.#startedAt,
-      p50Micros: this.#histogram.percentile(0.5),
-      p99Micros: this.#histogram.percentile(0.99),
+      ...summaryOf(this.#histogram),
       pingMsMax: this.#pinger.takeWorstMs(),
     };
     this.#report({ kind: 'slice', slice });
     this.#histogram = new LatencyHistogram();
     this.#counts = { offered: 0, good: 0, late: 0, refused: 0, unsent: 0 };
   }
+}
+
+function summaryOf(histogram: LatencyHistogram): LatencySummary {
+  return {
+    p50Micros: histogram.percentile(0.5),
+    p99Micros: histogram.percentile(0.99),
+    p999Micros: histogram.percentile(0.999),
+    worstMicros: histogram.percentile(1),
+    answered: histogram.total,
+  };
 }
 
 process.once('message', (order: OfferOrder) => {

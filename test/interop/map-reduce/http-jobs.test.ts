@@ -68,6 +68,13 @@ test('jobs that were recorded get the answers that were recorded', async () => {
     assert.deepEqual([answer.status, answer.body], [status, body]);
     assert.equal(answer.type, 'application/json');
   }
+  for (const query of [{ key: 42 }, { start: 1, end: 100 }, { start: '42', end: '42' }]) {
+    const inputs = { bucket: 'tb3', index: 'age_int', ...query };
+    const found = await node.run({ inputs, query: [{ reduce: erlang('reduce_identity') }] });
+    assert.deepEqual([found.status, found.body], [200, '[["tb3","rich"]]']);
+  }
+  const bad = { bucket: 'tb3', index: 'age_int', key: 'no number' };
+  assert.equal((await node.run({ inputs: bad, query: [] })).status, 400);
   const filtered = { bucket: 'tb3', key_filters: [['starts_with', 'k1']] };
   const found = await node.results({ inputs: filtered, query: [{ reduce: erlang('reduce_identity') }] });
   assert.deepEqual((found as string[][]).sort(), [
@@ -257,15 +264,12 @@ test('JavaScript that fails says where, with what, and what it was given', async
     return JSON.parse(body) as Record<string, unknown>;
   };
   const thrown = await failure(javascript('function(value) { return nosuch(value); }'));
-  assert.equal(thrown['phase'], 0);
-  assert.match(String(thrown['error']), /^ReferenceError: .*nosuch/);
-  assert.match(String(thrown['input']), /"key":"k1"/);
-  assert.match(String((await failure(javascript('function(value) {')))['error']), /^SyntaxError: /);
-  assert.match(
-    String((await failure(javascript('function() { return 1; }')))['error']),
-    /must return an array/,
-  );
-  assert.match(String((await failure(javascript('7')))['error']), /not a function/);
+  assert.equal(thrown.phase, 0);
+  assert.match(String(thrown.error), /^ReferenceError: .*nosuch/);
+  assert.match(String(thrown.input), /"key":"k1"/);
+  assert.match(String((await failure(javascript('function(value) {'))).error), /^SyntaxError: /);
+  assert.match(String((await failure(javascript('function() { return 1; }'))).error), /must return an array/);
+  assert.match(String((await failure(javascript('7'))).error), /not a function/);
   for (const [map, error] of [
     [named('nosuch'), /no JavaScript function is called nosuch/],
     [{ language: 'javascript', bucket: 'code', key: 'none' }, /code\/none is not stored/],
