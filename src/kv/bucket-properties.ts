@@ -45,6 +45,8 @@ export interface BucketProperties {
   readonly chash_keyfun: ModFun;
   readonly linkfun: ModFun;
   readonly write_once: boolean;
+  /** Seconds that what is written lives, unless it says itself; 0: for ever. */
+  readonly ttl: number;
   /** `synced`: acknowledged writes survive a power cut. `os`: they survive the process only. */
   readonly durability: 'synced' | 'os';
   /** Properties that Hale does not know, stored and shown as given. */
@@ -84,6 +86,7 @@ export const defaultBucketProperties: BucketProperties = {
   chash_keyfun: { mod: 'riak_core_util', fun: 'chash_std_keyfun' },
   linkfun: { mod: 'riak_kv_wm_link_walker', fun: 'mapreduce_linkfun' },
   write_once: false,
+  ttl: 0,
   durability: 'synced',
   custom: new Map(),
 };

@@ -74,7 +74,8 @@ export class Deletes {
     const read: GetRequest = { ...addressOnly(request), r: r ?? rw, pr, timeoutMs, sloppyQuorum, nVal };
     coordinateGet(this.#coordinator, read, properties, (outcome) => {
       if (outcome.kind === 'failed') done(outcome);
-      else if (!isLive(outcome.object, properties)) done({ kind: 'notfound' });
+      else if (!isLive(outcome.object, properties, this.#environment.clock.wallMicros()))
+        done({ kind: 'notfound' });
       else {
         const rest = { ...request, timeoutMs: this.#door.timeLeft(timeoutMs, startedAt) };
         this.#writeTombstone(rest, outcome.object.clock, properties, done);

@@ -1,4 +1,5 @@
 /** What a read that was coordinated says to who asked. */
+import type { Clock } from '../environment/index.ts';
 import type { BucketProperties } from './bucket-properties.ts';
 import type { ReadOutcome } from './coordinator/index.ts';
 import type { GetRequest, GetResult } from './key-value-store.ts';
@@ -9,11 +10,12 @@ export function getResult(
   outcome: ReadOutcome,
   request: GetRequest,
   properties: BucketProperties,
+  clock: Pick<Clock, 'wallMicros'>,
 ): GetResult {
   if (outcome.kind === 'failed') return outcome;
   const { object } = outcome;
   if (object === undefined) return { kind: 'notfound' };
-  const visible = shownObject(object, properties);
+  const visible = shownObject(object, properties, object.mayExpire ? clock.wallMicros() : 0);
   if (visible.isTombstone) return { kind: 'notfound', tombstone: visible };
   if (request.ifModified !== undefined) {
     const known = decodeContext(request.ifModified);

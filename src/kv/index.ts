@@ -60,7 +60,7 @@ export { type KvObserver, silentObserver } from './kv-observer.ts';
 export { LocalKeyValueStore } from './local-key-value-store.ts';
 export { VersionedObject } from './object/index.ts';
 export { type PreflistEntry, Preflists } from './preflists.ts';
-export { parsePropertyChanges, propertiesToJson } from './property-rules.ts';
+export { parsePropertyChanges, propertiesToJson, ttlSecondsMax } from './property-rules.ts';
 export type { PropertyDamage } from './property-store.ts';
 export {
   addressesOf,

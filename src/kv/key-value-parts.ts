@@ -10,11 +10,16 @@ import type { AdmissionSettings } from './admission.ts';
 import type { StoredChanges } from './anti-entropy/index.ts';
 import type { BucketProperties } from './bucket-properties.ts';
 import type { CoordinatorSettings } from './coordinator/index.ts';
+import type { ExpirySweepSettings } from './expiry/index.ts';
 import type { KvObserver } from './kv-observer.ts';
 import type { Registry } from './registry.ts';
 import type { DeleteMode, ObjectLimits, ReplicaReply, ReplicaRequest } from './vnode/index.ts';
 
-export interface KeyValueSettings extends CoordinatorSettings, AdmissionSettings, ObjectLimits {
+export interface KeyValueSettings
+  extends CoordinatorSettings,
+    AdmissionSettings,
+    ObjectLimits,
+    ExpirySweepSettings {
   readonly deleteMode: DeleteMode;
   /** Milliseconds for a listing that names no timeout. */
   readonly listTimeoutMs: number;

@@ -16,6 +16,8 @@ export interface KvObserver {
   readRepaired(replicas: number): void;
   readRepairSkipped(): void;
   tombstoneReaped(): void;
+  /** A copy of an object that has expired is gone. */
+  expiredForgotten?(): void;
   /** A replica was late with a value, and another was asked for it as well. */
   readHedged(): void;
   /** A write went to another node, which coordinates it. */

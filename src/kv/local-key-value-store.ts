@@ -25,6 +25,7 @@ import {
   ReplicaRequests,
 } from './coordinator/index.ts';
 import { Deletes, failureOf, reapReadTimeoutMs } from './deletes.ts';
+import { ExpiredNames, ExpirySweep } from './expiry/index.ts';
 import { getResult } from './get-result.ts';
 import type { KeyValueParts } from './key-value-parts.ts';
 import {
@@ -53,6 +54,8 @@ import { RequestDoor } from './request-door.ts';
 import { generatedKeyLength, uniqueText, vtagLength } from './unique-text.ts';
 import { shownObject } from './visible-object.ts';
 import {
+  ExpiryTimes,
+  expiryMarginMsDefault,
   KvVnodes,
   ObjectKey,
   type ReplicaReply,
@@ -84,6 +87,7 @@ export class LocalKeyValueStore implements KeyValueStore {
   readonly #deletes: Deletes;
   readonly #listings: NameListings;
   readonly #admission: Admission;
+  readonly #sweep: ExpirySweep;
   #closed: Promise<void> | undefined;
 
   private constructor(
@@ -94,6 +98,7 @@ export class LocalKeyValueStore implements KeyValueStore {
     strays: StrayBytes,
     coordinator: CoordinatorParts,
     admission: Admission,
+    expiries: ExpiryTimes,
   ) {
     const { commit, environment, settings } = parts;
     this.coordinator = coordinator;
@@ -116,8 +121,20 @@ export class LocalKeyValueStore implements KeyValueStore {
       commit,
       peers: parts.walkPeers ?? noPeers,
       serves: parts.serves ?? (() => true),
+      expired: new ExpiredNames(commit.engine, expiries, environment.clock),
     });
     this.walks = coverage.walks;
+    this.#sweep = new ExpirySweep({
+      environment,
+      engine: commit.engine,
+      topology: coordinator.topology,
+      times: expiries,
+      names: coordinator.names,
+      placementOf: (address) => this.placements.of(address),
+      isLoaded: () => admission.defersRepair,
+      readAll: (address) => this.readAll(address),
+      settings,
+    });
     this.#listings = new NameListings(coverage, this.#observer, settings.listTimeoutMs);
     this.indexes = new IndexQueries({
       coverage,
@@ -147,7 +164,9 @@ export class LocalKeyValueStore implements KeyValueStore {
     });
     const strays = await StrayBytes.open(topology, commit.engine, settings.strayBytesMax);
     const mode = settings.deleteMode;
-    const reaper = new TombstoneReaper({ commit, timers, mode, topology, changes, observer, log });
+    const expiry = { clock, marginMs: settings.expiryMarginMs ?? expiryMarginMsDefault };
+    const reaper = new TombstoneReaper({ commit, timers, mode, topology, changes, observer, log, expiry });
+    const expiries = new ExpiryTimes(commit.engine);
     const vnodes = new KvVnodes({
       commit,
       identities,
@@ -156,6 +175,7 @@ export class LocalKeyValueStore implements KeyValueStore {
       observer,
       log,
       strays,
+      expiries,
       gate,
       changes,
       serves: parts.serves,
@@ -183,7 +203,18 @@ export class LocalKeyValueStore implements KeyValueStore {
       observer,
       settings,
     };
-    return new LocalKeyValueStore(parts, identities, properties, reaper, strays, coordinator, admission);
+    const store = new LocalKeyValueStore(
+      parts,
+      identities,
+      properties,
+      reaper,
+      strays,
+      coordinator,
+      admission,
+      expiries,
+    );
+    store.#sweep.start();
+    return store;
   }
 
   refuses(work: 'read' | 'write'): boolean {
@@ -205,7 +236,7 @@ export class LocalKeyValueStore implements KeyValueStore {
       return;
     }
     coordinateGet(this.coordinator, request, properties, (outcome) => {
-      finish(getResult(outcome, request, properties));
+      finish(getResult(outcome, request, properties, this.#environment.clock));
     });
   }
 
@@ -229,7 +260,8 @@ export class LocalKeyValueStore implements KeyValueStore {
       done(result);
     };
     const { random, clock } = this.#environment;
-    const write = prepareWrite(request, address, uniqueText(random, vtagLength), clock.wallMicros());
+    const vtag = uniqueText(random, vtagLength);
+    const write = prepareWrite(request, address, vtag, clock.wallMicros(), properties.ttl);
     if ('code' in write) {
       finish({ kind: 'failed', error: write }, undefined);
       return;
@@ -240,7 +272,7 @@ export class LocalKeyValueStore implements KeyValueStore {
         return;
       }
       const shown = write.wantsObject ? outcome.object : undefined;
-      const object = shown === undefined ? undefined : shownObject(shown, properties);
+      const object = shown === undefined ? undefined : shownObject(shown, properties, clock.wallMicros());
       finish({ kind: 'stored', object, generatedKey }, outcome.object);
     });
   }
@@ -320,6 +352,7 @@ export class LocalKeyValueStore implements KeyValueStore {
 
   async #close(): Promise<void> {
     await this.#admission.stop();
+    await this.#sweep.close();
     this.#deletes.close();
     this.#reaper.close();
     this.coordinator.deadlines.close();
@@ -392,7 +425,9 @@ export class LocalKeyValueStore implements KeyValueStore {
     const read = { ...write.address, timeoutMs, sloppyQuorum, nVal };
     coordinateGet(this.coordinator, read, properties, (outcome) => {
       const refusal =
-        outcome.kind === 'failed' ? outcome.error : conditionFailure(write, outcome.object, properties);
+        outcome.kind === 'failed'
+          ? outcome.error
+          : conditionFailure(write, outcome.object, properties, this.#environment.clock.wallMicros());
       if (refusal === undefined) {
         const options = { ...write.options, timeoutMs: this.door.timeLeft(timeoutMs, startedAt) };
         coordinatePut(this.coordinator, { ...write, options }, properties, done);

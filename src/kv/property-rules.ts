@@ -2,13 +2,14 @@
  * What each bucket property may hold, as one table: the JSON form of both APIs is parsed, checked and
  * printed from it. Reasons are the atoms that Riak's programs match on.
  */
-import type {
-  BucketProperties,
-  BucketPropertyChanges,
-  CommitHook,
-  JsonValue,
-  ModFun,
-  PropertyProblem,
+import {
+  type BucketProperties,
+  type BucketPropertyChanges,
+  type CommitHook,
+  defaultBucketProperties,
+  type JsonValue,
+  type ModFun,
+  type PropertyProblem,
 } from './bucket-properties.ts';
 import { type QuorumValue, quorumCount, quorumOfWord, quorumToJson } from './quorum-value.ts';
 
@@ -16,6 +17,8 @@ import { type QuorumValue, quorumCount, quorumOfWord, quorumToJson } from './quo
 export const customPropertiesMax = 64;
 export const hooksMax = 64;
 export const nValMax = 64;
+/** A century and some. */
+export const ttlSecondsMax = 2 ** 32 - 1;
 
 const hllPrecisionMin = 4;
 const hllPrecisionMax = 16;
@@ -119,10 +122,14 @@ const rules: { readonly [P in keyof Ruled]: Rule<Ruled[P]> } = {
   rw: quorum(1),
   small_vclock: integer(1, 1_000_000),
   sync_on_write: oneOf(['backend', 'one', 'all'], 'not_sync_on_write'),
+  ttl: integer(0, ttlSecondsMax),
   w: quorum(1),
   write_once: flag,
   young_vclock: integer(1, 2 ** 31),
 };
+
+/** Properties that Riak lacks: shown where they are not as they would be without being set. */
+const unlikeRiaks: ReadonlySet<string> = new Set(['durability', 'ttl']);
 
 /** Properties that are shown but cannot be set: a program that reads, edits and writes back sends them too. */
 const readOnly: ReadonlySet<string> = new Set(['name', 'active', 'claimant']);
@@ -170,12 +177,14 @@ export function checkCombination(merged: BucketProperties): readonly PropertyPro
 }
 
 /** Of properties that say what kind of values a bucket has. */
-function kindProblems({ custom, allow_mult }: BucketProperties): readonly PropertyProblem[] {
+function kindProblems({ custom, allow_mult, ttl }: BucketProperties): readonly PropertyProblem[] {
   const problems: PropertyProblem[] = [];
   const datatype = custom.get('datatype');
   if (datatype !== undefined) {
     if (!datatypes.has(datatype)) problems.push({ property: 'datatype', reason: 'not_datatype' });
     if (!allow_mult) problems.push({ property: 'allow_mult', reason: 'needed_by_datatype' });
+    // An update is no write of the whole: it could not say when all of it ends.
+    if (ttl !== 0) problems.push({ property: 'ttl', reason: 'not_with_datatype' });
   }
   const consistent = custom.get('consistent') ?? false;
   if (typeof consistent !== 'boolean') problems.push({ property: 'consistent', reason: 'not_boolean' });
@@ -194,7 +203,7 @@ export function propertiesToJson(properties: BucketProperties, name?: string): R
   if (name !== undefined) shown.set('name', name);
   for (const [property, rule] of ruleOf) {
     const value = properties[property as keyof Ruled];
-    if (property === 'durability' && value === 'synced') continue;
+    if (unlikeRiaks.has(property) && value === defaultBucketProperties[property as keyof Ruled]) continue;
     shown.set(property, rule.print(value));
   }
   for (const [property, value] of properties.custom) shown.set(property, value);

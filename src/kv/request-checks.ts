@@ -28,17 +28,20 @@ export function addressOnly({ bucketType, bucket, key }: ObjectAddress): ObjectA
   return { bucketType, bucket, key };
 }
 
-/** Decodes the context and stamps the content with the vtag and the time of this write. */
+/** Decodes the context and stamps the content with the vtag, the time and the end of this write; `ttlSeconds` is its bucket's. */
 export function prepareWrite(
   request: PutRequest,
   address: ObjectAddress,
   vtag: ByteString,
   wallMicros: WallMicros,
+  ttlSeconds = 0,
 ): PreparedWrite | KvError {
   const context = decodeContext(request.context);
   if (context === undefined) return { code: 'bad_context' };
   try {
-    const content = withCanonicalIndexes(stampContent(request.content, vtag, wallMicros));
+    const content = withCanonicalIndexes(
+      stampContent(request.content, vtag, wallMicros, request.asis === true ? 'kept' : ttlSeconds),
+    );
     if ('reason' in content) return { code: 'bad_index', problem: content };
     return {
       address,

@@ -16,9 +16,10 @@ export function conditionFailure(
   { condition, context }: { readonly condition: WriteCondition; readonly context: VersionVector },
   stored: VersionedObject | undefined,
   properties: Pick<BucketProperties, 'allow_mult' | 'last_write_wins'>,
+  nowMicros: number,
 ): KvError | undefined {
   if (condition === 'none') return undefined;
-  const live = isLive(stored, properties);
+  const live = isLive(stored, properties, nowMicros);
   if (condition === 'absent') return live ? { code: 'match_found' } : undefined;
   if (!live) return { code: 'notfound' };
   return stored.clock.equals(context) ? undefined : { code: 'modified' };

@@ -17,6 +17,7 @@ export class NodeMetrics implements KvObserver {
   readonly readRepairs = new SlidingCounter();
   readonly readRepairsSkipped = new SlidingCounter();
   readonly tombstonesReaped = new SlidingCounter();
+  readonly expiredForgettings = new SlidingCounter();
   readonly readHedges = new SlidingCounter();
   readonly coordinatorRedirects = new SlidingCounter();
   readonly replicaReplacements = new SlidingCounter();
@@ -119,6 +120,10 @@ export class NodeMetrics implements KvObserver {
 
   tombstoneReaped(): void {
     this.tombstonesReaped.add();
+  }
+
+  expiredForgotten(): void {
+    this.expiredForgettings.add();
   }
 
   readHedged(): void {

@@ -66,6 +66,7 @@ function counters({ metrics: m, commits }: NodeFacts): readonly Sample[] {
     count('hale_writes_forwarded_total', 'Writes sent to a coordinator.', m.coordinatorRedirects.total),
     count('hale_replicas_replaced_total', 'Replicas replaced by fallbacks.', m.replicaReplacements.total),
     count('hale_tombstones_reaped_total', 'Tombstones removed.', m.tombstonesReaped.total),
+    count('hale_expired_forgotten_total', 'Copies of expired objects removed.', m.expiredForgettings.total),
     count('hale_protobuf_connects_total', 'Protocol Buffers connections accepted.', m.protobufConnects.total),
     count('hale_protobuf_requests_total', 'Protocol Buffers requests answered.', m.protobufRequests.total),
     count('hale_protobuf_errors_total', 'Those answered with an error.', m.protobufErrors.total),

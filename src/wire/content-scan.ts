@@ -16,7 +16,11 @@ export const tagLastModUsecs = 0x40;
 export const tagUserMeta = 0x4a;
 export const tagIndex = 0x52;
 export const tagDeleted = 0x58;
-const fieldMax = tagDeleted >>> 3;
+/** Seconds that the content is to live, in what clients send (as in Riak's later message). */
+export const tagTtl = 0x60;
+/** When it ends, in what is stored: microseconds since the Unix epoch. A field of our own. */
+export const tagExpires = 0x68;
+const fieldMax = tagExpires >>> 3;
 
 /** Offsets of a field's bytes; `start` is -1 if it is absent. */
 export interface Span {
@@ -45,6 +49,10 @@ export interface ContentScan {
   seconds: number;
   micros: number;
   deleted: boolean;
+  /** -1 if absent. */
+  ttlSeconds: number;
+  /** 0 if absent. */
+  expiresAtMicros: number;
   links: LinkSpans[];
   userMeta: PairSpans[];
   indexes: PairSpans[];
@@ -73,6 +81,8 @@ function scanFields(reader: ProtoReader): ContentScan {
     seconds: -1,
     micros: 0,
     deleted: false,
+    ttlSeconds: -1,
+    expiresAtMicros: 0,
     links: none,
     userMeta: none,
     indexes: none,
@@ -113,6 +123,12 @@ function scanFields(reader: ProtoReader): ContentScan {
       case tagDeleted:
         scan.deleted = reader.bool();
         break;
+      case tagTtl:
+        scan.ttlSeconds = reader.uint32();
+        break;
+      case tagExpires:
+        scan.expiresAtMicros = scanMicros(reader);
+        break;
       default:
         if (tag >>> 3 <= fieldMax) throw new DecodeError(`wrong wire type in content field ${tag >>> 3}`);
         reader.skip(tag);
@@ -134,6 +150,12 @@ function span(reader: ProtoReader): Span {
   const start = reader.position;
   reader.position = start + length;
   return { start, end: start + length };
+}
+
+function scanMicros(reader: ProtoReader): number {
+  const micros = Number(reader.uint64());
+  if (!Number.isSafeInteger(micros)) throw new DecodeError('an expiry beyond all dates');
+  return micros;
 }
 
 function scanPair(reader: ProtoReader): PairSpans {

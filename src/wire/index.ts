@@ -1,6 +1,6 @@
 export { ContentError, DecodeError } from './decode-error.ts';
-export { Atom, decodeTerm, encodeTerm, type Term, Tuple } from './external-term.ts';
 export { erlangBinary, erlangMember } from './erlang-text.ts';
+export { Atom, decodeTerm, encodeTerm, type Term, Tuple } from './external-term.ts';
 export { FrameError, FrameReader, frameHeadBytes } from './frame-reader.ts';
 export { messageCatalogue, messageOfCode } from './message-catalogue.ts';
 export { decodeMessage, encodeFrame, encodeMessage, messageDepthMax, writeFrame } from './message-codec.ts';
@@ -20,14 +20,19 @@ export { ProtoReader } from './proto-reader.ts';
 export { ProtoWriter } from './proto-writer.ts';
 export {
   type Content,
+  type ContentLifetime,
   decodeContent,
   encodeContent,
+  expiryOfContent,
   hasIndexes,
   headOfContent,
   indexesOfContent,
   isDeletedContent,
   type Link,
   lastModifiedOfContent,
+  marksExpiring,
+  marksIndexed,
+  marksOfContent,
   type Pair,
   stampContent,
   tombstoneContent,

@@ -8,9 +8,13 @@ import {
   type Content,
   decodeContent,
   encodeContent,
+  expiryOfContent,
   headOfContent,
   isDeletedContent,
   lastModifiedOfContent,
+  marksExpiring,
+  marksIndexed,
+  marksOfContent,
   stampContent,
   tombstoneContent,
   validateContent,
@@ -68,6 +72,33 @@ test("Riak's own bytes are canonical: they encode to themselves", () => {
   assert.deepEqual(decoded.userMeta, [{ key: 'Meta', value: 'v' }]);
   assert.deepEqual(decoded.indexes, [{ key: 'age_int', value: '42' }]);
   assert.deepEqual(encodeContent(decoded), observed);
+});
+
+test('a stamp turns the time to live into the instant of its end, and takes none from a client', () => {
+  const ttl = fc.option(fc.integer({ min: 0, max: 0xffff_ffff }), { nil: undefined });
+  const lifetime = fc.oneof(fc.integer({ min: 0, max: 0xffff_ffff }), fc.constant('kept' as const));
+  fc.assert(
+    fc.property(content, ttl, micros, lifetime, micros, (value, seconds, forged, lives, now) => {
+      const { deleted } = value;
+      const sent = {
+        ...value,
+        ...(seconds === undefined ? {} : { ttlSeconds: seconds }),
+        ...(forged === 0 ? {} : { expiresAtMicros: forged }),
+      };
+      assert.deepEqual(decodeContent(encodeContent(sent)), sent);
+      const stamped = stampContent(encodeContent(sent), byteLiteral('v'), now, lives);
+      const lived = seconds ?? (lives === 'kept' ? 0 : lives);
+      const until = deleted ? 0 : lives === 'kept' ? forged : lived === 0 ? 0 : now + lived * 1_000_000;
+      assert.equal(expiryOfContent(stamped), until);
+      assert.equal(marksOfContent(stamped) & marksExpiring, until === 0 ? 0 : marksExpiring);
+      assert.equal(marksOfContent(stamped) & marksIndexed, value.indexes.length > 0 ? marksIndexed : 0);
+      assert.equal(isDeletedContent(stamped), deleted);
+      const { expiresAtMicros, ttlSeconds } = decodeContent(stamped);
+      assert.deepEqual([expiresAtMicros ?? 0, ttlSeconds], [until, undefined]);
+      assert.equal(decodeContent(headOfContent(stamped)).expiresAtMicros ?? 0, until);
+      assert.deepEqual(stampContent(stamped, byteLiteral('v'), now, 'kept'), stamped);
+    }),
+  );
 });
 
 test('a stamp replaces vtag and last-modified and keeps the rest', () => {

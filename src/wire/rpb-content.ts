@@ -4,7 +4,8 @@
  *
  * Canonical form, which all that is stored has: fields in the order value, content_type, charset,
  * content_encoding, vtag, links, last_mod, last_mod_usecs, usermeta, indexes, deleted (the order in which
- * Riak answers); value always, first; `deleted` only when true; no unknown fields; shortest varints.
+ * Riak answers), expires; value always, first; `deleted` only when true, `expires` only when it is not; no unknown
+ * fields; shortest varints.
  */
 import { Buffer } from 'node:buffer';
 import { assert, type ByteString, byteStringOf, readVarint, varintSize, writeVarint } from '../stdx/index.ts';
@@ -18,10 +19,12 @@ import {
   tagContentEncoding,
   tagContentType,
   tagDeleted,
+  tagExpires,
   tagIndex,
   tagLastMod,
   tagLastModUsecs,
   tagLink,
+  tagTtl,
   tagUserMeta,
   tagValue,
   tagVtag,
@@ -51,6 +54,10 @@ export interface Content {
   readonly userMeta: readonly Pair[];
   readonly indexes: readonly Pair[];
   readonly deleted: boolean;
+  /** What a client asks for: seconds from the write on; 0: for ever, whatever the bucket says. Never stored. */
+  readonly ttlSeconds?: number;
+  /** What was made of it: microseconds since the Unix epoch. */
+  readonly expiresAtMicros?: number;
 }
 
 /** Up to here copying by hand is cheaper than a call. */
@@ -60,12 +67,32 @@ const secondsMax = 0xffff_ffff;
 const empty = '' as ByteString;
 
 /**
- * The client's content as the coordinator stores it: canonical, its vtag and last-modified replaced.
+ * Seconds that a content lives which does not say so itself; 0: for ever. `kept`: when it expires was decided before,
+ * elsewhere.
+ */
+export type ContentLifetime = number | 'kept';
+
+/**
+ * The client's content as the coordinator stores it: canonical, its vtag, last-modified and expiry replaced.
  * `deleted` is kept. Throws `ContentError` when it is malformed or has no value.
  */
-export function stampContent(content: Uint8Array, vtag: ByteString, lastModifiedMicros: number): Buffer {
+export function stampContent(
+  content: Uint8Array,
+  vtag: ByteString,
+  lastModifiedMicros: number,
+  lifetime: ContentLifetime = 0,
+): Buffer {
   const scan = scanContent(content, 0, content.length);
-  return writeContent(scan, content, { vtag, lastModifiedMicros });
+  const expiresAtMicros = expiryOf(scan, lastModifiedMicros, lifetime);
+  return writeContent(scan, content, { vtag, lastModifiedMicros, expiresAtMicros });
+}
+
+/** 0: never. A tombstone does not expire: it is forgotten when everybody has it. */
+function expiryOf(scan: ContentScan, nowMicros: number, lifetime: ContentLifetime): number {
+  if (scan.deleted) return 0;
+  if (lifetime === 'kept') return scan.expiresAtMicros;
+  const seconds = scan.ttlSeconds < 0 ? lifetime : scan.ttlSeconds;
+  return seconds === 0 ? 0 : nowMicros + seconds * microsPerSecond;
 }
 
 /** A stored content with an empty value and all else as it is. */
@@ -101,6 +128,42 @@ export function hasIndexes(content: Buffer): boolean {
     if ((tag & wireTypeMask) !== wireTypeVarint) at += number;
   }
   return false;
+}
+
+/** What a stored content has of what most have not. */
+export const marksIndexed = 1;
+export const marksExpiring = 2;
+
+/** Asked at every write, as `hasIndexes`. */
+export function marksOfContent(content: Buffer): number {
+  const end = content.length;
+  let at = 0;
+  let marks = 0;
+  while (at < end) {
+    const tag = content[at]!;
+    if (tag === tagIndex) marks = marksIndexed;
+    else if (tag > tagIndex) return tag === tagExpires ? marks | marksExpiring : marks;
+    const number = readVarint(content, at + 1, end);
+    if (number < 0) return marks;
+    at += 1 + varintSize(number);
+    if ((tag & wireTypeMask) !== wireTypeVarint) at += number;
+  }
+  return marks;
+}
+
+/** Microseconds since the Unix epoch at which a stored content ends; 0: never. */
+export function expiryOfContent(content: Buffer): number {
+  const end = content.length;
+  let at = 0;
+  while (at < end) {
+    const tag = content[at]!;
+    const number = readVarint(content, at + 1, end);
+    if (number < 0) return 0;
+    if (tag === tagExpires) return number;
+    at += 1 + varintSize(number);
+    if ((tag & wireTypeMask) !== wireTypeVarint) at += number;
+  }
+  return 0;
 }
 
 /** Whether a stored content is a tombstone. */
@@ -167,6 +230,8 @@ export function decodeContent(bytes: Uint8Array, start = 0, end: number = bytes.
     userMeta: scan.userMeta.map(pair),
     indexes: scan.indexes.map(pair),
     deleted: scan.deleted,
+    ...(scan.ttlSeconds < 0 ? {} : { ttlSeconds: scan.ttlSeconds }),
+    ...(scan.expiresAtMicros === 0 ? {} : { expiresAtMicros: scan.expiresAtMicros }),
   };
 }
 
@@ -179,6 +244,7 @@ export function encodeContent(content: Content): Buffer {
   for (const pair of content.userMeta) size += fieldSize(pairSize(pair));
   for (const pair of content.indexes) size += fieldSize(pairSize(pair));
   if (content.deleted) size += 2;
+  size += numberSize(content.ttlSeconds) + numberSize(content.expiresAtMicros);
 
   const out = Buffer.allocUnsafe(size);
   let at = writeHead(out, 0, tagValue, content.value.length);
@@ -200,6 +266,8 @@ export function encodeContent(content: Content): Buffer {
   for (const pair of content.userMeta) at = writePair(out, at, tagUserMeta, pair);
   for (const pair of content.indexes) at = writePair(out, at, tagIndex, pair);
   if (content.deleted) at = writeDeleted(out, at);
+  at = writeNumber(out, at, tagTtl, content.ttlSeconds);
+  at = writeNumber(out, at, tagExpires, content.expiresAtMicros);
   assert(at === size, 'encoded content has the size computed for it');
   return out;
 }
@@ -215,6 +283,8 @@ function afterValue(content: Buffer): number {
 interface Stamp {
   readonly vtag: ByteString;
   readonly lastModifiedMicros: number;
+  /** 0: never. */
+  readonly expiresAtMicros: number;
 }
 
 function writeContent(scan: ContentScan, from: Uint8Array, stamp: Stamp): Buffer {
@@ -225,6 +295,7 @@ function writeContent(scan: ContentScan, from: Uint8Array, stamp: Stamp): Buffer
   for (const pair of scan.userMeta) size += fieldSize(pairSpansSize(pair));
   for (const pair of scan.indexes) size += fieldSize(pairSpansSize(pair));
   if (scan.deleted) size += 2;
+  if (stamp.expiresAtMicros > 0) size += numberSize(stamp.expiresAtMicros);
 
   const out = Buffer.allocUnsafe(size);
   let at = writeSpan(out, 0, tagValue, from, scan.value);
@@ -242,6 +313,7 @@ function writeContent(scan: ContentScan, from: Uint8Array, stamp: Stamp): Buffer
   for (const pair of scan.userMeta) at = writePairSpans(out, at, tagUserMeta, from, pair);
   for (const pair of scan.indexes) at = writePairSpans(out, at, tagIndex, from, pair);
   if (scan.deleted) at = writeDeleted(out, at);
+  if (stamp.expiresAtMicros > 0) at = writeNumber(out, at, tagExpires, stamp.expiresAtMicros);
   assert(at === size, 'stamped content has the size computed for it');
   return out;
 }
@@ -253,6 +325,10 @@ function fieldSize(length: number): number {
 
 function optionalSize(text: ByteString | undefined): number {
   return text === undefined ? 0 : fieldSize(text.length);
+}
+
+function numberSize(value: number | undefined): number {
+  return value === undefined ? 0 : 1 + varintSize(value);
 }
 
 function spanSize(at: Span): number {
@@ -325,6 +401,12 @@ function writeLastModified(out: Buffer, at: number, micros: number): number {
   const next = writeVarint(out, at + 1, seconds);
   out[next] = tagLastModUsecs;
   return writeVarint(out, next + 1, micros - seconds * microsPerSecond);
+}
+
+function writeNumber(out: Buffer, at: number, tag: number, value: number | undefined): number {
+  if (value === undefined) return at;
+  out[at] = tag;
+  return writeVarint(out, at + 1, value);
 }
 
 function writeDeleted(out: Buffer, at: number): number {

@@ -5,6 +5,7 @@ import { headerName, headerValue } from './header-text.ts';
 import { formatHttpDate } from './http-date.ts';
 import { indexHeaderPrefix, mergeIndexes } from './index-headers.ts';
 import { formatLinks, type LinkStyle } from './link-header.ts';
+import { pushExpiry } from './ttl-header.ts';
 
 const microsPerSecond = 1_000_000;
 const defaultContentType = 'application/octet-stream';
@@ -32,6 +33,7 @@ const reservedNames: ReadonlySet<string> = new Set([
   'upgrade',
   'vary',
   'x-riak-deleted',
+  'x-riak-expires',
   'x-riak-vclock',
 ]);
 
@@ -64,6 +66,7 @@ export function pushContentHeaders(
   headers.push('Link', formatLinks(content.links, bucket, style));
   headers.push('Last-Modified', formatHttpDate(lastModifiedSeconds(content)));
   if (content.deleted) headers.push('X-Riak-Deleted', 'true');
+  pushExpiry(headers, content);
   pushContentEncoding(headers, content);
   headers.push('Content-Type', contentTypeOf(content));
 }
@@ -76,6 +79,7 @@ export function partHead(content: Content, bucket: ByteString, style: LinkStyle)
   headers.push('Etag', headerValue(content.vtag ?? ''));
   headers.push('Last-Modified', formatHttpDate(lastModifiedSeconds(content)));
   if (content.deleted) headers.push('X-Riak-Deleted', 'true');
+  pushExpiry(headers, content);
   for (const { key, value } of content.userMeta) {
     if (key !== '') headers.push(metaHeaderName(key), headerValue(value));
   }

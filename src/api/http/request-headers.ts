@@ -18,6 +18,8 @@ export interface RequestHeaders {
   link: string | undefined;
   origin: string | undefined;
   referer: string | undefined;
+  /** Seconds. */
+  ttl: string | undefined;
   vclock: string | undefined;
   /** User metadata; the key is the header's name as received. */
   userMeta: readonly Pair[];
@@ -42,6 +44,7 @@ export function readRequestHeaders(headers: readonly string[]): RequestHeaders {
     link: undefined,
     origin: undefined,
     referer: undefined,
+    ttl: undefined,
     vclock: undefined,
     userMeta: none,
     indexes: none,
@@ -87,6 +90,9 @@ function readHeader(read: RequestHeaders, name: string, value: string): void {
       return;
     case 'referer':
       read.referer ??= value;
+      return;
+    case 'x-riak-ttl':
+      read.ttl ??= value;
       return;
     case 'x-riak-vclock':
       read.vclock ??= value;

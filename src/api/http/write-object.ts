@@ -23,6 +23,7 @@ import {
 import { percentEncode } from './percent-encoding.ts';
 import type { ObjectRoute } from './read-object.ts';
 import { linkStyleOf, objectPath, type Route } from './route.ts';
+import { parseTtl, TtlError } from './ttl-header.ts';
 import { checkByReading, createsOnly, needsReadBeforePut } from './write-conditions.ts';
 
 /** A bucket, for a key of the store's making. */
@@ -37,6 +38,7 @@ interface PreparedPut {
   readonly contentEncoding: ByteString | undefined;
   readonly links: readonly Link[];
   readonly indexes: readonly Pair[];
+  readonly ttlSeconds: number | undefined;
 }
 
 /** Throws `QueryError`. */
@@ -109,9 +111,15 @@ function preparePut(request: HttpRequest<WriteRoute>): PreparedPut | string {
       contentEncoding: headers.contentEncoding as ByteString | undefined,
       links,
       indexes,
+      ttlSeconds: headers.ttl === undefined ? undefined : parseTtl(headers.ttl),
     };
   } catch (error) {
-    if (error instanceof LinkError || error instanceof IndexError || error instanceof ContextHeaderError) {
+    if (
+      error instanceof LinkError ||
+      error instanceof IndexError ||
+      error instanceof ContextHeaderError ||
+      error instanceof TtlError
+    ) {
       return error.message;
     }
     throw error;
@@ -165,6 +173,7 @@ function putContent(request: HttpRequest<WriteRoute>, prepared: PreparedPut, val
     userMeta: request.headers.userMeta,
     indexes: prepared.indexes,
     deleted: false,
+    ...(prepared.ttlSeconds === undefined ? {} : { ttlSeconds: prepared.ttlSeconds }),
   });
   request.services.store.put({ ...prepared.put, content }, (result) => {
     sendStored(request, prepared, result);

@@ -38,4 +38,22 @@ export const objectKeys = {
     doc: 'How long after a delete its tombstone is looked at again, to be forgotten as delete_mode says if every replica has it.',
     extremes: [0],
   }),
+  'expiry.margin': defineKey({
+    type: duration({ minimum: 0, maximum: 604_800_000 }),
+    default: 600_000,
+    doc: 'By how much the clocks of nodes may differ: what has expired is not shown any more, but takes room for so long.',
+    extremes: [0],
+  }),
+  'expiry.sweep.interval': defineKey({
+    type: duration({ minimum: 100, maximum: 86_400_000 }),
+    default: 10_000,
+    doc: 'How often a partition is looked through for what has expired.',
+    extremes: [100, 86_400_000],
+  }),
+  'expiry.sweep.limit': defineKey({
+    type: integer({ minimum: 1, maximum: 1_000_000 }),
+    default: 1000,
+    doc: 'Expired objects a second that this node has forgotten.',
+    extremes: [1],
+  }),
 } as const;

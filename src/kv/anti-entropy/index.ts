@@ -5,6 +5,7 @@ export {
   type ExchangeAccess,
 } from './anti-entropy.ts';
 export type { AntiEntropyStatus, ExchangeStatus, PartitionTreesStatus } from './anti-entropy-status.ts';
+export { Pause } from './pause.ts';
 export type { Placement, Placements } from './placements.ts';
 export type { ReplicaRouter } from './repair-key.ts';
 export { ignoredChanges, type StoredChanges } from './stored-changes.ts';

@@ -211,7 +211,7 @@ class WriteOperation extends Deadline {
           oldVclock: properties.old_vclock,
         },
         durability: this.#durability(true),
-        nowSeconds: Math.floor(clock.wallMicros() / 1_000_000),
+        nowMicros: clock.wallMicros(),
       },
       (error) =>
         this.#heard(topology.self, position, error === undefined ? stored : { kind: 'failed', error }),

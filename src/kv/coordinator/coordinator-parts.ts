@@ -24,6 +24,8 @@ export interface CoordinatorSettings {
   /** Milliseconds: a second replica is asked for a value no sooner, and no later, than this. */
   readonly hedgeDelayMsMin: number;
   readonly hedgeDelayMsMax: number;
+  /** As in `ObjectLimits`. */
+  readonly expiryMarginMs?: number;
 }
 
 export interface CoordinatorParts {

@@ -7,7 +7,7 @@ import type { PreferenceList } from '../../core/ring/index.ts';
 import type { BucketProperties } from '../bucket-properties.ts';
 import type { VersionedObject } from '../object/index.ts';
 import { isLive } from '../visible-object.ts';
-import { isReapingSafe, type ObjectKey, type ReplicaReply } from '../vnode/index.ts';
+import { expiryMarginMsDefault, isReapingSafe, type ObjectKey, type ReplicaReply } from '../vnode/index.ts';
 import type { CoordinatorParts } from './coordinator-parts.ts';
 import type { ReadQuorum } from './read-quorum.ts';
 
@@ -62,14 +62,15 @@ function repair(
 
 /** Every replica, each a primary, holds the tombstone, and the cluster is at rest (C8). */
 function reapIfForgotten(
-  { topology, replicas, settings }: CoordinatorParts,
+  { topology, replicas, settings, clock }: CoordinatorParts,
   read: FinishedRead,
   merged: VersionedObject,
 ): void {
   const list = read.replicas;
   const n = read.properties.n_val;
   const unanimous = read.quorum.complete && read.quorum.everyReplicaHasObject;
-  if (!unanimous || isLive(merged, read.properties)) return;
+  const marginMs = settings.expiryMarginMs ?? expiryMarginMsDefault;
+  if (!unanimous || isLive(merged, read.properties, clock.wallMicros() - marginMs * 1000)) return;
   if (read.hasOwnN || list.length < Math.min(n, topology.ring.size)) return;
   if (!list.every(({ primary, node, partition }) => primary && topology.ring.ownerOf(partition) === node))
     return;

@@ -330,7 +330,7 @@ test('after a drop the vnode issues no dot a second time', async () => {
         siblings: { allow_mult: true, last_write_wins: false },
         prune: { smallVclock: 50, bigVclock: 50, youngVclock: 20, oldVclock: 86_400 },
         durability: 'synced',
-        nowSeconds: 1,
+        nowMicros: 1_000_000,
         condition: 'none',
         mayBeRepeated: false,
       };

@@ -10,6 +10,7 @@ import {
   VersionVector,
   vnodeIdOfActor,
 } from '../../clocks/index.ts';
+import { isExpired } from './expiry.ts';
 import { lastModified, mergeObjects } from './merge-objects.ts';
 import type { Sibling } from './stored-form.ts';
 import { makeObject, type VersionedObject } from './versioned-object.ts';
@@ -25,6 +26,8 @@ export interface CoordinatedWrite {
   readonly seconds: number;
   readonly allowMult: boolean;
   readonly lastWriteWins: boolean;
+  /** Microseconds since the Unix epoch: what had expired by then gives way to any write. */
+  readonly expiredByMicros?: number;
 }
 
 /**
@@ -39,20 +42,21 @@ export function putObject(local: VersionedObject | undefined, put: CoordinatedWr
   if (local === undefined) return makeObject(context.with(dot, seconds), [written]);
   const clock = VersionVector.merge(local.clock, context).with(dot, seconds);
   if (put.lastWriteWins) return makeObject(clock, [written]);
-  const siblings = unread(local, context);
+  const siblings = unread(local, put);
   siblings.push(written);
   if (put.allowMult) return makeObject(clock, siblings);
   return makeObject(clock, [{ dot, content: lastModified(siblings).content }]);
 }
 
-/** The siblings that are not part of what the client had read. */
-function unread(local: VersionedObject, context: VersionVector): Sibling[] {
+/** The siblings that are not part of what the client had read, and not expired. */
+function unread(local: VersionedObject, { context, expiredByMicros }: CoordinatedWrite): Sibling[] {
   const kept: Sibling[] = [];
   local.dots.forEach((dot, i) => {
     const read = dot === undefined ? context.descends(local.clock) : context.covers(dot);
     if (!read) kept.push(local.siblings[i]);
   });
-  return kept;
+  if (expiredByMicros === undefined || !local.mayExpire) return kept;
+  return kept.filter((sibling) => !isExpired(sibling, expiredByMicros));
 }
 
 /**

@@ -15,7 +15,7 @@
 import { Buffer } from 'node:buffer';
 import { contextSize, type Dot, isContext, type VersionVector } from '../../clocks/index.ts';
 import { byteStringOf, readVarint, varintSize, writeVarint } from '../../stdx/index.ts';
-import { hasIndexes, isDeletedContent } from '../../wire/index.ts';
+import { isDeletedContent, marksExpiring, marksIndexed, marksOfContent } from '../../wire/index.ts';
 import { EmptyObjectError } from './object-error.ts';
 
 /** One of the values of an object that no write has yet superseded. */
@@ -38,6 +38,8 @@ export const flagAnyTombstone = 1;
 export const flagAllTombstones = 2;
 /** No sibling has index entries. Where it is not set somebody has to look: versions before this flag never set it. */
 export const flagUnindexed = 4;
+/** Some sibling expires. */
+export const flagAnyExpiring = 8;
 
 const format = 0x01;
 const tagContent = 0x0a;
@@ -143,12 +145,12 @@ export function writeStoredForm(clock: VersionVector, siblings: readonly Sibling
   const ordered = siblings.length === 1 ? siblings : [...siblings].sort(byDot);
   const contextLength = contextSize(clock.entries);
   let tombstones = 0;
-  let isIndexed = false;
+  let marks = 0;
   let dotsLength = 0;
   let bodyLength = fieldSize(contextLength);
   for (const { dot, content } of ordered) {
     if (isDeletedContent(content)) tombstones += 1;
-    isIndexed ||= hasIndexes(content);
+    marks |= marksOfContent(content);
     dotsLength += dotSize(clock, dot);
     bodyLength += fieldSize(content.length);
   }
@@ -158,7 +160,8 @@ export function writeStoredForm(clock: VersionVector, siblings: readonly Sibling
   bytes[flagsOffset] =
     (tombstones > 0 ? flagAnyTombstone : 0) |
     (tombstones === ordered.length ? flagAllTombstones : 0) |
-    (isIndexed ? 0 : flagUnindexed);
+    ((marks & marksIndexed) === 0 ? flagUnindexed : 0) |
+    ((marks & marksExpiring) === 0 ? 0 : flagAnyExpiring);
   let at = writeVarint(bytes, dotsLengthOffset, dotsLength);
   for (const { dot } of ordered) at = writeDot(bytes, at, clock, dot);
   for (const { content } of ordered) at = writeField(bytes, at, tagContent, content);

@@ -13,6 +13,7 @@ import { type Content, decodeContent, headOfContent } from '../../wire/index.ts'
 import { ObjectFormatError } from './object-error.ts';
 import {
   flagAllTombstones,
+  flagAnyExpiring,
   flagAnyTombstone,
   flagsOf,
   flagUnindexed,
@@ -77,6 +78,11 @@ export class VersionedObject {
   /** Certainly no sibling has index entries; if false, they have to be looked for. */
   get isUnindexed(): boolean {
     return (flagsOf(this.bytes) & flagUnindexed) !== 0;
+  }
+
+  /** Some sibling expires. */
+  get mayExpire(): boolean {
+    return (flagsOf(this.bytes) & flagAnyExpiring) !== 0;
   }
 
   get clock(): VersionVector {

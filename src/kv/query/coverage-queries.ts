@@ -18,6 +18,7 @@ import type { ByteString } from '../../stdx/index.ts';
 import type { GroupCommit } from '../../storage/index.ts';
 import type { BucketPlacements } from '../bucket-placements.ts';
 import type { CoordinatorParts } from '../coordinator/index.ts';
+import type { ExpiredNames } from '../expiry/index.ts';
 import { KvFailure, type ObjectAddress, type ResultStream } from '../key-value-store.ts';
 import type { KvError } from '../kv-error.ts';
 import { indexQueryLetter } from './index-query.ts';
@@ -34,6 +35,8 @@ export interface CoverageQueryParts {
   readonly peers: PeerTransport<WalkRequest, WalkReply>;
   /** False: what the engine still holds of the partition is not to be shown. */
   readonly serves: (partition: Partition) => boolean;
+  /** What is not to be found any more. */
+  readonly expired?: ExpiredNames;
 }
 
 export interface WalkedQuery {
@@ -143,7 +146,14 @@ class Walks implements CoverageService {
   }
 }
 
-function walkService({ coordinator, placements, commit, tasks, serves }: CoverageQueryParts): WalkService {
+function walkService({
+  coordinator,
+  placements,
+  commit,
+  tasks,
+  serves,
+  expired,
+}: CoverageQueryParts): WalkService {
   const { names, topology } = coordinator;
   const firstPartitionOf = (address: ObjectAddress): Partition => {
     const bucketOnly = placements.of(address)?.bucketOnly ?? false;
@@ -156,8 +166,8 @@ function walkService({ coordinator, placements, commit, tasks, serves }: Coverag
     serves: (partition: Partition) => topology.ring.ownerOf(partition) === topology.self && serves(partition),
   };
   const walks = new Walks(
-    new NameWalks(commit.engine, firstPartitionOf),
-    new IndexWalks(commit, firstPartitionOf),
+    new NameWalks(commit.engine, firstPartitionOf, expired),
+    new IndexWalks(commit, firstPartitionOf, expired),
   );
   return new WalkService(walks, ownership, tasks);
 }

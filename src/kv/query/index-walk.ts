@@ -4,6 +4,7 @@ import type { CoverageService, PartitionWalk, WalkStep } from '../../core/covera
 import type { Partition } from '../../core/ring/index.ts';
 import { assert, type ByteString, byteStringOf } from '../../stdx/index.ts';
 import type { Cursor, GroupCommit, KeyRange } from '../../storage/index.ts';
+import type { ExpiredNames } from '../expiry/index.ts';
 import type { ObjectAddress } from '../key-value-store.ts';
 import { bucketRange, entryAt, indexPrefix, sectionTombstones, successor } from '../vnode/index.ts';
 import { CursorWalk, pieceBytesMax, reading, type WalkPiece } from './cursor-walk.ts';
@@ -16,6 +17,7 @@ const marksPulled = 500;
 interface WalkParts {
   readonly commit: GroupCommit;
   readonly firstPartitionOf: (address: ObjectAddress) => Partition;
+  readonly expired?: ExpiredNames | undefined;
 }
 
 /** What a query asks of one partition. */
@@ -30,8 +32,12 @@ export class IndexWalks implements CoverageService {
   /** Compiled once for all partitions of a query, and for its slices if no other comes between. */
   #last: { readonly text: ByteString; readonly pattern: TermPattern } | undefined;
 
-  constructor(commit: GroupCommit, firstPartitionOf: (address: ObjectAddress) => Partition) {
-    this.#parts = { commit, firstPartitionOf };
+  constructor(
+    commit: GroupCommit,
+    firstPartitionOf: (address: ObjectAddress) => Partition,
+    expired?: ExpiredNames,
+  ) {
+    this.#parts = { commit, firstPartitionOf, expired };
   }
 
   walk(
@@ -70,6 +76,7 @@ function rangeOf(prefix: Buffer, { from, to }: IndexQuery, after: ByteString | u
 class EntryWalk extends CursorWalk {
   readonly #asked: PartitionQuery;
   #prefixBytes = 0;
+  #looksForExpired = false;
 
   constructor(asked: PartitionQuery) {
     super();
@@ -88,8 +95,9 @@ class EntryWalk extends CursorWalk {
     const entries = await cursor.next({ entriesMax: itemsMax, bytesMax: pieceBytesMax });
     if (entries.length === 0) return undefined;
     const places = entries.map((entry) => byteStringOf(entry.key, this.#prefixBytes));
-    const { place, pattern } = this.#asked;
-    const isWhole = place.firstPartitions === undefined && pattern === undefined;
+    const { place, pattern, expired } = this.#asked;
+    this.#looksForExpired = expired?.mayBeIn(place.partition) === true;
+    const isWhole = place.firstPartitions === undefined && pattern === undefined && !this.#looksForExpired;
     return { items: isWhole ? places : places.filter((each) => this.#isWanted(each)), after: places.at(-1)! };
   }
 
@@ -101,7 +109,8 @@ class EntryWalk extends CursorWalk {
     const first = walked.firstPartitions;
     if (first !== undefined && !first.has(firstPartitionOf({ bucketType, bucket, key: entry.key })))
       return false;
-    return pattern === undefined || pattern.matches(entry.term);
+    if (pattern !== undefined && !pattern.matches(entry.term)) return false;
+    return !this.#looksForExpired || this.#asked.expired?.has(walked.partition, query, entry.key) !== true;
   }
 }
 
@@ -132,8 +141,9 @@ class LiveKeyWalk implements PartitionWalk {
         if (this.#marks[this.#marksAt] === key) continue;
         if (this.#asked.pattern?.matches(key) !== false) live.push(key);
       }
-      const { query, place, firstPartitionOf } = this.#asked;
-      return { items: ofFirstPartitions(live, query, place, firstPartitionOf), after: keys.at(-1)! };
+      const { query, place, firstPartitionOf, expired } = this.#asked;
+      const mine = ofFirstPartitions(live, query, place, firstPartitionOf);
+      return { items: expired?.without(place.partition, query, mine) ?? mine, after: keys.at(-1)! };
     });
   }
 

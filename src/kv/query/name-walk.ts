@@ -7,6 +7,7 @@ import type { CoverageService, PartitionWalk, WalkStep } from '../../core/covera
 import type { Partition } from '../../core/ring/index.ts';
 import { type ByteString, byteLiteral, byteStringOf } from '../../stdx/index.ts';
 import type { Cursor, StorageEngine } from '../../storage/index.ts';
+import type { ExpiredNames } from '../expiry/index.ts';
 import type { BucketAddress, ObjectAddress } from '../key-value-store.ts';
 import { addressOf, bucketRange, bucketTypeRange } from '../vnode/index.ts';
 import { CursorWalk, pieceBytesMax, type WalkPiece } from './cursor-walk.ts';
@@ -44,10 +45,16 @@ export interface WalkPlace extends WalkStep {
 export class NameWalks implements CoverageService {
   readonly #engine: StorageEngine;
   readonly #firstPartitionOf: (address: ObjectAddress) => Partition;
+  readonly #expired: ExpiredNames | undefined;
 
-  constructor(engine: StorageEngine, firstPartitionOf: (address: ObjectAddress) => Partition) {
+  constructor(
+    engine: StorageEngine,
+    firstPartitionOf: (address: ObjectAddress) => Partition,
+    expired?: ExpiredNames,
+  ) {
     this.#engine = engine;
     this.#firstPartitionOf = firstPartitionOf;
+    this.#expired = expired;
   }
 
   walk(
@@ -60,7 +67,7 @@ export class NameWalks implements CoverageService {
     if (query === undefined) return undefined;
     const place = { ...step, after, itemsMax };
     return query.kind === 'keys'
-      ? new KeyWalk(this.#engine, query, place, this.#firstPartitionOf)
+      ? new KeyWalk(this.#engine, query, place, this.#firstPartitionOf, this.#expired)
       : new BucketWalk(this.#engine, query.bucketType, place);
   }
 }
@@ -70,6 +77,7 @@ class KeyWalk extends CursorWalk {
   readonly #address: BucketAddress;
   readonly #place: WalkPlace;
   readonly #firstPartitionOf: (address: ObjectAddress) => Partition;
+  readonly #expired: ExpiredNames | undefined;
   /** Bytes of a storage key before the object's key. */
   #prefixBytes = 0;
 
@@ -78,12 +86,14 @@ class KeyWalk extends CursorWalk {
     address: BucketAddress,
     place: WalkPlace,
     firstPartitionOf: (address: ObjectAddress) => Partition,
+    expired: ExpiredNames | undefined,
   ) {
     super();
     this.#engine = engine;
     this.#address = address;
     this.#place = place;
     this.#firstPartitionOf = firstPartitionOf;
+    this.#expired = expired;
   }
 
   protected override open(): Cursor {
@@ -98,8 +108,9 @@ class KeyWalk extends CursorWalk {
     const entries = await cursor.next({ entriesMax: itemsMax, bytesMax: pieceBytesMax });
     if (entries.length === 0) return undefined;
     const keys = entries.map((entry) => byteStringOf(entry.key, this.#prefixBytes));
+    const mine = ofFirstPartitions(keys, this.#address, this.#place, this.#firstPartitionOf);
     return {
-      items: ofFirstPartitions(keys, this.#address, this.#place, this.#firstPartitionOf),
+      items: this.#expired?.without(this.#place.partition, this.#address, mine) ?? mine,
       after: keys.at(-1)!,
     };
   }

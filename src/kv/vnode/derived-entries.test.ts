@@ -167,7 +167,7 @@ function take(
         const context = hasSeen && local !== undefined ? local.clock : VersionVector.empty;
         const siblings = { allow_mult: true, last_write_wins: false };
         const prune = { smallVclock: 50, bigVclock: 50, youngVclock: 20, oldVclock: 86_400 };
-        const rest = { siblings, prune, durability: 'os', nowSeconds: 1, condition: 'none' } as const;
+        const rest = { siblings, prune, durability: 'os', nowMicros: 1_000_000, condition: 'none' } as const;
         vnodes.coordinatePut(partition, { key, context, content, mayBeRepeated: false, ...rest }, resolve);
       });
     case 'forget': {

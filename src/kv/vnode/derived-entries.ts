@@ -1,6 +1,6 @@
 /**
- * What is kept beside an object so that queries find it: its index entries, and a mark if it is a tombstone. They are
- * derived from the object alone, and changed in the batch that changes it.
+ * What is kept beside an object so that it is found: its index entries, a mark if it is a tombstone, and when it expires.
+ * They are derived from the object alone, and changed in the batch that changes it.
  *
  * D1  After every batch a partition holds exactly the entries and marks of the objects that it holds. Whoever stores or
  *     removes an object says by what it replaces it; that has to be what is there once the batches before are written.
@@ -15,7 +15,7 @@ import type { Partition } from '../../core/ring/index.ts';
 import type { ByteString } from '../../stdx/index.ts';
 import type { WriteBatch } from '../../storage/index.ts';
 import { indexesOfContent } from '../../wire/index.ts';
-import type { VersionedObject } from '../object/index.ts';
+import { expiryOfObject, type VersionedObject } from '../object/index.ts';
 import { placeOf } from './index-place.ts';
 import { indexPrefix } from './key-layout.ts';
 import type { ObjectKey } from './object-key.ts';
@@ -34,6 +34,7 @@ export function changeDerived(
   const is = after !== undefined && hasDerived(after);
   if ((!was && !is) || before === after) return;
   if (before?.isTombstone !== after?.isTombstone) changeMark(batch, partition, key, before, after);
+  changeExpiry(batch, partition, key, before, after);
   const old = was ? indexEntriesOf(before) : none;
   const now = is ? indexEntriesOf(after) : none;
   for (const [field, terms] of old) {
@@ -57,6 +58,8 @@ export function derivedKeys(
   const keys: Buffer[] = [];
   if (!hasDerived(object)) return keys;
   if (object.isTombstone) keys.push(key.tombstoneMark(partition));
+  const expiry = expiryOfObject(object);
+  if (expiry !== undefined) keys.push(key.expiryEntry(partition, expiry));
   for (const [field, terms] of indexEntriesOf(object)) {
     for (const term of terms) keys.push(indexKey(partition, key, field, term));
   }
@@ -68,7 +71,7 @@ type IndexEntries = ReadonlyMap<ByteString, ReadonlySet<ByteString>>;
 const none: IndexEntries = new Map();
 
 function hasDerived(object: VersionedObject): boolean {
-  return !object.isUnindexed || object.isTombstone;
+  return !object.isUnindexed || object.isTombstone || object.mayExpire;
 }
 
 function changeMark(
@@ -80,6 +83,20 @@ function changeMark(
 ): void {
   if (after?.isTombstone === true) batch.put(key.tombstoneMark(partition), noValue);
   else if (before?.isTombstone === true) batch.delete(key.tombstoneMark(partition));
+}
+
+function changeExpiry(
+  batch: WriteBatch,
+  partition: Partition,
+  key: ObjectKey,
+  before: VersionedObject | undefined,
+  after: VersionedObject | undefined,
+): void {
+  const was = before === undefined ? undefined : expiryOfObject(before);
+  const is = after === undefined ? undefined : expiryOfObject(after);
+  if (was === is) return;
+  if (was !== undefined) batch.delete(key.expiryEntry(partition, was));
+  if (is !== undefined) batch.put(key.expiryEntry(partition, is), noValue);
 }
 
 /** The terms of each field, of all siblings. */

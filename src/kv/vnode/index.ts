@@ -1,10 +1,12 @@
 export { changeDerived, derivedKeys } from './derived-entries.ts';
+export { ExpiryTimes } from './expiry-times.ts';
 export { entryAt, type IndexEntry, isIntegerIndex, placeOf, termPlace } from './index-place.ts';
 export {
   addressOf,
   bucketRange,
   bucketTypeRange,
   derivedRange,
+  expiryRange,
   identityKey,
   identityRange,
   indexKeyOf,
@@ -15,11 +17,18 @@ export {
   objectsRange,
   partitionRange,
   prefixBytes,
+  readExpiry,
   sectionIndex,
   sectionTombstones,
   successor,
 } from './key-layout.ts';
-export { type CoordinatedPut, type CoordinatedPutResult, KvVnodes, type ObjectLimits } from './kv-vnodes.ts';
+export {
+  type CoordinatedPut,
+  type CoordinatedPutResult,
+  expiryMarginMsDefault,
+  KvVnodes,
+  type ObjectLimits,
+} from './kv-vnodes.ts';
 export { ObjectKey } from './object-key.ts';
 export { isReapingSafe } from './reaping-rule.ts';
 export { replicaCodec } from './replica-codec.ts';

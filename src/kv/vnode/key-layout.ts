@@ -9,6 +9,8 @@
  *     10 partition(2) 02 len(2) type len(2) bucket len(2) field place
  *                                                        an index entry (`index-place.ts`); no value
  *     10 partition(2) 03 len(2) type len(2) bucket key   an object that is a tombstone; no value
+ *     10 partition(2) 04 expiry(8) len(2) type len(2) bucket key
+ *                                                        an object that is nothing any more from then on; no value
  *
  * Numbers are big-endian. The type `default` is stored as the empty string, which no type has as its
  * name. So: dropping a partition is one range; a bucket's keys are one range, in key order; the buckets
@@ -33,6 +35,7 @@ export const spacePartition = 0x10;
 export const sectionObjects = 0x01;
 export const sectionIndex = 0x02;
 export const sectionTombstones = 0x03;
+export const sectionExpiries = 0x04;
 /** Space, partition and section. */
 export const prefixBytes = 4;
 
@@ -62,11 +65,37 @@ export function objectsRange(partition: Partition): KeyRange {
   return { from, to: successor(from) };
 }
 
-/** What is kept beside the objects of a partition: index entries and the marks of tombstones. */
+/** What is kept beside the objects of a partition: index entries, the marks of tombstones, and expiries. */
 export function derivedRange(partition: Partition): KeyRange {
   const from = Buffer.from([spacePartition, partition >> 8, partition & 0xff, sectionIndex]);
-  const last = Buffer.from([spacePartition, partition >> 8, partition & 0xff, sectionTombstones]);
+  const last = Buffer.from([spacePartition, partition >> 8, partition & 0xff, sectionExpiries]);
   return { from, to: successor(last) };
+}
+
+const expiryBytes = 8;
+
+/** The expiries of a partition, the earliest first: before `untilMicros`, if that is given. */
+export function expiryRange(partition: Partition, untilMicros?: number): KeyRange {
+  const from = Buffer.from([spacePartition, partition >> 8, partition & 0xff, sectionExpiries]);
+  if (untilMicros === undefined) return { from, to: successor(from) };
+  return { from, to: expiryPrefix(partition, Math.max(0, untilMicros)) };
+}
+
+/** How the entry of every object begins that expires at this instant. */
+export function expiryPrefix(partition: Partition, micros: number): Buffer {
+  const bytes = Buffer.allocUnsafe(prefixBytes + expiryBytes);
+  bytes.set([spacePartition, partition >> 8, partition & 0xff, sectionExpiries]);
+  bytes.writeBigUInt64BE(BigInt(micros), prefixBytes);
+  return bytes;
+}
+
+/** When the object of an entry expires, and where its name begins. */
+export function readExpiry(entry: Buffer): { readonly micros: number; readonly nameStart: number } {
+  assert(entry[0] === spacePartition && entry[3] === sectionExpiries, 'an expiry');
+  return {
+    micros: Number(entry.readBigUInt64BE(prefixBytes)),
+    nameStart: prefixBytes + expiryBytes,
+  };
 }
 
 /** A bucket's objects in one partition, in key order; or the marks of its tombstones. */

@@ -37,6 +37,7 @@ import {
 } from '../object/index.ts';
 import { conditionFailure, type WriteCondition } from '../write-condition.ts';
 import { changeDerived } from './derived-entries.ts';
+import type { ExpiryTimes } from './expiry-times.ts';
 import { MovingWrite } from './moving-write.ts';
 import type { ObjectKey } from './object-key.ts';
 import type {
@@ -56,6 +57,8 @@ export interface ObjectLimits {
   readonly objectBytesWarn: number;
   readonly siblingsMax: number;
   readonly siblingsWarn: number;
+  /** Milliseconds by which clocks may differ: what has expired is forgotten no sooner. Absent: `expiryMarginMsDefault`. */
+  readonly expiryMarginMs?: number;
   /** Bytes of an object with a data type after an update; absent: as of any object. */
   readonly datatypeBytesMax?: number;
   /** Bytes of memory for data types that were decoded; absent: none. */
@@ -70,7 +73,8 @@ export interface CoordinatedPut {
   readonly siblings: Pick<BucketProperties, 'allow_mult' | 'last_write_wins'>;
   readonly prune: PruneLimits;
   readonly durability: Durability;
-  readonly nowSeconds: number;
+  /** Since the Unix epoch. */
+  readonly nowMicros: number;
   /** Checked against the local copy, in the same turn as the write. */
   readonly condition: WriteCondition;
   /** Another vnode may have coordinated it before, and its result may be here. */
@@ -94,6 +98,8 @@ export type CoordinatedPutResult =
   | { readonly kind: 'unreadable'; readonly error: KvError }
   | { readonly kind: 'failed'; readonly error: KvError };
 
+export const expiryMarginMsDefault = 600_000;
+
 const notfound: ReplicaReply = { kind: 'notfound' };
 const accepted: ReplicaReply = { kind: 'accepted' };
 const stored: ReplicaReply = { kind: 'stored' };
@@ -114,6 +120,8 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
   readonly #strays: StrayBytes;
   readonly #serves: ((partition: Partition) => boolean) | undefined;
   readonly #changes: StoredChanges;
+  readonly #expiries: ExpiryTimes | undefined;
+  readonly #expiryMarginMicros: number;
   /** Shared by all that read data types on this node. */
   readonly decoded: DecodedValues;
   /** The copy that was read last: other replicas of the key on this node mostly hold the same bytes. */
@@ -127,6 +135,8 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
     readonly observer: KvObserver;
     readonly log: Log;
     readonly strays: StrayBytes;
+    /** Absent: nobody asks when objects expire. */
+    readonly expiries?: ExpiryTimes;
     /** False: the partition is being dropped, and nothing of it is read or written (C4). */
     readonly serves?: (partition: Partition) => boolean;
     /** Of a node that moves partitions. */
@@ -138,6 +148,8 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
     this.#identities = parts.identities;
     this.#reaper = parts.reaper;
     this.#limits = parts.limits;
+    this.#expiries = parts.expiries;
+    this.#expiryMarginMicros = (parts.limits.expiryMarginMs ?? expiryMarginMsDefault) * 1000;
     this.#observer = parts.observer;
     this.#log = parts.log;
     this.#gate = parts.gate ?? openGate;
@@ -189,19 +201,23 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
       this.#store(partition, put.key, local, local, put.durability, done);
       return { kind: 'merged', object: local };
     }
-    const refusal = conditionFailure(put, local, put.siblings);
+    const { nowMicros } = put;
+    const refusal = conditionFailure(put, local, put.siblings, nowMicros);
     if (refusal !== undefined) return failed(refusal);
+    const nowSeconds = Math.floor(nowMicros / 1_000_000);
     const actor = this.#identities.actorFor(partition, local, put.context);
     const counter = (local?.clock.counterOf(actor) ?? 0) + 1;
     const merged = putObject(local, {
       context: put.context,
       content: put.content,
       dot: { actor, counter },
-      seconds: put.nowSeconds,
+      seconds: nowSeconds,
       allowMult: put.siblings.allow_mult,
       lastWriteWins: put.siblings.last_write_wins,
+      // Where siblings are shown, who has another clock may still be looking at them.
+      expiredByMicros: put.siblings.allow_mult ? nowMicros - this.#expiryMarginMicros : nowMicros,
     });
-    const object = pruned(merged, put.prune, put.nowSeconds);
+    const object = pruned(merged, put.prune, nowSeconds);
     const excess = this.#checkLimits(put.key, object) ?? this.#checkStrays(partition, local, object);
     if (excess !== undefined) return failed(excess);
     this.#store(partition, put.key, local, object, put.durability, done);
@@ -316,12 +332,14 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
       (batch) => {
         batch.put(key.copy(partition), object.bytes);
         changeDerived(batch, partition, key, local, object);
+        if (object.mayExpire) this.#expiries?.stored(batch, partition, object);
       },
       (error) => {
         if (error === undefined) this.#changes.observe(partition, key, local, object);
         else {
           this.#changes.doubt(partition);
           this.#identities.writeFailed();
+          this.#expiries?.writeFailed();
         }
         const failure = error === undefined ? undefined : storageFailure(error);
         if (moving === undefined) done(failure);

@@ -7,6 +7,7 @@ import type { Partition } from '../../core/ring/index.ts';
 import type { ObjectAddress } from '../key-value-store.ts';
 import {
   addressOf,
+  expiryPrefix,
   nameBytesMax,
   prefixBytes,
   sectionObjects,
@@ -75,6 +76,11 @@ export class ObjectKey {
     const mark = this.copy(partition);
     mark[3] = sectionTombstones;
     return mark;
+  }
+
+  /** Where it is said when the object expires: a buffer of its own. */
+  expiryEntry(partition: Partition, micros: number): Buffer {
+    return Buffer.concat([expiryPrefix(partition, micros), this.#bytes.subarray(prefixBytes)]);
   }
 }
 

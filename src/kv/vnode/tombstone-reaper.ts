@@ -1,5 +1,7 @@
 /**
- * Forgets tombstones that every replica is known to hold (spec'd as Riak's `delete_mode`).
+ * Forgets tombstones that every replica is known to hold (spec'd as Riak's `delete_mode`), and in the same way objects
+ * that have expired: whatever `delete_mode` says of those that somebody deleted, and not before this node's own clock
+ * is past the expiry by the margin.
  *
  * Until then a tombstone is a value like any other: replicated, repaired, listed. Forgetting is a
  * delete of exactly the bytes that were seen: a write in between keeps its object.
@@ -9,10 +11,11 @@
  */
 import type { Partition } from '../../core/ring/index.ts';
 import type { Topology } from '../../core/topology/index.ts';
-import type { Log, Timers } from '../../environment/index.ts';
+import type { Clock, Log, Timers } from '../../environment/index.ts';
 import { type GroupCommit, StorageError } from '../../storage/index.ts';
 import { ignoredChanges, type StoredChanges } from '../anti-entropy/index.ts';
 import type { KvObserver } from '../kv-observer.ts';
+import { lastExpiryOf, type VersionedObject } from '../object/index.ts';
 import { PostponedWork } from '../postponed-work.ts';
 import { changeDerived } from './derived-entries.ts';
 import { isReapingSafe } from './reaping-rule.ts';
@@ -24,10 +27,17 @@ export type DeleteMode = 'keep' | 'immediate' | number;
 /** Tombstones that wait for their time. Beyond this the next read of the key tries again. */
 const waitingMax = 100_000;
 
+export interface ExpiryRule {
+  readonly clock: Pick<Clock, 'wallMicros'>;
+  /** Milliseconds by which clocks may differ. */
+  readonly marginMs: number;
+}
+
 export class TombstoneReaper {
   readonly #commit: GroupCommit;
   readonly #mode: DeleteMode;
   readonly #topology: Topology;
+  readonly #expiry: ExpiryRule | undefined;
   readonly #changes: StoredChanges;
   readonly #observer: KvObserver;
   readonly #log: Log;
@@ -38,6 +48,8 @@ export class TombstoneReaper {
     readonly timers: Timers;
     readonly mode: DeleteMode;
     readonly topology: Topology;
+    /** Absent: nothing but tombstones is forgotten. */
+    readonly expiry?: ExpiryRule;
     readonly changes?: StoredChanges;
     readonly observer: KvObserver;
     readonly log: Log;
@@ -46,18 +58,23 @@ export class TombstoneReaper {
     this.#postponed = new PostponedWork(parts.timers, waitingMax);
     this.#mode = parts.mode;
     this.#topology = parts.topology;
+    this.#expiry = parts.expiry;
     this.#changes = parts.changes ?? ignoredChanges;
     this.#observer = parts.observer;
     this.#log = parts.log;
   }
 
   reap(partition: Partition, reap: ReplicaReap): void {
-    if (this.#mode === 'keep') return;
-    if (this.#mode === 'immediate') {
+    const { tombstone } = reap;
+    if (tombstone.mayExpire && !this.#hasExpired(tombstone)) return;
+    // What has expired has waited already.
+    const mode = tombstone.hasTombstone ? this.#mode : 'immediate';
+    if (mode === 'keep') return;
+    if (mode === 'immediate') {
       this.#remove(partition, reap);
       return;
     }
-    this.#postponed.postpone(this.#mode, () => this.#remove(partition, reap));
+    this.#postponed.postpone(mode, () => this.#remove(partition, reap));
   }
 
   /** What waits is left to a read after the next start. */
@@ -78,13 +95,21 @@ export class TombstoneReaper {
       (error) => {
         if (error === undefined) {
           this.#changes.observe(partition, key, tombstone, undefined);
-          this.#observer.tombstoneReaped();
+          if (tombstone.hasTombstone) this.#observer.tombstoneReaped();
+          else this.#observer.expiredForgotten?.();
           return;
         }
         this.#changes.doubt(partition);
         this.#log.warn('could not remove a tombstone; a later read will', { reason: error.message });
       },
     );
+  }
+
+  /** By this node's clock, and with the margin: all of it that ever does. */
+  #hasExpired(object: VersionedObject): boolean {
+    if (this.#expiry === undefined) return false;
+    const { clock, marginMs } = this.#expiry;
+    return lastExpiryOf(object) <= clock.wallMicros() - marginMs * 1000;
   }
 
   #isStill(partition: Partition, { key, tombstone }: ReplicaReap): boolean {
