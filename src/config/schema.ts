@@ -11,6 +11,7 @@ import { bucketKeys } from './keys/bucket.ts';
 import { clusterLogKeys } from './keys/cluster-log.ts';
 import { datatypeKeys } from './keys/datatype.ts';
 import { handoffKeys } from './keys/handoff.ts';
+import { indexCheckKeys } from './keys/index-check.ts';
 import { listenerKeys } from './keys/listener.ts';
 import { livenessKeys } from './keys/liveness.ts';
 import { loggerKeys } from './keys/logger.ts';
@@ -34,6 +35,7 @@ export const schema = {
   ...clusterLogKeys,
   ...handoffKeys,
   ...antiEntropyKeys,
+  ...indexCheckKeys,
   ...mapReduceKeys,
   ...javascriptKeys,
   ...loggerKeys,
@@ -53,6 +55,7 @@ export const sections: readonly { readonly title: string; readonly keys: readonl
   { title: 'The cluster log', keys: keysOf(clusterLogKeys) },
   { title: 'Handoff', keys: keysOf(handoffKeys) },
   { title: 'Anti-entropy', keys: keysOf(antiEntropyKeys) },
+  { title: 'Secondary indexes', keys: keysOf(indexCheckKeys) },
   { title: 'MapReduce', keys: keysOf(mapReduceKeys) },
   { title: 'JavaScript of users', keys: keysOf(javascriptKeys) },
   { title: 'Logging', keys: keysOf(loggerKeys) },

@@ -69,6 +69,8 @@ export {
   type IndexQuerying,
   type IndexRequest,
   type IndexResults,
+  IndexUpkeep,
+  type IndexUpkeepStatus,
   keyField,
   type QueryProblem,
   type TermRange,

@@ -27,6 +27,7 @@ import {
   AntiEntropy,
   ClusterRegistry,
   DatatypeStore,
+  IndexUpkeep,
   type KvObserver,
   KvPartitionStore,
   LocalKeyValueStore,
@@ -69,6 +70,7 @@ interface Opened {
   readonly replicaPeers: ReplicaPeers;
   readonly walkPeers: WalkPeers;
   readonly antiEntropy: AntiEntropy;
+  readonly indexUpkeep: IndexUpkeep;
   readonly transfers: TransferScheduler;
   readonly departure: Departure;
 }
@@ -80,6 +82,8 @@ export class ClusteredDatabase {
   readonly replicaPeers: ReplicaPeers;
   readonly walkPeers: WalkPeers;
   readonly antiEntropy: AntiEntropy;
+  /** Keeps index entries those of the objects where writes could not. */
+  readonly indexUpkeep: IndexUpkeep;
   readonly transfers: TransferScheduler;
   readonly departure: Departure;
 
@@ -90,6 +94,7 @@ export class ClusteredDatabase {
     this.replicaPeers = opened.replicaPeers;
     this.walkPeers = opened.walkPeers;
     this.antiEntropy = opened.antiEntropy;
+    this.indexUpkeep = opened.indexUpkeep;
     this.transfers = opened.transfers;
     this.departure = opened.departure;
   }
@@ -122,6 +127,7 @@ export class ClusteredDatabase {
     try {
       await this.antiEntropy.stop();
       await this.transfers.close();
+      await this.indexUpkeep.close();
       await this.store.close();
       await this.antiEntropy.close();
     } finally {
@@ -135,6 +141,7 @@ export class ClusteredDatabase {
   async halt(): Promise<void> {
     this.replicaPeers.close();
     this.walkPeers.close();
+    this.indexUpkeep.stop();
     const endings = await Promise.allSettled([
       this.cluster.halt(),
       this.antiEntropy.stop(),
@@ -182,6 +189,16 @@ async function openOn(cluster: Cluster, parts: ClusteredDatabaseParts): Promise<
     placements: late.placements,
     settings: antiEntropySettings(configuration),
   });
+  const indexUpkeep = IndexUpkeep.open({
+    environment,
+    commit,
+    topology,
+    settings: {
+      perSecondMax: configuration['index_check.rate'],
+      intervalMs: configuration['index_check.interval'],
+    },
+  });
+  const changes = indexUpkeep.listening(antiEntropy.changes);
   const store = await LocalKeyValueStore.open({
     environment,
     commit,
@@ -191,7 +208,7 @@ async function openOn(cluster: Cluster, parts: ClusteredDatabaseParts): Promise<
     peers: replicaPeers,
     walkPeers,
     gate,
-    changes: antiEntropy.changes,
+    changes,
     registry: new ClusterRegistry(log),
     serves: (partition) => !gate.isClosed(partition),
   });
@@ -199,7 +216,7 @@ async function openOn(cluster: Cluster, parts: ClusteredDatabaseParts): Promise<
   const partitions = await KvPartitionStore.open({
     commit,
     vnodes: store.replicas,
-    changes: antiEntropy.changes,
+    changes,
     strays: store.strays,
     ring: () => topology.ring,
     placementOf: (address) => store.placements.of(address),
@@ -244,10 +261,21 @@ async function openOn(cluster: Cluster, parts: ClusteredDatabaseParts): Promise<
     durabilityOf: (address) => store.durabilityOf(address),
     readAll: (address) => store.readAll(address),
   });
+  indexUpkeep.start();
   store.onPlacementChange(() => antiEntropy.placementsChanged());
   tellWhoIsUp(cluster, [replicaPeers, walkPeers]);
   const datatypes = new DatatypeStore(store, environment, configuration['datatype.size.maximum']);
-  return { cluster, store, datatypes, replicaPeers, walkPeers, antiEntropy, transfers, departure };
+  return {
+    cluster,
+    store,
+    datatypes,
+    replicaPeers,
+    walkPeers,
+    antiEntropy,
+    indexUpkeep,
+    transfers,
+    departure,
+  };
 }
 
 /** What needs the store, and is needed to open it. Nobody is let in before it is there. */

@@ -4,5 +4,10 @@ export { type FoundObject, foldObjects } from './fold-objects.ts';
 export { addressesOf, IndexQueries, type IndexQuerying, type IndexResults } from './index-queries.ts';
 export { bucketField, keyField } from './index-query.ts';
 export type { IndexRequest, TermRange } from './index-request.ts';
+export {
+  IndexUpkeep,
+  type IndexUpkeepSettings,
+  type IndexUpkeepStatus,
+} from './index-upkeep.ts';
 export { NameListings } from './name-listings.ts';
 export type { QueryProblem } from './query-problem.ts';

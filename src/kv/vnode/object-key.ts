@@ -45,6 +45,12 @@ export class ObjectKey {
     return new ObjectKey(own);
   }
 
+  /** The object that a mark is of; undefined: this is no mark of a tombstone. */
+  static ofMark(mark: Buffer): ObjectKey | undefined {
+    if (mark[0] !== spacePartition || mark[3] !== sectionTombstones) return undefined;
+    return ObjectKey.decode(mark, prefixBytes, mark.length);
+  }
+
   get address(): ObjectAddress {
     this.#address ??= addressOf(this.#bytes);
     return this.#address;
