@@ -28,6 +28,12 @@ export type { Message, MessageKind, MessageOf } from './message.ts';
 export { defaultOptions, type ElectionRandom, type ReplicaOptions } from './options.ts';
 export { type PeerId, peerIdOf } from './peer-id.ts';
 export type { RefusalReason } from './refusal.ts';
-export { type FollowerStatus, Replica, type ReplicaParts, type ReplicaStatus } from './replica.ts';
+export {
+  type FollowerStatus,
+  Replica,
+  type ReplicaParts,
+  type ReplicaStanding,
+  type ReplicaStatus,
+} from './replica.ts';
 export type { RoleName } from './role.ts';
 export { emptySnapshot, type SnapshotMark } from './snapshot/snapshot-mark.ts';

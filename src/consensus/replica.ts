@@ -29,6 +29,8 @@ export interface ReplicaParts {
   readonly now: Instant;
 }
 
+export type ReplicaStanding = Pick<ReplicaStatus, 'role' | 'term' | 'leader' | 'membership'>;
+
 /** For display. Indexes are of the log; a peer's `match` is what it is known to have on disk. */
 export interface ReplicaStatus {
   readonly id: PeerId;
@@ -106,9 +108,16 @@ export class Replica {
 
   /** When to step with `wake`; undefined while nothing can become due. */
   deadline(): Instant | undefined {
-    const deadlines = [this.#roles.deadline(this.#now), this.#catchUp.deadline()];
-    const due = deadlines.filter((each) => each !== undefined);
-    return due.length === 0 ? undefined : (Math.min(...due) as Instant);
+    const ofRole = this.#roles.deadline(this.#now);
+    const ofCatchUp = this.#catchUp.deadline();
+    if (ofRole === undefined || ofCatchUp === undefined) return ofRole ?? ofCatchUp;
+    return Math.min(ofRole, ofCatchUp) as Instant;
+  }
+
+  /** What of the status is asked after every step. */
+  standing(): ReplicaStanding {
+    const { role, term, leader, log } = this.#state;
+    return { role, term, leader, membership: log.membership };
   }
 
   status(): ReplicaStatus {

@@ -181,8 +181,7 @@ export function valueOfCrdt(crdt: Crdt): CrdtValue {
   }
 }
 
-/** What a client must bring to remove what it read, maps within maps included; undefined if it need not. */
+/** What a client must bring to remove what it read, maps within maps included; undefined if nothing can be removed. */
 export function contextOfCrdt(crdt: Crdt): CausalContext | undefined {
-  if (crdt.type !== 'map' && crdt.type !== 'set') return undefined;
-  return crdt.seen.isEmpty ? undefined : crdt.seen;
+  return crdt.type === 'map' || crdt.type === 'set' ? crdt.seen : undefined;
 }

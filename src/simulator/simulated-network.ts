@@ -104,15 +104,18 @@ export class SimulatedNetwork {
   }
 
   isCut(from: string, to: string): boolean {
-    return from !== to && this.#cuts.has(linkName(from, to));
+    return this.#cuts.size > 0 && from !== to && this.#cuts.has(linkName(from, to));
   }
 
   setLink(from: string, to: string, conditions: LinkConditions): void {
     this.world.record(from, 'link', `to ${to}: ${conditions.floorMs} ms, ${conditions.bytesPerMs} bytes/ms`);
-    this.#links.set(linkName(from, to), conditions);
+    // A link that is quiet again is as if nothing had been said of it: few are asked for by name.
+    if (conditions === quietLink) this.#links.delete(linkName(from, to));
+    else this.#links.set(linkName(from, to), conditions);
   }
 
   link(from: string, to: string): LinkConditions {
+    if (this.#links.size === 0) return quietLink;
     return this.#links.get(linkName(from, to)) ?? quietLink;
   }
 
@@ -124,7 +127,7 @@ export class SimulatedNetwork {
   }
 
   portTo(host: string): SwitchPort | undefined {
-    return this.#ports.get(host);
+    return this.#ports.size === 0 ? undefined : this.#ports.get(host);
   }
 
   /** Resets each connection between the two hosts with the given probability. Returns how many. */

@@ -52,9 +52,19 @@ export class FieldReader {
   }
 
   text(): string {
-    const bytes = this.bytes();
-    const text = bytes.toString('utf8');
-    if (!Buffer.from(text, 'utf8').equals(bytes)) this.#isBroken = true;
+    const length = this.number();
+    if (this.#isBroken || length > this.#bytes.length - this.#at) {
+      this.#isBroken = true;
+      return '';
+    }
+    const end = this.#at + length;
+    const text = this.#bytes.toString('utf8', this.#at, end);
+    // What is not well formed reads as replacement characters, or as something of another length.
+    const isDoubtful = Buffer.byteLength(text) !== length || text.includes('\uFFFD');
+    if (isDoubtful && !Buffer.from(text, 'utf8').equals(this.#bytes.subarray(this.#at, end))) {
+      this.#isBroken = true;
+    }
+    this.#at = end;
     return text;
   }
 

@@ -25,7 +25,10 @@ export class FieldWriter {
   }
 
   text(value: string): void {
-    this.bytes(Buffer.from(value, 'utf8'));
+    const length = Buffer.byteLength(value);
+    this.number(length);
+    this.#reserve(length);
+    this.#length += this.#bytes.write(value, this.#length);
   }
 
   list<Item>(items: readonly Item[], write: (item: Item) => void): void {

@@ -29,6 +29,14 @@ function isMajority(peers: readonly PeerId[], agrees: (peer: PeerId) => boolean)
 
 function majorityValue(peers: readonly PeerId[], reachedBy: (peer: PeerId) => number): number {
   if (peers.length === 0) return Number.NEGATIVE_INFINITY;
-  const descending = peers.map(reachedBy).sort((a, b) => b - a);
+  // By insertion: there are seven at most, and a leader asks with every message.
+  const descending: number[] = [];
+  for (const peer of peers) {
+    const value = reachedBy(peer);
+    let hole = descending.length;
+    descending.push(value);
+    for (; hole > 0 && descending[hole - 1]! < value; hole -= 1) descending[hole] = descending[hole - 1]!;
+    descending[hole] = value;
+  }
   return descending[Math.floor(peers.length / 2)]!;
 }

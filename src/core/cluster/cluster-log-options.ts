@@ -10,8 +10,8 @@ export interface ClusterLogOptions {
 
 /** Behind a snapshot so many entries are kept, for followers that are a little late: this share of the entries. */
 const trailingShare = 1 / 5;
-/** Two may be lost, and most of what idle nodes say to one another are these. */
-const heartbeatsPerTimeout = 4;
+/** Two may be lost (an election begins between one and two timeouts), and most of what idle nodes say to one another are these. */
+const heartbeatsPerTimeout = 3;
 
 export const defaultClusterLogOptions: ClusterLogOptions = {
   replica: { ...defaultOptions, snapshotLogEntries: 1000, trailingEntriesMax: 200 },

@@ -166,7 +166,7 @@ export class LeaderDuties {
   }
 
   #voters(): readonly PeerId[] {
-    return this.#parts.host.status?.membership.voters ?? [];
+    return this.#parts.host.standing?.membership.voters ?? [];
   }
 
   /** Learners first; they become voters when they have nearly all. Refused while a change is under way. */

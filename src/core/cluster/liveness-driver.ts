@@ -138,18 +138,21 @@ export class LivenessDriver implements LivenessView {
 
   /** A full queue loses the message: to SWIM the same as a network that does. */
   #send(to: NodeId, message: SwimMessage): void {
-    const envelope = { ...this.#parts.position(), message };
+    const { generation, epoch } = this.#parts.position();
+    const envelope = { generation, epoch, message };
     const fill = (into: Buffer, at: number): void => writeEnvelope(envelope, into, at);
     this.#parts.messenger.send(to, 'control', channel.liveness, envelopeBytes(envelope), fill);
   }
 
-  /** A timer that comes too early is let come: it costs less than to set another for every message. */
+  /** To be woken for nothing costs more than another timer, and most messages leave the deadline where it is. */
   #arm(): void {
     const deadline = this.#swim.deadline() ?? Number.POSITIVE_INFINITY;
-    if (this.#isClosed || deadline >= this.#wakesAt) return;
+    if (this.#isClosed || deadline === this.#wakesAt) return;
     this.#timer?.cancel();
-    const { clock, timers } = this.#parts.environment;
+    this.#timer = undefined;
     this.#wakesAt = deadline;
+    if (deadline === Number.POSITIVE_INFINITY) return;
+    const { clock, timers } = this.#parts.environment;
     this.#timer = timers.after(Math.max(0, deadline - clock.now()), () => {
       this.#wakesAt = Number.POSITIVE_INFINITY;
       this.#step({ kind: 'wake' });

@@ -90,13 +90,13 @@ export class OwnReplica {
 
   /** Who leads, by the replica's own knowledge. */
   get leader(): NodeId | undefined {
-    const leader = this.host.status?.leader;
+    const leader = this.host.standing?.leader;
     return leader === undefined ? undefined : nodeOfReplica(leader);
   }
 
   /** Whether entries come by themselves. */
   get isFed(): boolean {
-    return this.host.status?.leader !== undefined && this.#agreed !== undefined;
+    return this.host.standing?.leader !== undefined && this.#agreed !== undefined;
   }
 
   /** Runs the replica of the journal, if there is one. */

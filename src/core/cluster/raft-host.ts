@@ -20,6 +20,7 @@ import {
   Replica,
   type ReplicaEvent,
   type ReplicaOptions,
+  type ReplicaStanding,
   type ReplicaStatus,
   type SendEffect,
   type SnapshotMark,
@@ -64,7 +65,7 @@ export class RaftHost {
   #name: PeerId | undefined;
   /** Callbacks of replicas that have ended do nothing. */
   #life = 0;
-  #status: ReplicaStatus | undefined;
+  #standing: ReplicaStanding | undefined;
   #wasMember = false;
   #events: ReplicaEvent[] = [];
   #isStepping = false;
@@ -91,13 +92,18 @@ export class RaftHost {
     return this.#replica !== undefined;
   }
 
-  /** As of the last step; undefined while no replica runs. */
+  /** Undefined while no replica runs. */
   get status(): ReplicaStatus | undefined {
-    return this.#status;
+    return this.#replica?.status();
+  }
+
+  /** As of the last step; undefined while no replica runs. */
+  get standing(): ReplicaStanding | undefined {
+    return this.#standing;
   }
 
   get isLeader(): boolean {
-    return this.#status?.role === 'leader';
+    return this.#standing?.role === 'leader';
   }
 
   /** Runs the replica of the journal. */
@@ -117,7 +123,7 @@ export class RaftHost {
   stop(): void {
     this.#life += 1;
     this.#replica = undefined;
-    this.#status = undefined;
+    this.#standing = undefined;
     this.#timer?.timer.cancel();
     this.#timer = undefined;
     this.#events = [];
@@ -165,13 +171,13 @@ export class RaftHost {
     this.#events.push(event);
     if (this.#isStepping) return;
     this.#isStepping = true;
-    const before = this.#status;
+    const before = this.#standing;
     try {
       this.#stepAll();
     } finally {
       this.#isStepping = false;
     }
-    this.#status = this.#replica?.status();
+    this.#standing = this.#replica?.standing();
     this.#setTimer();
     this.#tellChanges(before);
   }
@@ -187,14 +193,14 @@ export class RaftHost {
     }
   }
 
-  #tellChanges(before: ReplicaStatus | undefined): void {
-    const status = this.#status;
-    if (before?.role === 'leader' && status?.role !== 'leader') this.#giveUp();
+  #tellChanges(before: ReplicaStanding | undefined): void {
+    const standing = this.#standing;
+    if (before?.role === 'leader' && standing?.role !== 'leader') this.#giveUp();
     const isSame =
-      before?.role === status?.role &&
-      before?.leader === status?.leader &&
-      before?.term === status?.term &&
-      before?.membership === status?.membership;
+      before?.role === standing?.role &&
+      before?.leader === standing?.leader &&
+      before?.term === standing?.term &&
+      before?.membership === standing?.membership;
     if (!isSame) this.#parts.changed();
   }
 

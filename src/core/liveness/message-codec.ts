@@ -13,6 +13,7 @@ import {
   type SwimBody,
   type SwimMessage,
   type SwimMessageKind,
+  withHeader,
 } from './swim-message.ts';
 
 /** A message, and how far its sender follows the cluster log. */
@@ -28,6 +29,7 @@ const hashBytes = 4;
 export const livenessNameBytesMax = 255;
 
 const u32Max = 2 ** 32 - 1;
+const noRumours: readonly Rumour[] = [];
 const refusedFlag = 0x80;
 
 /** Never reused for something else. */
@@ -99,21 +101,21 @@ export function readEnvelope(bytes: Buffer): LivenessEnvelope | undefined {
   const body = readBody(reader, kind);
   const rumours = reader.rumours();
   if (!reader.isWhole) return undefined;
-  return { generation, epoch, message: { ...body, incarnation, attributes, digest, rumours } };
+  const message = withHeader(body, { incarnation, attributes, digest, rumours });
+  return { generation, epoch, message };
 }
 
 /** Properties are evaluated in the order in which they stand: that of the fields. */
 function readBody(reader: EnvelopeReader, kind: SwimMessageKind): SwimBody {
-  const sequence = (): number => reader.number(Number.MAX_SAFE_INTEGER);
   switch (kind) {
     case 'ping':
     case 'ack':
-      return { kind, sequence: sequence() };
+      return { kind, sequence: reader.sequence() };
     case 'ping-request':
     case 'indirect-ack':
-      return { kind, sequence: sequence(), target: reader.name() };
+      return { kind, sequence: reader.sequence(), target: reader.name() };
     case 'nack':
-      return { kind, sequence: sequence(), target: reader.name(), isRefused: reader.flag() };
+      return { kind, sequence: reader.sequence(), target: reader.name(), isRefused: reader.flag() };
     case 'gossip':
       return { kind };
     default:
@@ -202,6 +204,10 @@ class EnvelopeReader {
     return value;
   }
 
+  sequence(): number {
+    return this.number(Number.MAX_SAFE_INTEGER);
+  }
+
   name(): NodeId {
     const length = this.byte();
     if (length === 0 || !this.#has(length)) {
@@ -219,6 +225,7 @@ class EnvelopeReader {
   /** Each takes at least six bytes, so a false count cannot make the list long. */
   rumours(): readonly Rumour[] {
     const count = this.number(u32Max);
+    if (count === 0) return noRumours;
     const rumours: Rumour[] = [];
     for (let i = 0; i < count && !this.#isBroken; i += 1) {
       const rumour = this.#rumour();

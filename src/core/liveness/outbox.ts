@@ -4,7 +4,7 @@ import type { LivenessEffect } from './liveness-effect.ts';
 import type { MemberRecord, MemberTable } from './member-table.ts';
 import { rumourBytes } from './message-codec.ts';
 import type { RumourQueue } from './rumour-queue.ts';
-import type { Rumour, SwimBody } from './swim-message.ts';
+import { type Rumour, type SwimBody, withHeader } from './swim-message.ts';
 import type { SwimOptions } from './swim-options.ts';
 
 export interface SendOptions {
@@ -13,6 +13,9 @@ export interface SendOptions {
   /** The receiver knows other things than this node: what room is left is filled with what is held. */
   readonly isSync?: boolean;
 }
+
+const nothingMore: SendOptions = {};
+const noRumours: readonly Rumour[] = [];
 
 export class Outbox {
   readonly #table: MemberTable;
@@ -38,11 +41,11 @@ export class Outbox {
     return effects;
   }
 
-  send(to: NodeId, body: SwimBody, options: SendOptions = {}): void {
+  send(to: NodeId, body: SwimBody, options: SendOptions = nothingMore): void {
     const rumours = this.#choose(to, options);
     const { incarnation, attributes } = this.#table.self;
     const { digest } = this.#table;
-    this.push({ kind: 'send', to, message: { ...body, incarnation, attributes, digest, rumours } });
+    this.push({ kind: 'send', to, message: withHeader(body, { incarnation, attributes, digest, rumours }) });
   }
 
   /** The last words of this life. */
@@ -62,6 +65,8 @@ export class Outbox {
   }
 
   #choose(to: NodeId, { about, isSync = false }: SendOptions): readonly Rumour[] {
+    const isQuiet = about === undefined && !isSync && this.#queue.isEmpty;
+    if (isQuiet && this.#table.get(to)?.status === 'alive') return noRumours;
     const { rumourBytesMax, syncBytesMax } = this.#options;
     const chosen = new Map<NodeId, Rumour>();
     // While news is on its way digests differ anyhow.

@@ -66,6 +66,7 @@ export class ProbeBook {
   }
 
   due(now: Instant): Probe[] {
+    if (this.deadline() > now) return [];
     return [...this.#bySequence.values()].filter((probe) => probe.deadline <= now);
   }
 

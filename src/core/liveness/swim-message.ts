@@ -25,6 +25,14 @@ export type SwimBody =
 
 export type SwimMessageKind = SwimBody['kind'];
 
+/** Two in three messages are of the first two kinds, and to spread objects over others costs more than all else they do. */
+export function withHeader(body: SwimBody, header: SwimHeader): SwimMessage {
+  if (body.kind !== 'ping' && body.kind !== 'ack') return { ...body, ...header };
+  const { kind, sequence } = body;
+  const { incarnation, attributes, digest, rumours } = header;
+  return { kind, sequence, incarnation, attributes, digest, rumours };
+}
+
 export type RumourStatus = 'alive' | 'suspect' | 'dead';
 
 export interface Rumour {

@@ -34,7 +34,7 @@ const unindexedFlag = 4;
 
 const keyOf = (name: string) => new ObjectKey({ bucketType, bucket, key: byteLiteral(name) });
 
-function objectOf(terms: readonly string[] | 'tombstone', counter: number): VersionedObject {
+function objectOf(terms: readonly string[] | 'tombstone', counter: number, expires = false): VersionedObject {
   const dot = { actor: actorId(byteLiteral('actor--1'), 1), counter };
   const content = encodeContent({
     value: Buffer.from('v'),
@@ -45,6 +45,7 @@ function objectOf(terms: readonly string[] | 'tombstone', counter: number): Vers
         ? []
         : terms.map((term) => ({ key: byteLiteral('t_bin'), value: byteLiteral(term) })),
     deleted: terms === 'tombstone',
+    ...(expires ? { expiresAtMicros: 1_700_000_000_000_000 + counter } : {}),
   });
   return makeObject(VersionVector.empty.with(dot, 0), [{ dot, content }]);
 }
@@ -92,7 +93,7 @@ test('D1: whatever was lost or strange, after a check entries are those of the o
       const commit = new GroupCommit(await openMemoryEngine({}, { tasks, timers }), tasks);
       await write(commit, (batch) => {
         for (const [name, each] of Object.entries(stored)) {
-          const object = objectOf(each, 1);
+          const object = objectOf(each, 1, name === 'm');
           const bytes = Buffer.from(object.bytes);
           // As a version wrote it that knew nothing of the flag, nor of entries.
           if (isOld) bytes[1]! &= ~unindexedFlag;

@@ -89,7 +89,7 @@ async function walk(
 /** What an object should have, and the engine does not. */
 function suspects(commit: GroupCommit, partition: Partition, { key, value }: Entry): Suspect[] {
   const object = decoded(value);
-  if (object === undefined || (object.isUnindexed && !object.isTombstone)) return [];
+  if (object === undefined) return [];
   const name = new ObjectKey(addressOf(key));
   const lacking = derivedKeys(partition, name, object).filter((entry) => commit.get(entry) === undefined);
   return lacking.map((entry) => ({ entry, object: name }));

@@ -72,7 +72,7 @@ export function derivedRange(partition: Partition): KeyRange {
   return { from, to: successor(last) };
 }
 
-const expiryBytes = 8;
+export const expiryBytes = 8;
 
 /** The expiries of a partition, the earliest first: before `untilMicros`, if that is given. */
 export function expiryRange(partition: Partition, untilMicros?: number): KeyRange {

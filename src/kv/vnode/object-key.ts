@@ -7,9 +7,12 @@ import type { Partition } from '../../core/ring/index.ts';
 import type { ObjectAddress } from '../key-value-store.ts';
 import {
   addressOf,
+  expiryBytes,
   expiryPrefix,
   nameBytesMax,
   prefixBytes,
+  readExpiry,
+  sectionExpiries,
   sectionObjects,
   sectionTombstones,
   spacePartition,
@@ -45,10 +48,12 @@ export class ObjectKey {
     return new ObjectKey(own);
   }
 
-  /** The object that a mark is of; undefined: this is no mark of a tombstone. */
+  /** The object that the mark of a tombstone, or an expiry, is of; undefined: this is neither, or damaged. */
   static ofMark(mark: Buffer): ObjectKey | undefined {
-    if (mark[0] !== spacePartition || mark[3] !== sectionTombstones) return undefined;
-    return ObjectKey.decode(mark, prefixBytes, mark.length);
+    if (mark[0] !== spacePartition) return undefined;
+    if (mark[3] === sectionTombstones) return ObjectKey.decode(mark, prefixBytes, mark.length);
+    if (mark[3] !== sectionExpiries || mark.length < prefixBytes + expiryBytes) return undefined;
+    return ObjectKey.decode(mark, readExpiry(mark).nameStart, mark.length);
   }
 
   get address(): ObjectAddress {
