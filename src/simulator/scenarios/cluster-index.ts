@@ -4,6 +4,7 @@ import { clusterAmnesia } from './cluster-amnesia.ts';
 import { clusterCoverageFlip } from './cluster-coverage-flip.ts';
 import { clusterFalseNotfound } from './cluster-false-notfound.ts';
 import { clusterForwardedPut } from './cluster-forwarded-put.ts';
+import { clusterIndexQueries } from './cluster-index-queries.ts';
 import { clusterLeaveRace, clusterLeaveRaceLong } from './cluster-leave-race.ts';
 import { clusterOverwriteHandoff } from './cluster-overwrite-handoff.ts';
 import { clusterPowerCut } from './cluster-power-cut.ts';
@@ -26,4 +27,5 @@ export const clusterScenarios: readonly Scenario[] = [
   clusterSecondDeath,
   clusterAmnesia,
   clusterCoverageFlip,
+  clusterIndexQueries,
 ].map((scenario) => ({ ...scenario, seedsPerHundred: 10 }));

@@ -44,7 +44,11 @@ export interface ClusterClientsOptions {
   readonly listings: number;
   /** The checkers judge every read, not only those at rest: where nothing fails that a quorum would notice. */
   readonly entersReads: boolean;
+  /** Each value has its number as the term of `indexOfWrites`. */
+  readonly isIndexed: boolean;
 }
+
+export const indexOfWrites = byteLiteral('write_int');
 
 export const usualClients: ClusterClientsOptions = {
   buckets: [
@@ -60,6 +64,7 @@ export const usualClients: ClusterClientsOptions = {
   blindPuts: 15,
   listings: 0,
   entersReads: false,
+  isIndexed: false,
 };
 
 type WriteResult = PutResult | DeleteResult | Unanswered;
@@ -102,6 +107,15 @@ export class ClusterClients {
 
   keyOf(bucket: WorkloadBucket, index: number): KeyHistory {
     return this.#history.of(bucket.name, `key${index}`, bucket.conflicts);
+  }
+
+  /** When all replicas agreed last, as the history counts. */
+  get agreedAt(): number {
+    return this.#agreedAt;
+  }
+
+  nextMoment(): number {
+    return this.#history.nextMoment();
   }
 
   /** Says that now all replicas agree and nothing is under way. */
@@ -149,7 +163,7 @@ export class ClusterClients {
     const { valueBytesMax, timeoutMs, w } = this.options;
     const request = {
       ...addressOf(key),
-      content: encodedValue(write.id, random.below(valueBytesMax)),
+      content: encodedValue(write.id, random.below(valueBytesMax), this.options.isIndexed),
       ...(seen.context === undefined ? {} : { context: seen.context }),
       ...(w === undefined ? {} : { w, dw: w }),
       returnObject: random.chance(0.3) ? ('body' as const) : ('no' as const),
@@ -292,10 +306,11 @@ export function addressOf(key: Pick<KeyHistory, 'bucket' | 'key'>) {
 }
 
 /** The number of the write, then padding that depends on it: a mix of two values shows. */
-function encodedValue(id: number, padding: number): Buffer {
+function encodedValue(id: number, padding: number, isIndexed: boolean): Buffer {
   const value = Buffer.alloc(4 + padding, id & 0xff);
   value.writeUInt32BE(id, 0);
-  return encodeContent({ value, links: [], userMeta: [], indexes: [], deleted: false });
+  const indexes = isIndexed ? [{ key: indexOfWrites, value: byteLiteral(`${id}`) }] : [];
+  return encodeContent({ value, links: [], userMeta: [], indexes, deleted: false });
 }
 
 export function idOfValue(value: Buffer): number {

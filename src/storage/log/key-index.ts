@@ -14,6 +14,7 @@ import type { Buffer } from 'node:buffer';
 import type { Disk } from '../../environment/index.ts';
 import { type ByteString, byteStringOf, OrderedMap, type OrderedMapSnapshot } from '../../stdx/index.ts';
 import type { KeyRange, StorageError } from '../storage-engine.ts';
+import type { BlockCache } from './block-cache.ts';
 import { hashOfKey } from './bloom-filter.ts';
 import { isHidden, isRangeHidden, withRange } from './deleted-ranges.ts';
 import { type BlockDamaged, type EntrySource, MemtableSource, RunSource } from './entry-source.ts';
@@ -27,6 +28,7 @@ import { type DeadRecords, writeRun } from './write-run.ts';
 export interface KeyIndexParts {
   readonly disk: Disk;
   readonly directory: string;
+  readonly cache: BlockCache;
   readonly nextRunNumber: () => number;
   /** Records that became dead. */
   readonly dead: (records: DeadRecords) => void;
@@ -229,10 +231,11 @@ export class KeyIndex {
   }
 
   async #write(sources: EntrySource[], entriesMax: number, isOldest: boolean): Promise<Run | undefined> {
-    const { disk, directory, nextRunNumber, pause } = this.#parts;
+    const { disk, directory, cache, nextRunNumber, pause } = this.#parts;
     const { run, dead } = await writeRun(sources, {
       disk,
       directory,
+      cache,
       number: nextRunNumber(),
       entriesMax,
       isOldest,

@@ -5,7 +5,7 @@ import { FaultyDisk, seeded } from '../memory/faulty-disk.fixture.ts';
 import { type StorageEngine, StorageError } from '../storage-engine.ts';
 import { gauge, KeyModel, openLog, SMALL, turn } from './log-engine.fixture.ts';
 
-const SEEDS = 60;
+const SEEDS = 40;
 const LIVES = 3;
 
 interface Done {
@@ -40,7 +40,8 @@ async function writeSome(
       },
       (error: unknown) => {
         assert.ok(isStorageError(error), String(error));
-        done.refused += 1;
+        // The end of a life refuses what is queued.
+        if (error.code !== 'closed') done.refused += 1;
       },
     );
     if (fraction() < 0.7) await writing;
@@ -85,10 +86,10 @@ test(`${SEEDS * LIVES} crashes: what was acknowledged is there, nothing shows in
     await model.check(engine, `seed ${seed}, at last`);
     await engine.close();
   }
-  assert.ok(done.acknowledged > 1500, `${done.acknowledged} writes were acknowledged`);
-  assert.ok(done.refused > 100, `${done.refused} writes were refused`);
-  assert.ok(done.collections > 200, `${done.collections} segments were collected`);
-  assert.ok(done.merges > 50, `${done.merges} lives merged runs`);
+  assert.ok(done.acknowledged > 1000, `${done.acknowledged} writes were acknowledged`);
+  assert.ok(done.refused > 60, `${done.refused} writes were refused`);
+  assert.ok(done.collections > 150, `${done.collections} segments were collected`);
+  assert.ok(done.merges > 40, `${done.merges} lives merged runs`);
 });
 
 test('closing and opening again and again keeps everything, and garbage does not pile up', async () => {
@@ -96,7 +97,7 @@ test('closing and opening again and again keeps everything, and garbage does not
   const model = new KeyModel(fraction);
   const disk = new FaultyDisk(fraction);
   const done: Done = { collections: 0, merges: 0, acknowledged: 0, refused: 0 };
-  for (let life = 0; life < 60; life++) {
+  for (let life = 0; life < 20; life++) {
     const engine = await openLog(disk);
     await model.check(engine, `life ${life}`);
     await writeSome(engine, disk, model, 60, fraction, done, `life ${life}`);

@@ -156,7 +156,7 @@ test('a rotten manifest, or a run that is gone, costs a longer start and nothing
 test('any flipped bit: each key reads right or as corrupt, or opening tells that keys are hidden', async () => {
   let corrupt = 0;
   let hidden = 0;
-  for (let seed = 1; seed <= 120; seed++) {
+  for (let seed = 1; seed <= 50; seed++) {
     const fraction = seeded(seed);
     const disk = new FaultyDisk(fraction);
     let engine = await openLog(disk);
@@ -182,8 +182,8 @@ test('any flipped bit: each key reads right or as corrupt, or opening tells that
     }
     await engine.close();
   }
-  assert.ok(corrupt > 20, `${corrupt} reads were of damage`);
-  assert.ok(hidden > 2, `${hidden} frame heads were damaged`);
+  assert.ok(corrupt > 8, `${corrupt} reads were of damage`);
+  assert.ok(hidden > 0, `${hidden} frame heads were damaged`);
 });
 
 test('what may be older than what was lost is emptied, where that is asked for', async () => {

@@ -22,7 +22,12 @@ export const environment: Pick<Environment, 'timers' | 'tasks'> = {
 };
 
 /** So small that a few writes lead to everything that the engine ever does. */
-export const SMALL: LogTuning = { segmentBytesMax: 3000, memtableEntriesMax: 12, garbageShare: 0.3 };
+export const SMALL: LogTuning = {
+  segmentBytesMax: 3000,
+  memtableEntriesMax: 12,
+  garbageShare: 0.3,
+  cacheBytesMax: 1000,
+};
 
 export function openLog(
   disk: FaultyDisk,

@@ -7,12 +7,15 @@ export interface LogTuning {
   readonly memtableEntriesMax: number;
   /** Share of dead bytes, 0 to 1, from which a segment is collected. */
   readonly garbageShare: number;
+  /** Of blocks of the index that are kept in memory. */
+  readonly cacheBytesMax: number;
 }
 
 export const LOG_TUNING: LogTuning = {
   segmentBytesMax: 64 * 2 ** 20,
   memtableEntriesMax: 32_768,
   garbageShare: 0.5,
+  cacheBytesMax: 32 * 2 ** 20,
 };
 
 /** Log behind the last checkpoint, as a multiple of a segment: what a start may have to read again. */

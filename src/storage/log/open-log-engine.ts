@@ -8,6 +8,7 @@
 import type { Disk, Environment, Log } from '../../environment/index.ts';
 import { DiskError } from '../../environment/index.ts';
 import { type KeyRange, type StorageEngine, StorageError } from '../storage-engine.ts';
+import { BlockCache } from './block-cache.ts';
 import { diskFailure } from './disk-failure.ts';
 import { KeyIndex, type KeyIndexParts } from './key-index.ts';
 import { LogEngine } from './log-engine.ts';
@@ -75,8 +76,9 @@ async function assemble(
   const { disk, directory, log } = options;
   const tuning = { ...LOG_TUNING, ...options.tuning };
   const { segments, sealedEnds } = opened;
+  const cache = new BlockCache(tuning.cacheBytesMax);
   const manifest = await readManifest(disk, directory);
-  const runs = manifest === undefined ? undefined : await openRuns(disk, directory, manifest);
+  const runs = manifest === undefined ? undefined : await openRuns(disk, directory, manifest, cache);
   if (manifest !== undefined && runs === undefined)
     log?.error('the index of the log is damaged: it is built anew');
   const checkpoint = manifest !== undefined && runs !== undefined ? manifest.checkpoint : LOG_START;
@@ -86,6 +88,7 @@ async function assemble(
   const parts: KeyIndexParts = {
     disk,
     directory,
+    cache,
     nextRunNumber: () => nextRun++,
     dead: (records) => segments.countDead(records),
     persist: () => persisting.exclusively(() => writeManifest(disk, directory, manifestOf(index, segments))),
@@ -188,11 +191,12 @@ async function openRuns(
   disk: Disk,
   directory: string,
   manifest: Manifest,
+  cache: BlockCache,
 ): Promise<readonly Run[] | undefined> {
   const runs: Run[] = [];
   try {
     for (const { number, purgedTo } of manifest.runs)
-      runs.push(await Run.open(disk, directory, number, purgedTo));
+      runs.push(await Run.open(disk, directory, number, purgedTo, cache));
     return runs;
   } catch (cause) {
     for (const run of runs) await run.retire();

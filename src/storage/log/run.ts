@@ -1,11 +1,12 @@
 /**
  * An index run that is open for reading. In memory are its fences and its Bloom filter, some three bytes a key
- * in array buffers; blocks are read from the file each time and checked.
+ * in array buffers; blocks are read from the file and checked, or come from the cache.
  */
 import { Buffer } from 'node:buffer';
 import { crc32 } from 'node:zlib';
 import { type Disk, DiskError, type DiskFile } from '../../environment/index.ts';
 import { StorageError } from '../storage-engine.ts';
+import type { BlockCache, CachedBlocks } from './block-cache.ts';
 import { BloomFilter } from './bloom-filter.ts';
 import { entryStart, isBlockSound, isKeyAt, lowerBoundInBlock } from './index-block.ts';
 import { compareSlices } from './key-order.ts';
@@ -30,6 +31,8 @@ export class Run {
   readonly purgedTo: Position;
   readonly #file: DiskFile;
   readonly #fences: Fences;
+  readonly #cache: BlockCache;
+  readonly #cached: CachedBlocks = [];
   #readers = 0;
   #isRetired = false;
 
@@ -37,22 +40,30 @@ export class Run {
     file: DiskFile,
     number: number,
     purgedTo: Position,
+    cache: BlockCache,
     parts: { readonly entries: number; readonly fences: Fences; readonly bloom: BloomFilter },
   ) {
     this.#file = file;
     this.number = number;
     this.purgedTo = purgedTo;
+    this.#cache = cache;
     this.entries = parts.entries;
     this.bloom = parts.bloom;
     this.#fences = parts.fences;
   }
 
   /** Rejects with `StorageError` 'corrupt' if the file is not a whole run, with `DiskError` if it cannot be read. */
-  static async open(disk: Disk, directory: string, number: number, purgedTo: Position): Promise<Run> {
+  static async open(
+    disk: Disk,
+    directory: string,
+    number: number,
+    purgedTo: Position,
+    cache: BlockCache,
+  ): Promise<Run> {
     const path = runPath(directory, number);
     const file = await disk.open(path, { create: false });
     try {
-      return new Run(file, number, purgedTo, readEnds(file));
+      return new Run(file, number, purgedTo, cache, readEnds(file));
     } catch (cause) {
       await file.close();
       throw cause;
@@ -79,7 +90,7 @@ export class Run {
     if (!this.bloom.mayHave(hash)) return undefined;
     const index = this.blockOf(key);
     if (index < 0) return undefined;
-    const block = this.readBlock(index);
+    const block = this.#blockFor(index);
     const entry = lowerBoundInBlock(block, key);
     if (!isKeyAt(block, entry, key)) return undefined;
     const start = entryStart(block, block.readUInt16LE(8), entry);
@@ -106,7 +117,18 @@ export class Run {
     return low - 1;
   }
 
-  /** Throws `StorageError` 'corrupt' if it has rotted, 'io' if the device refuses. */
+  #blockFor(index: number): Buffer {
+    const cached = this.#cached[index];
+    if (cached !== undefined) {
+      cached.wasUsed = true;
+      return cached.bytes;
+    }
+    const block = this.readBlock(index);
+    this.#cache.add(this.#cached, index, block);
+    return block;
+  }
+
+  /** From the file. Throws `StorageError` 'corrupt' if it has rotted, 'io' if the device refuses. */
   readBlock(index: number): Buffer {
     const { blockStarts } = this.#fences;
     const start = blockStarts[index]!;
@@ -152,6 +174,7 @@ export class Run {
   async retire(): Promise<void> {
     if (this.#isRetired) return;
     this.#isRetired = true;
+    this.#cache.drop(this.#cached);
     if (this.#readers === 0) await this.#file.close();
   }
 

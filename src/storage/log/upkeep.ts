@@ -53,7 +53,8 @@ export class Upkeep {
   #retry: Timer | undefined;
   #isIndexDamaged = false;
   /** Of the last attempt. */
-  #failure: DiskError | StorageError | undefined;
+  #flushFailure: DiskError | StorageError | undefined;
+  #workFailure: DiskError | StorageError | undefined;
   /** Not again before the next start: they could not be read. */
   readonly #unreadable = new Set<Segment>();
   readonly #pauses = new Set<() => void>();
@@ -90,19 +91,18 @@ export class Upkeep {
     return index.isFlushing && index.memtableEntries >= tuning.memtableEntriesMax;
   }
 
-  /** Resolves when some of the work that `isBehind` waits for is done. Rejects if it failed. */
+  /** Resolves when some of the work that `isBehind` waits for is done, or all work is stopped. Rejects if it failed. */
   async progress(): Promise<void> {
     this.#isHurried = true;
     try {
-      const { index } = this.#parts;
-      if (index.isFlushing) {
+      if (this.#parts.index.isFlushing) {
         this.flush();
         await this.#flushing;
-        if (index.isFlushing) throw this.#failure ?? new StorageError('io', 'the index could not be written');
+        if (this.#flushFailure !== undefined) throw this.#flushFailure;
       } else {
         this.wake();
         await this.#working;
-        if (index.runs.length >= RUNS_MAX && this.#failure !== undefined) throw this.#failure;
+        if (this.#workFailure !== undefined) throw this.#workFailure;
       }
     } finally {
       this.#isHurried = false;
@@ -123,9 +123,13 @@ export class Upkeep {
   flush(): void {
     if (this.#flushing !== undefined || this.#isStopped()) return;
     this.#parts.environment.tasks.spawn('storage-flush', async () => {
-      this.#flushing = this.#attempt('the index was not written out', () => this.#parts.index.flush());
+      this.#flushFailure = undefined;
+      const attempt = this.#attempt('the index was not written out', () => this.#parts.index.flush());
+      this.#flushing = attempt.then((failure) => {
+        this.#flushFailure = failure;
+        this.#flushing = undefined;
+      });
       await this.#flushing;
-      this.#flushing = undefined;
       this.wake();
     });
   }
@@ -135,9 +139,13 @@ export class Upkeep {
     if (this.#working !== undefined || this.#isStopped()) return;
     this.#retry?.cancel();
     this.#parts.environment.tasks.spawn('storage-upkeep', async () => {
-      this.#working = this.#attempt('background work of storage failed', () => this.#work());
+      this.#workFailure = undefined;
+      const attempt = this.#attempt('background work of storage failed', () => this.#work());
+      this.#working = attempt.then((failure) => {
+        this.#workFailure = failure;
+        this.#working = undefined;
+      });
       await this.#working;
-      this.#working = undefined;
     });
   }
 
@@ -314,19 +322,19 @@ export class Upkeep {
     await disk.syncDirectory(directory);
   }
 
-  /** Runs work; what the disk refuses is told and tried again later. */
-  async #attempt(what: string, work: () => Promise<void>): Promise<void> {
-    this.#failure = undefined;
+  /** Runs work; what the disk refuses is told and tried again later. Resolves with what it was. */
+  async #attempt(what: string, work: () => Promise<void>): Promise<DiskError | StorageError | undefined> {
     try {
       await work();
+      return undefined;
     } catch (cause) {
-      if (cause instanceof Stopped) return;
+      if (cause instanceof Stopped) return undefined;
       const isExpected = cause instanceof DiskError || cause instanceof StorageError;
       if (!isExpected) throw cause;
-      this.#failure = cause;
       this.#parts.log?.warn(what, { error: cause.message });
       if (cause instanceof StorageError && cause.code === 'corrupt') this.#isIndexDamaged = true;
       this.#tryAgain();
+      return cause;
     }
   }
 

@@ -1,5 +1,6 @@
 /** Writes what sources hold as one run: from one of them a flush, from several a merge. In slices. */
 import type { Disk } from '../../environment/index.ts';
+import type { BlockCache } from './block-cache.ts';
 import { isHidden } from './deleted-ranges.ts';
 import type { EntrySource } from './entry-source.ts';
 import { IndexWalk } from './index-walk.ts';
@@ -26,6 +27,7 @@ export interface WriteRunOptions {
   readonly ranges: readonly DeletedRange[];
   /** `ranges` are all that were deleted before this. */
   readonly purgedTo: Position;
+  readonly cache: BlockCache;
   readonly pause: () => Promise<void>;
 }
 
@@ -50,7 +52,7 @@ export async function writeRun(
   if (writer.entries > 0) {
     await writer.finish();
     await disk.syncDirectory(directory);
-    return { run: await Run.open(disk, directory, number, purgedTo), dead: dead.records() };
+    return { run: await Run.open(disk, directory, number, purgedTo, options.cache), dead: dead.records() };
   }
   await writer.abandon();
   await disk.remove(runPath(directory, number));
