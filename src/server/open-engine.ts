@@ -1,11 +1,13 @@
 import { Buffer } from 'node:buffer';
 import type { Configuration } from '../config/index.ts';
-import type { Environment } from '../environment/index.ts';
+import { type Disk, DiskError, type Environment } from '../environment/index.ts';
 import { identityRange } from '../kv/index.ts';
 import {
+  type LogEngineOptions,
   lastRunsOf,
   markDamagedBlocks,
   openLevelEngine,
+  openLogEngine,
   openMemoryEngine,
   RepairMarkFile,
   type StorageEngine,
@@ -14,6 +16,8 @@ import {
 import { StartError } from './start-error.ts';
 
 const levelDirectory = 'leveldb';
+const logDirectory = 'log';
+const percent = 100;
 const probeFile = 'storage-probe';
 const repairMarkFile = 'storage-repair';
 const megabyte = 2 ** 20;
@@ -33,9 +37,15 @@ export async function openEngine(
     return openMemoryEngine({ log: environment.log }, environment);
   }
   if (dataDirectory === undefined) {
-    throw new StartError('configuration', 'storage_backend = "leveldb" needs a data directory');
+    const text = `storage_backend = "${configuration.storage_backend}" needs a data directory`;
+    throw new StartError('configuration', text);
   }
   const { disk, log } = environment;
+  if (configuration.storage_backend === 'log') {
+    await refuseOthersData(disk, logDirectory, levelDirectory);
+    return openLogEngine(logOptions(configuration, environment), environment);
+  }
+  await refuseOthersData(disk, levelDirectory, logDirectory);
   const markDamage = () => markDamagedBlocks(levelDirectory, disk, log);
   const lastRuns = await lastRunsOf(levelDirectory, disk);
   const isDamaged = lastRuns === 'damaged' || (lastRuns === 'suspect' && (await markDamage()) > 0);
@@ -56,6 +66,32 @@ export async function openEngine(
     log,
   };
   return openLevelEngine(options, environment);
+}
+
+function logOptions(configuration: Configuration, { disk, log }: Environment): LogEngineOptions {
+  const tuning = {
+    segmentBytesMax: configuration['log_engine.segment_size'],
+    memtableEntriesMax: configuration['log_engine.memtable_keys'],
+    garbageShare: configuration['log_engine.garbage_threshold'] / percent,
+    cacheBytesMax: configuration['log_engine.cache_size'],
+  };
+  return { disk, directory: logDirectory, tuning, log, emptiedByDamage: [identityRange] };
+}
+
+/** A node whose data another engine holds must not come up empty. */
+async function refuseOthersData(disk: Disk, own: string, other: string): Promise<void> {
+  if ((await hasFiles(disk, own)) || !(await hasFiles(disk, other))) return;
+  const text = `the data directory holds the data of the engine "${other}"; it is not read by "${own}"`;
+  throw new StartError('configuration', text);
+}
+
+async function hasFiles(disk: Disk, directory: string): Promise<boolean> {
+  try {
+    return (await disk.list(directory)).length > 0;
+  } catch (error) {
+    if (error instanceof DiskError && error.code === 'missing') return false;
+    throw error;
+  }
 }
 
 /**

@@ -3,10 +3,10 @@ import { bytes, flag, integer, word } from '../value-type.ts';
 
 export const storageKeys = {
   storage_backend: defineKey({
-    type: word('leveldb', 'memory'),
+    type: word('leveldb', 'log', 'memory'),
     default: 'leveldb',
-    doc: 'The engine that holds the data of all partitions. "memory" keeps nothing across a restart.',
-    extremes: ['memory'],
+    doc: 'The engine that holds the data of all partitions: "leveldb"; "log", values in an append-only log with an index beside it (docs/internals/log-engine.md); "memory" keeps nothing across a restart. Data of one engine is not read by another.',
+    extremes: ['memory', 'log'],
   }),
   durability: defineKey({
     type: word('synced', 'os'),
@@ -43,5 +43,29 @@ export const storageKeys = {
     default: 1000,
     doc: 'Files that the engine keeps open.',
     extremes: [64],
+  }),
+  'log_engine.segment_size': defineKey({
+    type: bytes({ minimum: 64 * 2 ** 10, maximum: 2 ** 30 }),
+    default: 64 * 2 ** 20,
+    doc: 'Bytes of one file of the log: the unit of garbage collection. Each keeps a file open.',
+    extremes: [64 * 2 ** 10],
+  }),
+  'log_engine.memtable_keys': defineKey({
+    type: integer({ minimum: 64, maximum: 2 ** 20 }),
+    default: 32_768,
+    doc: 'Keys written since the index was last written out, some 200 bytes of memory each; up to twice as many at once.',
+    extremes: [64],
+  }),
+  'log_engine.garbage_threshold': defineKey({
+    type: integer({ minimum: 10, maximum: 90 }),
+    default: 50,
+    doc: 'Percentage of dead bytes from which a file of the log is collected. Less takes less space and more writing.',
+    extremes: [10, 90],
+  }),
+  'log_engine.cache_size': defineKey({
+    type: bytes({ minimum: 0, maximum: 2 ** 40 }),
+    default: 32 * 2 ** 20,
+    doc: 'Memory for blocks of the index. Values are left to the cache of the operating system.',
+    extremes: [0],
   }),
 } as const;
