@@ -34,6 +34,7 @@ export {
   type DatatypeUpdateOutcome,
   type DatatypeUpdateRequest,
 } from './datatype-store.ts';
+export type { HookSettings } from './commit-hooks/index.ts';
 export { dropBucketType } from './drop-bucket-type.ts';
 export { KvPartitionStore } from './handoff/index.ts';
 export { canonicalIndexEntry, type IndexProblem } from './index-entry.ts';

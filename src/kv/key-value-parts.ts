@@ -5,10 +5,12 @@ import type { Partition } from '../core/ring/index.ts';
 import type { Topology } from '../core/topology/index.ts';
 import type { PeerTransport } from '../core/vnode/index.ts';
 import type { Environment } from '../environment/index.ts';
+import type { Sandbox } from '../sandbox/index.ts';
 import type { GroupCommit } from '../storage/index.ts';
 import type { AdmissionSettings } from './admission.ts';
 import type { StoredChanges } from './anti-entropy/index.ts';
 import type { BucketProperties } from './bucket-properties.ts';
+import type { HookSettings } from './commit-hooks/index.ts';
 import type { CoordinatorSettings } from './coordinator/index.ts';
 import type { ExpirySweepSettings } from './expiry/index.ts';
 import type { KvObserver } from './kv-observer.ts';
@@ -47,6 +49,9 @@ export interface KeyValueParts {
   readonly registry?: Registry;
   /** The way to listings of other nodes. */
   readonly walkPeers?: PeerTransport<WalkRequest, WalkReply>;
+  /** What runs commit hooks; absent: writes to buckets with hooks are rejected. */
+  readonly hookSandbox?: Sandbox | undefined;
+  readonly hookSettings?: HookSettings;
   /** False: the partition is being dropped: what the engine still holds of it is neither shown nor written to. */
   readonly serves?: (partition: Partition) => boolean;
 }

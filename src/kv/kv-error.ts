@@ -57,6 +57,8 @@ export type KvError =
   /** The content is not a well-formed RpbContent. */
   | { readonly code: 'bad_content'; readonly reason: string }
   | { readonly code: 'bad_index'; readonly problem: IndexProblem }
+  /** A pre-commit hook rejected the write, or failed; `reason` is for people. */
+  | { readonly code: 'precommit_fail'; readonly reason?: string }
   | {
       readonly code: 'bad_name';
       readonly what: 'type' | 'bucket' | 'key';

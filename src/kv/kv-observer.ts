@@ -27,6 +27,9 @@ export interface KvObserver {
   /** Nothing was found while a primary was out of reach, and it was asked again (R9). */
   missDoubted(): void;
   listStarted(): void;
+  /** A pre-commit hook rejected a write, or failed. */
+  precommitFailed?(): void;
+  postcommitFailed?(): void;
   queryStarted(): void;
   /** An index query has ended, or was given up: how many results it gave. */
   queryFinished(durationMs: number, results: number, succeeded: boolean): void;

@@ -389,7 +389,7 @@ test('properties survive a restart, are all-or-nothing, and reset to the default
 
 test('the properties of a bucket are bounded in bytes, however they came', async () => {
   await withStore('long-properties', async (store) => {
-    const hook = { mod: 'm'.repeat(10_000), fun: 'f' };
+    const hook = { name: `functions/${'f'.repeat(10_000)}` };
     await store.set({ precommit: [hook] });
     await assert.rejects(store.set({ postcommit: [hook] }), (error) => {
       assert.ok(error instanceof KvFailure && error.error.code === 'invalid_properties');

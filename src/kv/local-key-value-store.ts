@@ -13,6 +13,7 @@ import { BucketPlacements } from './bucket-placements.ts';
 import type { BucketProperties, BucketPropertyChanges } from './bucket-properties.ts';
 import type { BucketTypeRefusal } from './bucket-type.ts';
 import type { BucketTypes } from './bucket-types.ts';
+import { CommitHooks, defaultHookSettings } from './commit-hooks/index.ts';
 import {
   type CoordinatorParts,
   coordinateGet,
@@ -85,6 +86,7 @@ export class LocalKeyValueStore implements KeyValueStore {
   readonly #observer: KvObserver;
   readonly #reaper: TombstoneReaper;
   readonly #deletes: Deletes;
+  readonly #hooks: CommitHooks;
   readonly #listings: NameListings;
   readonly #admission: Admission;
   readonly #sweep: ExpirySweep;
@@ -112,6 +114,13 @@ export class LocalKeyValueStore implements KeyValueStore {
     this.#admission = admission;
     this.door = new RequestDoor(admission, properties, environment.clock, settings.requestTimeoutMs);
     this.#deletes = new Deletes(coordinator, this.door, environment, settings, () => admission.defersRepair);
+    this.#hooks = new CommitHooks({
+      environment,
+      sandbox: parts.hookSandbox,
+      settings: parts.hookSettings ?? defaultHookSettings,
+      observer: parts.observer,
+      get: (request, done) => this.get(request, done),
+    });
     this.replicas = new ReplicaService(coordinator, admission, settings.bucketDefaults);
     this.placements = new BucketPlacements(properties);
     const coverage = new CoverageQueries({
@@ -266,6 +275,29 @@ export class LocalKeyValueStore implements KeyValueStore {
       finish({ kind: 'failed', error: write }, undefined);
       return;
     }
+    if (properties.precommit.length === 0 && properties.postcommit.length === 0) {
+      this.#store(write, properties, generatedKey, finish);
+      return;
+    }
+    this.#hooks.before(write, properties, (hooked) => {
+      if ('code' in hooked) {
+        finish({ kind: 'failed', error: hooked }, undefined);
+        return;
+      }
+      this.#store(hooked, properties, generatedKey, (result, object) => {
+        if (result.kind === 'stored') this.#hooks.after(hooked, object, properties);
+        finish(result, object);
+      });
+    });
+  }
+
+  #store(
+    write: PreparedWrite,
+    properties: BucketProperties,
+    generatedKey: ByteString | undefined,
+    finish: (result: PutResult, object: VersionedObject | undefined) => void,
+  ): void {
+    const { clock } = this.#environment;
     this.#checkThenWrite(write, properties, (outcome) => {
       if (outcome.kind !== 'written') {
         finish(failureOf(outcome), undefined);
@@ -289,7 +321,14 @@ export class LocalKeyValueStore implements KeyValueStore {
       this.#observer.deleteFinished(durationMs, result.kind);
       done(result);
     };
-    this.#deletes.delete(request, properties, startedAt, finish);
+    if (properties.precommit.length === 0) {
+      this.#deletes.delete(request, properties, startedAt, finish);
+      return;
+    }
+    this.#hooks.beforeDelete(request, properties, (rejection) => {
+      if (rejection === undefined) this.#deletes.delete(request, properties, startedAt, finish);
+      else finish({ kind: 'failed', error: rejection });
+    });
   }
 
   listKeys(address: BucketAddress, options: ListOptions): NameStream {

@@ -11,6 +11,7 @@ import {
   type ModFun,
   type PropertyProblem,
 } from './bucket-properties.ts';
+import { hookProblems } from './commit-hooks/index.ts';
 import { type QuorumValue, quorumCount, quorumOfWord, quorumToJson } from './quorum-value.ts';
 
 /** Bounds what one bucket may hold in memory on every node. */
@@ -171,7 +172,7 @@ export function checkCombination(merged: BucketProperties): readonly PropertyPro
     problems.push({ property: 'last_write_wins', reason: 'not_with_dvv_enabled' });
   }
   if (merged.write_once) problems.push({ property: 'write_once', reason: 'not_supported_yet' });
-  problems.push(...kindProblems(merged));
+  problems.push(...kindProblems(merged), ...hookProblems(merged));
   if (merged.custom.size > customPropertiesMax) problems.push({ property: 'custom', reason: 'too_many' });
   return problems;
 }

@@ -36,7 +36,22 @@ export const preludeSource = `(function () {
     reduceLimit: (values, count) => values.slice(0, count - 1),
     reduceSlice: (values, range) => (range[1] > values.length ? values : values.slice(range[0], range[1])),
   };
+  const Hale = {
+    // A hook: only objects whose value is JSON are stored.
+    requireJson: (object) => {
+      for (const { metadata, data } of object.values) {
+        if (metadata['X-Riak-Deleted'] !== undefined) continue;
+        try {
+          parse(data);
+        } catch (error) {
+          return { fail: 'the value is not JSON: ' + error.message };
+        }
+      }
+      return object;
+    },
+  };
   globalThis.Riak = Riak;
+  globalThis.Hale = Hale;
   globalThis.ejsLog = () => undefined;
 
   const tooMuch = {};
@@ -97,6 +112,9 @@ export const preludeSource = `(function () {
     }
   };
 })()`;
+
+/** The functions that a bucket may name as hooks. */
+export const builtInHookNames: ReadonlySet<string> = new Set(['Hale.requireJson']);
 
 /** The functions that a job may name. */
 export const builtInNames: ReadonlySet<string> = new Set(

@@ -1,4 +1,4 @@
-export { builtInNames, preludeSource } from './built-ins.ts';
+export { builtInHookNames, builtInNames, preludeSource } from './built-ins.ts';
 export { type CallClock, QuickJsEngine } from './quickjs-engine.ts';
 export type {
   OpenSandbox,

@@ -11,7 +11,7 @@
 export type SandboxDriver = 'map' | 'reduce' | 'hook';
 
 export interface SandboxLimits {
-  /** Milliseconds that the call may run. */
+  /** Milliseconds of a processor that the call may use. On the clock it may last some times as long. */
   readonly runMsMax: number;
   readonly memoryBytesMax: number;
   /** Characters of all results together. */

@@ -36,10 +36,12 @@ import {
   type ReplicaRequest,
   replicaCodec,
 } from '../kv/index.ts';
+import type { Sandbox } from '../sandbox/index.ts';
 import { assert } from '../stdx/index.ts';
 import type { GroupCommit } from '../storage/index.ts';
 import { antiEntropySettings } from './anti-entropy-settings.ts';
 import { Departure } from './departure.ts';
+import { hookSettings } from './hook-settings.ts';
 import { keyValueSettings } from './key-value-settings.ts';
 
 /** A write that a moving partition's new owner does not confirm within this time has not reached it. */
@@ -56,6 +58,8 @@ export interface ClusteredDatabaseParts {
   readonly environment: Environment;
   readonly commit: GroupCommit;
   readonly observer: KvObserver;
+  /** What runs commit hooks. */
+  readonly hookSandbox?: Sandbox | undefined;
   /** What connects nodes, if it is not the environment's: with TLS. */
   readonly clusterNetwork?: Network;
 }
@@ -211,6 +215,8 @@ async function openOn(cluster: Cluster, parts: ClusteredDatabaseParts): Promise<
     changes,
     registry: new ClusterRegistry(log),
     serves: (partition) => !gate.isClosed(partition),
+    hookSandbox: parts.hookSandbox,
+    hookSettings: hookSettings(configuration),
   });
   late.store = store;
   const partitions = await KvPartitionStore.open({

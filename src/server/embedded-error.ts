@@ -14,6 +14,7 @@ const codes: Readonly<Record<KvError['code'], HaleErrorCode>> = {
   bad_context: 'invalid_argument',
   bad_content: 'invalid_argument',
   bad_index: 'invalid_argument',
+  precommit_fail: 'rejected',
   bad_query: 'invalid_argument',
   bad_name: 'invalid_argument',
   unknown_bucket_type: 'unknown_bucket_type',

@@ -3,6 +3,7 @@ import type { Address } from '../environment/index.ts';
 import type { PropertyDamage } from '../kv/index.ts';
 import type { ClusterFacts } from './cluster-admin/cluster-facts.ts';
 import type { NodeMetrics } from './node-metrics.ts';
+import type { ScriptingFacts } from './scripting.ts';
 
 /** Of the process and its machine, in bytes and seconds. */
 export interface ProcessFacts {
@@ -42,6 +43,8 @@ export interface NodeFacts {
   readonly http: ListenerFacts | undefined;
   readonly protobuf: ListenerFacts | undefined;
   readonly metrics: NodeMetrics;
+  /** Absent: before the start. */
+  readonly scripting?: ScriptingFacts;
   readonly commits: {
     readonly batches: number;
     readonly writes: number;

@@ -1,11 +1,11 @@
 /** What a node counts about itself. Counting is an addition; everything else happens when it is asked. */
 import type { Timer, Timers } from '../environment/index.ts';
-import type { KvObserver, RefusedWork } from '../kv/index.ts';
+import type { KvObserver, MapReduceObserver, RefusedWork } from '../kv/index.ts';
 import { SlidingCounter, SlidingHistogram, sampleEveryMs } from './sliding-window.ts';
 
 const microsecondsPerMs = 1000;
 
-export class NodeMetrics implements KvObserver {
+export class NodeMetrics implements KvObserver, MapReduceObserver {
   readonly gets = new SlidingCounter();
   readonly getsNotFound = new SlidingCounter();
   readonly getErrors = new SlidingCounter();
@@ -26,6 +26,10 @@ export class NodeMetrics implements KvObserver {
   readonly queries = new SlidingCounter();
   readonly queryErrors = new SlidingCounter();
   queriesOpen = 0;
+  readonly jobs = new SlidingCounter();
+  readonly jobErrors = new SlidingCounter();
+  readonly precommitFailures = new SlidingCounter();
+  readonly postcommitFailures = new SlidingCounter();
   readonly overloads = new SlidingCounter();
   /** The overloads, by what there was too much of. */
   readonly refusals: Record<RefusedWork, number> = {
@@ -50,6 +54,7 @@ export class NodeMetrics implements KvObserver {
   readonly putSize = new SlidingHistogram();
   readonly queryTime = new SlidingHistogram();
   readonly queryResults = new SlidingHistogram();
+  readonly jobTime = new SlidingHistogram();
   readonly getSiblings = new SlidingHistogram();
   readonly putSiblings = new SlidingHistogram();
 
@@ -140,6 +145,20 @@ export class NodeMetrics implements KvObserver {
 
   missDoubted(): void {
     this.missesDoubted.add();
+  }
+
+  jobFinished(durationMs: number, failed: boolean): void {
+    this.jobs.add();
+    this.jobTime.record(durationMs * microsecondsPerMs);
+    if (failed) this.jobErrors.add();
+  }
+
+  precommitFailed(): void {
+    this.precommitFailures.add();
+  }
+
+  postcommitFailed(): void {
+    this.postcommitFailures.add();
   }
 
   listStarted(): void {

@@ -43,6 +43,8 @@ export interface NodeStatus {
     readonly refused: number;
   };
   readonly connections: { readonly http: number; readonly protobuf: number };
+  /** What runs JavaScript of users, or `off`. */
+  readonly javascript: string;
   readonly resident_memory_bytes?: number;
   readonly pid?: number;
 }
@@ -73,6 +75,7 @@ export function nodeStatus(facts: NodeFacts): NodeStatus {
       refused: metrics.overloads.total,
     },
     connections: { http: http?.connections ?? 0, protobuf: protobuf?.connections ?? 0 },
+    javascript: facts.scripting?.engine ?? 'off',
     ...(process === undefined ? {} : { resident_memory_bytes: process.residentMemory, pid: process.pid }),
   };
 }

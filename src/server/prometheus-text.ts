@@ -38,7 +38,27 @@ function single(type: 'counter' | 'gauge', name: string, help: string, value: nu
   return { name, help, type, values: [{ value, labels: {} }] };
 }
 
-function counters({ metrics: m, commits }: NodeFacts): readonly Sample[] {
+/** Calls of JavaScript, by what they are for. */
+function scriptCounters(scripting: NodeFacts['scripting']): readonly Sample[] {
+  const by = (of: 'calls' | 'failures' | 'exceeded') =>
+    (['jobs', 'hooks'] as const).map((purpose) => ({
+      value: scripting?.[purpose][of] ?? 0,
+      labels: { purpose },
+    }));
+  const sample = (name: string, help: string, of: 'calls' | 'failures' | 'exceeded'): Sample => ({
+    name,
+    help,
+    type: 'counter',
+    values: by(of),
+  });
+  return [
+    sample('hale_script_calls_total', 'Calls of JavaScript of users.', 'calls'),
+    sample('hale_script_failures_total', 'Those that failed.', 'failures'),
+    sample('hale_script_limits_total', 'Those that were ended at a limit.', 'exceeded'),
+  ];
+}
+
+function counters({ metrics: m, commits, scripting }: NodeFacts): readonly Sample[] {
   const count = (name: string, help: string, value: number) => single('counter', name, help, value);
   return [
     count('hale_gets_total', 'Reads of objects that ended.', m.gets.total),
@@ -49,6 +69,15 @@ function counters({ metrics: m, commits }: NodeFacts): readonly Sample[] {
     count('hale_deletes_total', 'Deletes that ended.', m.deletes.total),
     count('hale_delete_errors_total', 'Deletes that failed.', m.deleteErrors.total),
     count('hale_lists_total', 'Listings of keys or buckets begun.', m.lists.total),
+    count('hale_mapreduce_jobs_total', 'MapReduce jobs that ended.', m.jobs.total),
+    count('hale_mapreduce_errors_total', 'MapReduce jobs that failed.', m.jobErrors.total),
+    count(
+      'hale_precommit_failures_total',
+      'Writes that pre-commit hooks did not let pass.',
+      m.precommitFailures.total,
+    ),
+    count('hale_postcommit_failures_total', 'Post-commit hooks that failed.', m.postcommitFailures.total),
+    ...scriptCounters(scripting),
     count('hale_index_queries_total', 'Queries of secondary indexes begun.', m.queries.total),
     count('hale_index_query_errors_total', 'Queries of secondary indexes that failed.', m.queryErrors.total),
     count('hale_overloads_total', 'Requests refused because too much was in progress.', m.overloads.total),
@@ -84,6 +113,7 @@ function gauges(facts: NodeFacts): readonly Sample[] {
   return [
     gauge('hale_uptime_seconds', 'Time since the node started.', facts.uptimeMs / 1000),
     gauge('hale_requests_in_progress', 'Requests in progress.', facts.requestsInProgress),
+    gauge('hale_mapreduce_jobs_running', 'MapReduce jobs in progress.', facts.scripting?.jobsRunning ?? 0),
     gauge('hale_ring_partitions', 'Partitions of the ring.', facts.ringSize),
     gauge('hale_ring_members', 'Members of the cluster.', facts.members.length),
     gauge(

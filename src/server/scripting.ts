@@ -2,6 +2,15 @@
 import type { Configuration } from '../config/index.ts';
 import type { OpenSandbox, Sandbox, SandboxCounts } from '../sandbox/index.ts';
 
+export interface ScriptingFacts {
+  /** `off`, or what runs JavaScript of users. */
+  readonly engine: string;
+  readonly jobs: SandboxCounts;
+  readonly hooks: SandboxCounts;
+  /** MapReduce jobs in progress, with JavaScript or without. */
+  readonly jobsRunning: number;
+}
+
 export class Scripting {
   /** Undefined: JavaScript of users is not run here. */
   readonly jobs: Sandbox | undefined;
@@ -19,13 +28,13 @@ export class Scripting {
     this.hooks = open({ ...settings, processesMax: configuration['javascript.hook_pool_size'] });
   }
 
-  /** `off`, or what runs JavaScript of users. */
-  get engine(): string {
-    return this.jobs?.engine ?? 'off';
-  }
-
-  get counts(): { readonly jobs: SandboxCounts; readonly hooks: SandboxCounts } {
-    return { jobs: this.jobs?.counts ?? none, hooks: this.hooks?.counts ?? none };
+  facts(jobsRunning: number): ScriptingFacts {
+    return {
+      engine: this.jobs?.engine ?? 'off',
+      jobs: this.jobs?.counts ?? none,
+      hooks: this.hooks?.counts ?? none,
+      jobsRunning,
+    };
   }
 
   async close(): Promise<void> {

@@ -199,14 +199,17 @@ class RunningNode implements HaleNode {
         environment,
         commit,
         observer: this.#metrics,
+        hookSandbox: this.#scripting.hooks,
         ...(clusterNetwork === undefined ? {} : { clusterNetwork }),
       }),
     );
     this.#mapReduce = new MapReduce({
       environment,
       store: this.store,
+      indexes: this.database.store.indexes,
       settings: mapReduceSettings(configuration),
       sandbox: this.#scripting.jobs,
+      observer: this.#metrics,
     });
     this.#admin = new ClusterAdmin({
       environment,
@@ -352,6 +355,7 @@ class RunningNode implements HaleNode {
       http: this.#http,
       protobuf: this.#protobuf,
       metrics: this.#metrics,
+      scripting: this.#scripting.facts(this.#mapReduce?.running ?? 0),
       commits: this.#commit?.stats ?? { batches: 0, writes: 0, bytes: 0, failedBatches: 0 },
       process: processFacts?.(),
     };

@@ -38,4 +38,4 @@ export {
   tombstoneContent,
   validateContent,
 } from './rpb-content.ts';
-export { textOfBinary, textOfString, textOfTerm } from './term-text.ts';
+export { textOfString, textOfTerm } from './term-text.ts';

@@ -1,22 +1,17 @@
 /** Terms as Erlang prints them: texts that programs look for hold them. */
-import { type ByteString, bufferOf, bytesOfText } from '../stdx/index.ts';
+import { type ByteString, bytesOfText } from '../stdx/index.ts';
+import { erlangBinary } from './erlang-text.ts';
 import { Atom, type Term, Tuple } from './external-term.ts';
-
-/** A binary of printable characters is printed as text, any other as its bytes. */
-export function textOfBinary(bytes: ByteString): string {
-  if (/^[\x20-\x7e]*$/.test(bytes)) return `<<"${bytes.replaceAll(/["\\]/g, '\\$&')}">>`;
-  return `<<${[...bufferOf(bytes)].join(',')}>>`;
-}
 
 /** On one line. */
 export function textOfTerm(term: Term): string {
-  if (typeof term === 'string') return textOfBinary(term);
+  if (typeof term === 'string') return erlangBinary(term);
   if (term instanceof Atom) return textOfAtom(term.name);
   if (term === null || typeof term !== 'object') return String(term);
   if (term instanceof Tuple) return `{${term.elements.map(textOfTerm).join(',')}}`;
   if (!(term instanceof Map)) return `[${(term as readonly Term[]).map(textOfTerm).join(',')}]`;
   const members = [...(term as ReadonlyMap<ByteString, Term>)];
-  const pairs = members.map(([name, value]) => `{${textOfBinary(name)},${textOfTerm(value)}}`);
+  const pairs = members.map(([name, value]) => `{${erlangBinary(name)},${textOfTerm(value)}}`);
   return `{struct,[${pairs.join(',')}]}`;
 }
 

@@ -24,6 +24,7 @@ const answers: {
   insufficient_vnodes: [{ code: 'insufficient_vnodes', up: 1, needed: 2 }, 503, /1 up, 2 needed/],
   insufficient_nodes: [{ code: 'insufficient_nodes', up: 1, needed: 2 }, 503, /1 up, 2 needed/],
   all_nodes_down: [{ code: 'all_nodes_down' }, 503, 'all_nodes_down\n'],
+  precommit_fail: [{ code: 'precommit_fail', reason: 'too dear' }, 403, 'too dear\n'],
   insufficient_vnodes_available: [
     { code: 'insufficient_vnodes_available', partitions: [3, 4] },
     503,

@@ -69,6 +69,8 @@ function errorText(error: TextError): { readonly status: number; readonly text: 
       return { status: 400, text: `${error.reason}\n` };
     case 'bad_index':
       return { status: 400, text: indexProblemText(error.problem) };
+    case 'precommit_fail':
+      return { status: 403, text: `${error.reason ?? 'PUT aborted by pre-commit hook.'}\n` };
     case 'bad_name':
       return {
         status: 400,

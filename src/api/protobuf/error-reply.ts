@@ -88,6 +88,10 @@ export function textOfError(error: KvError): string {
       return undecodable(error.reason);
     case 'bad_index':
       return badIndex(error.problem);
+    case 'precommit_fail':
+      return error.reason === undefined
+        ? error.code
+        : `{precommit_fail,${erlangBinary(bytesOfText(error.reason))}}`;
     case 'bad_query':
       return badQuery(error.problem);
     case 'bad_name':

@@ -17,10 +17,10 @@ import { unreachable } from '../../stdx/index.ts';
 import {
   DecodeError,
   encodeTerm,
+  erlangBinary,
   type MessageOf,
   type rpbMapRedReq,
   rpbMapRedResp,
-  textOfBinary,
   textOfString,
 } from '../../wire/index.ts';
 import { textOfBucketError, unknownCode } from './error-reply.ts';
@@ -53,7 +53,7 @@ export function mapReduce(exchange: Exchange, { request, content_type }: Request
   const service = exchange.service.mapReduce;
   const form = forms.get(content_type);
   if (service === undefined) exchange.fail(unknownCode(code));
-  else if (form === undefined) exchange.fail(`{unknown_content_type,${textOfBinary(content_type)}}`);
+  else if (form === undefined) exchange.fail(`{unknown_content_type,${erlangBinary(content_type)}}`);
   else if (request.length > service.settings.requestBytesMax) exchange.fail('the job is too large');
   else {
     const job = jobOf(exchange, form, request);

@@ -35,7 +35,7 @@ export const mapReduceKeys = {
   'mapreduce.script_time.maximum': defineKey({
     type: duration({ minimum: 1, maximum: 86_400_000 }),
     default: 10_000,
-    doc: 'How long the JavaScript of one MapReduce job may run, all its calls together.',
+    doc: 'Processor time that the JavaScript of one MapReduce job may take, all its calls together. A call ends after four times as long on the clock, too.',
     extremes: [100],
   }),
 } as const;
@@ -69,6 +69,11 @@ export const javascriptKeys = {
   'javascript.hook_time.maximum': defineKey({
     type: duration({ minimum: 1, maximum: 60_000 }),
     default: 1000,
-    doc: 'How long a commit hook may run, and how long it may wait before.',
+    doc: 'Processor time that a commit hook may take. It fails after four times as long on the clock, too, waiting included.',
+  }),
+  'javascript.hook_object.maximum': defineKey({
+    type: bytes({ minimum: 1024, maximum: 2 ** 28 }),
+    default: 4 * 2 ** 20,
+    doc: 'The largest object, with its metadata, that can be written to a bucket with hooks.',
   }),
 } as const;

@@ -10,7 +10,7 @@ import {
   preludeSource,
   type SandboxOutcome,
 } from '../../sandbox/index.ts';
-import type { ProcessRequest } from './process-message.ts';
+import { type ProcessRequest, wallFactor } from './process-message.ts';
 
 const mebibyte = 1024 * 1024;
 /** The least that the package takes. */
@@ -74,7 +74,7 @@ function answerOf(
 ): string {
   const context = isolate.createContextSync();
   try {
-    const timeLeft = (): number => Math.max(1, Math.ceil(limits.runMsMax - clock.elapsedMs()));
+    const timeLeft = (): number => Math.max(1, Math.ceil(wallFactor * (limits.runMsMax - clock.elapsedMs())));
     const evaluated = (code: string, filename: string): Reference =>
       context.evalSync(code, { timeout: timeLeft(), reference: true, filename });
     const run = evaluated(preludeSource, 'built-ins.js');

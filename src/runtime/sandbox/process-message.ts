@@ -9,3 +9,6 @@ export type ProcessMessage =
   | { readonly kind: 'ready'; readonly engine: EngineName }
   /** `isSpoiled`: the process is of no more use. */
   | { readonly kind: 'ended'; readonly outcome: SandboxOutcome; readonly isSpoiled: boolean };
+
+/** A call may last so many times as long as it may run. */
+export const wallFactor = 4;

@@ -16,7 +16,7 @@ import type {
   SandboxOutcome,
   SandboxSettings,
 } from '../../sandbox/index.ts';
-import type { EngineName, ProcessMessage, ProcessRequest } from './process-message.ts';
+import { type EngineName, type ProcessMessage, type ProcessRequest, wallFactor } from './process-message.ts';
 
 /** A call that has not ended so long after its limit is ended with its process. */
 const graceMs = 500;
@@ -212,9 +212,10 @@ class SandboxProcess {
     clearTimeout(this.#timer);
     this.#done = done;
     const { runMsMax } = call.limits;
-    this.#timer = setTimeout(() => {
-      this.#kill({ kind: 'exceeded', limit: 'time', ranMs: runMsMax + graceMs });
-    }, runMsMax + graceMs);
+    this.#timer = setTimeout(
+      () => this.#kill({ kind: 'exceeded', limit: 'time', ranMs: runMsMax }),
+      wallFactor * runMsMax + graceMs,
+    );
     const { driver, source, input, limits } = call;
     const request: ProcessRequest = { driver, source, input, limits };
     // The channel must keep this process alive as long as somebody waits.

@@ -172,7 +172,7 @@ test('bucket properties: set, get, hooks, reset', async () => {
   assert.equal(write_once, false);
   assert.deepEqual({ ...initial, allow_mult: true }, known);
 
-  const hook = { modfun: { module: name('m'), function: name('f') } };
+  const hook = { name: name('functions/check') };
   const props = {
     n_val: 5,
     r: 4_294_967_294,

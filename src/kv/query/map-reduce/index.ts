@@ -2,7 +2,6 @@ export { type Item, jsonOf, sizeOf, termOf } from './item.ts';
 export { type IndexInputs, JobRefusal, type MapReduceJob, type PhaseSpec } from './job.ts';
 export type { JobBudget } from './job-budget.ts';
 export { JobFailure, type JobProblem } from './job-failure.ts';
-export type { IndexKeys } from './job-inputs.ts';
 export { parseJsonJob } from './json-job.ts';
 export {
   type JobRun,

@@ -1,6 +1,8 @@
 /** The keys that a job begins with, a slice at a time and no faster than they are worked on. */
 import type { ByteString } from '../../../stdx/index.ts';
-import { type BucketAddress, type KeyValueStore, KvFailure, type NameStream } from '../../key-value-store.ts';
+import { type BucketAddress, type KeyValueStore, KvFailure } from '../../key-value-store.ts';
+import type { IndexQuerying } from '../index-queries.ts';
+import type { TermRange } from '../index-request.ts';
 import type { Item } from './item.ts';
 import type { IndexInputs, JobInputs } from './job.ts';
 import type { JobBudget } from './job-budget.ts';
@@ -10,15 +12,16 @@ import { passesFilters } from './key-filter.ts';
 /** Keys of one slice of a list. */
 const sliceLength = 256;
 
-/** Finds keys by a secondary index. */
-export interface IndexKeys {
-  keys(query: IndexInputs, timeoutMs: number): NameStream;
-}
-
 export interface InputSources {
   readonly store: Pick<KeyValueStore, 'listKeys'>;
-  readonly indexes: IndexKeys | undefined;
+  readonly indexes: IndexQuerying | undefined;
   readonly budget: JobBudget;
+}
+
+/** Keys as they are found. */
+interface KeyStream {
+  next(): Promise<readonly ByteString[] | undefined>;
+  close(): Promise<void>;
 }
 
 /** Rejects with `JobFailure`. */
@@ -32,30 +35,44 @@ export async function* inputSlices(
     return;
   }
   const { filters } = inputs.kind === 'bucket' ? inputs : { filters: [] };
-  const names = opened(inputs, sources);
+  const keys = opened(inputs, sources);
   try {
-    for (let slice = await names.next(); slice !== undefined; slice = await names.next()) {
+    for (let slice = await keys.next(); slice !== undefined; slice = await keys.next()) {
       const passing = filters.length === 0 ? slice : slice.filter((key) => passesFilters(key, filters));
       if (passing.length > 0) yield passing.map((key) => foundKey(inputs.bucket, key));
     }
   } catch (error) {
     throw failureOf(error);
   } finally {
-    await names.close();
+    await keys.close();
   }
 }
 
-function opened(inputs: Exclude<JobInputs, { readonly kind: 'keys' }>, sources: InputSources): NameStream {
-  const { store, indexes, budget } = sources;
+function opened(
+  inputs: Exclude<JobInputs, { readonly kind: 'keys' }>,
+  { store, indexes, budget }: InputSources,
+): KeyStream {
   const timeoutMs = budget.timeLeft();
   try {
     if (inputs.kind === 'bucket') return store.listKeys(inputs.bucket, { timeoutMs });
-    if (indexes !== undefined) return indexes.keys(inputs, timeoutMs);
+    if (indexes !== undefined) return indexedKeys(inputs, indexes, timeoutMs);
   } catch (error) {
     throw failureOf(error);
   }
-  const error = 'index queries are not available in this version';
+  const error = 'secondary indexes are not available here';
   throw new JobFailure({ kind: 'bad_phase', phase: 0, error });
+}
+
+/** A key with several terms in the range is found for each of them. */
+function indexedKeys(inputs: IndexInputs, indexes: IndexQuerying, timeoutMs: number): KeyStream {
+  const { bucket, index: field, start, end } = inputs;
+  const range: TermRange =
+    end === undefined ? { kind: 'equal', term: start } : { kind: 'between', from: start, to: end };
+  const results = indexes.query({ ...bucket, field, range, timeoutMs });
+  return {
+    next: async () => (await results.next())?.map(({ key }) => key),
+    close: () => results.close(),
+  };
 }
 
 function foundKey({ bucketType, bucket }: BucketAddress, key: ByteString): Item {

@@ -10,10 +10,10 @@
 import type { Environment } from '../../../environment/index.ts';
 import type { Sandbox } from '../../../sandbox/index.ts';
 import type { KeyValueStore } from '../../key-value-store.ts';
+import type { IndexQuerying } from '../index-queries.ts';
 import type { MapReduceJob } from './job.ts';
 import { JobBudget } from './job-budget.ts';
 import { JobFailure } from './job-failure.ts';
-import type { IndexKeys } from './job-inputs.ts';
 import { JobScripts } from './job-scripts.ts';
 import { type ResultSink, runJob } from './run-job.ts';
 
@@ -36,7 +36,7 @@ export interface MapReduceParts {
   /** Absent: jobs with JavaScript are refused. */
   readonly sandbox?: Sandbox | undefined;
   /** Absent: jobs over indexes are refused. */
-  readonly indexes?: IndexKeys | undefined;
+  readonly indexes?: IndexQuerying | undefined;
   readonly observer?: MapReduceObserver | undefined;
 }
 
