@@ -178,7 +178,8 @@ export class DatatypeStore implements Datatypes {
   ): DatatypeFetchResult {
     const { crdt, isPresent } = readDatatype(object, datatype, this.#coordinator.vnodes.decoded);
     if (isPresent) return { kind: 'found', value: valueOfCrdt(crdt), context: contextBytes(crdt) };
-    const isDeleted = object !== undefined && !isLive(object, properties, this.#environment.clock.wallMicros());
+    const isDeleted =
+      object !== undefined && !isLive(object, properties, this.#environment.clock.wallMicros());
     return { kind: 'notfound', type: datatype.type, isDeleted };
   }
 

@@ -39,7 +39,8 @@ export function shownObject(
   properties: BucketProperties,
   nowMicros: number,
 ): VersionedObject {
-  if (object.siblingCount === 1 || !properties.allow_mult) return visibleObject(object, properties, nowMicros);
+  if (object.siblingCount === 1 || !properties.allow_mult)
+    return visibleObject(object, properties, nowMicros);
   const { type } = datatypeOf(properties) ?? legacyCounter;
   return visibleObject(withDatatypeJoined(object, type), properties, nowMicros);
 }
