@@ -2,6 +2,7 @@ import type { Scenario } from '../scenario.ts';
 import { clusterAckedMeansKept } from './cluster-acked-means-kept.ts';
 import { clusterAmnesia } from './cluster-amnesia.ts';
 import { clusterCoverageFlip } from './cluster-coverage-flip.ts';
+import { clusterExpiry } from './cluster-expiry.ts';
 import { clusterFalseNotfound } from './cluster-false-notfound.ts';
 import { clusterForwardedPut } from './cluster-forwarded-put.ts';
 import { clusterIndexQueries } from './cluster-index-queries.ts';
@@ -28,4 +29,5 @@ export const clusterScenarios: readonly Scenario[] = [
   clusterAmnesia,
   clusterCoverageFlip,
   clusterIndexQueries,
+  clusterExpiry,
 ].map((scenario) => ({ ...scenario, seedsPerHundred: 10 }));
