@@ -147,7 +147,24 @@ test('R7: a fallback that misses is no evidence while a primary may still answer
   assert.ok(decision.kind === 'met' && decision.object !== undefined);
 });
 
-/** R1–R7 again, slowly: what is known after these replies, in which a position may come twice. */
+test('R10: two replicas on one node are one, as long as another primary may answer; so are their misses', () => {
+  const list = replicas(3, 3, 2);
+  for (const changes of [{}, { notfoundOk: false }, { notfoundOk: false, basicQuorum: true }]) {
+    const quorum = new ReadQuorum(list, 3, need(changes));
+    assert.equal(quorum.reply(0, notfound).kind, 'waiting');
+    assert.equal(quorum.reply(2, notfound).kind, 'waiting');
+    assert.ok(!quorum.isCertainMiss);
+    const decision = quorum.reply(1, fresh);
+    if (changes.notfoundOk === undefined) assert.ok(decision.kind === 'met' && decision.object !== undefined);
+    else assert.equal(decision.kind, 'failed', 'an error, and no miss');
+  }
+  const older = new ReadQuorum(list, 3, need({}));
+  older.reply(0, old);
+  assert.equal(older.reply(2, old).kind, 'waiting');
+  assert.equal(older.reply(1, failed).kind, 'met', 'nobody else is left');
+});
+
+/** R1–R7 and R10 again, slowly: what is known after these replies, in which a position may come twice. */
 function oracle(
   list: readonly Replica[],
   n: number,
@@ -164,11 +181,13 @@ function oracle(
   );
   const ofPrimaries = counted.filter(([at]) => list[at].primary);
   const nodes = new Set(counted.map(([at]) => list[at].node));
-  const isMet =
-    counted.length >= needed.r && ofPrimaries.length >= needed.pr && nodes.size >= needed.nodeConfirms;
+  const replies = open ? nodes.size : counted.length;
+  const isMet = replies >= needed.r && ofPrimaries.length >= needed.pr && nodes.size >= needed.nodeConfirms;
   if (isMet) return 'met';
-  const failures = evident.length - evident.filter(([, { kind }]) => kind === 'object').length;
-  const counts = needed.notfoundOk ? heard.filter(([, { kind }]) => kind === 'failed').length : failures;
+  const errors = heard.filter(([, { kind }]) => kind === 'failed').length;
+  const missing = evident.filter(([, { kind }]) => kind === 'notfound').map(([at]) => list[at].node);
+  const misses = open ? new Set(missing).size : missing.length;
+  const counts = needed.notfoundOk ? errors : errors + misses;
   const impossible = n - Math.max(needed.r, needed.pr) + 1;
   const limit = needed.basicQuorum ? Math.min(Math.floor(n / 2) + 1, impossible) : impossible;
   if (counts < limit && heard.length < list.length) return 'waiting';
@@ -180,7 +199,7 @@ function oracle(
   return isQuiet ? 'met' : 'failed';
 }
 
-test('R1–R7: law: after every reply the decision is that of the oracle', () => {
+test('R1–R7, R10: law: after every reply the decision is that of the oracle', () => {
   const cases = fc.record({
     primaries: fc.array(fc.boolean(), { minLength: 1, maxLength: 5 }),
     nodes: fc.integer({ min: 1, max: 5 }),

@@ -14,8 +14,10 @@
  * R7  A fallback's `notfound` is no evidence of absence: it is as if it had not come until every primary of the
  *     list has answered or failed. A fallback is fast because it is empty.
  * R8  A fallback that takes the place of a replica answers for its position: not as a primary, on its own node.
- * R9  A miss is certain if as many primaries as r say so. Any other rests on a fallback's word, or on nobody's, and
+ * R9  A miss is certain if primaries on as many nodes as r say so. Any other rests on a fallback's word, or on nobody's, and
  *     whoever can should ask the primaries once more that did not take the question (`AskAgain`).
+ * R10 As long as a primary has neither answered nor failed, nodes count for r, not replicas, and so do misses that are
+ *     failures (R4). In a small ring a node may hold two replicas of a key: one that has been away missed both.
  */
 import type { Replica } from '../../core/ring/index.ts';
 import { assert, unreachable } from '../../stdx/index.ts';
@@ -113,7 +115,7 @@ export class ReadQuorum {
 
   /** Of a read that found nothing (R9). */
   get isCertainMiss(): boolean {
-    return this.#notfoundsOfPrimaries >= this.#need.r;
+    return this.#nodesWith(isMiss) >= this.#need.r;
   }
 
   /** A primary whose place was taken, or whose failure was counted, has the object after all (R9). */
@@ -148,7 +150,12 @@ export class ReadQuorum {
   }
 
   get #counted(): number {
+    if (this.#primariesWaiting > 0) return this.#nodesWith(this.#need.notfoundOk ? isAnswer : isObject);
     return this.#objects + (this.#need.notfoundOk ? this.#notfounds : 0);
+  }
+
+  get #missesThatFail(): number {
+    return this.#primariesWaiting > 0 ? this.#nodesWith(isMiss) : this.#notfounds;
   }
 
   get #countedPrimaries(): number {
@@ -161,7 +168,7 @@ export class ReadQuorum {
     if (quorumMet && (nodeConfirms === 0 || this.#confirmingNodes() >= nodeConfirms)) {
       return { kind: 'met', object: this.#merged };
     }
-    const failures = this.#errors + (notfoundOk ? 0 : this.#notfounds);
+    const failures = this.#errors + (notfoundOk ? 0 : this.#missesThatFail);
     if (failures < this.#failuresMax && !this.complete) return waiting;
     return this.#unmet();
   }
@@ -188,14 +195,41 @@ export class ReadQuorum {
   }
 
   #confirmingNodes(): number {
-    const nodes = new Set<string>();
-    this.#replies.forEach((reply, position) => {
-      const { node, primary } = this.#replicas[position];
-      const isEvidence = primary || this.#primariesWaiting === 0;
-      const counts =
-        reply?.kind === 'object' || (reply?.kind === 'notfound' && this.#need.notfoundOk && isEvidence);
-      if (counts) nodes.add(node);
-    });
-    return nodes.size;
+    return this.#nodesWith(this.#need.notfoundOk ? isAnswer : isObject);
   }
+
+  /** Nodes of which such a reply has come that is evidence (R7). */
+  #nodesWith(is: (reply: ReadReply) => boolean): number {
+    let nodes = 0;
+    for (let position = 0; position < this.#replies.length; position += 1) {
+      if (this.#isEvidence(position, is) && !this.#hasEarlier(position, is)) nodes += 1;
+    }
+    return nodes;
+  }
+
+  #isEvidence(position: number, is: (reply: ReadReply) => boolean): boolean {
+    const reply = this.#replies[position];
+    if (reply === undefined || !is(reply)) return false;
+    return reply.kind !== 'notfound' || this.#replicas[position].primary || this.#primariesWaiting === 0;
+  }
+
+  #hasEarlier(position: number, is: (reply: ReadReply) => boolean): boolean {
+    const { node } = this.#replicas[position];
+    for (let earlier = 0; earlier < position; earlier += 1) {
+      if (this.#replicas[earlier].node === node && this.#isEvidence(earlier, is)) return true;
+    }
+    return false;
+  }
+}
+
+function isObject({ kind }: ReadReply): boolean {
+  return kind === 'object';
+}
+
+function isMiss({ kind }: ReadReply): boolean {
+  return kind === 'notfound';
+}
+
+function isAnswer({ kind }: ReadReply): boolean {
+  return kind !== 'failed';
 }
