@@ -21,8 +21,11 @@ export function outcomeOfAnswer(answer: string, ranMs: number): SandboxOutcome {
 
 /** What engines throw at their limits has names of its own, and functions can catch some of it. */
 export function outcomeOfError(error: ScriptError, ranMs: number): SandboxOutcome {
+  // QuickJS throws null where it has no memory left to make an error of it.
   const isMemory =
-    error.message === 'out of memory' || error.message.startsWith('Array buffer allocation failed');
+    error.message === 'out of memory' ||
+    error.message === 'null' ||
+    error.message.startsWith('Array buffer allocation failed');
   return isMemory ? { kind: 'exceeded', limit: 'memory', ranMs } : { kind: 'threw', error, ranMs };
 }
 

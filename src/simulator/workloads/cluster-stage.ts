@@ -213,14 +213,18 @@ export class ClusterStage {
    */
   async untilQuiet(msMax = 1_200_000): Promise<void> {
     await this.untilSettled(msMax);
-    const since = this.world.nowMs;
-    await this.until(
-      'the cluster is quiet',
-      () =>
-        this.isSettled() &&
-        this.members.every(({ present }) => unrestOf(present, this.world.nowMs - since) === undefined),
-      msMax,
-    );
+    let since = this.world.nowMs;
+    const isQuiet = (): boolean => {
+      const nodes = this.members.map(({ serving }) => serving);
+      if (!this.isSettled() || nodes.some((node) => node === undefined || workOf(node) !== undefined)) {
+        // What is handed over now may differ from what was compared before.
+        since = this.world.nowMs;
+        return false;
+      }
+      const restMs = this.world.nowMs - since;
+      return nodes.every((node) => node !== undefined && differenceOf(node, restMs) === undefined);
+    };
+    await this.until('the cluster is quiet', isQuiet, msMax);
     this.world.work.add('times of quiet');
   }
 
@@ -252,7 +256,7 @@ export class ClusterStage {
       return (
         `${member.name}${log.leads ? '*' : ''} at ${state.generation}.${state.epoch} led by ${log.leader}` +
         ` [${statuses.join()}] ${state.moves.size} moves ${moves.join()}` +
-        ` unrest: ${unrestOf(serving, Infinity) ?? 'none'}` +
+        ` unrest: ${workOf(serving) ?? differenceOf(serving, Infinity) ?? 'none'}` +
         ` unlike: ${unlike.slice(0, 3).map(pairText).join()}`
       );
     });
@@ -282,20 +286,26 @@ function pairText({ first, partition, peerPartition, outcome }: ExchangeStatus):
   return `${first}/${partition}-${peerPartition} ${outcome ?? 'never'}`;
 }
 
-/** What goes on at a node that will end by itself; undefined: nothing. `restMs`: since when replicas must agree. */
-function unrestOf({ node }: ServingMember, restMs: number): string | undefined {
+/** What goes on at a node that will end by itself; undefined: nothing. */
+function workOf({ node }: ServingMember): string | undefined {
   const { cluster, transfers, antiEntropy } = node.database;
   if (transfers.hasStrays) return `strays in ${transfers.strayPartitions().slice(0, 5).join()}`;
   const running = transfers.transfers();
   if (running.length > 0) return `${running.length} transfers`;
   if (!cluster.topology.isSettled) return `not settled: ${doubtsOf(cluster)}`;
-  const { partitions, exchanges } = antiEntropy.status();
+  const { partitions } = antiEntropy.status();
   const building = partitions.filter(({ state }) => state === 'building').length;
-  if (building > 0) return `${building} trees are being built`;
-  const unlike = exchanges.find(
-    ({ outcome, comparedAgoMs }) =>
-      outcome !== 'same' || comparedAgoMs === undefined || comparedAgoMs > restMs,
-  );
+  return building > 0 ? `${building} trees are being built` : undefined;
+}
+
+/** Replicas that were not found to be the same within the last `restMs`. */
+function differenceOf({ node }: ServingMember, restMs: number): string | undefined {
+  const unlike = node.database.antiEntropy
+    .status()
+    .exchanges.find(
+      ({ outcome, comparedAgoMs }) =>
+        outcome !== 'same' || comparedAgoMs === undefined || comparedAgoMs > restMs,
+    );
   if (unlike === undefined) return undefined;
   const { first, partition, peerPartition, outcome, comparedAgoMs } = unlike;
   return `replicas ${partition} and ${peerPartition} of ${first}: ${outcome} ${comparedAgoMs} ms ago`;

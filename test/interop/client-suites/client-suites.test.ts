@@ -6,12 +6,10 @@ import { clientSuites } from './suites.ts';
 
 for (const suite of clientSuites) {
   test(`the suite of ${suite.name} passes but for the misses that are named`, async () => {
-    await using node = await startNode();
+    // As `delete_mode=immediate` is at a Riak node: what was deleted is gone when the answer has come.
+    await using node = await startNode('-o', 'tombstone_pause=0');
     for (const [name, props] of Object.entries(suite.bucketTypes ?? {}))
-      await makeBucketType(node, name, props).catch((refusal: unknown) => {
-        // Data types are not there yet: what needs them is among the misses.
-        if (!('datatype' in props)) throw refusal;
-      });
+      await makeBucketType(node, name, props);
     checkOutcome(suite, await runClientSuite(suite, node));
   });
 }

@@ -6,7 +6,7 @@
  */
 import type { ClientSuite } from './client-suite.ts';
 
-const mapreduce = 'MapReduce: not as this suite expects it yet';
+const countsDeleted = 'counts an object that a test before it has deleted; it fails with Riak as well';
 const noBuckets = 'asks for a list of buckets when no bucket holds a key, and expects one';
 const security = 'TLS and users: not there yet; it runs `riak-admin` besides';
 const oldNode = "compares a function's source text, which newer versions of Node print as it was written";
@@ -35,9 +35,8 @@ export const clientSuites: readonly ClientSuite[] = [
     runner: 'mocha',
     runs: [['--timeout', '20000', 'test/*-test.js']],
     environment: { NODE_ENV: 'test' },
-    passes: 86,
+    passes: 87,
     misses: {
-      [mapreduce]: ['http-client-tests Get all'],
       [oldNode]: [
         'mapper-tests Phases are added correctly',
         'meta-tests Can be passed multiple option objects, and it mixes in correctly',
@@ -51,7 +50,7 @@ export const clientSuites: readonly ClientSuite[] = [
     environment: { NODIAK_2I: 'true' },
     passes: 31,
     misses: {
-      [mapreduce]: [
+      [countsDeleted]: [
         'Nodiak Riak Client Test Suite Performing MapReduce queries should be able to handle streamed results',
         'Nodiak Riak Client Test Suite Performing MapReduce queries should be able to handle non-streamed results',
       ],

@@ -44,14 +44,17 @@ export class JobScripts {
     if (sandbox === undefined) throw failed(request, 'JavaScript is not available on this node');
     const budget = this.#budget;
     const timeLeft = budget.timeLeft();
-    const runMsMax = Math.min(budget.scriptMsLeft, timeLeft);
-    if (runMsMax <= 0) throw this.#outOfTime(request);
+    const { scriptMsLeft } = budget;
+    if (scriptMsLeft <= 0) throw this.#outOfTime(request);
+    const runMsMax = Math.min(scriptMsLeft, timeLeft);
     const limits = { runMsMax, memoryBytesMax: this.#limits.memoryBytesMax, outputMax };
     const { driver, source, input } = request;
     budget.hold(input.length);
     const outcome = await sandbox.run({ driver, source, input, limits, waitMsMax: timeLeft });
     budget.release(input.length);
     if ('ranMs' in outcome) budget.scriptRan(outcome.ranMs);
+    const isOutOfTime = outcome.kind === 'exceeded' && outcome.limit === 'time';
+    if (isOutOfTime && timeLeft <= scriptMsLeft) throw new JobFailure({ kind: 'timeout' });
     return this.#results(request, outcome);
   }
 
@@ -65,8 +68,6 @@ export class JobScripts {
         throw phaseFailed(request.phase, { error: `${name}: ${message}`, input, type: 'exception', stack });
       }
       case 'exceeded':
-        // The time of the job may have been what was left of it.
-        this.#budget.timeLeft();
         if (outcome.limit === 'time') throw this.#outOfTime(request);
         if (outcome.limit === 'output') throw failed(request, `results longer than ${outputMax} characters`);
         throw failed(request, `out of memory: more than ${this.#limits.memoryBytesMax} bytes`);
