@@ -25,6 +25,7 @@ export {
 export type { BucketType, BucketTypeRefusal, BucketTypeStatus } from './bucket-type.ts';
 export type { BucketTypes } from './bucket-types.ts';
 export { ClusterRegistry } from './cluster-registry.ts';
+export type { HookSettings } from './commit-hooks/index.ts';
 export {
   type DatatypeFetch,
   type DatatypeFetchResult,
@@ -34,7 +35,6 @@ export {
   type DatatypeUpdateOutcome,
   type DatatypeUpdateRequest,
 } from './datatype-store.ts';
-export type { HookSettings } from './commit-hooks/index.ts';
 export { dropBucketType } from './drop-bucket-type.ts';
 export { KvPartitionStore } from './handoff/index.ts';
 export { canonicalIndexEntry, type IndexProblem } from './index-entry.ts';

@@ -132,7 +132,13 @@ function evaluated(
 function thrown(context: QuickJSContext, handle: QuickJSHandle): ScriptError {
   const error: unknown = context.dump(handle);
   handle.dispose();
-  const isObject = typeof error === 'object' && error !== null;
-  const { name, message, stack } = (isObject ? error : { message: error }) as Record<string, unknown>;
-  return { name: String(name ?? 'Error'), message: String(message), stack: String(stack ?? ''), at: -1 };
+  // Scripts may throw anything.
+  const members =
+    typeof error === 'object' && error !== null ? (error as Record<string, unknown>) : undefined;
+  const { name, message, stack } = members ?? { message: String(error) };
+  return { name: textOr(name, 'Error'), message: textOr(message, ''), stack: textOr(stack, ''), at: -1 };
+}
+
+function textOr(value: unknown, otherwise: string): string {
+  return typeof value === 'string' ? value : otherwise;
 }

@@ -2,7 +2,7 @@
 import type { Buffer } from 'node:buffer';
 import type { HttpExchange } from '../../environment/index.ts';
 import type { CrdtValue, KvError } from '../../kv/index.ts';
-import { byteLiteral } from '../../stdx/index.ts';
+import { assert, byteLiteral } from '../../stdx/index.ts';
 import { sendError } from './error-response.ts';
 import { sendPage, sendText, serverHeader } from './http-response.ts';
 import type { HttpRequest } from './http-services.ts';
@@ -89,8 +89,9 @@ function incrementOf(body: Buffer): bigint | undefined {
   return digits === undefined ? undefined : BigInt(digits.replace('+', ''));
 }
 
-function sendCount(exchange: HttpExchange, { value }: CrdtValue): void {
-  sendText(exchange, 200, String(value));
+function sendCount(exchange: HttpExchange, count: CrdtValue): void {
+  assert(count.type === 'counter', 'a counter is asked for');
+  sendText(exchange, 200, String(count.value));
 }
 
 function sendFailure(exchange: HttpExchange, error: KvError): void {

@@ -153,7 +153,11 @@ test('X1, X2: an old database is checked once, a partition in doubt soon, and a 
     timers: {
       after(delayMs: number, wake: () => void) {
         // Long sleeps do not end by themselves here.
-        if (delayMs < 60_000) setImmediate(() => ((nowMs += delayMs), wake()));
+        if (delayMs < 60_000)
+          setImmediate(() => {
+            nowMs += delayMs;
+            wake();
+          });
         else wakes.push(wake);
         return { cancel: () => {} };
       },

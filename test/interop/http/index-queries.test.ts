@@ -23,11 +23,16 @@ before(async () => {
 after(() => node[Symbol.asyncDispose]());
 
 const ask = (path: string): Promise<Answer> => send('GET', `${bucket}/index/${path}`);
-const json = async (path: string): Promise<Record<string, unknown>> => {
+interface Page {
+  readonly keys?: readonly string[];
+  readonly results?: readonly unknown[];
+  readonly continuation?: string;
+}
+const json = async (path: string): Promise<Page> => {
   const { status, headers, body } = await ask(path);
   assert.equal(status, 200, body);
   assert.equal(headers['content-type'], 'application/json');
-  return JSON.parse(body) as Record<string, unknown>;
+  return JSON.parse(body) as Page;
 };
 const keys = (...numbers: number[]) => numbers.map((n) => `k${n}`);
 
@@ -52,8 +57,7 @@ test('return_terms: with ranges of ordinary indexes, and one line for each term 
     results: [...keys(0, 1, 2, 3, 4, 5, 6, 7, 8, 9).map((key) => ({ all: key })), { 'name 1': 'k1' }],
     continuation: await continuationOf('name_bin/a/z?max_results=11&term_regex=[1l]'),
   });
-  assert.equal((await json('name_bin/a/z')).keys instanceof Array, true);
-  assert.equal(((await json('name_bin/a/z')).keys as string[]).length, 20);
+  assert.equal((await json('name_bin/a/z')).keys?.length, 20);
 });
 
 async function continuationOf(path: string): Promise<string> {

@@ -45,16 +45,16 @@ test('a walk of one step answers with the bytes that Riak answers with', async (
     const answer = await send('GET', url);
     assert.equal(answer.status, 200);
     const [outer, inner] = [
-      ...`${answer.headers['content-type']}\r\n${answer.body}`.matchAll(/boundary=(\w+)/g),
+      ...`${String(answer.headers['content-type'])}\r\n${answer.body}`.matchAll(/boundary=(\w+)/g),
     ].map((match) => match[1]);
     const got = await send('GET', '/buckets/tb3/keys/k1');
     const up = style === 'riak/tb3' ? '/riak/tb3' : '/buckets/tb3';
     assert.equal(
       answer.body,
       `\r\n--${outer}\r\nContent-Type: multipart/mixed; boundary=${inner}\r\n` +
-        `\r\n--${inner}\r\nX-Riak-Vclock: ${got.headers['x-riak-vclock']}\r\nLocation: /${style}/k1\r\n` +
+        `\r\n--${inner}\r\nX-Riak-Vclock: ${String(got.headers['x-riak-vclock'])}\r\nLocation: /${style}/k1\r\n` +
         `Content-Type: text/plain\r\nLink: <${up}>; rel="up"\r\n` +
-        `Etag: ${String(got.headers.etag).slice(1, -1)}\r\nLast-Modified: ${got.headers['last-modified']}\r\n\r\nx3` +
+        `Etag: ${String(got.headers.etag).slice(1, -1)}\r\nLast-Modified: ${String(got.headers['last-modified'])}\r\n\r\nx3` +
         `\r\n--${inner}--\r\n\r\n--${outer}--\r\n`,
     );
     const expires = Date.parse(String(answer.headers.expires)) - Date.parse(String(answer.headers.date));

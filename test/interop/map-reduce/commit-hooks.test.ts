@@ -99,7 +99,7 @@ test('a hook that fails, is missing, returns something else or does not end reje
     assert.match(body, reason);
   }
   assert.deepEqual(await write(node, 'other', 'x'), [204, ''], 'other buckets do not notice');
-  assert.ok(Number(node.node.stats()['precommit_fail']) >= reasons.length);
+  assert.ok(Number(node.node.stats().precommit_fail) >= reasons.length);
 });
 
 test('deletes pass hooks, too', async () => {
@@ -116,7 +116,7 @@ test('post-commit hooks keep nobody waiting; their failures are counted', async 
   await using node = await startHooked();
   await setHooks(node, 'b', { postcommit: [{ name: 'functions/broken' }] });
   assert.deepEqual(await write(node, 'b', 'x'), [204, '']);
-  const count = () => Number(node.node.stats()['postcommit_fail']);
+  const count = () => Number(node.node.stats().postcommit_fail);
   for (let tries = 0; count() === 0 && tries < 200; tries += 1) await new Promise((r) => setTimeout(r, 50));
   assert.equal(count(), 1);
 });

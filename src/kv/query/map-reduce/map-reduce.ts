@@ -49,7 +49,7 @@ export interface JobRun {
   /** Rejects with `JobFailure`. The sink is not called afterwards. */
   readonly done: Promise<void>;
   /** Ends it at its next step. */
-  cancel(): void;
+  readonly cancel: () => void;
 }
 
 export class MapReduce {

@@ -31,7 +31,8 @@ function rankOf(term: Term): number {
 }
 
 function nameOf(term: Term): string {
-  return term instanceof Atom ? term.name : String(term);
+  if (term instanceof Atom) return term.name;
+  return term === null ? 'null' : term === true ? 'true' : 'false';
 }
 
 function compareSimple<T extends number | bigint | string>(a: T, b: T): number {
