@@ -1,9 +1,18 @@
 /** Index queries and MapReduce while the cluster changes: docs/internals/acceptance.md has the rows. */
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
-import { type KvError, KvFailure, keyField, quorumAll } from '../../kv/index.ts';
-import type { IndexRequest } from '../../kv/query/index.ts';
-import { type Item, JobFailure, jsonOf, MapReduce, parseJsonJob } from '../../kv/query/map-reduce/index.ts';
+import type { IndexRequest } from '../../kv/index.ts';
+import {
+  type Item,
+  JobFailure,
+  jsonOf,
+  type KvError,
+  KvFailure,
+  keyField,
+  MapReduce,
+  parseJsonJob,
+  quorumAll,
+} from '../../kv/index.ts';
 import { derivedRange } from '../../kv/vnode/index.ts';
 import { byteLiteral } from '../../stdx/index.ts';
 import { encodeContent } from '../../wire/index.ts';
