@@ -44,5 +44,15 @@ test('V3: tombstones are forgotten, unless they are kept', () => {
   const tombstone = bytesOf(undefined);
   const nodes = [holding(a, [0, tombstone]), holding(b, [1, tombstone])];
   assert.match(checkConverged(nodes, rules).join(), /^V3/);
+  // Gone at the other: it is on its way out, which is no difference between values.
+  assert.deepEqual(checkConverged([holding(a, [0, tombstone])], rules), [
+    'V3: the tombstone of bucket/key on partitions 0 was not forgotten',
+  ]);
+  assert.match(
+    checkConverged([holding(a, [0, tombstone])], { ...rules, tombstonesAreKept: true }).join(),
+    /^V1/,
+  );
+  const besides = [holding(a, [0, tombstone]), holding(b, [1, bytesOf('one')])];
+  assert.match(checkConverged(besides, rules).join(), /^V1/);
   assert.deepEqual(checkConverged(nodes, { ...rules, tombstonesAreKept: true }), []);
 });

@@ -92,6 +92,7 @@ async function ackedMeansKept(world: World): Promise<void> {
     durationMsMean: random.pick([500, 2500]),
   });
   await carryOutFaults(world, plan);
+  await play.untilWorked();
   await play.rest();
 }
 

@@ -76,6 +76,7 @@ export const calmCluster: ClusterStory = {
 
 const violationsShownMax = 5;
 const tombstoneMsMax = 1_200_000;
+const workMsMax = 60_000;
 
 /** A cluster at work, and what its clients have been told so far. */
 export class ClusterPlay {
@@ -147,6 +148,13 @@ export class ClusterPlay {
       if (!process.isUp) process.restart();
     }
     await this.stage.untilServing();
+  }
+
+  /** Where the faults let too little through, clients work on after them until the run is worth its name. */
+  async untilWorked(): Promise<void> {
+    await this.mend();
+    const isEnough = (): boolean => this.world.work.done('acked puts') >= this.#story.ackedPutsMin;
+    await this.stage.until('enough puts are acknowledged', isEnough, workMsMax);
   }
 
   /** Stops the work, mends all, waits for rest, reads every key, and compares what clients were told with the disks. */
