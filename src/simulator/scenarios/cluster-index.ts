@@ -2,6 +2,7 @@ import type { Scenario } from '../scenario.ts';
 import { clusterAckedMeansKept } from './cluster-acked-means-kept.ts';
 import { clusterAmnesia } from './cluster-amnesia.ts';
 import { clusterCoverageFlip } from './cluster-coverage-flip.ts';
+import { clusterDatatypes } from './cluster-datatypes.ts';
 import { clusterExpiry } from './cluster-expiry.ts';
 import { clusterFalseNotfound } from './cluster-false-notfound.ts';
 import { clusterForwardedPut } from './cluster-forwarded-put.ts';
@@ -30,4 +31,5 @@ export const clusterScenarios: readonly Scenario[] = [
   clusterCoverageFlip,
   clusterIndexQueries,
   clusterExpiry,
+  clusterDatatypes,
 ].map((scenario) => ({ ...scenario, seedsPerHundred: 10 }));
