@@ -5,58 +5,15 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { configurationWith } from './config/index.ts';
-import { type Database, HaleError, type HaleErrorCode, open, testCluster } from './index.ts';
-import { nodeEnvironment, silentLog } from './runtime/index.ts';
-import { type HaleNode, startNode } from './server/index.ts';
+import { bothWays, fails, servedNode } from './both-ways.fixture.ts';
+import { type HaleError, open, testCluster } from './index.ts';
 
 const user = z.object({ name: z.string(), age: z.number().default(0) });
 
-async function embedded(context: TestContext): Promise<Database> {
-  const cluster = await testCluster();
-  context.after(() => cluster.close());
-  return cluster.db;
-}
-
-async function served(context: TestContext): Promise<HaleNode> {
-  const environment = nodeEnvironment({
-    log: silentLog,
-    crash: (activity, error) => assert.fail(`${activity}: ${String(error)}`),
-  });
-  const configuration = configurationWith({
-    storage_backend: 'memory',
-    ring_size: 8,
-    'listener.http.internal': 'off',
-    'listener.cluster.internal': 'off',
-    'listener.protobuf.internal': { host: '127.0.0.1', port: 0 },
-    drain_timeout: 500,
-  });
-  const node = await startNode(configuration, { environment, version: '0.0.0' });
-  context.after(async () => {
-    await node.stop();
-    await environment.close();
-  });
-  return node;
-}
-
-async function remote(context: TestContext): Promise<Database> {
-  const node = await served(context);
-  const db = await open(`hale://127.0.0.1:${node.protobufAddress!.port}`);
-  context.after(() => db.close());
-  return db;
-}
-
-function fails(code: HaleErrorCode): (error: unknown) => boolean {
-  return (error) => error instanceof HaleError && error.code === code;
-}
-
-for (const [way, make] of [
-  ['embedded', embedded],
-  ['remote', remote],
-] as const) {
+for (const [way, make] of bothWays) {
   test(`${way}: values keep their types, metadata and indexes`, async (context) => {
     const db = await make(context);
     const users = db.bucket('users', { schema: user, indexes: ({ name }) => ({ name_bin: name }) });
@@ -211,7 +168,7 @@ test('nobody there: unavailable; a wrong address: invalid_argument', async () =>
 });
 
 test('reads and writes go on at another node when one stops', async (context) => {
-  const [one, two] = [await served(context), await served(context)];
+  const [one, two] = [await servedNode(context), await servedNode(context)];
   const ports = [one, two].map((node) => `127.0.0.1:${node.protobufAddress!.port}`);
   const db = await open(`hale://${ports.join(',')}`);
   context.after(() => db.close());
@@ -223,10 +180,7 @@ test('reads and writes go on at another node when one stops', async (context) =>
   assert.equal(await bucket.get('after'), 1);
 });
 
-for (const [way, make] of [
-  ['embedded', embedded],
-  ['remote', remote],
-] as const) {
+for (const [way, make] of bothWays) {
   test(`${way}: the timeout of a listing is for all of it`, async (context) => {
     const db = await make(context);
     const bucket = db.bucket<number>('b');
@@ -247,10 +201,7 @@ for (const [way, make] of [
   });
 }
 
-for (const [way, make] of [
-  ['embedded', embedded],
-  ['remote', remote],
-] as const) {
+for (const [way, make] of bothWays) {
   test(`${way}: the timeout of an update is for its reading, changing and writing together`, async (context) => {
     const db = await make(context);
     const bucket = db.bucket<number>('b');

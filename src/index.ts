@@ -1,5 +1,6 @@
 /** The package's face: a database in this process or elsewhere, by one interface. */
 import {
+  type BucketTypeProperties,
   type Database,
   databaseOver,
   HaleError,
@@ -19,7 +20,14 @@ import {
   openSandboxPool,
   silentLog,
 } from './runtime/index.ts';
-import { EmbeddedTransport, httpServerLimits, StartError, startNode } from './server/index.ts';
+import {
+  EmbeddedTransport,
+  ensureBucketTypes,
+  type HaleNode,
+  httpServerLimits,
+  StartError,
+  startNode,
+} from './server/index.ts';
 
 export * from './client/index.ts';
 export type { Configuration } from './config/index.ts';
@@ -29,6 +37,8 @@ export interface EmbeddedOptions {
   readonly timeoutMs?: number;
   /** Any settings of the node. Listeners are off unless they are given here. */
   readonly configuration?: Partial<Configuration>;
+  /** Bucket types to be there when `open` resolves, by name: made or updated if need be. Others stay as they are. */
+  readonly bucketTypes?: Readonly<Record<string, BucketTypeProperties>>;
 }
 
 export type OpenOptions = EmbeddedOptions & RemoteDatabaseOptions;
@@ -98,7 +108,7 @@ async function openNode(
   configuration: Configuration,
   lock: ReturnType<typeof lockDataDirectory> | undefined,
   log: Log,
-  { timeoutMs = timeoutMsDefault }: EmbeddedOptions,
+  { timeoutMs = timeoutMsDefault, bucketTypes = {} }: EmbeddedOptions,
 ): Promise<Database> {
   const dataDirectory = lock?.directory;
   const crash = databaseCrash();
@@ -117,6 +127,7 @@ async function openNode(
         ? {}
         : { http: new NodeHttpServer(log, httpServerLimits(configuration)) }),
     });
+    await ensured(node, bucketTypes);
     const closeAfter = async (stopped: Promise<void>): Promise<void> => {
       try {
         await stopped;
@@ -127,6 +138,7 @@ async function openNode(
     };
     const transport = new EmbeddedTransport({
       store: node.store,
+      datatypes: node.database.datatypes,
       environment,
       timeoutMs,
       close: () => closeAfter(node.stop()),
@@ -143,5 +155,15 @@ async function openNode(
     if (!(cause instanceof StartError)) throw cause;
     const code = cause.code === 'address' || cause.code === 'configuration' ? 'invalid_argument' : 'storage';
     throw new HaleError(code, cause.message, { cause });
+  }
+}
+
+/** Stops the node if it cannot have them. */
+async function ensured(node: HaleNode, types: Readonly<Record<string, BucketTypeProperties>>): Promise<void> {
+  try {
+    await ensureBucketTypes(node.database.store.bucketTypes, types);
+  } catch (error) {
+    await node.stop();
+    throw error;
   }
 }

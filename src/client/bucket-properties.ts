@@ -28,6 +28,18 @@ export interface BucketProperties {
 
 export type BucketPropertyChanges = Partial<BucketProperties>;
 
+/** What a bucket type may say besides; Riak's names, in its JSON form. */
+export interface BucketTypeProperties extends BucketPropertyChanges {
+  /** Its buckets hold data of this type, and nothing else. It stays for good. */
+  readonly datatype?: 'counter' | 'set' | 'gset' | 'map' | 'hll';
+  /** Seconds that objects live which do not say so themselves; 0: for ever. */
+  readonly ttl?: number;
+  /** Objects are written once and not changed. */
+  readonly write_once?: boolean;
+  /** Registers of `hll` are 2 to this power. */
+  readonly hll_precision?: number;
+}
+
 export const quorumProperties = ['r', 'w', 'dw', 'rw', 'pr', 'pw'] as const;
 export const countProperties = ['n_val', 'old_vclock', 'young_vclock', 'big_vclock', 'small_vclock'] as const;
 export const flagProperties = ['allow_mult', 'last_write_wins', 'basic_quorum', 'notfound_ok'] as const;

@@ -6,6 +6,17 @@ import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { BucketProperties, BucketPropertyChanges } from './bucket-properties.ts';
 import type { CallOptions, ReadOptions, WriteOptions } from './call-options.ts';
 import type { Context } from './context.ts';
+import type {
+  CardinalityBucket,
+  CounterBucket,
+  DataTypeBucketOptions,
+  GrowOnlySetBucket,
+  MapBucket,
+  MapBucketOptions,
+  SetBucket,
+  SetBucketOptions,
+} from './data-types/data-type-bucket.ts';
+import type { Fields } from './data-types/fields.ts';
 import type { Entry, IndexInput, MetadataInput, Sibling, SiblingEntry } from './entry.ts';
 
 /** `latest`: the sibling written last by its coordinator's clock stays; the others are lost. */
@@ -40,11 +51,15 @@ export interface PutOptions extends WriteOptions {
   /** The version that this value replaces. Without it the write is concurrent with what is stored. */
   readonly context?: Context;
   readonly contentType?: string;
+  /** Whole seconds until the value is gone; 0: for ever, whatever the bucket's `ttl` says, which holds otherwise. */
+  readonly ttlSeconds?: number;
   readonly metadata?: MetadataInput;
   readonly indexes?: IndexInput;
 }
 
 export interface UpdateOptions extends WriteOptions, ReadOptions {
+  /** As for `put`: each write says it anew. */
+  readonly ttlSeconds?: number;
   /** Replaces the metadata, which otherwise stays. */
   readonly metadata?: MetadataInput;
   /** Replaces the index entries, which otherwise stay, unless the bucket derives them. */
@@ -112,6 +127,19 @@ export interface Database extends AsyncDisposable {
   ): Bucket<T>;
   /** Raw bytes. */
   bytes(name: string, options?: BucketOptions<Uint8Array, Uint8Array>): Bucket<Uint8Array>;
+  /** Counters. The bucket type is `counters` if absent. */
+  counter(name: string, options?: DataTypeBucketOptions): CounterBucket;
+  /** Sets of text, or of what `element` says. The bucket type is `sets` if absent. */
+  set(name: string, options?: DataTypeBucketOptions): SetBucket<string>;
+  set<T>(name: string, options: SetBucketOptions<T>): SetBucket<T>;
+  /** Sets that only grow. The bucket type is `gsets` if absent. */
+  growOnlySet(name: string, options?: DataTypeBucketOptions): GrowOnlySetBucket<string>;
+  growOnlySet<T>(name: string, options: SetBucketOptions<T>): GrowOnlySetBucket<T>;
+  /** Estimates of how many distinct elements there are (HyperLogLog). The bucket type is `hlls` if absent. */
+  cardinality(name: string, options?: DataTypeBucketOptions): CardinalityBucket<string>;
+  cardinality<T>(name: string, options: SetBucketOptions<T>): CardinalityBucket<T>;
+  /** Maps of registers, flags, counters, sets and maps. The bucket type is `maps` if absent. */
+  map<const F extends Fields>(name: string, options: MapBucketOptions<F>): MapBucket<F>;
   /** Buckets of a type (`default` if absent) that hold at least one key. Expensive. */
   buckets(options?: CallOptions & { readonly type?: string }): AsyncIterableIterator<string>;
   /** Resolves if a node answers. */

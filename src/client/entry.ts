@@ -23,6 +23,8 @@ export interface Sibling<T> {
   readonly contentType: string | undefined;
   /** When its write was coordinated, by that node's clock. */
   readonly lastModified: Date | undefined;
+  /** When it will be gone. Undefined: it does not expire. */
+  readonly expiresAt: Date | undefined;
   readonly metadata: ReadonlyMap<string, string>;
   readonly indexes: ReadonlyMap<string, readonly (string | bigint)[]>;
 }
@@ -42,11 +44,12 @@ export interface SiblingEntry<T> {
 }
 
 export function siblingOf<T>(content: Content, value: T): Sibling<T> {
-  const { contentType, lastModifiedMicros } = content;
+  const { contentType, lastModifiedMicros, expiresAtMicros } = content;
   return {
     value,
     contentType: contentType === undefined ? undefined : textOfBytes(contentType),
     lastModified: lastModifiedMicros === undefined ? undefined : new Date(lastModifiedMicros / 1000),
+    expiresAt: expiresAtMicros === undefined ? undefined : new Date(expiresAtMicros / 1000),
     metadata: new Map(content.userMeta.map((pair) => [textOfBytes(pair.key), textOfBytes(pair.value)])),
     indexes: indexesOf(content.indexes),
   };

@@ -1,6 +1,33 @@
-export type { BucketProperties, BucketPropertyChanges } from './bucket-properties.ts';
+export type { BucketProperties, BucketPropertyChanges, BucketTypeProperties } from './bucket-properties.ts';
 export type { CallOptions, Quorum, ReadOptions, WriteOptions } from './call-options.ts';
 export { type Context, contextOf } from './context.ts';
+export type {
+  CardinalityBucket,
+  CounterBucket,
+  DataTypeBucket,
+  DataTypeBucketOptions,
+  GrowOnlySetBucket,
+  MapBucket,
+  MapBucketOptions,
+  SetBucket,
+  SetBucketOptions,
+} from './data-types/data-type-bucket.ts';
+export { bytes, type Element, integer, json, text } from './data-types/element.ts';
+export {
+  type CounterChange,
+  counter,
+  type Field,
+  type FieldChange,
+  type Fields,
+  type FieldValue,
+  flag,
+  type MapChanges,
+  type MapValue,
+  map,
+  register,
+  type SetChange,
+  set,
+} from './data-types/fields.ts';
 export type {
   Bucket,
   BucketOptions,
@@ -31,6 +58,8 @@ export {
 export { openRemote, type RemoteDatabaseOptions } from './remote/open-remote.ts';
 export type {
   BucketName,
+  DatatypeSnapshot,
+  DatatypeUpdateOptions,
   DeleteOptions as TransportDeleteOptions,
   NameCursor,
   ObjectName,

@@ -3,6 +3,26 @@ import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { Environment } from '../environment/index.ts';
 import { bytesOfText } from '../stdx/index.ts';
 import type { CallOptions } from './call-options.ts';
+import type {
+  CardinalityBucket,
+  CounterBucket,
+  DataTypeBucketOptions,
+  GrowOnlySetBucket,
+  MapBucket,
+  MapBucketOptions,
+  SetBucket,
+  SetBucketOptions,
+} from './data-types/data-type-bucket.ts';
+import { type Element, text } from './data-types/element.ts';
+import type { Fields } from './data-types/fields.ts';
+import {
+  type DataTypeParts,
+  TypedCardinalities,
+  TypedCounters,
+  TypedGrowOnlySets,
+  TypedMaps,
+  TypedSets,
+} from './data-types/typed-data-types.ts';
 import type { Bucket, BucketOptions, Database } from './database.ts';
 import { Deadline } from './deadline.ts';
 import { namesOf } from './name-iterator.ts';
@@ -47,6 +67,27 @@ class TransportDatabase implements Database {
     return this.#open(name, bytesCodec as ValueCodec<unknown>, options, undefined);
   }
 
+  counter(name: string, options: DataTypeBucketOptions = {}): CounterBucket {
+    return new TypedCounters(this.#dataTypeParts(name, options));
+  }
+
+  // As above: who names no element gets text.
+  set<T>(name: string, options: Partial<SetBucketOptions<T>> = {}): SetBucket<T> {
+    return new TypedSets<T>(this.#dataTypeParts(name, options), elementOf(options));
+  }
+
+  growOnlySet<T>(name: string, options: Partial<SetBucketOptions<T>> = {}): GrowOnlySetBucket<T> {
+    return new TypedGrowOnlySets<T>(this.#dataTypeParts(name, options), elementOf(options));
+  }
+
+  cardinality<T>(name: string, options: Partial<SetBucketOptions<T>> = {}): CardinalityBucket<T> {
+    return new TypedCardinalities<T>(this.#dataTypeParts(name, options), elementOf(options));
+  }
+
+  map<F extends Fields>(name: string, options: MapBucketOptions<F>): MapBucket<F> {
+    return new TypedMaps<F>(this.#dataTypeParts(name, options), options.fields);
+  }
+
   buckets(options: CallOptions & { readonly type?: string } = {}): AsyncIterableIterator<string> {
     const bucketType = bytesOfText(options.type ?? 'default');
     return namesOf(() => this.#transport.listBuckets(bucketType, options));
@@ -64,6 +105,14 @@ class TransportDatabase implements Database {
     return this.close();
   }
 
+  #dataTypeParts(name: string, { type }: DataTypeBucketOptions): DataTypeParts {
+    return { name, type, transport: this.#transport, deadline: (call) => this.#deadline(call) };
+  }
+
+  #deadline(call: CallOptions): Deadline {
+    return new Deadline(this.#environment, call, this.#timeoutMs);
+  }
+
   #open<In, Out>(
     name: string,
     codec: ValueCodec<unknown>,
@@ -77,7 +126,11 @@ class TransportDatabase implements Database {
       options,
       schema,
       random: this.#environment.random,
-      deadline: (call) => new Deadline(this.#environment, call, this.#timeoutMs),
+      deadline: (call) => this.#deadline(call),
     });
   }
+}
+
+function elementOf<T>({ element }: Partial<SetBucketOptions<T>>): Element<T> {
+  return element ?? (text as Element<unknown> as Element<T>);
 }

@@ -5,6 +5,7 @@
  *
  * Every method rejects with a `HaleError` and nothing else.
  */
+import type { CrdtOperation, CrdtValue } from '../crdt/index.ts';
 import type { ByteString } from '../stdx/index.ts';
 import type { Content } from '../wire/index.ts';
 import type { BucketProperties, BucketPropertyChanges } from './bucket-properties.ts';
@@ -47,6 +48,16 @@ export interface PutOutcome {
   readonly generatedKey?: ByteString;
 }
 
+export interface DatatypeSnapshot {
+  readonly value: CrdtValue;
+  /** What removals of what is seen here must bring; absent where nothing can be removed. */
+  readonly context: Uint8Array | undefined;
+}
+
+export interface DatatypeUpdateOptions extends WriteOptions {
+  readonly context?: Uint8Array | undefined;
+}
+
 /** A listing that is pulled; the source waits for its consumer. */
 export interface NameCursor {
   /** The next names, at least one; undefined at the end. */
@@ -66,6 +77,15 @@ export interface Transport {
   ): Promise<PutOutcome>;
   /** Deleting what is not there succeeds. */
   delete(name: ObjectName, options: DeleteOptions): Promise<void>;
+  /** Undefined: nothing is stored. */
+  fetchDatatype(name: ObjectName, options: ReadOptions): Promise<DatatypeSnapshot | undefined>;
+  /** Resolves to the key that was made if none was given. */
+  updateDatatype(
+    name: BucketName,
+    key: ByteString | undefined,
+    operation: CrdtOperation,
+    options: DatatypeUpdateOptions,
+  ): Promise<ByteString | undefined>;
   listKeys(name: BucketName, options: CallOptions): NameCursor;
   listBuckets(bucketType: ByteString, options: CallOptions): NameCursor;
   properties(name: BucketName, options: CallOptions): Promise<BucketProperties>;

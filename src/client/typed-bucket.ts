@@ -1,6 +1,6 @@
 /** A bucket over a transport: values typed and checked, siblings merged, updates repeated. */
 import type { StandardSchemaV1 } from '@standard-schema/spec';
-import { type ByteString, bytesOfText, textOfBytes } from '../stdx/index.ts';
+import { bytesOfText, textOfBytes } from '../stdx/index.ts';
 import type { Content } from '../wire/index.ts';
 import {
   type BucketProperties,
@@ -20,6 +20,7 @@ import {
   siblingOf,
 } from './entry.ts';
 import { HaleError, isHaleError } from './hale-error.ts';
+import { nameBytes } from './name-bytes.ts';
 import { namesOf } from './name-iterator.ts';
 import { latestOf, liveSiblings, mergeSiblings } from './resolve-siblings.ts';
 import { retryDelayMs } from './retry-delay.ts';
@@ -29,6 +30,8 @@ import { checkValue } from './value-schema.ts';
 
 /** Losing this often means that the key is written faster than it can be read. */
 const updateAttemptsMax = 16;
+/** What the protocol has room for. */
+const ttlSecondsMax = 2 ** 32 - 1;
 const updateDelay = { firstMs: 2, maxMs: 200 };
 
 export interface TypedBucketParts<In, Out> {
@@ -219,7 +222,7 @@ export class TypedBucket<In, Out> implements Bucket<In, Out> {
   async #encode(
     key: string,
     value: In,
-    options: Pick<PutOptions, 'contentType' | 'metadata' | 'indexes'>,
+    options: Pick<PutOptions, 'contentType' | 'ttlSeconds' | 'metadata' | 'indexes'>,
     replaced?: Resolved<Out>,
   ): Promise<Content> {
     const { codec, schema } = this.#parts;
@@ -235,6 +238,7 @@ export class TypedBucket<In, Out> implements Bucket<In, Out> {
         options.metadata === undefined ? (replaced?.base.userMeta ?? []) : metadataPairs(options.metadata),
       indexes: indexes === undefined ? unionOf(replaced?.live ?? []) : indexPairs(indexes),
       deleted: false,
+      ...(options.ttlSeconds === undefined ? {} : { ttlSeconds: checkedTtl(options.ttlSeconds) }),
     };
   }
 
@@ -247,11 +251,11 @@ export class TypedBucket<In, Out> implements Bucket<In, Out> {
   }
 }
 
-function nameBytes(what: string, name: string): ByteString {
-  if (typeof name !== 'string' || name.length === 0) {
-    throw new HaleError('invalid_argument', `a ${what} is a text of at least one character`);
-  }
-  return bytesOfText(name);
+/** Throws `invalid_argument`. */
+function checkedTtl(seconds: number): number {
+  if (Number.isInteger(seconds) && seconds >= 0 && seconds <= ttlSecondsMax) return seconds;
+  const text = `ttlSeconds is a whole number from 0 to ${ttlSecondsMax}, not ${seconds}`;
+  throw new HaleError('invalid_argument', text);
 }
 
 /** Index entries of all siblings, each once. */

@@ -7,6 +7,8 @@ import {
   type CallOptions,
   type ClientEnvironment,
   closedError,
+  type DatatypeSnapshot,
+  type DatatypeUpdateOptions,
   Deadline,
   HaleError,
   type NameCursor,
@@ -20,6 +22,8 @@ import {
   type TransportPutOptions,
 } from '../client/index.ts';
 import {
+  type CrdtOperation,
+  type Datatypes,
   type JsonValue,
   type KeyValueStore,
   KvFailure,
@@ -39,6 +43,7 @@ const replicasMax = 1024;
 
 export interface EmbeddedNode {
   readonly store: KeyValueStore;
+  readonly datatypes: Datatypes;
   readonly environment: ClientEnvironment;
   /** Of a call that is given none. */
   readonly timeoutMs: number;
@@ -113,6 +118,35 @@ export class EmbeddedTransport implements Transport {
       this.#node.store.delete(request, (result) => {
         if (result.kind === 'failed') reject(haleErrorOf(result.error, 'write'));
         else resolve(undefined);
+      });
+    });
+  }
+
+  async fetchDatatype(name: ObjectName, options: ReadOptions): Promise<DatatypeSnapshot | undefined> {
+    const quorums = { r: quorumOf(options.r), pr: quorumOf(options.pr) };
+    const { basicQuorum, notfoundOk } = options;
+    return this.#call('read', options, (timeoutMs, resolve, reject) => {
+      const request = { ...name, ...quorums, basicQuorum, notfoundOk, timeoutMs };
+      this.#node.datatypes.fetch(request, (result) => {
+        if (result.kind === 'failed') reject(haleErrorOf(result.error, 'read'));
+        else resolve(result.kind === 'found' ? result : undefined);
+      });
+    });
+  }
+
+  async updateDatatype(
+    name: BucketName,
+    key: ByteString | undefined,
+    operation: CrdtOperation,
+    options: DatatypeUpdateOptions,
+  ): Promise<ByteString | undefined> {
+    const quorums = writeQuorums(options);
+    const { context } = options;
+    return this.#call('write', options, (timeoutMs, resolve, reject) => {
+      const request = { ...name, ...quorums, key, operation, context, timeoutMs };
+      this.#node.datatypes.update(request, (outcome) => {
+        if (outcome.kind === 'failed') reject(haleErrorOf(outcome.error, 'write'));
+        else resolve(outcome.generatedKey);
       });
     });
   }

@@ -3,12 +3,17 @@
  * moves only if it surely had no effect; otherwise it fails with `unknownOutcome`.
  */
 import { Buffer } from 'node:buffer';
+import type { CrdtOperation } from '../../crdt/index.ts';
 import type { Address } from '../../environment/index.ts';
 import type { ByteString } from '../../stdx/index.ts';
 import {
   type Content,
   decodeContent,
   decodeMessage,
+  dtFetchReq,
+  dtFetchResp,
+  dtUpdateReq,
+  dtUpdateResp,
   encodeContent,
   encodeFrame,
   type FrameType,
@@ -37,6 +42,8 @@ import { Deadline } from '../deadline.ts';
 import { closedError, HaleError } from '../hale-error.ts';
 import type {
   BucketName,
+  DatatypeSnapshot,
+  DatatypeUpdateOptions,
   DeleteOptions,
   NameCursor,
   ObjectName,
@@ -52,6 +59,7 @@ import {
   type PoolEnvironment,
   type PoolLimits,
 } from './connection-pool.ts';
+import { messageOfOperation, snapshotOfMessage } from './datatype-message.ts';
 import { messageOfChanges, propertiesOfMessage } from './properties-message.ts';
 import { numberOfQuorum } from './quorum-number.ts';
 import { RemoteCursor } from './remote-cursor.ts';
@@ -164,6 +172,52 @@ export class RemoteTransport implements Transport {
           timeout,
         }),
     });
+  }
+
+  async fetchDatatype(name: ObjectName, options: ReadOptions): Promise<DatatypeSnapshot | undefined> {
+    const answer = await this.#call({
+      kind: 'read',
+      options,
+      reply: dtFetchResp,
+      request: (timeout) =>
+        encodeFrame(dtFetchReq, {
+          type: name.bucketType,
+          bucket: name.bucket,
+          key: name.key,
+          r: numberOfQuorum(options.r),
+          pr: numberOfQuorum(options.pr),
+          basic_quorum: options.basicQuorum,
+          notfound_ok: options.notfoundOk,
+          timeout,
+        }),
+    });
+    return snapshotOfMessage(answer);
+  }
+
+  async updateDatatype(
+    name: BucketName,
+    key: ByteString | undefined,
+    operation: CrdtOperation,
+    options: DatatypeUpdateOptions,
+  ): Promise<ByteString | undefined> {
+    const answer = await this.#call({
+      kind: 'write',
+      options,
+      reply: dtUpdateResp,
+      request: (timeout) =>
+        encodeFrame(dtUpdateReq, {
+          type: name.bucketType,
+          bucket: name.bucket,
+          key,
+          op: messageOfOperation(operation),
+          context: options.context,
+          w: numberOfQuorum(options.w),
+          dw: numberOfQuorum(options.dw),
+          pw: numberOfQuorum(options.pw),
+          timeout,
+        }),
+    });
+    return answer.key;
   }
 
   listKeys(name: BucketName, options: CallOptions): NameCursor {
