@@ -147,7 +147,8 @@ test('what kind of values a bucket has is checked', () => {
     [withCustom({ hll_precision: 17 }), { hll_precision: 'not_hll_precision' }],
     [withCustom({ hll_precision: 4.5 }), { hll_precision: 'not_hll_precision' }],
     [withCustom({ hll_precision: 16 }), {}],
-    [withCustom({}, { write_once: true }), { write_once: 'not_supported_yet' }],
+    [withCustom({ datatype: 'map' }, { write_once: true }), { write_once: 'not_with_datatype' }],
+    [withCustom({ datatype: 'map' }, { ttl: 1 }), { ttl: 'not_with_datatype' }],
     [withCustom({}, { last_write_wins: true }), { last_write_wins: 'not_with_dvv_enabled' }],
     [withCustom({}, { last_write_wins: true, dvv_enabled: false }), {}],
   ] as const) {

@@ -22,6 +22,7 @@ import type { RequestDoor } from './request-door.ts';
 import { uniqueText, vtagLength } from './unique-text.ts';
 import { isLive } from './visible-object.ts';
 import type { DeleteMode } from './vnode/index.ts';
+import { preparedOnce } from './write-once.ts';
 
 /** The read after a delete, which lets its tombstone be forgotten, waits this long at most. */
 export const reapReadTimeoutMs = 60_000;
@@ -95,7 +96,7 @@ export class Deletes {
   ): void {
     const { random, clock } = this.#environment;
     const { w, dw, pw, rw, nodeConfirms, sloppyQuorum, nVal, timeoutMs, syncOnWrite } = request;
-    const write: PreparedWrite = {
+    const tombstone: PreparedWrite = {
       address: addressOnly(request),
       options: { w: w ?? rw, dw, pw, nodeConfirms, sloppyQuorum, nVal, timeoutMs, syncOnWrite },
       context,
@@ -106,6 +107,7 @@ export class Deletes {
       wantsObject: false,
       isForwarded: false,
     };
+    const write = properties.write_once ? preparedOnce(tombstone, random) : tombstone;
     coordinatePut(this.#coordinator, write, properties, (outcome) => {
       if (outcome.kind !== 'written') {
         done(failureOf(outcome));

@@ -10,6 +10,10 @@ export interface KvObserver {
     siblings: number,
   ): void;
   putFinished(durationMs: number, outcome: 'stored' | 'failed', bytes: number, siblings: number): void;
+  /** A put to a bucket whose objects are written once: beside `putFinished`. */
+  writeOncePut?(durationMs: number, bytes: number): void;
+  /** A replica met two writes of one key of such a bucket, and kept one of them. */
+  writeOnceMerged?(): void;
   deleteFinished(durationMs: number, outcome: 'deleted' | 'notfound' | 'failed'): void;
   /** A read of one replica failed: corruption or a sick disk. */
   readFailed(): void;

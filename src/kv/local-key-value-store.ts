@@ -66,6 +66,7 @@ import {
   VnodeIdentities,
 } from './vnode/index.ts';
 import { conditionFailure } from './write-condition.ts';
+import { preparedOnce } from './write-once.ts';
 
 export class LocalKeyValueStore implements KeyValueStore {
   /** For requests of other nodes. */
@@ -266,15 +267,17 @@ export class LocalKeyValueStore implements KeyValueStore {
     const finish = (result: PutResult, object: VersionedObject | undefined) => {
       const durationMs = this.door.left('write', startedAt, result.kind === 'stored');
       this.#observer.putFinished(durationMs, result.kind, object?.sizeBytes ?? 0, object?.siblingCount ?? 0);
+      if (properties.write_once) this.#observer.writeOncePut?.(durationMs, object?.sizeBytes ?? 0);
       done(result);
     };
     const { random, clock } = this.#environment;
     const vtag = uniqueText(random, vtagLength);
-    const write = prepareWrite(request, address, vtag, clock.wallMicros(), properties.ttl);
-    if ('code' in write) {
-      finish({ kind: 'failed', error: write }, undefined);
+    const prepared = prepareWrite(request, address, vtag, clock.wallMicros(), properties.ttl);
+    if ('code' in prepared) {
+      finish({ kind: 'failed', error: prepared }, undefined);
       return;
     }
+    const write = properties.write_once ? preparedOnce(prepared, random) : prepared;
     if (properties.precommit.length === 0 && properties.postcommit.length === 0) {
       this.#store(write, properties, generatedKey, finish);
       return;

@@ -171,20 +171,20 @@ export function checkCombination(merged: BucketProperties): readonly PropertyPro
   if (merged.last_write_wins && merged.dvv_enabled) {
     problems.push({ property: 'last_write_wins', reason: 'not_with_dvv_enabled' });
   }
-  if (merged.write_once) problems.push({ property: 'write_once', reason: 'not_supported_yet' });
   problems.push(...kindProblems(merged), ...hookProblems(merged));
   if (merged.custom.size > customPropertiesMax) problems.push({ property: 'custom', reason: 'too_many' });
   return problems;
 }
 
 /** Of properties that say what kind of values a bucket has. */
-function kindProblems({ custom, allow_mult, ttl }: BucketProperties): readonly PropertyProblem[] {
+function kindProblems({ custom, allow_mult, ttl, write_once }: BucketProperties): readonly PropertyProblem[] {
   const problems: PropertyProblem[] = [];
   const datatype = custom.get('datatype');
   if (datatype !== undefined) {
     if (!datatypes.has(datatype)) problems.push({ property: 'datatype', reason: 'not_datatype' });
     if (!allow_mult) problems.push({ property: 'allow_mult', reason: 'needed_by_datatype' });
     // An update is no write of the whole: it could not say when all of it ends.
+    if (write_once) problems.push({ property: 'write_once', reason: 'not_with_datatype' });
     if (ttl !== 0) problems.push({ property: 'ttl', reason: 'not_with_datatype' });
   }
   const consistent = custom.get('consistent') ?? false;

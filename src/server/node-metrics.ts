@@ -28,6 +28,10 @@ export class NodeMetrics implements KvObserver, MapReduceObserver {
   queriesOpen = 0;
   readonly jobs = new SlidingCounter();
   readonly jobErrors = new SlidingCounter();
+  readonly writeOncePuts = new SlidingCounter();
+  readonly writeOnceMerges = new SlidingCounter();
+  readonly writeOncePutTime = new SlidingHistogram();
+  readonly writeOncePutSize = new SlidingHistogram();
   readonly precommitFailures = new SlidingCounter();
   readonly postcommitFailures = new SlidingCounter();
   readonly overloads = new SlidingCounter();
@@ -103,6 +107,16 @@ export class NodeMetrics implements KvObserver, MapReduceObserver {
       this.putSize.record(bytes);
       this.putSiblings.record(siblings);
     } else this.putErrors.add();
+  }
+
+  writeOncePut(durationMs: number, bytes: number): void {
+    this.writeOncePuts.add();
+    this.writeOncePutTime.record(durationMs * microsecondsPerMs);
+    if (bytes > 0) this.writeOncePutSize.record(bytes);
+  }
+
+  writeOnceMerged(): void {
+    this.writeOnceMerges.add();
   }
 
   deleteFinished(durationMs: number, outcome: 'deleted' | 'notfound' | 'failed'): void {

@@ -66,6 +66,12 @@ function counters({ metrics: m, commits, scripting }: NodeFacts): readonly Sampl
     count('hale_get_errors_total', 'Reads that failed.', m.getErrors.total),
     count('hale_puts_total', 'Writes of objects that ended.', m.puts.total),
     count('hale_put_errors_total', 'Writes that failed.', m.putErrors.total),
+    count('hale_write_once_puts_total', 'Writes to write-once buckets.', m.writeOncePuts.total),
+    count(
+      'hale_write_once_merges_total',
+      'Writes of keys of such buckets that were there already, one for each replica.',
+      m.writeOnceMerges.total,
+    ),
     count('hale_deletes_total', 'Deletes that ended.', m.deletes.total),
     count('hale_delete_errors_total', 'Deletes that failed.', m.deleteErrors.total),
     count('hale_lists_total', 'Listings of keys or buckets begun.', m.lists.total),

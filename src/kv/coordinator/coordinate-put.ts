@@ -147,7 +147,7 @@ class WriteOperation extends Deadline {
   /** `coordinator`: the position of this node's vnode; -1: of nobody's. */
   start(coordinator: number): void {
     const object = this.#write.asis
-      ? asisObject(this.#write.context, this.#write.content)
+      ? (this.#write.whole ?? asisObject(this.#write.context, this.#write.content))
       : this.#coordinate(coordinator);
     if (object === undefined) return;
     this.#object = object;

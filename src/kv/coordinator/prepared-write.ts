@@ -19,6 +19,8 @@ export interface PreparedWrite {
   readonly condition: WriteCondition;
   /** Keep the context as the clock: nobody coordinates. */
   readonly asis: boolean;
+  /** With `asis`: what all replicas get. Absent: the content with the context as its clock. */
+  readonly whole?: VersionedObject;
   /** Whoever asked wants to see what was made of it. */
   readonly wantsObject: boolean;
   /** It came from another node, and is not sent on. */

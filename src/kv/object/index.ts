@@ -10,6 +10,7 @@ export {
   pruned,
   putObject,
   replicaPut,
+  writeOnceObject,
 } from './put-object.ts';
 export type { Sibling } from './stored-form.ts';
 export { holdsContent, withoutTwins } from './twins.ts';

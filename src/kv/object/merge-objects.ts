@@ -8,6 +8,10 @@
  * M3  Nothing vanishes without a successor: if M1 and M2 would leave no sibling, which needs clocks that
  *     no sequence of puts and merges makes, the newer side stays, or else both do (riak_kv#1707, R17).
  *
+ * M4  Objects that are written once are ordered, and the first of two stays as a whole, since their clocks say nothing of
+ *     each other: tombstones come before values, earlier stamps before later ones, lesser bytes before greater ones, and
+ *     all of them before any other object.
+ *
  * Sides with one dot and two contents (a reused actor) keep both contents: a client can still choose.
  */
 import { type Dot, sameDot, VersionVector } from '../../clocks/index.ts';
@@ -20,6 +24,7 @@ import { makeObject, type VersionedObject } from './versioned-object.ts';
 export function mergeObjects(left: VersionedObject, right: VersionedObject): VersionedObject {
   if (left === right) return left;
   if (sameVersion(left, right) && left.bytes.equals(right.bytes)) return left;
+  if (left.isWriteOnce || right.isWriteOnce) return firstWritten(left, right);
   const clock = VersionVector.merge(left.clock, right.clock);
   if (clock === right.clock && replacesOnlySibling(right, left)) return right;
   if (clock === left.clock && replacesOnlySibling(left, right)) return left;
@@ -34,6 +39,17 @@ export function mergeObjects(left: VersionedObject, right: VersionedObject): Ver
   const siblings = keptLeft.map((i) => left.siblings[i]);
   for (const i of added) siblings.push(right.siblings[i]);
   return makeObject(clock, siblings);
+}
+
+/** An object that is written once has one sibling. */
+function firstWritten(left: VersionedObject, right: VersionedObject): VersionedObject {
+  if (left.isWriteOnce !== right.isWriteOnce) return left.isWriteOnce ? left : right;
+  if (left.isTombstone !== right.isTombstone) return left.isTombstone ? left : right;
+  const [one] = left.siblings;
+  const [other] = right.siblings;
+  const difference = lastModifiedOfContent(one.content) - lastModifiedOfContent(other.content);
+  if (difference !== 0) return difference < 0 ? left : right;
+  return left.bytes.compare(right.bytes) <= 0 ? left : right;
 }
 
 /** The common case, decided without lists: one sibling each, and the newer has seen the older's write. */

@@ -10,10 +10,11 @@ import {
   VersionVector,
   vnodeIdOfActor,
 } from '../../clocks/index.ts';
+import { lastModifiedOfContent } from '../../wire/index.ts';
 import { isExpired } from './expiry.ts';
 import { lastModified, mergeObjects } from './merge-objects.ts';
 import type { Sibling } from './stored-form.ts';
-import { makeObject, type VersionedObject } from './versioned-object.ts';
+import { makeObject, VersionedObject } from './versioned-object.ts';
 
 export interface CoordinatedWrite {
   /** What the client had read; empty if nothing. */
@@ -71,9 +72,19 @@ export function replicaPut(local: VersionedObject | undefined, incoming: Version
   return local === undefined ? incoming : mergeObjects(local, incoming);
 }
 
+/**
+ * A write to a bucket whose objects are written once: nobody coordinates it and nobody reads before it, so its dot is its
+ * own. `actor` must be new.
+ */
+export function writeOnceObject(actor: ActorId, content: Buffer): VersionedObject {
+  const dot: Dot = { actor, counter: 1 };
+  const seconds = Math.floor(lastModifiedOfContent(content) / 1_000_000);
+  return VersionedObject.of(VersionVector.empty.with(dot, seconds), [{ dot, content }], true);
+}
+
 /** A version from elsewhere, with its clock as it is and no dot known. */
-export function asisObject(context: VersionVector, content: Buffer): VersionedObject {
-  return makeObject(context, [{ dot: undefined, content }]);
+export function asisObject(context: VersionVector, content: Buffer, isWriteOnce = false): VersionedObject {
+  return VersionedObject.of(context, [{ dot: undefined, content }], isWriteOnce);
 }
 
 /** The object with its clock pruned; itself if that drops nothing. Writes of clients only (spec'd by Riak). */

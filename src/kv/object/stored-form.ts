@@ -40,6 +40,8 @@ export const flagAllTombstones = 2;
 export const flagUnindexed = 4;
 /** Some sibling expires. */
 export const flagAnyExpiring = 8;
+/** Of two such objects the one that was written first stays (`mergeObjects`). */
+export const flagWriteOnce = 16;
 
 const format = 0x01;
 const tagContent = 0x0a;
@@ -140,7 +142,11 @@ export interface Written {
 }
 
 /** Throws `EmptyObjectError` if there are no siblings. */
-export function writeStoredForm(clock: VersionVector, siblings: readonly Sibling[]): Written {
+export function writeStoredForm(
+  clock: VersionVector,
+  siblings: readonly Sibling[],
+  isWriteOnce = false,
+): Written {
   if (siblings.length === 0) throw new EmptyObjectError();
   const ordered = siblings.length === 1 ? siblings : [...siblings].sort(byDot);
   const contextLength = contextSize(clock.entries);
@@ -161,7 +167,8 @@ export function writeStoredForm(clock: VersionVector, siblings: readonly Sibling
     (tombstones > 0 ? flagAnyTombstone : 0) |
     (tombstones === ordered.length ? flagAllTombstones : 0) |
     ((marks & marksIndexed) === 0 ? flagUnindexed : 0) |
-    ((marks & marksExpiring) === 0 ? 0 : flagAnyExpiring);
+    ((marks & marksExpiring) === 0 ? 0 : flagAnyExpiring) |
+    (isWriteOnce ? flagWriteOnce : 0);
   let at = writeVarint(bytes, dotsLengthOffset, dotsLength);
   for (const { dot } of ordered) at = writeDot(bytes, at, clock, dot);
   for (const { content } of ordered) at = writeField(bytes, at, tagContent, content);

@@ -17,6 +17,7 @@ import {
   flagAnyTombstone,
   flagsOf,
   flagUnindexed,
+  flagWriteOnce,
   type Layout,
   layoutOf,
   readContents,
@@ -50,8 +51,8 @@ export class VersionedObject {
   }
 
   /** Siblings in any order, each with a well-formed content. Throws `EmptyObjectError`. */
-  static of(clock: VersionVector, siblings: readonly Sibling[]): VersionedObject {
-    const { bytes, layout, dots } = writeStoredForm(clock, siblings);
+  static of(clock: VersionVector, siblings: readonly Sibling[], isWriteOnce = false): VersionedObject {
+    const { bytes, layout, dots } = writeStoredForm(clock, siblings, isWriteOnce);
     const object = new VersionedObject(bytes, layout);
     object.#clock = clock;
     object.#dots = dots;
@@ -83,6 +84,11 @@ export class VersionedObject {
   /** Some sibling expires. */
   get mayExpire(): boolean {
     return (flagsOf(this.bytes) & flagAnyExpiring) !== 0;
+  }
+
+  /** Its bucket is `write_once`: what comes later does not replace it. */
+  get isWriteOnce(): boolean {
+    return (flagsOf(this.bytes) & flagWriteOnce) !== 0;
   }
 
   get clock(): VersionVector {

@@ -272,6 +272,9 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
     }
     this.#identities.checkAmnesia(partition, local, put.object);
     const merged = replicaPut(local, put.object);
+    if (put.object.isWriteOnce && local?.bytes.equals(put.object.bytes) === false) {
+      this.#observer.writeOnceMerged?.();
+    }
     const tooLarge = put.purpose === 'write' ? this.#checkLimits(put.key, merged) : undefined;
     const excess = tooLarge ?? this.#checkStrays(partition, local, merged);
     if (excess !== undefined) {

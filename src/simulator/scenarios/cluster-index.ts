@@ -13,6 +13,7 @@ import { clusterPowerCut } from './cluster-power-cut.ts';
 import { clusterSecondDeath } from './cluster-second-death.ts';
 import { clusterSplit, clusterSplitLong } from './cluster-split.ts';
 import { clusterStaleReplica } from './cluster-stale-replica.ts';
+import { clusterWriteOnce } from './cluster-write-once.ts';
 
 /** Of whole clusters: real nodes, and clients that ask any of them. */
 export const clusterScenarios: readonly Scenario[] = [
@@ -32,4 +33,5 @@ export const clusterScenarios: readonly Scenario[] = [
   clusterIndexQueries,
   clusterExpiry,
   clusterDatatypes,
+  clusterWriteOnce,
 ].map((scenario) => ({ ...scenario, seedsPerHundred: 10 }));

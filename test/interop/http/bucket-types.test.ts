@@ -112,7 +112,7 @@ test('the properties of an active type are set, refused and inherited', async ()
     ['{"props":{"n_val":0,"allow_mult":1}}', { n_val: 'not_integer', allow_mult: 'not_boolean' }],
     ['{"props":{"last_write_wins":true}}', { last_write_wins: 'not_with_dvv_enabled' }],
     ['{"props":{"datatype":"counter"}}', { datatype: 'cannot_be_changed' }],
-    ['{"props":{"write_once":true}}', { write_once: 'not_supported_yet' }],
+    ['{"props":{"write_once":true}}', { write_once: 'cannot_be_changed' }],
   ] as const) {
     for (const target of [url, '/types/t/buckets/b/props']) {
       const refused = await send('PUT', target, json, body);

@@ -79,7 +79,7 @@ test('what a type may not have is refused by name', async () => {
       { datatype: bytesOfText('mop'), consistent: true },
       '[{datatype,not_datatype},{consistent,not_supported_yet}]',
     ],
-    [{ write_once: true }, '[{write_once,not_supported_yet}]'],
+    [{ write_once: true }, '[{write_once,cannot_be_changed}]'],
   ] as const) {
     for (const request of [
       encodeFrame(rpbSetBucketTypeReq, { type, props }),
@@ -117,4 +117,26 @@ test('objects of a type are apart from those of none', async () => {
     if (reply.done) break;
   }
   assert.deepEqual(listed, [key]);
+});
+
+test('in a type with write_once the first write of a key stays, whatever its context and conditions', async () => {
+  await using node = await serveNode();
+  using client = await FrameClient.connect(node.port);
+  await node.store.bucketTypes.create(type, { write_once: true });
+  await node.store.bucketTypes.activate(type);
+  const stored = async () => {
+    const got = Buffer.from(await client.ask(hex(encodeFrame(rpbGetReq, { bucket, key, type }))), 'hex');
+    return decodeMessage(rpbGetResp, got, 1);
+  };
+  const put = (value: string, of: object = {}) =>
+    client.ask(hex(encodeFrame(rpbPutReq, { bucket, key, type, content: contentOf(value), ...of })));
+  assert.equal(await put('first'), putDone);
+  const { vclock } = await stored();
+  assert.equal(await put('second', { vclock }), putDone);
+  assert.equal(await put('third', { if_none_match: true }), putDone);
+  assert.equal(await put('fourth', { vclock: undefined, if_not_modified: true }), putDone);
+  const { content } = await stored();
+  assert.equal(content.length, 1);
+  assert.match(Buffer.from(content[0]!).toString('latin1'), /first/);
+  assert.match(errorIn(await put('fifth', { w: 4 })), /n_val/);
 });
