@@ -90,6 +90,8 @@ test('a module is imported by its public face', () => {
   assertViolation(/public face of stdx/, 'src/kv/a.ts', `import { x } from '../stdx/heap/index.ts';`);
   assertClean('src/kv/object/a.ts', `import { x } from '../../core/ring/index.ts';`);
   assertViolation(/public face of core/, 'src/kv/a.ts', `import { x } from '../core/ring/claim.ts';`);
+  assertClean('src/kv/a.test.ts', `import { x } from '../storage/log/log-engine.fixture.ts';`);
+  assertViolation(/public face of storage/, 'src/kv/a.ts', `import { x } from '../storage/a.fixture.ts';`);
   assertClean('src/kv/vnode/a.ts', `import { x } from '../object/dot.ts';`);
 });
 

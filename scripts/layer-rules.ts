@@ -132,7 +132,7 @@ function relativeViolations(file: SourceFile, fact: ImportFact, specifier: strin
   }
   return [
     ...rowViolations(file, fact, targetPlace.module),
-    ...faceViolations(target, targetPlace.module, specifier),
+    ...(sharesFixture(file, target) ? [] : faceViolations(target, targetPlace.module, specifier)),
   ];
 }
 
@@ -177,6 +177,11 @@ function reachOf(row: ModuleRow): ReadonlySet<string> {
     pending.push(...(next?.imports ?? []), ...(next?.types ?? []));
   }
   return reached;
+}
+
+/** What tests share of one module serves the tests of those that build on it. */
+function sharesFixture(file: SourceFile, target: string): boolean {
+  return target.endsWith('.fixture.ts') && (file.isTest || file.place.kind === 'outside');
 }
 
 function faceViolations(target: string, module: string, specifier: string): readonly string[] {

@@ -25,6 +25,7 @@ import {
   quorumCount,
   silentObserver,
 } from './index.ts';
+import { fixtureSettings } from './key-value-settings.fixture.ts';
 
 const silent = { debug() {}, info() {}, warn() {}, error() {} };
 const environment = nodeEnvironment({
@@ -44,24 +45,6 @@ after(async () => {
   await environment.close();
 });
 
-const settings: KeyValueSettings = {
-  requestTimeoutMs: 60_000,
-  tombstonePauseMs: 1,
-  requestsMax: 1000,
-  readRepairsPerSecondMax: 1000,
-  coordinatorFailureTimeoutMs: 3000,
-  hedgeDelayMsMin: 10,
-  hedgeDelayMsMax: 1000,
-  strayBytesMax: 2 ** 30,
-  deleteMode: 'immediate',
-  listTimeoutMs: 10_000,
-  bucketDefaults: defaultBucketProperties,
-  objectBytesMax: 10_000,
-  objectBytesWarn: 5_000,
-  siblingsMax: 10,
-  siblingsWarn: 5,
-};
-
 class Store {
   readonly engine: StorageEngine;
   readonly kv: LocalKeyValueStore;
@@ -77,7 +60,7 @@ class Store {
       commit: new GroupCommit(engine, environment.tasks),
       topology: new SoloTopology(nodeIdOf('test@127.0.0.1'), 64),
       observer: silentObserver,
-      settings: { ...settings, ...changes },
+      settings: { ...fixtureSettings, ...changes },
     });
     return new Store(engine, kv);
   }

@@ -36,20 +36,16 @@ import {
   replicaCodec,
   silentObserver,
 } from './index.ts';
+import { fixtureSettings } from './key-value-settings.fixture.ts';
 import type { VersionedObject } from './object/index.ts';
 import { ObjectKey } from './vnode/index.ts';
 
 const settings: KeyValueSettings = {
+  ...fixtureSettings,
   requestTimeoutMs: 10_000,
   tombstonePauseMs: 50,
-  requestsMax: 1000,
   readRepairsPerSecondMax: 100_000,
-  coordinatorFailureTimeoutMs: 3000,
-  hedgeDelayMsMin: 10,
   hedgeDelayMsMax: 200,
-  strayBytesMax: 2 ** 30,
-  deleteMode: 'immediate',
-  listTimeoutMs: 10_000,
   bucketDefaults: { ...defaultBucketProperties, allow_mult: true },
   objectBytesMax: 100_000,
   objectBytesWarn: 50_000,

@@ -6,27 +6,15 @@ import { type Instant, nodeIdOf, type Tasks, type WallMicros } from '../environm
 import { byteLiteral } from '../stdx/index.ts';
 import { GroupCommit, openMemoryEngine, type StorageEngine, type WriteBatch } from '../storage/index.ts';
 import { encodeContent } from '../wire/index.ts';
-import { defaultBucketProperties, LocalKeyValueStore, silentObserver } from './index.ts';
+import { type KeyValueSettings, LocalKeyValueStore, silentObserver } from './index.ts';
+import { fixtureSettings } from './key-value-settings.fixture.ts';
 
-const settings = {
-  requestTimeoutMs: 60_000,
-  tombstonePauseMs: 1,
-  requestsMax: 1000,
+const settings: KeyValueSettings = {
+  ...fixtureSettings,
+  deleteMode: 'keep',
   // All that happens here is one turn of the event loop.
   turnDelayMs: 60_000,
-  readRepairsPerSecondMax: 1000,
-  coordinatorFailureTimeoutMs: 3000,
-  hedgeDelayMsMin: 10,
-  hedgeDelayMsMax: 1000,
-  strayBytesMax: 2 ** 30,
-  deleteMode: 'keep',
-  listTimeoutMs: 10_000,
-  bucketDefaults: defaultBucketProperties,
-  objectBytesMax: 10_000,
-  objectBytesWarn: 5_000,
-  siblingsMax: 10,
-  siblingsWarn: 5,
-} as const;
+};
 
 const address = { bucketType: byteLiteral('default'), bucket: byteLiteral('b'), key: byteLiteral('k') };
 const content = encodeContent({

@@ -16,7 +16,6 @@ import {
 import { encodeContent } from '../wire/index.ts';
 import {
   type DeleteResult,
-  defaultBucketProperties,
   type GetResult,
   type KeyValueParts,
   type KeyValueSettings,
@@ -27,6 +26,7 @@ import {
   silentObserver,
   VersionedObject,
 } from './index.ts';
+import { fixtureSettings } from './key-value-settings.fixture.ts';
 import { propertiesKey } from './vnode/key-layout.ts';
 
 const environment = nodeEnvironment({
@@ -36,24 +36,6 @@ const environment = nodeEnvironment({
   },
 });
 after(() => environment.close());
-
-const settings: KeyValueSettings = {
-  requestTimeoutMs: 60_000,
-  tombstonePauseMs: 1,
-  requestsMax: 1000,
-  readRepairsPerSecondMax: 1000,
-  coordinatorFailureTimeoutMs: 3000,
-  hedgeDelayMsMin: 10,
-  hedgeDelayMsMax: 1000,
-  strayBytesMax: 2 ** 30,
-  deleteMode: 'immediate',
-  listTimeoutMs: 10_000,
-  bucketDefaults: defaultBucketProperties,
-  objectBytesMax: 10_000,
-  objectBytesWarn: 5_000,
-  siblingsMax: 10,
-  siblingsWarn: 5,
-};
 
 const at = (key: string) => ({
   bucketType: byteLiteral('default'),
@@ -111,7 +93,7 @@ class Store {
       commit: new GroupCommit(watched.engine, environment.tasks),
       topology: new SoloTopology(nodeIdOf('test@127.0.0.1'), 64),
       observer: silentObserver,
-      settings: { ...settings, ...changes },
+      settings: { ...fixtureSettings, ...changes },
     });
     return new Store(watched, kv);
   }

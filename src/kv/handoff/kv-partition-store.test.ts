@@ -5,40 +5,16 @@ import fc from 'fast-check';
 import { actorId, VersionVector } from '../../clocks/index.ts';
 import { type FoldOptions, PartitionStoreError, type WriteGate } from '../../core/handoff/index.ts';
 import { type Partition, Ring } from '../../core/ring/index.ts';
-import { SoloTopology } from '../../core/topology/index.ts';
-import { type Log, nodeIdOf, type Random, type Tasks } from '../../environment/index.ts';
 import { type ByteString, byteLiteral } from '../../stdx/index.ts';
-import {
-  type Cursor,
-  GroupCommit,
-  openMemoryEngine,
-  type StorageEngine,
-  StorageError,
-} from '../../storage/index.ts';
+import { type Cursor, type StorageEngine, StorageError } from '../../storage/index.ts';
 import { encodeContent } from '../../wire/index.ts';
 import { NameHash } from '../coordinator/index.ts';
-import { silentObserver } from '../kv-observer.ts';
 import { makeObject, mergeObjects, VersionedObject } from '../object/index.ts';
-import {
-  type CoordinatedPut,
-  KvVnodes,
-  ObjectKey,
-  type ReplicaReply,
-  type ReplicaRequest,
-  StrayBytes,
-  TombstoneReaper,
-  VnodeIdentities,
-} from '../vnode/index.ts';
+import { type CoordinatedPut, ObjectKey, type ReplicaReply, type ReplicaRequest } from '../vnode/index.ts';
+import { memoryEngine, openVnodes, self } from '../vnode/vnodes.fixture.ts';
 import { KvPartitionStore } from './kv-partition-store.ts';
 import { decodeItem, encodeItem } from './partition-item.ts';
 
-const tasks: Tasks = { spawn: (_name, body) => void body(), endOfTurn: (run) => void setImmediate(run) };
-const timers = { after: () => ({ cancel: () => {} }) };
-const log: Log = { debug() {}, info() {}, warn() {}, error() {} };
-const random: Random = { u32: () => 4, fraction: () => 0.5, bytes: (count) => Buffer.alloc(count, 4) };
-const limits = { objectBytesMax: 1e6, objectBytesWarn: 1e6, siblingsMax: 10, siblingsWarn: 10 };
-const self = nodeIdOf('n@host');
-const topology = new SoloTopology(self, 8);
 const [p0, p1] = [0, 1] as Partition[];
 const whole: FoldOptions = { sliceBytes: 1000 };
 
@@ -67,19 +43,12 @@ interface Faults {
 
 /** A node on an engine that outlives it. */
 async function open(engine: StorageEngine, gate?: WriteGate<ReplicaRequest>) {
-  const commit = new GroupCommit(engine, tasks);
-  const identities = await VnodeIdentities.open([p0, p1], commit, random, log);
-  const reaper = new TombstoneReaper({
-    commit,
-    timers,
-    mode: 'keep',
-    observer: silentObserver,
-    log,
-    topology,
+  const partitions = [p0, p1] as const;
+  const { vnodes, commit, strays } = await openVnodes({
+    partitions,
+    engine,
+    ...(gate === undefined ? {} : { gate }),
   });
-  const strays = await StrayBytes.open(topology, engine, 1e6);
-  const parts = { commit, identities, reaper, limits, observer: silentObserver, log, strays };
-  const vnodes = new KvVnodes(gate === undefined ? parts : { ...parts, gate });
   const changes: string[] = [];
   const damaged: string[] = [];
   const store = await KvPartitionStore.open({
@@ -113,7 +82,7 @@ async function open(engine: StorageEngine, gate?: WriteGate<ReplicaRequest>) {
 }
 
 async function faultyEngine() {
-  const memory = await openMemoryEngine({}, { tasks, timers });
+  const memory = await memoryEngine();
   const faults: Faults = { deleteRange: 'works', damaged: undefined };
   const engine: StorageEngine = Object.assign(Object.create(memory), {
     get: memory.get.bind(memory),

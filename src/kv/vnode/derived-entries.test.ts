@@ -4,36 +4,23 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { actorId, VersionVector } from '../../clocks/index.ts';
 import { type Partition, Ring } from '../../core/ring/index.ts';
-import { SoloTopology } from '../../core/topology/index.ts';
-import { type Log, nodeIdOf, type Random, type Tasks } from '../../environment/index.ts';
 import { byteLiteral } from '../../stdx/index.ts';
-import { type Entry, GroupCommit, openMemoryEngine, WriteBatch } from '../../storage/index.ts';
+import { type Entry, type GroupCommit, WriteBatch } from '../../storage/index.ts';
 import { encodeContent } from '../../wire/index.ts';
 import { ignoredChanges } from '../anti-entropy/index.ts';
 import { KvPartitionStore } from '../handoff/index.ts';
-import { silentObserver } from '../kv-observer.ts';
 import { makeObject, VersionedObject } from '../object/index.ts';
 import {
   addressOf,
   changeDerived,
   entryAt,
   indexKeyOf,
-  KvVnodes,
   ObjectKey,
   objectsRange,
   partitionRange,
-  StrayBytes,
-  TombstoneReaper,
-  VnodeIdentities,
 } from './index.ts';
+import { openVnodes, self } from './vnodes.fixture.ts';
 
-const tasks: Tasks = { spawn: (_name, body) => void body(), endOfTurn: (run) => void setImmediate(run) };
-const timers = { after: () => ({ cancel: () => {} }) };
-const log: Log = { debug() {}, info() {}, warn() {}, error() {} };
-const random: Random = { u32: () => 4, fraction: () => 0.5, bytes: (count) => Buffer.alloc(count, 4) };
-const limits = { objectBytesMax: 1e6, objectBytesWarn: 1e6, siblingsMax: 100, siblingsWarn: 100 };
-const self = nodeIdOf('n@host');
-const topology = new SoloTopology(self, 8);
 const partitions = [0, 1] as Partition[];
 
 const keyOf = (name: string) =>
@@ -57,13 +44,7 @@ function contentOf({ indexes, deleted }: Written): Buffer {
 }
 
 async function open() {
-  const engine = await openMemoryEngine({}, { tasks, timers });
-  const commit = new GroupCommit(engine, tasks);
-  const identities = await VnodeIdentities.open(partitions, commit, random, log);
-  const parts = { commit, observer: silentObserver, log };
-  const reaper = new TombstoneReaper({ ...parts, timers, mode: 'immediate', topology });
-  const strays = await StrayBytes.open(topology, engine, 1e6);
-  const vnodes = new KvVnodes({ ...parts, identities, reaper, limits, strays });
+  const { commit, vnodes, strays } = await openVnodes({ partitions, deleteMode: 'immediate' });
   const store = await KvPartitionStore.open({
     commit,
     vnodes,

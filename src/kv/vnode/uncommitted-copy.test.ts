@@ -3,29 +3,14 @@ import { Buffer } from 'node:buffer';
 import { test } from 'node:test';
 import { actorId, VersionVector } from '../../clocks/index.ts';
 import type { Partition } from '../../core/ring/index.ts';
-import { SoloTopology } from '../../core/topology/index.ts';
-import { type Log, nodeIdOf, type Random, type Tasks } from '../../environment/index.ts';
 import { byteLiteral } from '../../stdx/index.ts';
-import { GroupCommit, openMemoryEngine, type StorageEngine, StorageError } from '../../storage/index.ts';
+import { type StorageEngine, StorageError } from '../../storage/index.ts';
 import { encodeContent } from '../../wire/index.ts';
-import { silentObserver } from '../kv-observer.ts';
 import { makeObject } from '../object/index.ts';
-import {
-  KvVnodes,
-  ObjectKey,
-  type ReplicaReply,
-  StrayBytes,
-  TombstoneReaper,
-  VnodeIdentities,
-} from './index.ts';
+import { ObjectKey, type ReplicaReply } from './index.ts';
+import { memoryEngine, openVnodes } from './vnodes.fixture.ts';
 
-const tasks: Tasks = { spawn: (_name, body) => void body(), endOfTurn: (run) => void setImmediate(run) };
-const timers = { after: () => ({ cancel: () => {} }) };
-const log: Log = { debug() {}, info() {}, warn() {}, error() {} };
-const random: Random = { u32: () => 4, fraction: () => 0.5, bytes: (count) => Buffer.alloc(count, 4) };
-const limits = { objectBytesMax: 1000, objectBytesWarn: 1000, siblingsMax: 10, siblingsWarn: 10 };
 const here = 0 as Partition;
-const topology = new SoloTopology(nodeIdOf('n@host'), 8);
 const key = new ObjectKey({
   bucketType: byteLiteral('default'),
   bucket: byteLiteral('b'),
@@ -43,26 +28,14 @@ const object = makeObject(VersionVector.empty.with(dot, 0), [{ dot, content }]);
 
 /** Vnodes on an engine that refuses writes while it is told to. */
 async function vnodes() {
-  const memory = await openMemoryEngine({}, { tasks, timers });
+  const memory = await memoryEngine();
   const disk = { refuses: false };
   const engine = Object.assign(Object.create(memory) as StorageEngine, {
     get: memory.get.bind(memory),
     write: (...args: Parameters<StorageEngine['write']>) =>
       disk.refuses ? Promise.reject(new StorageError('io', 'refused')) : memory.write(...args),
   });
-  const commit = new GroupCommit(engine, tasks);
-  const identities = await VnodeIdentities.open([here], commit, random, log);
-  const reaper = new TombstoneReaper({
-    commit,
-    timers,
-    mode: 'keep',
-    observer: silentObserver,
-    log,
-    topology,
-  });
-  const strays = await StrayBytes.open(topology, commit.engine, 1000);
-  const parts = { commit, identities, reaper, limits, observer: silentObserver, log, strays };
-  return { vnodes: new KvVnodes(parts), disk };
+  return { ...(await openVnodes({ engine })), disk };
 }
 
 test('A1: a copy that is only queued does not stand in for a write of the same object', async () => {

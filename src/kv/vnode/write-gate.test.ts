@@ -6,31 +6,17 @@ import { actorId, VersionVector } from '../../clocks/index.ts';
 import type { WriteGate } from '../../core/handoff/index.ts';
 import { type Partition, Ring } from '../../core/ring/index.ts';
 import { SoloTopology, type Topology } from '../../core/topology/index.ts';
-import { type Log, nodeIdOf, type Random, type Tasks } from '../../environment/index.ts';
+import { nodeIdOf } from '../../environment/index.ts';
 import { byteLiteral } from '../../stdx/index.ts';
-import { GroupCommit, openMemoryEngine, type StorageEngine, StorageError } from '../../storage/index.ts';
+import { type StorageEngine, StorageError } from '../../storage/index.ts';
 import { encodeContent } from '../../wire/index.ts';
 import type { StoredChanges } from '../anti-entropy/index.ts';
-import { silentObserver } from '../kv-observer.ts';
 import { makeObject, type VersionedObject } from '../object/index.ts';
-import {
-  KvVnodes,
-  ObjectKey,
-  type ReplicaReply,
-  type ReplicaRequest,
-  StrayBytes,
-  TombstoneReaper,
-  VnodeIdentities,
-} from './index.ts';
+import { ObjectKey, type ReplicaReply, type ReplicaRequest } from './index.ts';
+import { memoryEngine, openVnodes, self } from './vnodes.fixture.ts';
 
-const tasks: Tasks = { spawn: (_name, body) => void body(), endOfTurn: (run) => void setImmediate(run) };
-const timers = { after: () => ({ cancel: () => {} }) };
-const log: Log = { debug() {}, info() {}, warn() {}, error() {} };
-const random: Random = { u32: () => 4, fraction: () => 0.5, bytes: (count) => Buffer.alloc(count, 4) };
-const limits = { objectBytesMax: 1000, objectBytesWarn: 1000, siblingsMax: 10, siblingsWarn: 10 };
 const moving = 0 as Partition;
 const still = 1 as Partition;
-const self = nodeIdOf('n@host');
 const key = new ObjectKey({
   bucketType: byteLiteral('default'),
   bucket: byteLiteral('b'),
@@ -56,7 +42,7 @@ class HeldGate implements WriteGate<ReplicaRequest> {
 }
 
 async function vnodes(topology: Topology = new SoloTopology(self, 8), strayBytesMax = 1000) {
-  const memory = await openMemoryEngine({}, { tasks, timers });
+  const memory = await memoryEngine();
   const disk = { refuses: false };
   const engine = Object.assign(Object.create(memory) as StorageEngine, {
     get: memory.get.bind(memory),
@@ -64,9 +50,6 @@ async function vnodes(topology: Topology = new SoloTopology(self, 8), strayBytes
     write: (...args: Parameters<StorageEngine['write']>) =>
       disk.refuses ? Promise.reject(new StorageError('io', 'refused')) : memory.write(...args),
   });
-  const commit = new GroupCommit(engine, tasks);
-  const identities = await VnodeIdentities.open(topology.ring.partitions(), commit, random, log);
-  const observer = silentObserver;
   const gate = new HeldGate();
   const observed: string[] = [];
   const counter = (object: VersionedObject | undefined) => object?.dots[0]?.counter ?? '-';
@@ -75,21 +58,17 @@ async function vnodes(topology: Topology = new SoloTopology(self, 8), strayBytes
       void observed.push(`${partition}: ${counter(before)} to ${counter(after)}`),
     doubt: (partition) => void observed.push(`${partition}: doubt`),
   };
-  const reaper = new TombstoneReaper({ commit, timers, mode: 'keep', observer, log, topology, changes });
-  const strays = await StrayBytes.open(topology, engine, strayBytesMax);
   const dropped = new Set<Partition>();
-  const service = new KvVnodes({
-    commit,
-    identities,
-    reaper,
-    limits,
-    observer,
-    log,
-    strays,
+  const opened = await openVnodes({
+    partitions: topology.ring.partitions(),
+    engine,
+    strayBytesMax,
+    topology,
     gate,
     changes,
     serves: (partition) => !dropped.has(partition),
   });
+  const { vnodes: service, commit, strays } = opened;
   const put = (partition: Partition, object: VersionedObject, told: (reply: ReplicaReply) => void) =>
     service.handle(
       partition,

@@ -7,45 +7,31 @@ import {
   type Entry,
   type KeyRange,
   type ScanOptions,
-  type StorageEngine,
   StorageError,
-  type StorageHealth,
   type WriteBatch,
 } from '../../storage/index.ts';
+import { PassingEngine } from '../workloads/passing-engine.ts';
 
-export class RottingEngine implements StorageEngine {
-  readonly #engine: StorageEngine;
+export class RottingEngine extends PassingEngine {
   /** Storage keys, hexadecimal. */
   readonly #rotten = new Set<string>();
-
-  constructor(engine: StorageEngine) {
-    this.#engine = engine;
-  }
-
-  get name(): string {
-    return this.#engine.name;
-  }
-
-  get health(): StorageHealth {
-    return this.#engine.health;
-  }
 
   rot(key: Buffer): void {
     this.#rotten.add(key.toString('hex'));
   }
 
-  get(key: Buffer): Buffer | undefined {
+  override get(key: Buffer): Buffer | undefined {
     if (this.#rotten.has(key.toString('hex'))) throw rotten();
-    return this.#engine.get(key);
+    return super.get(key);
   }
 
-  async write(batch: WriteBatch, durability: Durability): Promise<void> {
-    await this.#engine.write(batch, durability);
+  override async write(batch: WriteBatch, durability: Durability): Promise<void> {
+    await super.write(batch, durability);
     for (const key of batch.keys) this.#rotten.delete(key.toString('hex'));
   }
 
-  scan(range: KeyRange, options?: ScanOptions): Cursor {
-    const cursor = this.#engine.scan(range, options);
+  override scan(range: KeyRange, options?: ScanOptions): Cursor {
+    const cursor = super.scan(range, options);
     if (options?.keysOnly === true) return cursor;
     const isRotten = ({ key }: Entry): boolean => this.#rotten.has(key.toString('hex'));
     return {
@@ -53,22 +39,6 @@ export class RottingEngine implements StorageEngine {
       seek: (key) => cursor.seek(key),
       close: () => cursor.close(),
     };
-  }
-
-  deleteRange(range: KeyRange): Promise<void> {
-    return this.#engine.deleteRange(range);
-  }
-
-  sizeEstimate(range: KeyRange): Promise<number> {
-    return this.#engine.sizeEstimate(range);
-  }
-
-  copyTo(directory: string): Promise<void> {
-    return this.#engine.copyTo(directory);
-  }
-
-  close(): Promise<void> {
-    return this.#engine.close();
   }
 }
 

@@ -1,46 +1,11 @@
 /** A store behind the HTTP API on a real socket, and two clients: one of requests, one of bare bytes. */
 import { Buffer } from 'node:buffer';
-import { mkdtemp, rm } from 'node:fs/promises';
 import { request } from 'node:http';
 import { connect, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { createHttpHandler, type HttpServices } from '../../../src/api/http/index.ts';
-import { SoloTopology } from '../../../src/core/topology/index.ts';
-import { nodeIdOf } from '../../../src/environment/index.ts';
-import {
-  DatatypeStore,
-  defaultBucketProperties,
-  type KeyValueSettings,
-  LocalKeyValueStore,
-  Preflists,
-  silentObserver,
-} from '../../../src/kv/index.ts';
-import {
-  type HttpServerLimits,
-  NodeHttpServer,
-  nodeEnvironment,
-  silentLog,
-} from '../../../src/runtime/index.ts';
-import { GroupCommit, openLevelEngine } from '../../../src/storage/index.ts';
-
-const settings: KeyValueSettings = {
-  requestTimeoutMs: 60_000,
-  tombstonePauseMs: 1,
-  requestsMax: 10_000,
-  readRepairsPerSecondMax: 1000,
-  coordinatorFailureTimeoutMs: 3000,
-  hedgeDelayMsMin: 10,
-  hedgeDelayMsMax: 1000,
-  strayBytesMax: 2 ** 30,
-  objectBytesMax: 50_000_000,
-  objectBytesWarn: 5_000_000,
-  siblingsMax: 100,
-  siblingsWarn: 25,
-  deleteMode: 'keep',
-  listTimeoutMs: 60_000,
-  bucketDefaults: defaultBucketProperties,
-};
+import type { DatatypeStore, LocalKeyValueStore } from '../../../src/kv/index.ts';
+import { type HttpServerLimits, NodeHttpServer, silentLog } from '../../../src/runtime/index.ts';
+import { openStore } from '../opened-store.ts';
 
 export interface ServedNode extends AsyncDisposable {
   readonly port: number;
@@ -54,26 +19,10 @@ export async function serveNode(
   overrides: Partial<HttpServices> = {},
   limits: Partial<HttpServerLimits> = {},
 ): Promise<ServedNode> {
-  const directory = await mkdtemp(path.join(tmpdir(), 'hale-http-'));
-  const environment = nodeEnvironment({
-    log: silentLog,
-    crash(activity, error) {
-      throw new Error(`crash in ${activity}`, { cause: error });
-    },
-  });
-  const engine = await openLevelEngine({ directory }, environment);
-  const topology = new SoloTopology(nodeIdOf('riak@127.0.0.1'), 64);
-  const store = await LocalKeyValueStore.open({
-    environment,
-    commit: new GroupCommit(engine, environment.tasks),
-    topology,
-    observer: silentObserver,
-    settings,
-  });
-  const datatypes = new DatatypeStore(store, environment, 1_000_000);
+  const { environment, store, preflists, datatypes, close } = await openStore();
   const handler = createHttpHandler({
     store,
-    preflists: new Preflists(store, topology),
+    preflists,
     indexes: store.indexes,
     datatypes,
     clock: environment.clock,
@@ -96,10 +45,7 @@ export async function serveNode(
       const closed = listener.close();
       listener.destroy();
       await closed;
-      await store.close();
-      await engine.close();
-      await environment.close();
-      await rm(directory, { recursive: true });
+      await close();
     },
   };
 }

@@ -1,42 +1,10 @@
 /** A store behind the Protocol Buffers API on a real socket, and a client that speaks bare frames to it. */
 import { Buffer } from 'node:buffer';
-import { mkdtemp, rm } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { PbService, type PbServices, silentPbObserver } from '../../../src/api/protobuf/index.ts';
-import { SoloTopology } from '../../../src/core/topology/index.ts';
-import { nodeIdOf } from '../../../src/environment/index.ts';
-import {
-  DatatypeStore,
-  defaultBucketProperties,
-  type KeyValueSettings,
-  type KeyValueStore,
-  LocalKeyValueStore,
-  Preflists,
-  silentObserver,
-} from '../../../src/kv/index.ts';
-import { nodeEnvironment, silentLog } from '../../../src/runtime/index.ts';
-import { GroupCommit, openLevelEngine } from '../../../src/storage/index.ts';
+import type { KeyValueStore, LocalKeyValueStore } from '../../../src/kv/index.ts';
 import { FrameReader } from '../../../src/wire/index.ts';
-
-const settings: KeyValueSettings = {
-  requestTimeoutMs: 60_000,
-  tombstonePauseMs: 1,
-  requestsMax: 10_000,
-  readRepairsPerSecondMax: 1000,
-  coordinatorFailureTimeoutMs: 3000,
-  hedgeDelayMsMin: 10,
-  hedgeDelayMsMax: 1000,
-  strayBytesMax: 2 ** 30,
-  objectBytesMax: 50_000_000,
-  objectBytesWarn: 5_000_000,
-  siblingsMax: 100,
-  siblingsWarn: 25,
-  deleteMode: 'keep',
-  listTimeoutMs: 60_000,
-  bucketDefaults: defaultBucketProperties,
-};
+import { openStore } from '../opened-store.ts';
 
 export interface ServedNode extends AsyncDisposable {
   readonly port: number;
@@ -47,28 +15,12 @@ export interface ServedNode extends AsyncDisposable {
 export async function serveNode(
   overrides: (store: KeyValueStore) => Partial<PbServices> = () => ({}),
 ): Promise<ServedNode> {
-  const directory = await mkdtemp(path.join(tmpdir(), 'hale-protobuf-'));
-  const environment = nodeEnvironment({
-    log: silentLog,
-    crash(activity, error) {
-      throw new Error(`crash in ${activity}`, { cause: error });
-    },
-  });
-  const engine = await openLevelEngine({ directory }, environment);
-  const commit = new GroupCommit(engine, environment.tasks);
-  const topology = new SoloTopology(nodeIdOf('riak@127.0.0.1'), 64);
-  const store = await LocalKeyValueStore.open({
-    environment,
-    commit,
-    topology,
-    observer: silentObserver,
-    settings,
-  });
+  const { environment, store, preflists, datatypes, close } = await openStore();
   const service = new PbService({
     store,
-    preflists: new Preflists(store, topology),
+    preflists,
     indexes: store.indexes,
-    datatypes: new DatatypeStore(store, environment, 1_000_000),
+    datatypes,
     serverInfo: { node: 'riak@127.0.0.1', version: '3.2.0' },
     limits: { frameBytesMax: 1_000_000 },
     observer: silentPbObserver,
@@ -84,10 +36,7 @@ export async function serveNode(
     store,
     async [Symbol.asyncDispose]() {
       await listener.close();
-      await store.close();
-      await environment.close();
-      await engine.close();
-      await rm(directory, { recursive: true });
+      await close();
     },
   };
 }
