@@ -47,6 +47,8 @@ export interface BucketProperties {
   readonly write_once: boolean;
   /** Seconds that what is written lives, unless it says itself; 0: for ever. */
   readonly ttl: number;
+  /** Each change is kept in a feed that programs follow (`kv/feed`). */
+  readonly feed: boolean;
   /** `synced`: acknowledged writes survive a power cut. `os`: they survive the process only. */
   readonly durability: 'synced' | 'os';
   /** Properties that Hale does not know, stored and shown as given. */
@@ -87,6 +89,7 @@ export const defaultBucketProperties: BucketProperties = {
   linkfun: { mod: 'riak_kv_wm_link_walker', fun: 'mapreduce_linkfun' },
   write_once: false,
   ttl: 0,
+  feed: false,
   durability: 'synced',
   custom: new Map(),
 };

@@ -13,6 +13,7 @@ import type { BucketProperties } from './bucket-properties.ts';
 import type { HookSettings } from './commit-hooks/index.ts';
 import type { CoordinatorSettings } from './coordinator/index.ts';
 import type { ExpirySweepSettings } from './expiry/index.ts';
+import type { ChangeFeedSettings, FeedReply, FeedRequest } from './feed/index.ts';
 import type { KvObserver } from './kv-observer.ts';
 import type { Registry } from './registry.ts';
 import type { DeleteMode, ObjectLimits, ReplicaReply, ReplicaRequest } from './vnode/index.ts';
@@ -52,6 +53,9 @@ export interface KeyValueParts {
   /** What runs commit hooks; absent: writes to buckets with hooks are rejected. */
   readonly hookSandbox?: Sandbox | undefined;
   readonly hookSettings?: HookSettings;
+  /** The way to the change feeds of other nodes. */
+  readonly feedPeers?: PeerTransport<FeedRequest, FeedReply>;
+  readonly feedSettings?: ChangeFeedSettings;
   /** False: the partition is being dropped: what the engine still holds of it is neither shown nor written to. */
   readonly serves?: (partition: Partition) => boolean;
 }

@@ -75,6 +75,12 @@ export type KvError =
   | { readonly code: 'notfound' }
   /** The local store refused: disk full, failed or corrupt. */
   | { readonly code: 'storage'; readonly reason: string }
+  /** The bucket keeps no change feed: its property `feed` is not true. */
+  | { readonly code: 'no_feed' }
+  /** The cursor is none, or of another feed. */
+  | { readonly code: 'bad_cursor' }
+  /** As many feeds are read through this node as may be. */
+  | { readonly code: 'too_many_feeds'; readonly feedsMax: number }
   | { readonly code: 'invalid_properties'; readonly problems: readonly PropertyProblem[] }
   | DatatypeError
   /** The cluster cannot agree on a change now: too few of its voters can be reached. It may still happen later. */

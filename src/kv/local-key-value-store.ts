@@ -27,6 +27,7 @@ import {
 } from './coordinator/index.ts';
 import { Deletes, failureOf, reapReadTimeoutMs } from './deletes.ts';
 import { ExpiredNames, ExpirySweep } from './expiry/index.ts';
+import { AnswerFeed, ChangeFeeds, defaultFeedSettings, FeedEntries, FeedSignals } from './feed/index.ts';
 import { getResult } from './get-result.ts';
 import type { KeyValueParts } from './key-value-parts.ts';
 import {
@@ -76,6 +77,8 @@ export class LocalKeyValueStore implements KeyValueStore {
   /** For listings and index queries of other nodes. */
   readonly walks: VnodeService<WalkRequest, WalkReply>;
   readonly indexes: IndexQuerying;
+  readonly feeds: ChangeFeeds;
+  readonly feedEntries: FeedEntries;
   readonly placements: BucketPlacements;
   /** For the other kinds of request, which are classes of their own. */
   readonly door: RequestDoor;
@@ -102,6 +105,8 @@ export class LocalKeyValueStore implements KeyValueStore {
     coordinator: CoordinatorParts,
     admission: Admission,
     expiries: ExpiryTimes,
+    feedEntries: FeedEntries,
+    feedSignals: FeedSignals,
   ) {
     const { commit, environment, settings } = parts;
     this.coordinator = coordinator;
@@ -145,6 +150,8 @@ export class LocalKeyValueStore implements KeyValueStore {
       readAll: (address) => this.readAll(address),
       settings,
     });
+    this.feedEntries = feedEntries;
+    this.feeds = changeFeeds(parts, coordinator, this.door, feedEntries, feedSignals);
     this.#listings = new NameListings(coverage, this.#observer, settings.listTimeoutMs);
     this.indexes = new IndexQueries({
       coverage,
@@ -175,7 +182,19 @@ export class LocalKeyValueStore implements KeyValueStore {
     const strays = await StrayBytes.open(topology, commit.engine, settings.strayBytesMax);
     const mode = settings.deleteMode;
     const expiry = { clock, marginMs: settings.expiryMarginMs ?? expiryMarginMsDefault };
-    const reaper = new TombstoneReaper({ commit, timers, mode, topology, changes, observer, log, expiry });
+    const signals = new FeedSignals(timers);
+    const feeds = await FeedEntries.open({ commit, clock, random, signals, kept: properties });
+    const reaper = new TombstoneReaper({
+      commit,
+      timers,
+      mode,
+      topology,
+      feeds,
+      changes,
+      observer,
+      log,
+      expiry,
+    });
     const expiries = new ExpiryTimes(commit.engine);
     const vnodes = new KvVnodes({
       commit,
@@ -186,6 +205,7 @@ export class LocalKeyValueStore implements KeyValueStore {
       log,
       strays,
       expiries,
+      feeds,
       gate,
       changes,
       serves: parts.serves,
@@ -222,6 +242,8 @@ export class LocalKeyValueStore implements KeyValueStore {
       coordinator,
       admission,
       expiries,
+      feeds,
+      signals,
     );
     store.#sweep.start();
     return store;
@@ -393,6 +415,7 @@ export class LocalKeyValueStore implements KeyValueStore {
   }
 
   async #close(): Promise<void> {
+    this.feeds.close();
     await this.#admission.stop();
     await this.#sweep.close();
     this.#deletes.close();
@@ -476,4 +499,32 @@ export class LocalKeyValueStore implements KeyValueStore {
       } else done({ kind: 'failed', error: refusal });
     });
   }
+}
+
+function changeFeeds(
+  parts: KeyValueParts,
+  coordinator: CoordinatorParts,
+  door: RequestDoor,
+  entries: FeedEntries,
+  signals: FeedSignals,
+): ChangeFeeds {
+  const { commit, environment, serves } = parts;
+  const { topology } = coordinator;
+  const ownership = {
+    get epoch() {
+      return topology.ring.epoch;
+    },
+    serves: (partition: Partition) =>
+      topology.ring.ownerOf(partition) === topology.self && serves?.(partition) !== false,
+  };
+  const { tasks, timers } = environment;
+  return new ChangeFeeds({
+    coordinator,
+    door,
+    answers: new AnswerFeed({ commit, entries, signals, ownership, tasks }),
+    peers: parts.feedPeers ?? noPeers,
+    signals,
+    timers,
+    settings: parts.feedSettings ?? defaultFeedSettings,
+  });
 }

@@ -109,6 +109,7 @@ const rules: { readonly [P in keyof Ruled]: Rule<Ruled[P]> } = {
   durability: oneOf(['synced', 'os'], 'not_durability'),
   dvv_enabled: flag,
   dw: quorum(0),
+  feed: flag,
   last_write_wins: flag,
   linkfun: modFun,
   n_val: integer(1, nValMax),
@@ -130,7 +131,7 @@ const rules: { readonly [P in keyof Ruled]: Rule<Ruled[P]> } = {
 };
 
 /** Properties that Riak lacks: shown where they are not as they would be without being set. */
-const unlikeRiaks: ReadonlySet<string> = new Set(['durability', 'ttl']);
+const unlikeRiaks: ReadonlySet<string> = new Set(['durability', 'feed', 'ttl']);
 
 /** Properties that are shown but cannot be set: a program that reads, edits and writes back sends them too. */
 const readOnly: ReadonlySet<string> = new Set(['name', 'active', 'claimant']);

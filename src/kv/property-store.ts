@@ -55,6 +55,8 @@ export class PropertyStore {
   /** Of active types. */
   readonly #typed = new Map<ByteString, PropertyOverrides>();
   #changed: () => void = () => undefined;
+  /** Whether some bucket has a feed; undefined: to be found out. */
+  #hasFeeds: boolean | undefined;
 
   constructor({ registry, defaults, log, timeoutMs, unknownDamage }: PropertyStoreParts) {
     this.#registry = registry;
@@ -98,6 +100,16 @@ export class PropertyStore {
       return `the bucket type ${textOfBytes(bucketType)} is damaged: update it`;
     }
     return undefined;
+  }
+
+  /** Some bucket keeps a change feed. */
+  get hasFeeds(): boolean {
+    this.#hasFeeds ??= this.#findFeeds();
+    return this.#hasFeeds;
+  }
+
+  keepsFeed(address: BucketAddress): boolean {
+    return this.of(address)?.feed ?? false;
   }
 
   /** The properties of untyped buckets, and of each active type's. */
@@ -152,6 +164,14 @@ export class PropertyStore {
     return bucketType === defaultType ? this.#untyped : this.#typed.get(bucketType);
   }
 
+  #findFeeds(): boolean {
+    for (const [, { base, customised }] of this.levels()) {
+      if (base.feed) return true;
+      for (const { feed } of customised.values()) if (feed) return true;
+    }
+    return false;
+  }
+
   #customised(): number {
     let count = 0;
     for (const [, { customised }] of this.levels()) count += customised.size;
@@ -170,6 +190,7 @@ export class PropertyStore {
   }
 
   #loadType(name: ByteString): void {
+    this.#hasFeeds = undefined;
     this.types.load(name);
     const type = this.types.get(name);
     if (type?.status !== 'active') {
@@ -182,6 +203,7 @@ export class PropertyStore {
 
   /** Takes over what the registry says of a bucket now. Of a type that is not known: nobody asks for it. */
   #loadBucket(name: ByteString): void {
+    this.#hasFeeds = undefined;
     const { bucket, bucketType } = bucketOfPropertiesName(name);
     const entry = this.#registry.get(name);
     if (this.#overridesOf(bucketType)?.load(bucket, entry?.value) !== false) return;

@@ -27,6 +27,9 @@ import {
   AntiEntropy,
   ClusterRegistry,
   DatatypeStore,
+  type FeedReply,
+  type FeedRequest,
+  feedCodec,
   IndexUpkeep,
   type KvObserver,
   KvPartitionStore,
@@ -66,6 +69,7 @@ export interface ClusteredDatabaseParts {
 
 type ReplicaPeers = PeerRequests<ReplicaRequest, ReplicaReply>;
 type WalkPeers = PeerRequests<WalkRequest, WalkReply>;
+type FeedPeers = PeerRequests<FeedRequest, FeedReply>;
 
 interface Opened {
   readonly cluster: Cluster;
@@ -73,6 +77,7 @@ interface Opened {
   readonly datatypes: DatatypeStore;
   readonly replicaPeers: ReplicaPeers;
   readonly walkPeers: WalkPeers;
+  readonly feedPeers: FeedPeers;
   readonly antiEntropy: AntiEntropy;
   readonly indexUpkeep: IndexUpkeep;
   readonly transfers: TransferScheduler;
@@ -85,6 +90,7 @@ export class ClusteredDatabase {
   readonly datatypes: DatatypeStore;
   readonly replicaPeers: ReplicaPeers;
   readonly walkPeers: WalkPeers;
+  readonly feedPeers: FeedPeers;
   readonly antiEntropy: AntiEntropy;
   /** Keeps index entries those of the objects where writes could not. */
   readonly indexUpkeep: IndexUpkeep;
@@ -97,6 +103,7 @@ export class ClusteredDatabase {
     this.datatypes = opened.datatypes;
     this.replicaPeers = opened.replicaPeers;
     this.walkPeers = opened.walkPeers;
+    this.feedPeers = opened.feedPeers;
     this.antiEntropy = opened.antiEntropy;
     this.indexUpkeep = opened.indexUpkeep;
     this.transfers = opened.transfers;
@@ -137,6 +144,7 @@ export class ClusteredDatabase {
     } finally {
       this.replicaPeers.close();
       this.walkPeers.close();
+      this.feedPeers.close();
       await this.cluster.close();
     }
   }
@@ -145,6 +153,7 @@ export class ClusteredDatabase {
   async halt(): Promise<void> {
     this.replicaPeers.close();
     this.walkPeers.close();
+    this.feedPeers.close();
     this.indexUpkeep.stop();
     const endings = await Promise.allSettled([
       this.cluster.halt(),
@@ -172,6 +181,13 @@ async function openOn(cluster: Cluster, parts: ClusteredDatabaseParts): Promise<
     local: late.walks,
     codec: walkCodec,
     on: channel.coverage,
+    inFlightMax,
+  });
+  const feedPeers = clusterPeers(cluster, {
+    environment,
+    local: late.feeds,
+    codec: feedCodec(),
+    on: channel.feed,
     inFlightMax,
   });
   const gate = new MoveGate<ReplicaRequest>({
@@ -211,6 +227,7 @@ async function openOn(cluster: Cluster, parts: ClusteredDatabaseParts): Promise<
     settings: keyValueSettings(configuration),
     peers: replicaPeers,
     walkPeers,
+    feedPeers,
     gate,
     changes,
     registry: new ClusterRegistry(log),
@@ -224,6 +241,7 @@ async function openOn(cluster: Cluster, parts: ClusteredDatabaseParts): Promise<
     vnodes: store.replicas,
     changes,
     strays: store.strays,
+    feeds: store.feedEntries,
     ring: () => topology.ring,
     placementOf: (address) => store.placements.of(address),
     // While its partition moves, and of a hint, nobody else would find it.
@@ -269,7 +287,7 @@ async function openOn(cluster: Cluster, parts: ClusteredDatabaseParts): Promise<
   });
   indexUpkeep.start();
   store.onPlacementChange(() => antiEntropy.placementsChanged());
-  tellWhoIsUp(cluster, [replicaPeers, walkPeers]);
+  tellWhoIsUp(cluster, [replicaPeers, walkPeers, feedPeers]);
   const datatypes = new DatatypeStore(store, environment, configuration['datatype.size.maximum']);
   return {
     cluster,
@@ -277,6 +295,7 @@ async function openOn(cluster: Cluster, parts: ClusteredDatabaseParts): Promise<
     datatypes,
     replicaPeers,
     walkPeers,
+    feedPeers,
     antiEntropy,
     indexUpkeep,
     transfers,
@@ -294,6 +313,10 @@ class LateServices {
 
   readonly walks: VnodeService<WalkRequest, WalkReply> = {
     handle: (partition, request, reply) => this.#opened.walks.handle(partition, request, reply),
+  };
+
+  readonly feeds: VnodeService<FeedRequest, FeedReply> = {
+    handle: (partition, request, reply) => this.#opened.feeds.answers.handle(partition, request, reply),
   };
 
   readonly placements: Placements;

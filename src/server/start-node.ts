@@ -233,6 +233,7 @@ class RunningNode implements HaleNode {
   async #turnClientsAway(): Promise<void> {
     this.#parts.environment.log.info('everything is handed over; clients are turned away');
     const listeners = this.#listeners();
+    this.database.store.feeds.end();
     this.#http = undefined;
     this.#ownHttp = undefined;
     this.#protobuf = undefined;
@@ -295,6 +296,7 @@ class RunningNode implements HaleNode {
       preflists: this.#preflists(),
       indexes: this.database.store.indexes,
       datatypes: this.database.datatypes,
+      feeds: this.database.store.feeds,
       mapReduce: this.#mapReduce,
       clock,
       stats: () => this.stats(),
@@ -421,6 +423,8 @@ class RunningNode implements HaleNode {
 
   /** Requests that came over a listener may still need the store, so that is closed last. */
   async #drain(listeners: readonly ApiListener[]): Promise<void> {
+    // These answers would never end.
+    this.#database?.store.feeds.close();
     await Promise.all(listeners.map((listener) => listener.close()));
     await this.#database?.close();
     await this.#scripting.close();

@@ -35,6 +35,9 @@ const answers: {
     400,
     'Invalid query: {unknown_field_type,<<"age">>}',
   ],
+  no_feed: [{ code: 'no_feed' }, 409, /"feed" is not true/],
+  bad_cursor: [{ code: 'bad_cursor' }, 400, /cursor/],
+  too_many_feeds: [{ code: 'too_many_feeds', feedsMax: 7 }, 503, /serves 7 change feeds/],
   bad_context: [{ code: 'bad_context' }, 400, /X-Riak-Vclock/],
   bad_index: [
     { code: 'bad_index', problem: { reason: 'unknown_type', field: byteLiteral('name') } },

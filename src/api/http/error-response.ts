@@ -87,6 +87,15 @@ function errorText(error: TextError): { readonly status: number; readonly text: 
       };
     case 'storage':
       return { status: 503, text: `storage: ${error.reason}\n` };
+    case 'no_feed':
+      return { status: 409, text: 'The bucket keeps no change feed: its property "feed" is not true.\n' };
+    case 'bad_cursor':
+      return { status: 400, text: 'The cursor is none of this feed. Begin without one.\n' };
+    case 'too_many_feeds':
+      return {
+        status: 503,
+        text: `This node serves ${error.feedsMax} change feeds, and no more are allowed.\n`,
+      };
     case 'no_majority':
       return { status: 503, text: `no_majority: ${error.reason}\n` };
     case 'not_present':

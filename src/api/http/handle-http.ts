@@ -13,6 +13,7 @@ import { changeCounter, readCounter } from './counter-resource.ts';
 import { fetchDatatype, updateDatatype } from './datatype-resource.ts';
 import { deleteObject } from './delete-object.ts';
 import { sendError } from './error-response.ts';
+import { followBucket, watchKey } from './feed-resource.ts';
 import { sendMethodNotAllowed, sendPage, sendText } from './http-response.ts';
 import type { HttpRequest, HttpServices } from './http-services.ts';
 import { runMapReduce, showMapReduceUsage } from './map-reduce-resource.ts';
@@ -115,6 +116,12 @@ function dispatch(request: HttpRequest<Route>): void {
         read: () => readCounter({ ...request, route }),
         post: () => changeCounter({ ...request, route }),
       });
+      return;
+    case 'feed':
+      dispatchMethod(exchange, { read: () => followBucket({ ...request, route }) });
+      return;
+    case 'watch':
+      dispatchMethod(exchange, { read: () => watchKey({ ...request, route }) });
       return;
     case 'ping':
       dispatchMethod(exchange, { read: () => ping(exchange) });

@@ -1,5 +1,12 @@
 import type { Clock, HttpExchange, HttpHandler, Random, Tasks } from '../../environment/index.ts';
-import type { Datatypes, IndexQuerying, KeyValueStore, MapReduce, Preflists } from '../../kv/index.ts';
+import type {
+  ChangeFeeds,
+  Datatypes,
+  IndexQuerying,
+  KeyValueStore,
+  MapReduce,
+  Preflists,
+} from '../../kv/index.ts';
 import type { QueryParameters } from './query-parameters.ts';
 import type { RequestHeaders } from './request-headers.ts';
 
@@ -17,6 +24,8 @@ export interface HttpServices {
   readonly indexes?: IndexQuerying;
   /** Absent: there are no such resources. */
   readonly datatypes?: Datatypes;
+  /** Absent: there are no change feeds. */
+  readonly feeds?: Pick<ChangeFeeds, 'open'>;
   /** Absent: jobs are refused. */
   readonly mapReduce?: MapReduce | undefined;
   readonly clock: Pick<Clock, 'wallMicros'>;

@@ -15,6 +15,7 @@ export interface RequestHeaders {
   ifNoneMatch: string | undefined;
   ifNotModified: string | undefined;
   ifUnmodifiedSince: string | undefined;
+  lastEventId: string | undefined;
   link: string | undefined;
   origin: string | undefined;
   referer: string | undefined;
@@ -41,6 +42,7 @@ export function readRequestHeaders(headers: readonly string[]): RequestHeaders {
     ifNoneMatch: undefined,
     ifNotModified: undefined,
     ifUnmodifiedSince: undefined,
+    lastEventId: undefined,
     link: undefined,
     origin: undefined,
     referer: undefined,
@@ -81,6 +83,9 @@ function readHeader(read: RequestHeaders, name: string, value: string): void {
       return;
     case 'if-unmodified-since':
       read.ifUnmodifiedSince ??= value;
+      return;
+    case 'last-event-id':
+      read.lastEventId ??= value;
       return;
     case 'link':
       read.link = joined(read.link, value);

@@ -32,6 +32,8 @@ export type Route =
   | ({ readonly kind: 'preflist'; readonly key: ByteString } & BucketRoute)
   /** Without a key the store makes one. */
   | ({ readonly kind: 'datatype'; readonly key: ByteString | undefined } & BucketRoute)
+  | ({ readonly kind: 'feed' } & BucketRoute)
+  | ({ readonly kind: 'watch'; readonly key: ByteString } & BucketRoute)
   | ({ readonly kind: 'counter'; readonly key: ByteString } & BucketRoute)
   /** `stepCount`: so many segments of the path follow the key. */
   | ({ readonly kind: 'link_walk'; readonly key: ByteString; readonly stepCount: number } & BucketRoute);
@@ -113,6 +115,8 @@ function bucketsRoute(
         ? { kind: 'unknown' }
         : { kind: 'index_query', style, bucketType, bucket, field, terms };
     }
+    case 'feed':
+      return rest === 0 ? { kind: 'feed', style, bucketType, bucket } : { kind: 'unknown' };
     case 'query':
       return { kind: 'missing_feature', feature: 'The query API' };
     case 'counters':
@@ -133,9 +137,9 @@ function keysRoute(segments: readonly ByteString[], from: number, bucketRoute: B
   if (key === undefined) return { kind: 'keys', ...bucketRoute };
   if (segments.length === from + 1) return { kind: 'object', key, ...bucketRoute };
   const stepCount = segments.length - from - 1;
-  const isPreflist = stepCount === 1 && segments[from + 1] === byteLiteral('preflist');
-  return isPreflist
-    ? { kind: 'preflist', key, ...bucketRoute }
+  const only: string | undefined = stepCount === 1 ? segments[from + 1] : undefined;
+  return only === 'preflist' || only === 'watch'
+    ? { kind: only, key, ...bucketRoute }
     : { kind: 'link_walk', key, stepCount, ...bucketRoute };
 }
 

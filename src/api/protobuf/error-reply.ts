@@ -71,7 +71,11 @@ export function textOfError(error: KvError): string {
     case 'modified':
     case 'notfound':
     case 'all_nodes_down':
+    case 'no_feed':
+    case 'bad_cursor':
       return error.code;
+    case 'too_many_feeds':
+      return `{too_many_feeds,${error.feedsMax}}`;
     case 'insufficient_vnodes_available':
       return `${error.code}${partitionsText(error.partitions)}`;
     case 'n_val_violation':

@@ -21,6 +21,7 @@ export const channel = {
   coverage: 6,
   antiEntropy: 7,
   admin: 8,
+  feed: 9,
 } as const;
 export type Channel = (typeof channel)[keyof typeof channel];
 

@@ -27,6 +27,7 @@ import {
   type WriteBatch,
 } from '../../storage/index.ts';
 import type { StoredChanges } from '../anti-entropy/index.ts';
+import type { FeedEntries } from '../feed/index.ts';
 import { ObjectFormatError, VersionedObject } from '../object/index.ts';
 import {
   changeDerived,
@@ -47,6 +48,8 @@ export interface KvPartitionStoreParts extends FoldParts {
   readonly vnodes: VnodeService<ReplicaRequest, ReplicaReply>;
   readonly changes: StoredChanges;
   readonly strays: Pick<StrayBytes, 'grew' | 'cleared'>;
+  /** Absent: no bucket has a change feed. */
+  readonly feeds?: Pick<FeedEntries, 'forget' | 'dropped'>;
 }
 
 const droppingPrefix = 'dropping/';
@@ -118,6 +121,7 @@ export class KvPartitionStore implements PartitionStore {
         for (const { item, object } of gone) {
           batch.delete(item.key.copy(partition));
           changeDerived(batch, partition, item.key, object, undefined);
+          this.#parts.feeds?.forget(batch, partition, item.key);
         }
       });
     } catch (error) {
@@ -145,7 +149,10 @@ export class KvPartitionStore implements PartitionStore {
     const mark = markKey(partition);
     await this.#write('synced', (batch) => batch.put(mark, Buffer.alloc(0)));
     await this.#parts.commit.engine.deleteRange(partitionRange(partition));
-    await this.#write('synced', (batch) => batch.delete(mark));
+    await this.#write('synced', (batch) => {
+      batch.delete(mark);
+      this.#parts.feeds?.dropped(batch, partition);
+    });
     this.#parts.changes.doubt(partition);
     this.#parts.strays.cleared(partition);
   }

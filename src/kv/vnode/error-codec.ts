@@ -8,7 +8,15 @@ import type { KvError } from '../kv-error.ts';
 
 type TravellingCode = Exclude<
   KvError['code'],
-  'bad_index' | 'precommit_fail' | 'bad_query' | 'invalid_properties' | 'no_datatype' | 'needs_allow_mult'
+  | 'bad_index'
+  | 'precommit_fail'
+  | 'bad_query'
+  | 'invalid_properties'
+  | 'no_datatype'
+  | 'needs_allow_mult'
+  | 'no_feed'
+  | 'bad_cursor'
+  | 'too_many_feeds'
 >;
 
 type Field = 'number' | 'text' | readonly string[];

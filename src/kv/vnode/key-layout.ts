@@ -11,6 +11,10 @@
  *     10 partition(2) 03 len(2) type len(2) bucket key   an object that is a tombstone; no value
  *     10 partition(2) 04 expiry(8) len(2) type len(2) bucket key
  *                                                        an object that is nothing any more from then on; no value
+ *     10 partition(2) 05 len(2) type len(2) bucket place(14) key
+ *                                                        an entry of a change feed (`kv/feed`)
+ *     10 partition(2) 06 len(2) type len(2) bucket key   where a key's one entry is
+ *     10 partition(2) 07                                 what the partition's feeds have from
  *
  * Numbers are big-endian. The type `default` is stored as the empty string, which no type has as its
  * name. So: dropping a partition is one range; a bucket's keys are one range, in key order; the buckets
@@ -36,6 +40,9 @@ export const sectionObjects = 0x01;
 export const sectionIndex = 0x02;
 export const sectionTombstones = 0x03;
 export const sectionExpiries = 0x04;
+export const sectionFeed = 0x05;
+export const sectionFeedPlaces = 0x06;
+export const sectionFeedFloor = 0x07;
 /** Space, partition and section. */
 export const prefixBytes = 4;
 
@@ -98,11 +105,11 @@ export function readExpiry(entry: Buffer): { readonly micros: number; readonly n
   };
 }
 
-/** A bucket's objects in one partition, in key order; or the marks of its tombstones. */
+/** A bucket's objects in one partition, in key order; or the marks of its tombstones; or its change feed. */
 export function bucketRange(
   partition: Partition,
   { bucketType, bucket }: BucketAddress,
-  section: typeof sectionObjects | typeof sectionTombstones = sectionObjects,
+  section: typeof sectionObjects | typeof sectionTombstones | typeof sectionFeed = sectionObjects,
 ): KeyRange {
   const type = storedType(bucketType);
   const from = Buffer.allocUnsafe(prefixBytes + 4 + type.length + bucket.length);
@@ -111,6 +118,11 @@ export function bucketRange(
   from[3] = section;
   writeBucket(from, type, bucket);
   return { from, to: successor(from) };
+}
+
+/** Where it is said what the feeds of a partition have from. */
+export function feedFloorKey(partition: Partition): Buffer {
+  return Buffer.from([spacePartition, partition >> 8, partition & 0xff, sectionFeedFloor]);
 }
 
 /** The beginning of all entries of one index of a bucket in one partition. */

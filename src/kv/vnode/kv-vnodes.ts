@@ -23,6 +23,7 @@ import {
   updateDatatype,
 } from '../datatype/index.ts';
 import { datatypeErrorOf } from '../datatype-error.ts';
+import type { FeedEntries } from '../feed/index.ts';
 import type { KvError } from '../kv-error.ts';
 import type { KvObserver } from '../kv-observer.ts';
 import {
@@ -121,6 +122,7 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
   readonly #serves: ((partition: Partition) => boolean) | undefined;
   readonly #changes: StoredChanges;
   readonly #expiries: ExpiryTimes | undefined;
+  readonly #feeds: FeedEntries | undefined;
   readonly #expiryMarginMicros: number;
   /** Shared by all that read data types on this node. */
   readonly decoded: DecodedValues;
@@ -137,6 +139,8 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
     readonly strays: StrayBytes;
     /** Absent: nobody asks when objects expire. */
     readonly expiries?: ExpiryTimes;
+    /** Absent: no bucket has a change feed. */
+    readonly feeds?: FeedEntries;
     /** False: the partition is being dropped, and nothing of it is read or written (C4). */
     readonly serves?: (partition: Partition) => boolean;
     /** Of a node that moves partitions. */
@@ -149,6 +153,7 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
     this.#reaper = parts.reaper;
     this.#limits = parts.limits;
     this.#expiries = parts.expiries;
+    this.#feeds = parts.feeds;
     this.#expiryMarginMicros = (parts.limits.expiryMarginMs ?? expiryMarginMsDefault) * 1000;
     this.#observer = parts.observer;
     this.#log = parts.log;
@@ -330,19 +335,25 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
     if (durability === 'os') this.#identities.wroteUnsynced(partition);
     if (!this.#strays.isOwned(partition)) this.#strays.grew(partition, growthOf(local, object));
     const moving = this.#gate.isMoving(partition) ? new MovingWrite(done) : undefined;
+    const feeds = this.#feeds?.keeps(key) ? this.#feeds : undefined;
+    let entry = 0;
     this.#commit.write(
       durability,
       (batch) => {
         batch.put(key.copy(partition), object.bytes);
         changeDerived(batch, partition, key, local, object);
         if (object.mayExpire) this.#expiries?.stored(batch, partition, object);
+        if (feeds !== undefined) entry = feeds.append(batch, partition, key, object);
       },
       (error) => {
-        if (error === undefined) this.#changes.observe(partition, key, local, object);
-        else {
+        if (error === undefined) {
+          this.#changes.observe(partition, key, local, object);
+          feeds?.written(partition, key.address, entry);
+        } else {
           this.#changes.doubt(partition);
           this.#identities.writeFailed();
           this.#expiries?.writeFailed();
+          this.#feeds?.writeFailed();
         }
         const failure = error === undefined ? undefined : storageFailure(error);
         if (moving === undefined) done(failure);

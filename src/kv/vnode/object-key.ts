@@ -13,6 +13,8 @@ import {
   prefixBytes,
   readExpiry,
   sectionExpiries,
+  sectionFeed,
+  sectionFeedPlaces,
   sectionObjects,
   sectionTombstones,
   spacePartition,
@@ -89,10 +91,33 @@ export class ObjectKey {
     return mark;
   }
 
+  /** The object's entry in its bucket's change feed, at this place of it: a buffer of its own. */
+  feedEntry(partition: Partition, place: Buffer): Buffer {
+    const bytes = this.#bytes;
+    const nameStart = keyStart(bytes);
+    const entry = Buffer.concat([bytes.subarray(0, nameStart), place, bytes.subarray(nameStart)]);
+    entry.writeUInt16BE(partition, 1);
+    entry[3] = sectionFeed;
+    return entry;
+  }
+
+  /** Where it is said where that entry is: a buffer of its own. */
+  feedPlace(partition: Partition): Buffer {
+    const place = this.copy(partition);
+    place[3] = sectionFeedPlaces;
+    return place;
+  }
+
   /** Where it is said when the object expires: a buffer of its own. */
   expiryEntry(partition: Partition, micros: number): Buffer {
     return Buffer.concat([expiryPrefix(partition, micros), this.#bytes.subarray(prefixBytes)]);
   }
+}
+
+/** Behind the type and the bucket. */
+function keyStart(bytes: Buffer): number {
+  const typeEnd = prefixBytes + 2 + bytes.readUInt16BE(prefixBytes);
+  return typeEnd + 2 + bytes.readUInt16BE(typeEnd);
 }
 
 function storageKeyOf(address: ObjectAddress): Buffer {

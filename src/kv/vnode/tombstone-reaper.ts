@@ -14,6 +14,7 @@ import type { Topology } from '../../core/topology/index.ts';
 import type { Clock, Log, Timers } from '../../environment/index.ts';
 import { type GroupCommit, StorageError } from '../../storage/index.ts';
 import { ignoredChanges, type StoredChanges } from '../anti-entropy/index.ts';
+import type { FeedEntries } from '../feed/index.ts';
 import type { KvObserver } from '../kv-observer.ts';
 import { lastExpiryOf, type VersionedObject } from '../object/index.ts';
 import { PostponedWork } from '../postponed-work.ts';
@@ -38,6 +39,7 @@ export class TombstoneReaper {
   readonly #mode: DeleteMode;
   readonly #topology: Topology;
   readonly #expiry: ExpiryRule | undefined;
+  readonly #feeds: FeedEntries | undefined;
   readonly #changes: StoredChanges;
   readonly #observer: KvObserver;
   readonly #log: Log;
@@ -50,6 +52,7 @@ export class TombstoneReaper {
     readonly topology: Topology;
     /** Absent: nothing but tombstones is forgotten. */
     readonly expiry?: ExpiryRule;
+    readonly feeds?: FeedEntries;
     readonly changes?: StoredChanges;
     readonly observer: KvObserver;
     readonly log: Log;
@@ -59,6 +62,7 @@ export class TombstoneReaper {
     this.#mode = parts.mode;
     this.#topology = parts.topology;
     this.#expiry = parts.expiry;
+    this.#feeds = parts.feeds;
     this.#changes = parts.changes ?? ignoredChanges;
     this.#observer = parts.observer;
     this.#log = parts.log;
@@ -86,15 +90,20 @@ export class TombstoneReaper {
     const { key, tombstone, first, n } = reap;
     if (!isReapingSafe(this.#topology, first, n) || !this.#isStill(partition, reap)) return;
     if (this.#topology.ring.ownerOf(partition) !== this.#topology.self) return;
+    // A feed has told of the delete. That something expired it hears only now.
+    const feeds = !tombstone.hasTombstone && this.#feeds?.keeps(key) ? this.#feeds : undefined;
+    let entry = 0;
     this.#commit.write(
       'os',
       (batch) => {
         batch.delete(key.copy(partition));
         changeDerived(batch, partition, key, tombstone, undefined);
+        if (feeds !== undefined) entry = feeds.append(batch, partition, key, undefined);
       },
       (error) => {
         if (error === undefined) {
           this.#changes.observe(partition, key, tombstone, undefined);
+          feeds?.written(partition, key.address, entry);
           if (tombstone.hasTombstone) this.#observer.tombstoneReaped();
           else this.#observer.expiredForgotten?.();
           return;

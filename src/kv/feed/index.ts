@@ -1,0 +1,13 @@
+export { AnswerFeed } from './answer-feed.ts';
+export type { FeedBatch, FeedEvent } from './change-feed.ts';
+export {
+  type ChangeFeedSettings,
+  ChangeFeeds,
+  defaultFeedSettings,
+  type FeedReader,
+  type FeedStatistics,
+  type FeedSubscription,
+} from './change-feeds.ts';
+export { FeedEntries } from './feed-entries.ts';
+export { type FeedReply, type FeedRequest, feedCodec } from './feed-protocol.ts';
+export { FeedSignals } from './feed-signals.ts';
