@@ -25,6 +25,8 @@ export interface BenchDuration {
   readonly warmupMs: number;
   readonly measuredMs: number;
   readonly repetitions: number;
+  /** Rows to measure: their names, as they are reported, must match. All if absent. */
+  readonly only?: RegExp | undefined;
 }
 
 interface Subject {
@@ -69,12 +71,12 @@ export async function measurePointOperations(
     try {
       await preload(redis, 'redis', valueBytes);
       const reference = new Reference(redis, valueBytes, duration);
-      for (const subject of subjects) {
+      for (const subject of subjects.filter((each) => cellsOf(each, valueBytes, duration).length > 0)) {
         const server = await subject.start();
         try {
           await preload(server, subject.protocols[0], valueBytes);
-          for (const protocol of subject.protocols) {
-            rows.push(...(await measureServer(subject.label, server, protocol, reference, report)));
+          for (const cell of cellsOf(subject, valueBytes, duration)) {
+            rows.push(await measureCell(cell, server, reference, report));
           }
         } finally {
           await server.stop();
@@ -137,35 +139,49 @@ function portsOf(server: BenchServer, protocol: ProtocolName) {
   return { port: portOf(server, protocol), otherPorts };
 }
 
-async function measureServer(
-  subject: string,
-  server: BenchServer,
-  protocol: ProtocolName,
-  reference: Reference,
-  report: (line: string) => void,
-): Promise<readonly Row[]> {
-  const { valueBytes, duration } = reference;
-  const base = { protocol, ...portsOf(server, protocol), valueBytes, keys, connections, ...duration };
-  const rows: Row[] = [];
-  for (const operation of ['get', 'put'] as const) {
-    for (const pipeline of pipelines) {
-      const runs: Weighed[] = [];
-      const ratios: number[] = [];
-      for (let repetition = 0; repetition < duration.repetitions; repetition += 1) {
-        const redisCost = await reference.measure(operation, pipeline);
-        const run = await weighLoad({ ...base, operation, pipeline, order: 'uniform' }, server.pids);
-        runs.push(run);
-        ratios.push(costOf(run) / redisCost);
+/** The rows of one server at one size, without those that are not wanted. */
+function cellsOf(
+  { label, protocols }: Subject,
+  valueBytes: number,
+  { only }: BenchDuration,
+): readonly Cell[] {
+  const cells: Cell[] = [];
+  for (const protocol of protocols) {
+    for (const operation of ['get', 'put'] as const) {
+      for (const pipeline of pipelines) {
+        const cell = { subject: label, protocol, operation, valueBytes, pipeline };
+        if (only === undefined || only.test(nameOf(cell))) cells.push(cell);
       }
-      const row = rowOf({ subject, protocol, operation, valueBytes, pipeline }, runs, median(ratios));
-      rows.push(row);
-      const cost = `${row.cpuPerOperation.toFixed(2)} µs, ${row.timesRedis.toFixed(1)} × redis`;
-      report(
-        `${subject} ${protocol} ${operation} ${valueBytes} B ×${pipeline}: ${cost}, ${row.perSecond.toFixed(0)}/s`,
-      );
     }
   }
-  return rows;
+  return cells;
+}
+
+function nameOf({ subject, protocol, operation, valueBytes, pipeline }: Cell): string {
+  return `${subject} ${protocol} ${operation} ${valueBytes} B ×${pipeline}`;
+}
+
+async function measureCell(
+  cell: Cell,
+  server: BenchServer,
+  reference: Reference,
+  report: (line: string) => void,
+): Promise<Row> {
+  const { duration } = reference;
+  const { protocol, operation, valueBytes, pipeline } = cell;
+  const base = { protocol, ...portsOf(server, protocol), valueBytes, keys, connections, ...duration };
+  const runs: Weighed[] = [];
+  const ratios: number[] = [];
+  for (let repetition = 0; repetition < duration.repetitions; repetition += 1) {
+    const redisCost = await reference.measure(operation, pipeline);
+    const run = await weighLoad({ ...base, operation, pipeline, order: 'uniform' }, server.pids);
+    runs.push(run);
+    ratios.push(costOf(run) / redisCost);
+  }
+  const row = rowOf(cell, runs, median(ratios));
+  const cost = `${row.cpuPerOperation.toFixed(2)} µs, ${row.timesRedis.toFixed(1)} × redis`;
+  report(`${nameOf(cell)}: ${cost}, ${row.perSecond.toFixed(0)}/s`);
+  return row;
 }
 
 function costOf(run: Weighed): number {

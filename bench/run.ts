@@ -7,6 +7,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { measureClaim } from './claim.ts';
 import { measureCostByKeys, measureCostByRing } from './cost-growth.ts';
+import { measureEngines } from './engine.ts';
 import { measureHandoff } from './handoff.ts';
 import { measureHop } from './hop.ts';
 import { measureHotKey } from './hot-key.ts';
@@ -35,11 +36,19 @@ const { values, positionals } = parseArgs({
     node: { type: 'string', default: process.execPath },
     /** Of what takes its time: `tails`, `ingest`, `memory`. */
     minutes: { type: 'string' },
+    /** Of `point-operations` and `cluster-operations`: the engine of the nodes, their default if absent. */
+    backend: { type: 'string' },
+    /** Of the same: a pattern that the names of rows must match, such as 'pb put 1024'. */
+    only: { type: 'string' },
   },
 });
 
-const full: BenchDuration = { warmupMs: 300, measuredMs: 1500, repetitions: 3 };
-const quick: BenchDuration = { warmupMs: 300, measuredMs: 1000, repetitions: 1 };
+const only = values.only === undefined ? undefined : new RegExp(values.only);
+const full: BenchDuration = { warmupMs: 300, measuredMs: 1500, repetitions: 3, only };
+const quick: BenchDuration = { warmupMs: 300, measuredMs: 1000, repetitions: 1, only };
+const { backend } = values;
+const engineSettings = backend === undefined ? [] : [`storage_backend=${backend}`];
+const engineLabel = backend === undefined ? '' : ` ${backend}`;
 
 /** How long something is looked at that should not change. */
 const watchedMs =
@@ -50,6 +59,11 @@ const questions = new Map<string, () => Promise<string>>([
   ['point-operations', pointOperations],
   ['cluster-operations', clusterOperations],
   ['connections', () => measureIdleConnections(values.node)],
+  [
+    'engine',
+    () =>
+      measureEngines(values.quick ? 100_000 : 1_000_000, values.quick ? 1000 : full.measuredMs, values.node),
+  ],
   ['start', () => measureStart(values.node)],
   ['claim', async () => measureClaim()],
   ['hop', () => measureHop(values.quick ? quick.measuredMs : full.measuredMs, values.node)],
@@ -79,9 +93,9 @@ function withPicture(name: string, { table, svg }: MeasuredTails): string {
 async function pointOperations(): Promise<string> {
   const { node } = values;
   const subject = (nVal: number, durability: string) =>
-    haleSubject(`hale n=${nVal} ${durability}`, {
+    haleSubject(`hale n=${nVal} ${durability}${engineLabel}`, {
       node,
-      settings: [`buckets.default.n_val=${nVal}`, `durability=${durability}`],
+      settings: [`buckets.default.n_val=${nVal}`, `durability=${durability}`, ...engineSettings],
     });
   const subjects = [subject(1, 'synced'), subject(1, 'os'), subject(3, 'synced'), subject(3, 'os')];
   const rows = await measurePointOperations(subjects, values.quick ? quick : full, (line) =>
@@ -93,9 +107,9 @@ async function pointOperations(): Promise<string> {
 /** Three nodes that keep three copies, connections spread over them. */
 async function clusterOperations(): Promise<string> {
   const subjects = ['synced', 'os'].map((durability) =>
-    clusterSubject(`three nodes, n=3 ${durability}`, 3, {
+    clusterSubject(`three nodes, n=3 ${durability}${engineLabel}`, 3, {
       node: values.node,
-      settings: [`durability=${durability}`],
+      settings: [`durability=${durability}`, ...engineSettings],
     }),
   );
   const rows = await measurePointOperations(subjects, values.quick ? quick : full, (line) =>

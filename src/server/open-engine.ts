@@ -74,6 +74,7 @@ function logOptions(configuration: Configuration, { disk, log }: Environment): L
     memtableEntriesMax: configuration['log_engine.memtable_keys'],
     garbageShare: configuration['log_engine.garbage_threshold'] / percent,
     cacheBytesMax: configuration['log_engine.cache_size'],
+    pageBytesMax: configuration['log_engine.page_cache_size'],
   };
   return { disk, directory: logDirectory, tuning, log, emptiedByDamage: [identityRange] };
 }

@@ -65,7 +65,13 @@ export const storageKeys = {
   'log_engine.cache_size': defineKey({
     type: bytes({ minimum: 0, maximum: 2 ** 40 }),
     default: 32 * 2 ** 20,
-    doc: 'Memory for blocks of the index. Values are left to the cache of the operating system.',
+    doc: 'Memory for blocks of the index.',
     extremes: [0],
+  }),
+  'log_engine.page_cache_size': defineKey({
+    type: bytes({ minimum: 0, maximum: 2 ** 40 }),
+    default: 64 * 2 ** 20,
+    doc: 'Memory for pages of the log that are read again and again; it is taken as they are. The operating system has them too: what this saves is asking it.',
+    extremes: [0, 64 * 2 ** 10],
   }),
 } as const;

@@ -27,6 +27,7 @@ export const SMALL: LogTuning = {
   memtableEntriesMax: 12,
   garbageShare: 0.3,
   cacheBytesMax: 1000,
+  pageBytesMax: 20_000,
 };
 
 export function openLog(

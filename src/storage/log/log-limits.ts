@@ -9,6 +9,8 @@ export interface LogTuning {
   readonly garbageShare: number;
   /** Of blocks of the index that are kept in memory. */
   readonly cacheBytesMax: number;
+  /** Of pages of the log that are kept in memory. */
+  readonly pageBytesMax: number;
 }
 
 export const LOG_TUNING: LogTuning = {
@@ -16,6 +18,7 @@ export const LOG_TUNING: LogTuning = {
   memtableEntriesMax: 32_768,
   garbageShare: 0.5,
   cacheBytesMax: 32 * 2 ** 20,
+  pageBytesMax: 64 * 2 ** 20,
 };
 
 /** Log behind the last checkpoint, as a multiple of a segment: what a start may have to read again. */

@@ -17,6 +17,7 @@ import { type LogDamage, type ScannedSegment, scanSegment } from './log-scan.ts'
 import { LogWriter } from './log-writer.ts';
 import { type Manifest, readManifest, UNFINISHED_MANIFEST_NAME, writeManifest } from './manifest.ts';
 import { endOf, type OpenedSegments, openSegments } from './open-log.ts';
+import { PageCache } from './page-cache.ts';
 import { LOG_START, type Position } from './position.ts';
 import { rebuildIndex } from './rebuild-index.ts';
 import { replayLog } from './replay-log.ts';
@@ -57,7 +58,8 @@ async function open(options: LogEngineOptions, environment: EngineEnvironment): 
     const names = await disk.list(directory);
     if (names.includes(UNFINISHED_MANIFEST_NAME))
       await disk.remove(`${directory}/${UNFINISHED_MANIFEST_NAME}`);
-    const opened = await openSegments(disk, directory, names);
+    const pages = new PageCache(options.tuning?.pageBytesMax ?? LOG_TUNING.pageBytesMax);
+    const opened = await openSegments(disk, directory, names, pages);
     return await assemble(options, environment, names, opened).catch(async (cause: unknown) => {
       await opened.segments.close();
       throw cause;

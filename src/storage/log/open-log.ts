@@ -8,6 +8,7 @@ import { Buffer } from 'node:buffer';
 import type { Disk, DiskFile } from '../../environment/index.ts';
 import { StorageError } from '../storage-engine.ts';
 import { scanSegment } from './log-scan.ts';
+import type { PageCache } from './page-cache.ts';
 import { LOG_START, type Position } from './position.ts';
 import { Segment, SegmentSet } from './segment.ts';
 import {
@@ -37,6 +38,7 @@ export async function openSegments(
   disk: Disk,
   directory: string,
   names: readonly string[],
+  pages: PageCache,
 ): Promise<OpenedSegments> {
   const numbers = segmentNumbers(names);
   const found: Found[] = [];
@@ -44,7 +46,7 @@ export async function openSegments(
     for (const number of numbers) found.push(await openSegment(disk, directory, number));
     const sealedEnds = new Map<number, number>();
     const kept = await settle(disk, found, sealedEnds);
-    const segments = new SegmentSet();
+    const segments = new SegmentSet(pages);
     for (const { number, file } of kept) segments.add(new Segment(number, file, file.size));
     return { segments, sealedEnds, nextNumber: (numbers.at(-1) ?? 0) + 1 };
   } catch (cause) {

@@ -1,6 +1,7 @@
 /** Segments: the files of the log. One is written at its end; the others only lose what lives in them. */
 import type { Buffer } from 'node:buffer';
 import { DiskError, type DiskFile } from '../../environment/index.ts';
+import { PageCache } from './page-cache.ts';
 import { SEGMENT_HEADER_BYTES } from './segment-header.ts';
 import type { DeadRecords } from './write-run.ts';
 
@@ -27,6 +28,12 @@ export class Segment {
   read(offset: number, length: number): Buffer {
     if (offset >= this.#insteadFrom) return this.#instead!(offset, length);
     return this.file.read(offset, length);
+  }
+
+  /** As `read`; pages that are asked for again are kept. */
+  readThrough(cache: PageCache, offset: number, length: number): Buffer {
+    if (offset >= this.#insteadFrom) return this.#instead!(offset, length);
+    return cache.read(this, offset, length);
   }
 
   readFrom(offset: number, instead: (offset: number, length: number) => Buffer): void {
@@ -62,6 +69,16 @@ interface Doomed {
 export class SegmentSet {
   readonly #segments = new Map<number, Segment>();
   readonly #pins = new Set<Pin>();
+  readonly #pages: PageCache;
+
+  constructor(pages = new PageCache(0)) {
+    this.#pages = pages;
+  }
+
+  /** Bytes of memory that pages of the log take. */
+  get cachedBytes(): number {
+    return this.#pages.bytes;
+  }
 
   add(segment: Segment): void {
     this.#segments.set(segment.number, segment);
@@ -94,7 +111,7 @@ export class SegmentSet {
   read(number: number, offset: number, length: number): Buffer {
     const segment = this.#segments.get(number);
     if (segment === undefined) throw new DiskError('missing', String(number), `segment ${number} is gone`);
-    return segment.read(offset, length);
+    return segment.readThrough(this.#pages, offset, length);
   }
 
   countDead(records: DeadRecords): void {

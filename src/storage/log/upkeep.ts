@@ -211,6 +211,7 @@ export class Upkeep {
       ),
       gauge('log_index_memory_bytes', 'Memory that their fences and filters take.', memory),
       gauge('log_index_written_entries', 'Entries written to runs, since the start.', index.entriesWritten),
+      gauge('log_page_cache_bytes', 'Memory that pages of the log take.', segments.cachedBytes),
       gauge('log_memtable_entries', 'Keys that wait to be written to the index.', index.memtableEntries),
       gauge('log_deleted_ranges', 'Deleted ranges that still hide entries.', index.ranges.length),
       gauge('log_index_damaged', '1 while the index has to be built anew.', this.#isIndexDamaged ? 1 : 0),
