@@ -28,12 +28,7 @@ export function readCounter({ exchange, services, route, query }: CounterRequest
     bucket,
     key,
     isLegacyCounter: true,
-    r: query.quorum('r'),
-    pr: query.quorum('pr'),
-    nodeConfirms: query.quorum('node_confirms'),
-    basicQuorum: query.flag('basic_quorum'),
-    notfoundOk: query.flag('notfound_ok'),
-    timeoutMs: query.timeoutMs(),
+    ...query.readOptions(),
   };
   datatypes.fetch(fetch, (result) => {
     if (result.kind === 'failed') sendFailure(exchange, result.error);
@@ -55,11 +50,7 @@ export function changeCounter({ exchange, services, route, query }: CounterReque
     bucket,
     key,
     isLegacyCounter: true,
-    w: query.quorum('w'),
-    dw: query.quorum('dw'),
-    pw: query.quorum('pw'),
-    nodeConfirms: query.quorum('node_confirms'),
-    timeoutMs: query.timeoutMs(),
+    ...query.writeOptions(),
     returnValue: query.text('returnvalue') === byteLiteral('true'),
   };
   if (store.properties(route)?.allow_mult === false) {

@@ -44,12 +44,7 @@ export function fetchDatatype(request: DatatypeRequest): void {
     bucketType,
     bucket,
     key,
-    r: query.quorum('r'),
-    pr: query.quorum('pr'),
-    nodeConfirms: query.quorum('node_confirms'),
-    basicQuorum: query.flag('basic_quorum'),
-    notfoundOk: query.flag('notfound_ok'),
-    timeoutMs: query.timeoutMs(),
+    ...query.readOptions(),
   };
   const wantsContext = query.flag('include_context') !== false;
   known.datatypes.fetch(fetch, (result) => sendFetched(exchange, result, wantsContext));
@@ -69,11 +64,7 @@ export function updateDatatype(request: DatatypeRequest): void {
     bucketType,
     bucket,
     key,
-    w: query.quorum('w'),
-    dw: query.quorum('dw'),
-    pw: query.quorum('pw'),
-    nodeConfirms: query.quorum('node_confirms'),
-    timeoutMs: query.timeoutMs(),
+    ...query.writeOptions(),
     returnValue: query.text('returnbody') === byteLiteral('true'),
   };
   const wantsContext = query.flag('include_context') !== false;

@@ -2,7 +2,13 @@
  * The query part of a request target, and the parameters that many resources share. The first of two
  * parameters of one name counts. The error texts are Riak's: clients show them to people.
  */
-import { type QuorumValue, quorumCount, quorumOfWord } from '../../kv/index.ts';
+import {
+  type QuorumValue,
+  quorumCount,
+  quorumOfWord,
+  type ReadOptions,
+  type WriteOptions,
+} from '../../kv/index.ts';
 import type { ByteString } from '../../stdx/index.ts';
 import { percentDecode } from './percent-encoding.ts';
 
@@ -64,6 +70,29 @@ export class QueryParameters {
     const timeoutMs = decimal(text);
     if (timeoutMs === undefined) throw new QueryError(`Bad timeout value ${JSON.stringify(text)}\n`);
     return timeoutMs;
+  }
+
+  /** Throws `QueryError`. */
+  readOptions(): ReadOptions {
+    return {
+      r: this.quorum('r'),
+      pr: this.quorum('pr'),
+      nodeConfirms: this.quorum('node_confirms'),
+      basicQuorum: this.flag('basic_quorum'),
+      notfoundOk: this.flag('notfound_ok'),
+      timeoutMs: this.timeoutMs(),
+    };
+  }
+
+  /** Throws `QueryError`. */
+  writeOptions(): WriteOptions {
+    return {
+      w: this.quorum('w'),
+      dw: this.quorum('dw'),
+      pw: this.quorum('pw'),
+      nodeConfirms: this.quorum('node_confirms'),
+      timeoutMs: this.timeoutMs(),
+    };
   }
 
   /** Undefined also for `default`. Throws `QueryError`. */

@@ -38,12 +38,7 @@ export function getRequestOf(route: ObjectRoute, query: QueryParameters): GetReq
     bucketType,
     bucket,
     key,
-    r: query.quorum('r'),
-    pr: query.quorum('pr'),
-    nodeConfirms: query.quorum('node_confirms'),
-    basicQuorum: query.flag('basic_quorum'),
-    notfoundOk: query.flag('notfound_ok'),
-    timeoutMs: query.timeoutMs(),
+    ...query.readOptions(),
   };
 }
 
