@@ -5,6 +5,7 @@ import { clusterCoverageFlip } from './cluster-coverage-flip.ts';
 import { clusterDatatypes } from './cluster-datatypes.ts';
 import { clusterExpiry } from './cluster-expiry.ts';
 import { clusterFalseNotfound } from './cluster-false-notfound.ts';
+import { clusterFeed } from './cluster-feed.ts';
 import { clusterForwardedPut } from './cluster-forwarded-put.ts';
 import { clusterIndexQueries } from './cluster-index-queries.ts';
 import { clusterLeaveRace, clusterLeaveRaceLong } from './cluster-leave-race.ts';
@@ -34,4 +35,5 @@ export const clusterScenarios: readonly Scenario[] = [
   clusterExpiry,
   clusterDatatypes,
   clusterWriteOnce,
+  clusterFeed,
 ].map((scenario) => ({ ...scenario, seedsPerHundred: 10 }));

@@ -128,7 +128,7 @@ test('a feed hands out each change once, in order, and goes on from the last id'
   const whole = new EventReader();
   await whole.open('/buckets/orders/feed?since=start');
   await whole.until(() => whole.events.length >= 3);
-  assert.deepEqual(keysOf(whole).toSorted(), ['a', 'b', 'c'], 'each key once, the deleted one too');
+  assert.deepEqual(keysOf(whole).map(String).sort(), ['a', 'b', 'c'], 'each key once, the deleted one too');
   whole.close();
 });
 
