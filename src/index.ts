@@ -139,6 +139,8 @@ async function openNode(
     const transport = new EmbeddedTransport({
       store: node.store,
       datatypes: node.database.datatypes,
+      indexes: node.database.store.indexes,
+      mapReduce: node.mapReduce,
       environment,
       timeoutMs,
       close: () => closeAfter(node.stop()),

@@ -18,6 +18,14 @@ import type {
 } from './data-types/data-type-bucket.ts';
 import type { Fields } from './data-types/fields.ts';
 import type { Entry, IndexInput, MetadataInput, Sibling, SiblingEntry } from './entry.ts';
+import type {
+  IndexMatch,
+  IndexPage,
+  IndexPageOptions,
+  IndexQueryOptions,
+  IndexRange,
+} from './query/index-query.ts';
+import type { MapReduceInputs, ObjectJob } from './query/map-reduce.ts';
 
 /** `latest`: the sibling written last by its coordinator's clock stays; the others are lost. */
 export type Merge<T> = 'latest' | ((siblings: readonly Sibling<T>[]) => T);
@@ -107,6 +115,18 @@ export interface Bucket<In, Out = In> {
    * loop releases the cursor.
    */
   keys(options?: CallOptions): AsyncIterableIterator<string>;
+  /**
+   * Keys by a secondary index (`name_bin`, `name_int`), or by themselves (`$key`); in the order of terms, then keys.
+   * Leaving the loop ends the query.
+   */
+  query(index: string, range: IndexRange, options?: IndexQueryOptions): AsyncIterableIterator<IndexMatch>;
+  /** As `query`, a page at a time; a page's `continuation` begins the next one, whenever and by whomever it is asked. */
+  pages(index: string, range: IndexRange, options: IndexPageOptions): AsyncIterableIterator<IndexPage>;
+  /**
+   * A MapReduce job over all objects, or over some. Values are as they are stored. Throws `invalid_argument` in a
+   * bucket of raw bytes.
+   */
+  mapReduce(inputs?: MapReduceInputs): ObjectJob<In>;
   properties(options?: CallOptions): Promise<BucketProperties>;
   /** Changes the properties given; durable when resolved. */
   setProperties(changes: BucketPropertyChanges, options?: CallOptions): Promise<void>;

@@ -76,7 +76,8 @@ function isTerm(terms: IndexTerm | readonly IndexTerm[]): terms is IndexTerm {
   return typeof terms !== 'object';
 }
 
-function termText(name: string, term: IndexTerm): string {
+/** Throws `invalid_argument`. */
+export function termText(name: string, term: IndexTerm): string {
   const kind = name.toLowerCase();
   if (kind.endsWith('_bin')) {
     if (typeof term === 'string') return term;

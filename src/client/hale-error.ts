@@ -20,6 +20,7 @@
  * - `unknown_bucket_type`: there is no such bucket type.
  * - `too_large`: the object, with its siblings, is larger than the node accepts.
  * - `rejected`: a pre-commit hook refused the write.
+ * - `job_failed`: a function of a MapReduce job threw, or took more time or memory than it may.
  * - `storage`: the node's disk is full, failing or corrupt.
  * - `protocol`: the peer does not speak this protocol, or broke it.
  * - `closed`: the database was closed, or failed (`cause` says how). See `unknownOutcome`.
@@ -42,6 +43,7 @@ export type HaleErrorCode =
   | 'unknown_bucket_type'
   | 'too_large'
   | 'rejected'
+  | 'job_failed'
   | 'storage'
   | 'protocol'
   | 'closed'

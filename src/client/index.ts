@@ -55,12 +55,34 @@ export {
   isHaleError,
   type ValueIssue,
 } from './hale-error.ts';
+export { type FailedPhase, jobFailedError } from './job-failure.ts';
+export type {
+  IndexContinuation,
+  IndexMatch,
+  IndexPage,
+  IndexPageOptions,
+  IndexQueryOptions,
+  IndexRange,
+} from './query/index-query.ts';
+export type {
+  Json,
+  MapFunction,
+  MappedObject,
+  MapReduceInputs,
+  ObjectJob,
+  ReduceFunction,
+  ResultJob,
+} from './query/map-reduce.ts';
 export { openRemote, type RemoteDatabaseOptions } from './remote/open-remote.ts';
 export type {
   BucketName,
+  Cursor,
   DatatypeSnapshot,
   DatatypeUpdateOptions,
   DeleteOptions as TransportDeleteOptions,
+  IndexBatch,
+  IndexQuery,
+  JsonJob,
   NameCursor,
   ObjectName,
   PutOptions as TransportPutOptions,

@@ -58,12 +58,40 @@ export interface DatatypeUpdateOptions extends WriteOptions {
   readonly context?: Uint8Array | undefined;
 }
 
-/** A listing that is pulled; the source waits for its consumer. */
-export interface NameCursor {
-  /** The next names, at least one; undefined at the end. */
-  next(): Promise<readonly ByteString[] | undefined>;
+/** Results that are pulled; the source waits for its consumer. */
+export interface Cursor<Batch> {
+  /** The next ones; undefined at the end. */
+  next(): Promise<Batch | undefined>;
   /** Releases what the source holds. Must be called; more than once is harmless. */
   close(): Promise<void>;
+}
+
+/** At least one at a time. */
+export type NameCursor = Cursor<readonly ByteString[]>;
+
+export interface IndexQuery extends BucketName {
+  /** In small letters. */
+  readonly field: ByteString;
+  readonly range:
+    | { readonly kind: 'equal'; readonly term: ByteString }
+    /** Both ends are part of it. */
+    | { readonly kind: 'between'; readonly from: ByteString; readonly to: ByteString };
+  readonly termPattern?: ByteString;
+  /** Absent: all. */
+  readonly maxResults?: number;
+  readonly continuation?: ByteString;
+}
+
+export interface IndexBatch {
+  /** `term` is absent where the query says it, or the key is it. */
+  readonly entries: readonly { readonly key: ByteString; readonly term?: ByteString | undefined }[];
+  /** With the last batch of a page that is not the last. */
+  readonly continuation?: ByteString | undefined;
+}
+
+export interface JsonJob {
+  readonly inputs: unknown;
+  readonly query: readonly unknown[];
 }
 
 export interface Transport {
@@ -87,6 +115,10 @@ export interface Transport {
     options: DatatypeUpdateOptions,
   ): Promise<ByteString | undefined>;
   listKeys(name: BucketName, options: CallOptions): NameCursor;
+  /** In the order of terms, then keys. */
+  queryIndex(query: IndexQuery, options: CallOptions): Cursor<IndexBatch>;
+  /** Results of the last phase. */
+  mapReduce(job: JsonJob, options: CallOptions): Cursor<readonly unknown[]>;
   listBuckets(bucketType: ByteString, options: CallOptions): NameCursor;
   properties(name: BucketName, options: CallOptions): Promise<BucketProperties>;
   setProperties(name: BucketName, changes: BucketPropertyChanges, options: CallOptions): Promise<void>;

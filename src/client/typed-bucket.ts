@@ -22,10 +22,21 @@ import {
 import { HaleError, isHaleError } from './hale-error.ts';
 import { nameBytes } from './name-bytes.ts';
 import { namesOf } from './name-iterator.ts';
+import {
+  type AskedIndex,
+  type IndexMatch,
+  type IndexPage,
+  type IndexPageOptions,
+  type IndexQueryOptions,
+  type IndexRange,
+  indexMatches,
+  indexPages,
+} from './query/index-query.ts';
+import { type MapReduceInputs, type ObjectJob, objectJob } from './query/map-reduce.ts';
 import { latestOf, liveSiblings, mergeSiblings } from './resolve-siblings.ts';
 import { retryDelayMs } from './retry-delay.ts';
 import type { BucketName, ObjectName, StoredObject, Transport, WriteCondition } from './transport.ts';
-import type { ValueCodec } from './value-codec.ts';
+import { jsonCodec, type ValueCodec } from './value-codec.ts';
 import { checkValue } from './value-schema.ts';
 
 /** Losing this often means that the key is written faster than it can be read. */
@@ -157,6 +168,29 @@ export class TypedBucket<In, Out> implements Bucket<In, Out> {
     return namesOf(() => this.#parts.transport.listKeys(this.#bucket, options));
   }
 
+  query(
+    index: string,
+    range: IndexRange,
+    options: IndexQueryOptions = {},
+  ): AsyncIterableIterator<IndexMatch> {
+    return indexMatches(this.#askedIndex(index, range), options);
+  }
+
+  pages(index: string, range: IndexRange, options: IndexPageOptions): AsyncIterableIterator<IndexPage> {
+    return indexPages(this.#askedIndex(index, range), options);
+  }
+
+  mapReduce(inputs?: MapReduceInputs): ObjectJob<In> {
+    const { codec, transport } = this.#parts;
+    if (codec.contentType !== jsonCodec.contentType) {
+      throw new HaleError(
+        'invalid_argument',
+        `the values of bucket "${this.name}" are bytes; jobs read JSON`,
+      );
+    }
+    return objectJob<In>(transport, this.#bucket, inputs);
+  }
+
   properties(options: CallOptions = {}): Promise<BucketProperties> {
     return this.#parts.transport.properties(this.#bucket, options);
   }
@@ -168,6 +202,10 @@ export class TypedBucket<In, Out> implements Bucket<In, Out> {
 
   resetProperties(options: CallOptions = {}): Promise<void> {
     return this.#parts.transport.resetProperties(this.#bucket, options);
+  }
+
+  #askedIndex(index: string, range: IndexRange): AskedIndex {
+    return { transport: this.#parts.transport, bucket: this.#bucket, index, range };
   }
 
   async #updateOnce(

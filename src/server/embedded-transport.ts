@@ -6,11 +6,15 @@ import {
   type BucketPropertyChanges,
   type CallOptions,
   type ClientEnvironment,
+  type Cursor,
   closedError,
   type DatatypeSnapshot,
   type DatatypeUpdateOptions,
   Deadline,
   HaleError,
+  type IndexBatch,
+  type IndexQuery,
+  type JsonJob,
   type NameCursor,
   type ObjectName,
   type PutOutcome,
@@ -24,10 +28,11 @@ import {
 import {
   type CrdtOperation,
   type Datatypes,
+  type IndexQuerying,
   type JsonValue,
   type KeyValueStore,
   KvFailure,
-  type NameStream,
+  type MapReduce,
   parsePropertyChanges,
   type QuorumValue,
   quorumCount,
@@ -38,12 +43,15 @@ import {
 import type { ByteString } from '../stdx/index.ts';
 import { type Content, encodeContent } from '../wire/index.ts';
 import { haleErrorOf } from './embedded-error.ts';
+import { EmbeddedIndexCursor, EmbeddedJobCursor } from './embedded-queries.ts';
 
 const replicasMax = 1024;
 
 export interface EmbeddedNode {
   readonly store: KeyValueStore;
   readonly datatypes: Datatypes;
+  readonly indexes: IndexQuerying;
+  readonly mapReduce: MapReduce;
   readonly environment: ClientEnvironment;
   /** Of a call that is given none. */
   readonly timeoutMs: number;
@@ -161,6 +169,18 @@ export class EmbeddedTransport implements Transport {
     return this.#cursor(() => this.#node.store.listBuckets(bucketType, { timeoutMs }), options);
   }
 
+  queryIndex(query: IndexQuery, options: CallOptions): Cursor<IndexBatch> {
+    const { timeoutMs } = options;
+    return this.#cursor(() => new EmbeddedIndexCursor(this.#node.indexes, query, timeoutMs), options);
+  }
+
+  mapReduce(job: JsonJob, options: CallOptions): Cursor<readonly unknown[]> {
+    // For the whole job: a phase may be silent for long.
+    const timeoutMs = options.timeoutMs ?? this.#node.timeoutMs;
+    const open = () => new EmbeddedJobCursor(this.#node.mapReduce, job, Math.max(1, Math.ceil(timeoutMs)));
+    return this.#cursor(open, { ...options, timeoutMs });
+  }
+
   async properties(name: BucketName, options: CallOptions): Promise<BucketProperties> {
     if (this.#closing !== undefined) throw this.#closedError();
     this.#deadline(options).check();
@@ -264,14 +284,14 @@ export class EmbeddedTransport implements Transport {
     });
   }
 
-  #cursor(open: () => NameStream, options: CallOptions): NameCursor {
-    let stream: NameStream | undefined;
+  #cursor<Batch>(open: () => Cursor<Batch>, options: CallOptions): Cursor<Batch> {
+    let stream: Cursor<Batch> | undefined;
     const whole = options.timeoutMs === undefined ? undefined : this.#deadline(options);
     return {
       next: async () => {
         whole?.check();
         const timeoutMs = whole && Math.max(1, whole.remainingMs());
-        return this.#settled('read', { ...options, timeoutMs }, () => {
+        return this.#settled('read', { ...options, timeoutMs }, async () => {
           stream ??= open();
           return stream.next();
         });

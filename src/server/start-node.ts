@@ -77,6 +77,8 @@ export interface HaleNode extends AsyncDisposable {
   readonly store: KeyValueStore;
   /** The cluster it is a member of, and what goes on behind the store. */
   readonly database: ClusteredDatabase;
+  /** Runs jobs here, over all of the cluster's objects. */
+  readonly mapReduce: MapReduce;
   /** What operators ask of the cluster. */
   readonly admin: ClusterAdmin;
   /** Where it listens; undefined for listeners that are off. */
@@ -169,6 +171,11 @@ class RunningNode implements HaleNode {
   get database(): ClusteredDatabase {
     assert(this.#database !== undefined, 'the node has started');
     return this.#database;
+  }
+
+  get mapReduce(): MapReduce {
+    assert(this.#mapReduce !== undefined, 'the node has started');
+    return this.#mapReduce;
   }
 
   get admin(): ClusterAdmin {

@@ -1,5 +1,6 @@
 /** What the texts of RpbErrorResp mean. Riak sends no error codes: the text is the protocol. */
 import { HaleError, type HaleErrorCode } from '../hale-error.ts';
+import { failedPhaseOf, jobFailedError } from '../job-failure.ts';
 
 /** First match wins. */
 const meanings: readonly (readonly [RegExp, HaleErrorCode])[] = [
@@ -24,6 +25,19 @@ const meanings: readonly (readonly [RegExp, HaleErrorCode])[] = [
   [/is not a supported type$|^(Bucket must be|Counters require bucket property) /, 'invalid_argument'],
   [/^(\{n_val_violation,|\w+ cannot be zero-length$|\w+ is too long$)/, 'invalid_argument'],
   [/^(Invalid bucket properties:|Message decoding error:|\{\w+_val_violation,)/, 'invalid_argument'],
+  [
+    /^(Invalid term regular expression |Invalid continuation: |Invalid (equality|range) query)/,
+    'invalid_argument',
+  ],
+  [
+    /^(Can not use term regular|\{(unknown_field_type|field_parsing_failed|field_too_long),)/,
+    'invalid_argument',
+  ],
+  [
+    /^(\{(inputs|query|timeout|invalid_json|invalid_term),|not_json$|missing_field$|Phase \d+: )/,
+    'invalid_argument',
+  ],
+  [/^the job (is too large$|holds more than)/, 'too_large'],
   [/^(Unknown message code:|Invalid message packet)/, 'protocol'],
 ];
 
@@ -35,9 +49,15 @@ const partial: ReadonlySet<HaleErrorCode> = new Set<HaleErrorCode>([
   'server',
 ]);
 
-export function errorOfReply(text: string, kind: 'read' | 'write'): HaleError {
+/** What comes before the reason why a job had no inputs. */
+const jobInputs = /^Error sending inputs: /;
+
+export function errorOfReply(reply: string, kind: 'read' | 'write'): HaleError {
+  const phase = failedPhaseOf(reply);
+  if (phase !== undefined) return jobFailedError(phase);
+  const text = reply.replace(jobInputs, '');
   const code = meanings.find(([pattern]) => pattern.test(text))?.[1] ?? 'server';
-  return new HaleError(code, `the node answered: ${text}`, {
+  return new HaleError(code, `the node answered: ${reply}`, {
     unknownOutcome: kind === 'write' && partial.has(code),
   });
 }

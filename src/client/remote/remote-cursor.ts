@@ -1,37 +1,39 @@
-/** A listing over a connection of its own: the node is held back while the consumer is slow. */
+/** What is streamed, over a connection of its own: the node is held back while the consumer is slow. */
 import type { Buffer } from 'node:buffer';
-import type { ByteString } from '../../stdx/index.ts';
 import type { Deadline } from '../deadline.ts';
 import { HaleError } from '../hale-error.ts';
-import type { NameCursor } from '../transport.ts';
+import type { Cursor } from '../transport.ts';
 import type { ConnectionPool, Lease } from './connection-pool.ts';
 
 /** Batches held for a slow consumer; beyond, the connection is not read. */
 const batchesMax = 16;
 
-export interface ListingRequest {
-  readonly request: Buffer;
-  readonly decode: (code: number, body: Buffer) => { names: readonly ByteString[]; done: boolean };
-  /** Of a wait: a new one for each, or the listing's. */
+export interface StreamedRequest<Batch> {
+  readonly frame: Buffer;
+  readonly decode: (
+    code: number,
+    body: Buffer,
+  ) => { readonly batch: Batch | undefined; readonly done: boolean };
+  /** Of a wait: a new one for each, or that of the whole. */
   readonly deadline: () => Deadline;
 }
 
-export class RemoteCursor implements NameCursor {
+export class RemoteCursor<Batch> implements Cursor<Batch> {
   readonly #pool: ConnectionPool;
-  readonly #listing: ListingRequest;
-  readonly #batches: (readonly ByteString[])[] = [];
+  readonly #request: StreamedRequest<Batch>;
+  readonly #batches: Batch[] = [];
   #lease: Lease | undefined;
   #state: 'new' | 'open' | 'done' | 'closed' = 'new';
   #error: HaleError | undefined;
   #notify: (() => void) | undefined;
 
-  constructor(pool: ConnectionPool, listing: ListingRequest) {
+  constructor(pool: ConnectionPool, request: StreamedRequest<Batch>) {
     this.#pool = pool;
-    this.#listing = listing;
+    this.#request = request;
   }
 
-  async next(): Promise<readonly ByteString[] | undefined> {
-    const deadline = this.#listing.deadline();
+  async next(): Promise<Batch | undefined> {
+    const deadline = this.#request.deadline();
     deadline.check();
     if (this.#state === 'new') await this.#open(deadline);
     if (this.#batches.length === 0 && this.#state === 'open') await this.#arrival(deadline);
@@ -44,7 +46,7 @@ export class RemoteCursor implements NameCursor {
   async close(): Promise<void> {
     if (this.#state === 'open') {
       // The node sees the connection close and drops its cursors; there is no message that says so.
-      this.#lease?.connection.destroy(new HaleError('closed', 'the listing was left'));
+      this.#lease?.connection.destroy(new HaleError('closed', 'the loop was left'));
     }
     this.#release();
     this.#state = 'closed';
@@ -54,7 +56,7 @@ export class RemoteCursor implements NameCursor {
   async #open(deadline: Deadline): Promise<void> {
     this.#lease = await this.#pool.acquire(deadline, new Set());
     this.#state = 'open';
-    this.#lease.connection.send(this.#listing.request, {
+    this.#lease.connection.send(this.#request.frame, {
       kind: 'read',
       reply: (code, body) => this.#reply(code, body),
       failed: (error) => this.#finish(error),
@@ -62,8 +64,8 @@ export class RemoteCursor implements NameCursor {
   }
 
   #reply(code: number, body: Buffer): boolean {
-    const { names, done } = this.#listing.decode(code, body);
-    if (names.length > 0) this.#batches.push(names);
+    const { batch, done } = this.#request.decode(code, body);
+    if (batch !== undefined) this.#batches.push(batch);
     if (this.#batches.length >= batchesMax && !done) this.#lease?.connection.pause();
     if (done) this.#finish(undefined);
     else this.#wake();

@@ -9,7 +9,6 @@ import type { ByteString } from '../../stdx/index.ts';
 import {
   type Content,
   decodeContent,
-  decodeMessage,
   dtFetchReq,
   dtFetchResp,
   dtUpdateReq,
@@ -42,9 +41,13 @@ import { Deadline } from '../deadline.ts';
 import { closedError, HaleError } from '../hale-error.ts';
 import type {
   BucketName,
+  Cursor,
   DatatypeSnapshot,
   DatatypeUpdateOptions,
   DeleteOptions,
+  IndexBatch,
+  IndexQuery,
+  JsonJob,
   NameCursor,
   ObjectName,
   PutOptions,
@@ -60,7 +63,9 @@ import {
   type PoolLimits,
 } from './connection-pool.ts';
 import { messageOfOperation, snapshotOfMessage } from './datatype-message.ts';
+import { decodeReply } from './decode-reply.ts';
 import { messageOfChanges, propertiesOfMessage } from './properties-message.ts';
+import { indexRequest, mapReduceRequest } from './query-message.ts';
 import { numberOfQuorum } from './quorum-number.ts';
 import { RemoteCursor } from './remote-cursor.ts';
 
@@ -223,10 +228,10 @@ export class RemoteTransport implements Transport {
   listKeys(name: BucketName, options: CallOptions): NameCursor {
     const { deadline, timeout } = this.#listing(options);
     return new RemoteCursor(this.#pool, {
-      request: encodeFrame(rpbListKeysReq, { ...addressOf(name), timeout }),
+      frame: encodeFrame(rpbListKeysReq, { ...addressOf(name), timeout }),
       decode: (code, body) => {
         const { keys, done } = decodeReply(rpbListKeysResp, code, body);
-        return { names: keys, done: done === true };
+        return { batch: keys.length === 0 ? undefined : keys, done: done === true };
       },
       deadline,
     });
@@ -235,13 +240,25 @@ export class RemoteTransport implements Transport {
   listBuckets(bucketType: ByteString, options: CallOptions): NameCursor {
     const { deadline, timeout } = this.#listing(options);
     return new RemoteCursor(this.#pool, {
-      request: encodeFrame(rpbListBucketsReq, { stream: true, type: bucketType, timeout }),
+      frame: encodeFrame(rpbListBucketsReq, { stream: true, type: bucketType, timeout }),
       decode: (code, body) => {
         const { buckets, done } = decodeReply(rpbListBucketsResp, code, body);
-        return { names: buckets, done: done === true };
+        return { batch: buckets.length === 0 ? undefined : buckets, done: done === true };
       },
       deadline,
     });
+  }
+
+  queryIndex(query: IndexQuery, options: CallOptions): Cursor<IndexBatch> {
+    const { deadline, timeout } = this.#listing(options);
+    return new RemoteCursor(this.#pool, { ...indexRequest(query, timeout), deadline });
+  }
+
+  mapReduce(job: JsonJob, options: CallOptions): Cursor<readonly unknown[]> {
+    // For the whole job: a phase may be silent for long.
+    const whole = this.#deadline(options);
+    const request = mapReduceRequest(job, Math.max(1, Math.ceil(whole.remainingMs())));
+    return new RemoteCursor(this.#pool, { ...request, deadline: () => whole });
   }
 
   async properties(name: BucketName, options: CallOptions): Promise<BucketProperties> {
@@ -355,12 +372,6 @@ function mayMove(kind: 'read' | 'write', { code, unknownOutcome }: HaleError, ha
   if (code === 'connection_lost') return !unknownOutcome;
   if (code === 'overload' || code === 'unavailable') return hasOthers && !unknownOutcome;
   return kind === 'read' && code === 'timeout';
-}
-
-/** Throws if the reply is of another kind. */
-function decodeReply<T>(type: FrameType<T>, code: number, body: Buffer): T {
-  if (code !== type.code) throw new HaleError('protocol', `a reply of code ${code} instead of ${type.code}`);
-  return decodeMessage(type, body);
 }
 
 function addressOf({ bucket, bucketType }: BucketName): { bucket: ByteString; type: ByteString | undefined } {
