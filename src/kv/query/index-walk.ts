@@ -13,6 +13,12 @@ import { ofFirstPartitions, placeAfter, type WalkPlace } from './name-walk.ts';
 import { TermPattern } from './term-pattern.ts';
 
 const marksPulled = 500;
+/** Bytes of terms times instructions of a pattern that are matched without letting others have a turn. */
+const matchWorkMax = 2_000_000;
+
+function pieceBytes(pattern: TermPattern | undefined): number {
+  return pattern === undefined ? pieceBytesMax : Math.min(pieceBytesMax, matchWorkMax / pattern.size);
+}
 
 interface WalkParts {
   readonly commit: GroupCommit;
@@ -92,7 +98,8 @@ class EntryWalk extends CursorWalk {
   }
 
   protected override async pull(cursor: Cursor, itemsMax: number): Promise<WalkPiece | undefined> {
-    const entries = await cursor.next({ entriesMax: itemsMax, bytesMax: pieceBytesMax });
+    const bytesMax = pieceBytes(this.#asked.pattern);
+    const entries = await cursor.next({ entriesMax: itemsMax, bytesMax });
     if (entries.length === 0) return undefined;
     const places = entries.map((entry) => byteStringOf(entry.key, this.#prefixBytes));
     const { place, pattern, expired } = this.#asked;
@@ -132,7 +139,8 @@ class LiveKeyWalk implements PartitionWalk {
   next(itemsMax: number): Promise<WalkPiece | undefined> {
     return reading(async () => {
       this.#cursors ??= await this.#open();
-      const entries = await this.#cursors.objects.next({ entriesMax: itemsMax, bytesMax: pieceBytesMax });
+      const bytesMax = pieceBytes(this.#asked.pattern);
+      const entries = await this.#cursors.objects.next({ entriesMax: itemsMax, bytesMax });
       if (entries.length === 0) return undefined;
       const keys = entries.map((entry) => byteStringOf(entry.key, this.#prefixBytes));
       const live: ByteString[] = [];

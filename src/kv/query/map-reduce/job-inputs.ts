@@ -7,10 +7,12 @@ import type { Item } from './item.ts';
 import type { IndexInputs, JobInputs } from './job.ts';
 import type { JobBudget } from './job-budget.ts';
 import { JobFailure } from './job-failure.ts';
-import { passesFilters } from './key-filter.ts';
+import { type KeyFilter, passesFilters } from './key-filter.ts';
 
 /** Keys of one slice of a list. */
 const sliceLength = 256;
+/** Milliseconds of filtering before others have a turn. */
+const filterMsMax = 5;
 
 export interface InputSources {
   readonly store: Pick<KeyValueStore, 'listKeys'>;
@@ -38,7 +40,7 @@ export async function* inputSlices(
   const keys = opened(inputs, sources);
   try {
     for (let slice = await keys.next(); slice !== undefined; slice = await keys.next()) {
-      const passing = filters.length === 0 ? slice : slice.filter((key) => passesFilters(key, filters));
+      const passing = filters.length === 0 ? slice : await passingOf(slice, filters, sources.budget);
       if (passing.length > 0) yield passing.map((key) => foundKey(inputs.bucket, key));
     }
   } catch (error) {
@@ -46,6 +48,24 @@ export async function* inputSlices(
   } finally {
     await keys.close();
   }
+}
+
+/** A key may take as long as its filters are large: no slice is held on to from end to end. */
+async function passingOf(
+  keys: readonly ByteString[],
+  filters: readonly KeyFilter[],
+  budget: JobBudget,
+): Promise<readonly ByteString[]> {
+  const passing: ByteString[] = [];
+  let left = budget.timeLeft();
+  for (const key of keys) {
+    if (passesFilters(key, filters)) passing.push(key);
+    const now = budget.timeLeft();
+    if (left - now < filterMsMax) continue;
+    await budget.pause();
+    left = budget.timeLeft();
+  }
+  return passing;
 }
 
 function opened(

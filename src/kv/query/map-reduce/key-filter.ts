@@ -4,9 +4,9 @@
  *
  * Numbers and strings compare as Erlang's terms: every number is less than every string.
  */
-import { RE2JS, RE2JSException } from 're2js';
 import { type ByteString, byteLiteral, byteStringOf, bytesOfText, textOfBytes } from '../../../stdx/index.ts';
 import type { Term } from '../../../wire/index.ts';
+import { compilePattern, patternSizeMax } from '../term-pattern.ts';
 import { JobRefusal } from './job.ts';
 
 type Tested = ByteString | number;
@@ -18,12 +18,12 @@ export interface KeyFilter {
   readonly step: Step;
 }
 
-export const filterStepsMax = 64;
+/** Of a job, those within `and`, `or` and `not` counted. */
+export const filterStepsMax = 256;
 /** `and`, `or` and `not` within each other. */
 const nestingMax = 16;
 const similarTextMax = 1024;
 const editDistanceMax = 128;
-const patternBytesMax = 4096;
 
 export function passesFilters(key: ByteString, filters: readonly KeyFilter[]): boolean {
   return applied(key, filters) !== undefined;
@@ -38,28 +38,41 @@ function applied(value: Tested, filters: readonly KeyFilter[]): Tested | undefin
   return seen;
 }
 
+/** What one key may cost: of all filters of a job together. */
+interface FilterCost {
+  steps: number;
+  /** Instructions of regular expressions. */
+  patternSize: number;
+}
+
 /** Throws `JobRefusal`. */
-export function parseKeyFilters(terms: Term, depth = 0): readonly KeyFilter[] {
+export function parseKeyFilters(terms: Term): readonly KeyFilter[] {
+  return parseChain(terms, 0, { steps: 0, patternSize: 0 });
+}
+
+function parseChain(terms: Term, depth: number, cost: FilterCost): readonly KeyFilter[] {
   if (!Array.isArray(terms)) refuse('Key filters must be a list of lists.');
-  if (terms.length > filterStepsMax || depth > nestingMax) refuse('Too many key filters.');
-  return (terms as readonly Term[]).map((term) => ({ step: parseStep(term, depth) }));
+  cost.steps += (terms as readonly Term[]).length;
+  if (cost.steps > filterStepsMax || depth > nestingMax) refuse('Too many key filters.');
+  return (terms as readonly Term[]).map((term) => ({ step: parseStep(term, depth, cost) }));
 }
 
 function refuse(reason: string): never {
   throw new JobRefusal('inputs', reason);
 }
 
-function parseStep(term: Term, depth: number): Step {
+function parseStep(term: Term, depth: number, cost: FilterCost): Step {
   const [name, ...args] = Array.isArray(term) ? (term as readonly Term[]) : [];
   if (typeof name !== 'string') return refuse('A key filter is a list that begins with its name.');
   const make = steps.get(name);
   if (make === undefined) return refuse(`Unknown key filter: ${textOfBytes(name)}`);
-  return make(args, { name, depth });
+  return make(args, { name, depth, cost });
 }
 
 interface Place {
   readonly name: string;
   readonly depth: number;
+  readonly cost: FilterCost;
 }
 
 type MakeStep = (args: readonly Term[], place: Place) => Step;
@@ -185,18 +198,16 @@ function setMember(args: readonly Term[], { name }: Place): Step {
 }
 
 /** In time linear in the key: no expression that a stranger sends holds up the node. */
-function matches(args: readonly Term[], { name }: Place): Step {
+function matches(args: readonly Term[], { name, cost }: Place): Step {
   const [pattern] = args;
-  if (typeof pattern !== 'string' || args.length !== 1 || pattern.length > patternBytesMax) {
-    return refuse(`${name} takes one regular expression of at most ${patternBytesMax} bytes.`);
-  }
-  try {
-    const compiled = RE2JS.compile(textOfBytes(pattern));
-    return predicate((value) => typeof value === 'string' && compiled.matcher(textOfBytes(value)).find());
-  } catch (error) {
-    if (!(error instanceof RE2JSException)) throw error;
-    return refuse(`${name}: ${error.message}`);
-  }
+  if (typeof pattern !== 'string' || args.length !== 1)
+    return refuse(`${name} takes one regular expression.`);
+  const compiled = compilePattern(textOfBytes(pattern));
+  if (typeof compiled === 'string') return refuse(`${name}: ${compiled}`);
+  cost.patternSize += compiled.size;
+  if (cost.patternSize > patternSizeMax)
+    refuse(`${name}: all of the job together are too large when compiled`);
+  return predicate((value) => typeof value === 'string' && compiled.matches(textOfBytes(value)));
 }
 
 function textTest(holds: (text: ByteString, part: ByteString) => boolean): MakeStep {
@@ -237,9 +248,9 @@ export function isSimilar(a: string, b: string, distance: number): boolean {
   return above[b.length]! <= distance;
 }
 
-function chainsOf(args: readonly Term[], { name, depth }: Place): readonly (readonly KeyFilter[])[] {
+function chainsOf(args: readonly Term[], { name, depth, cost }: Place): Chains {
   if (args.length === 0 || args.length > filterStepsMax) refuse(`${name} takes lists of key filters.`);
-  return args.map((arg) => parseKeyFilters(arg, depth + 1));
+  return args.map((arg) => parseChain(arg, depth + 1, cost));
 }
 
 type Chains = readonly (readonly KeyFilter[])[];
