@@ -17,13 +17,7 @@ import { checkReadsFollowWrites } from '../checkers/reads-follow-writes.ts';
 import { storedCopies } from '../checkers/replicas-agree.ts';
 import type { Prng } from '../prng.ts';
 import { quietDisk } from '../simulated-disk.ts';
-import {
-  addressOf,
-  ClusterClients,
-  type ClusterClientsOptions,
-  idOfValue,
-  usualClients,
-} from '../workloads/cluster-clients.ts';
+import { ClusterClients, type ClusterClientsOptions, usualClients } from '../workloads/cluster-clients.ts';
 import {
   type ConfigurationPart,
   quietClusterConfiguration,
@@ -31,6 +25,7 @@ import {
 } from '../workloads/cluster-configuration.ts';
 import type { ClusterMember } from '../workloads/cluster-member.ts';
 import { ClusterStage } from '../workloads/cluster-stage.ts';
+import { addressOf, idOfValue } from '../workloads/numbered-values.ts';
 import type { World } from '../world.ts';
 
 /** What a client may hear while nodes die and links break. */

@@ -3,7 +3,7 @@
  * share, and writes down what it asked and what it was told. A failed write may have happened, may happen later, or
  * never: only what a node that is down was not even told is known to be refused.
  */
-import { Buffer } from 'node:buffer';
+import type { Buffer } from 'node:buffer';
 import type {
   DeleteResult,
   GetResult,
@@ -12,9 +12,7 @@ import type {
   QuorumValue,
   VersionedObject,
 } from '../../kv/index.ts';
-import { KvFailure } from '../../kv/index.ts';
 import { assert, byteLiteral } from '../../stdx/index.ts';
-import { encodeContent } from '../../wire/index.ts';
 import type { DotsIssuedOnce } from '../checkers/dots-issued-once.ts';
 import { type DatabaseHistory, type KeyHistory, type KeyWrite, never } from '../checkers/key-history.ts';
 import type { Listing } from '../checkers/listing-complete.ts';
@@ -23,8 +21,8 @@ import type { World } from '../world.ts';
 import type { ClusterMember } from './cluster-member.ts';
 import type { WorkloadBucket } from './database-clients.ts';
 import type { Unanswered } from './database-node.ts';
+import { addressOf, idOfValue, listKeys, numberedValue } from './numbered-values.ts';
 
-const bucketType = byteLiteral('default');
 const downPauseMs = 20;
 const readAgainMs = 200;
 
@@ -163,7 +161,7 @@ export class ClusterClients {
     const { valueBytesMax, timeoutMs, w } = this.options;
     const request = {
       ...addressOf(key),
-      content: encodedValue(write.id, random.below(valueBytesMax), this.options.isIndexed),
+      content: numberedValue(write.id, random.below(valueBytesMax), this.#indexes(write.id)),
       ...(seen.context === undefined ? {} : { context: seen.context }),
       ...(w === undefined ? {} : { w, dw: w }),
       returnObject: random.chance(0.3) ? ('body' as const) : ('no' as const),
@@ -192,22 +190,9 @@ export class ClusterClients {
 
   async list(node: ClusterMember, bucket: WorkloadBucket): Promise<void> {
     const invokedAt = this.#history.nextMoment();
-    const address = { bucketType, bucket: byteLiteral(bucket.name) };
     const { timeoutMs } = this.options;
     const result = await node.ask<readonly string[] | KvError>((store, done, { environment }) => {
-      environment.tasks.spawn('listing', async () => {
-        try {
-          const stream = store.listKeys(address, { timeoutMs });
-          const keys: string[] = [];
-          for (let names = await stream.next(); names !== undefined; names = await stream.next()) {
-            keys.push(...names);
-          }
-          done(keys);
-        } catch (error) {
-          if (!(error instanceof KvFailure)) throw error;
-          done(error.error);
-        }
-      });
+      listKeys(store, environment, bucket.name, timeoutMs, done);
     });
     if (typeof result === 'string') return;
     if ('code' in result) {
@@ -287,6 +272,10 @@ export class ClusterClients {
     throw new Error(`no fault explains the error ${JSON.stringify(error)}`);
   }
 
+  #indexes(id: number) {
+    return this.options.isIndexed ? [{ key: indexOfWrites, value: byteLiteral(`${id}`) }] : [];
+  }
+
   #see(key: KeyHistory, object: VersionedObject | undefined): readonly number[] {
     if (object === undefined) return [];
     this.#dots.saw(`${key.bucket}/${key.key}`, object);
@@ -299,25 +288,4 @@ export class ClusterClients {
     await this.#world.sleep(downPauseMs);
     return undefined;
   }
-}
-
-export function addressOf(key: Pick<KeyHistory, 'bucket' | 'key'>) {
-  return { bucketType, bucket: byteLiteral(key.bucket), key: byteLiteral(key.key) };
-}
-
-/** The number of the write, then padding that depends on it: a mix of two values shows. */
-function encodedValue(id: number, padding: number, isIndexed: boolean): Buffer {
-  const value = Buffer.alloc(4 + padding, id & 0xff);
-  value.writeUInt32BE(id, 0);
-  const indexes = isIndexed ? [{ key: indexOfWrites, value: byteLiteral(`${id}`) }] : [];
-  return encodeContent({ value, links: [], userMeta: [], indexes, deleted: false });
-}
-
-export function idOfValue(value: Buffer): number {
-  const id = value.readUInt32BE(0);
-  assert(
-    value.subarray(4).every((byte) => byte === (id & 0xff)),
-    'a value is read as it was written',
-  );
-  return id;
 }

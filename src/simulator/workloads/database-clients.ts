@@ -3,7 +3,7 @@
  * what it asked and what it was told. Whatever it is told must be among the errors that the scenario's
  * faults can explain.
  */
-import { Buffer } from 'node:buffer';
+import type { Buffer } from 'node:buffer';
 import type {
   DeleteRequest,
   DeleteResult,
@@ -13,9 +13,7 @@ import type {
   PutResult,
   VersionedObject,
 } from '../../kv/index.ts';
-import { KvFailure } from '../../kv/index.ts';
-import { assert, byteLiteral } from '../../stdx/index.ts';
-import { encodeContent } from '../../wire/index.ts';
+import { assert } from '../../stdx/index.ts';
 import type { DotsIssuedOnce } from '../checkers/dots-issued-once.ts';
 import {
   type Conflicts,
@@ -28,8 +26,8 @@ import type { Listing } from '../checkers/listing-complete.ts';
 import type { Prng } from '../prng.ts';
 import type { World } from '../world.ts';
 import type { DatabaseNode, Unanswered } from './database-node.ts';
+import { addressOf, idOfValue, listKeys, numberedValue } from './numbered-values.ts';
 
-const bucketType = byteLiteral('default');
 const downPauseMs = 2;
 
 export interface WorkloadBucket {
@@ -146,7 +144,7 @@ export class DatabaseClients {
     const padding = random.below(this.#options.valueBytesMax);
     const request: PutRequest = {
       ...addressOf(key),
-      content: encodedValue(write.id, padding),
+      content: numberedValue(write.id, padding),
       ...(seen.context === undefined ? {} : { context: seen.context }),
       returnObject: random.chance(0.3) ? 'body' : 'no',
       ifNoneMatch: condition === 'absent',
@@ -171,21 +169,8 @@ export class DatabaseClients {
 
   async list(bucket: WorkloadBucket): Promise<void> {
     const invokedAt = this.#history.nextMoment();
-    const address = { bucketType, bucket: byteLiteral(bucket.name) };
     const result = await this.#node.ask<readonly string[] | KvError>((store, done, environment) => {
-      environment.tasks.spawn('listing', async () => {
-        try {
-          const stream = store.listKeys(address, { timeoutMs: this.#options.timeoutMs });
-          const keys: string[] = [];
-          for (let names = await stream.next(); names !== undefined; names = await stream.next()) {
-            keys.push(...names);
-          }
-          done(keys);
-        } catch (error) {
-          if (!(error instanceof KvFailure)) throw error;
-          done(error.error);
-        }
-      });
+      listKeys(store, environment, bucket.name, this.#options.timeoutMs, done);
     });
     if (typeof result === 'string') return;
     if ('code' in result) {
@@ -284,24 +269,4 @@ export class DatabaseClients {
     await this.#world.sleep(downPauseMs);
     return undefined;
   }
-}
-
-function addressOf(key: KeyHistory) {
-  return { bucketType, bucket: byteLiteral(key.bucket), key: byteLiteral(key.key) };
-}
-
-/** The number of the write, then padding that depends on it: a mix of two values shows. */
-function encodedValue(id: number, padding: number): Buffer {
-  const value = Buffer.alloc(4 + padding, id & 0xff);
-  value.writeUInt32BE(id, 0);
-  return encodeContent({ value, links: [], userMeta: [], indexes: [], deleted: false });
-}
-
-function idOfValue(value: Buffer): number {
-  const id = value.readUInt32BE(0);
-  assert(
-    value.subarray(4).every((byte) => byte === (id & 0xff)),
-    'a value is read as it was written',
-  );
-  return id;
 }
