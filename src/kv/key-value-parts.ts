@@ -16,13 +16,15 @@ import type { ExpirySweepSettings } from './expiry/index.ts';
 import type { ChangeFeedSettings, FeedReply, FeedRequest } from './feed/index.ts';
 import type { KvObserver } from './kv-observer.ts';
 import type { Registry } from './registry.ts';
+import type { TombstoneSweepSettings } from './tombstone-sweep.ts';
 import type { DeleteMode, ObjectLimits, ReplicaReply, ReplicaRequest } from './vnode/index.ts';
 
 export interface KeyValueSettings
   extends CoordinatorSettings,
     AdmissionSettings,
     ObjectLimits,
-    ExpirySweepSettings {
+    ExpirySweepSettings,
+    TombstoneSweepSettings {
   readonly deleteMode: DeleteMode;
   /** Milliseconds for a listing that names no timeout. */
   readonly listTimeoutMs: number;

@@ -53,6 +53,7 @@ import { quorumAll } from './quorum-value.ts';
 import { ReplicaService } from './replica-service.ts';
 import { prepareWrite } from './request-checks.ts';
 import { RequestDoor } from './request-door.ts';
+import { TombstoneSweep } from './tombstone-sweep.ts';
 import { generatedKeyLength, uniqueText, vtagLength } from './unique-text.ts';
 import { shownObject } from './visible-object.ts';
 import {
@@ -60,6 +61,7 @@ import {
   expiryMarginMsDefault,
   KvVnodes,
   ObjectKey,
+  ReapedVersions,
   type ReplicaReply,
   type ReplicaRequest,
   StrayBytes,
@@ -93,7 +95,7 @@ export class LocalKeyValueStore implements KeyValueStore {
   readonly #hooks: CommitHooks;
   readonly #listings: NameListings;
   readonly #admission: Admission;
-  readonly #sweep: ExpirySweep;
+  readonly #sweeps: readonly (ExpirySweep | TombstoneSweep)[];
   #closed: Promise<void> | undefined;
 
   private constructor(
@@ -139,17 +141,18 @@ export class LocalKeyValueStore implements KeyValueStore {
       expired: new ExpiredNames(commit.engine, expiries, environment.clock),
     });
     this.walks = coverage.walks;
-    this.#sweep = new ExpirySweep({
+    const swept = {
       environment,
       engine: commit.engine,
       topology: coordinator.topology,
-      times: expiries,
       names: coordinator.names,
-      placementOf: (address) => this.placements.of(address),
+      placementOf: (address: BucketAddress) => this.placements.of(address),
       isLoaded: () => admission.defersRepair,
-      readAll: (address) => this.readAll(address),
+      readAll: (address: ObjectAddress) => this.readAll(address),
       settings,
-    });
+    };
+    const expirySweep = new ExpirySweep({ ...swept, times: expiries });
+    this.#sweeps = settings.deleteMode === 'keep' ? [expirySweep] : [expirySweep, new TombstoneSweep(swept)];
     this.feedEntries = feedEntries;
     this.feeds = changeFeeds(parts, coordinator, this.door, feedEntries, feedSignals);
     this.#listings = new NameListings(coverage, this.#observer, settings.listTimeoutMs);
@@ -194,6 +197,7 @@ export class LocalKeyValueStore implements KeyValueStore {
       observer,
       log,
       expiry,
+      reaped: new ReapedVersions(clock),
     });
     const expiries = new ExpiryTimes(commit.engine);
     const vnodes = new KvVnodes({
@@ -245,7 +249,7 @@ export class LocalKeyValueStore implements KeyValueStore {
       feeds,
       signals,
     );
-    store.#sweep.start();
+    for (const sweep of store.#sweeps) sweep.start();
     return store;
   }
 
@@ -417,7 +421,7 @@ export class LocalKeyValueStore implements KeyValueStore {
   async #close(): Promise<void> {
     this.feeds.close();
     await this.#admission.stop();
-    await this.#sweep.close();
+    for (const sweep of this.#sweeps) await sweep.close();
     this.#deletes.close();
     this.#reaper.close();
     this.coordinator.deadlines.close();

@@ -31,6 +31,8 @@ export function keyValueSettings(configuration: Configuration): KeyValueSettings
     expiryMarginMs: configuration['expiry.margin'],
     expirySweepIntervalMs: configuration['expiry.sweep.interval'],
     expirySweepPerSecondMax: configuration['expiry.sweep.limit'],
+    tombstoneSweepIntervalMs: configuration['tombstone.sweep.interval'],
+    tombstoneSweepPerSecondMax: configuration['tombstone.sweep.limit'],
     listTimeoutMs: configuration.list_timeout,
     queryTimeoutMs: configuration.secondary_index_timeout,
     bucketDefaults: bucketDefaults(configuration),

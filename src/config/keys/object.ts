@@ -38,6 +38,18 @@ export const objectKeys = {
     doc: 'How long after a delete its tombstone is looked at again, to be forgotten as delete_mode says if every replica has it.',
     extremes: [0],
   }),
+  'tombstone.sweep.interval': defineKey({
+    type: duration({ minimum: 100, maximum: 2_592_000_000 }),
+    default: 600_000,
+    doc: 'How often this node looks for tombstones that could not be forgotten at their time.',
+    extremes: [1000, 2_592_000_000],
+  }),
+  'tombstone.sweep.limit': defineKey({
+    type: integer({ minimum: 1, maximum: 1_000_000 }),
+    default: 1000,
+    doc: 'Tombstones a second that this node looks at again.',
+    extremes: [1],
+  }),
   'expiry.margin': defineKey({
     type: duration({ minimum: 0, maximum: 604_800_000 }),
     default: 600_000,

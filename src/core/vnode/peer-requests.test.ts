@@ -179,6 +179,24 @@ describe('P1: one last reply', () => {
     assert.equal(asking.counts.inFlight, 0);
   });
 
+  test('after the close nobody is asked or answered, and no timer is left', () => {
+    const { near, far, asked, heard, ask, asking, serving, time } = openPair();
+    ask('before');
+    near.deliver();
+    asking.close();
+    ask('after');
+    assert.deepEqual(heard, ['after: unreachable']);
+    assert.equal(near.queue.length, 0);
+    assert.equal(asking.counts.inFlight, 0);
+    asked[0]!.reply('late');
+    far.deliver();
+    time.pass(1000);
+    assert.deepEqual(heard, ['after: unreachable']);
+    serving.close();
+    asked[0]!.reply('later still');
+    assert.equal(far.queue.length, 0);
+  });
+
   test('timeout at the deadline, and not before', () => {
     const { near, far, asked, heard, ask, time } = openPair();
     ask('slow');

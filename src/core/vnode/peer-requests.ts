@@ -78,6 +78,7 @@ export class PeerRequests<Request, Reply> implements PeerTransport<Request, Repl
   readonly #pending = new Map<number, PendingRequest<Request, Reply>>();
   readonly #flights = new Map<NodeId, Flights<Request, Reply>>();
   readonly #complaints = new Map<NodeId, number[]>();
+  #isClosed = false;
   #lastId: number;
   readonly #counts = {
     timeouts: 0,
@@ -127,6 +128,10 @@ export class PeerRequests<Request, Reply> implements PeerTransport<Request, Repl
     route: RequestRoute,
     reply: (reply: Reply) => void,
   ): void {
+    if (this.#isClosed) {
+      reply(this.#codec.unanswered('unreachable'));
+      return;
+    }
     if (route.timeoutMs <= 0) {
       this.#counts.timeouts += 1;
       reply(this.#codec.unanswered('timeout'));
@@ -168,8 +173,9 @@ export class PeerRequests<Request, Reply> implements PeerTransport<Request, Repl
     this.#failFlight(peer, 'repair');
   }
 
-  /** Requests under way are forgotten without an answer: for a node that stops. */
+  /** Requests under way are forgotten without an answer, and nobody is asked or answered any more: for a node that stops. */
   close(): void {
+    this.#isClosed = true;
     this.#deadlines.close();
     this.#pending.clear();
     this.#flights.clear();
@@ -183,6 +189,7 @@ export class PeerRequests<Request, Reply> implements PeerTransport<Request, Repl
   }
 
   #receive(from: NodeId, body: Buffer, waitedMs: number): void {
+    if (this.#isClosed) return;
     if (body.length < replyHeadBytes) {
       this.#malformed(from, 'message');
       return;
@@ -226,6 +233,7 @@ export class PeerRequests<Request, Reply> implements PeerTransport<Request, Repl
 
   /** False: the asker hears `overload` instead, as soon as there is room for it. */
   #answer(to: NodeId, traffic: RequestRoute['traffic'], id: number, reply: Reply): boolean {
+    if (this.#isClosed) return true;
     const length = replyHeadBytes + this.#codec.replyBytes(reply);
     this.#outgoing.id = id;
     this.#outgoing.reply = reply;

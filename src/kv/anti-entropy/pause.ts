@@ -1,4 +1,4 @@
-/** Waiting that ends early when the node closes. One waiter at a time. */
+/** Waiting that ends early when the node closes. One waits for time to pass; any number may wait for its close. */
 import type { Timer, Timers } from '../../environment/index.ts';
 
 export class Pause {
@@ -6,6 +6,7 @@ export class Pause {
   #isClosed = false;
   #timer: Timer | undefined;
   #wake: (() => void) | undefined;
+  readonly #closing = new Set<() => void>();
 
   constructor(timers: Timers) {
     this.#timers = timers;
@@ -32,8 +33,18 @@ export class Pause {
     wake?.();
   }
 
+  /** Runs `run` at the close, unless the function that is returned was called before; at once, if it is closed. */
+  whenClosed(run: () => void): () => void {
+    if (this.#isClosed) run();
+    else this.#closing.add(run);
+    return () => this.#closing.delete(run);
+  }
+
   close(): void {
     this.#isClosed = true;
     this.wake();
+    const closing = [...this.#closing];
+    this.#closing.clear();
+    for (const run of closing) run();
   }
 }

@@ -7,9 +7,11 @@ import type { VnodeRouter } from '../../core/vnode/index.ts';
 import type { Durability } from '../../storage/index.ts';
 import { mergeObjects, sameVersion, type VersionedObject, versionDigest } from '../object/index.ts';
 import type { ObjectKey, ReplicaGet, ReplicaReply, ReplicaRequest } from '../vnode/index.ts';
+import type { Pause } from './pause.ts';
 
 /** A replica that does not answer is left to the next exchange. */
 const repairTimeoutMs = 10_000;
+const closed: ReplicaReply = { kind: 'failed', error: { code: 'stopping' } };
 
 export type ReplicaRouter = Pick<VnodeRouter<ReplicaRequest, ReplicaReply>, 'send'>;
 
@@ -20,18 +22,24 @@ export interface KeyRepair {
   readonly isTombstone: boolean;
 }
 
+export interface KeyRepairParts {
+  readonly router: ReplicaRouter;
+  /** Once it is closed nothing is asked any more, and no answer is waited for. */
+  readonly pause: Pause;
+}
+
 export async function repairKey(
-  router: ReplicaRouter,
+  parts: KeyRepairParts,
   key: ObjectKey,
   near: Replica,
   far: Replica,
   durability: Durability,
 ): Promise<KeyRepair> {
-  const mine = await ask(router, near, { kind: 'get', key });
+  const mine = await ask(parts, near, { kind: 'get', key });
   const myCopy = copyIn(mine);
   if (myCopy === 'unknown') return { kind: 'failed', isTombstone: false };
   const unless = myCopy === undefined ? {} : { unless: versionDigest(myCopy) };
-  const theirs = await ask(router, far, { kind: 'get', key, ...unless });
+  const theirs = await ask(parts, far, { kind: 'get', key, ...unless });
   if (theirs.kind === 'same') return { kind: 'vanished', isTombstone: false };
   const theirCopy = copyIn(theirs);
   if (theirCopy === 'unknown') return { kind: 'failed', isTombstone: false };
@@ -42,7 +50,7 @@ export async function repairKey(
   if (theirCopy === undefined || !sameVersion(theirCopy, merged)) behind.push(far);
   if (behind.length === 0) return { kind: 'vanished', isTombstone: false };
   const put = { kind: 'put', key, object: merged, durability, purpose: 'repair', announce: false } as const;
-  const replies = await Promise.all(behind.map((replica) => ask(router, replica, put)));
+  const replies = await Promise.all(behind.map((replica) => ask(parts, replica, put)));
   const isStored = replies.every((reply) => reply.kind === 'stored');
   return { kind: isStored ? 'repaired' : 'failed', isTombstone: merged.isTombstone };
 }
@@ -60,11 +68,17 @@ function merge(a: VersionedObject | undefined, b: VersionedObject | undefined): 
 }
 
 function ask(
-  router: ReplicaRouter,
+  { router, pause }: KeyRepairParts,
   replica: Replica,
   request: ReplicaGet | Extract<ReplicaRequest, { kind: 'put' }>,
 ): Promise<ReplicaReply> {
+  if (pause.isClosed) return Promise.resolve(closed);
   return new Promise((resolve) => {
-    router.send(replica, request, resolve, repairTimeoutMs, 'repair');
+    const forget = pause.whenClosed(() => resolve(closed));
+    const answered = (reply: ReplicaReply): void => {
+      forget();
+      resolve(reply);
+    };
+    router.send(replica, request, answered, repairTimeoutMs, 'repair');
   });
 }

@@ -190,7 +190,7 @@ async function repairOne(
   if (key === undefined) return 'failed';
   const replica = (partition: typeof pair.near, node: NodeId) => ({ partition, node, primary: true });
   const result = await repairKey(
-    parts.router,
+    parts,
     key,
     replica(pair.near, topology.self),
     replica(pair.far, pair.peer),

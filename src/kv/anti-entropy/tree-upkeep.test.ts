@@ -8,7 +8,7 @@ import { objectsRange } from '../vnode/index.ts';
 import { TreeKeeper } from './tree-keeper.ts';
 import { TreeUpkeep } from './tree-upkeep.ts';
 
-test('a partition that cannot be read keeps no other from getting its trees', async () => {
+test('a partition that cannot be read keeps no other from getting its trees, and from being checked', async () => {
   const world = new World({ seed: 1 });
   const self = nodeIdOf('a@host');
   await world.run(async () => {
@@ -35,13 +35,15 @@ test('a partition that cannot be read keeps no other from getting its trees', as
       environment,
       commit: new GroupCommit(engine, environment.tasks),
       keeper,
-      settings: { rebuildPerSecondMax: 1000, verifyIntervalMs: 1e9 },
+      settings: { rebuildPerSecondMax: 1000, verifyIntervalMs: 5000 },
       lingering: () => {},
       ready: () => {},
     });
     upkeep.start();
     await world.sleep(20_000);
     await upkeep.close();
+    // Each of the others is checked in its turn as well, every five seconds.
+    assert.ok(upkeep.totals.verified >= 7 * 2, `${upkeep.totals.verified} checks`);
     assert.deepEqual(
       ring.partitions().filter((partition) => !keeper.isBuilt(partition)),
       [0],

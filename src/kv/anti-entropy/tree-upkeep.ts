@@ -11,8 +11,9 @@ import { foldPartition } from './partition-fold.ts';
 import { Pause } from './pause.ts';
 import type { TreeKeeper } from './tree-keeper.ts';
 
-/** After a fold was lost, mostly to a sick disk or to doubt. */
+/** After a fold was lost, mostly to a sick disk or to doubt; twice as long each time, up to the second of these. */
 const retryMs = 1000;
+const retryMsMax = 60_000;
 /** The longest sleep, whatever the interval. */
 const lookMs = 3_600_000;
 /** Checking is not urgent: it takes this part of the pace. */
@@ -47,6 +48,11 @@ export interface UpkeepParts {
   readonly ready: (partition: Partition) => void;
 }
 
+interface LostFold {
+  readonly againAt: number;
+  readonly waitMs: number;
+}
+
 export class TreeUpkeep {
   readonly #parts: UpkeepParts;
   readonly #pause: Pause;
@@ -56,8 +62,8 @@ export class TreeUpkeep {
   #running: Promise<void> | undefined;
   #isFolding = false;
   readonly #suspected = new Set<Partition>();
-  /** Of the partitions whose trees were to be made. */
-  #triedLast = -1;
+  /** Partitions whose last fold was lost: they wait, and nobody waits for them. */
+  readonly #lost = new Map<Partition, LostFold>();
 
   constructor(parts: UpkeepParts) {
     this.#parts = parts;
@@ -99,13 +105,6 @@ export class TreeUpkeep {
 
   async #step(): Promise<void> {
     const { keeper, environment, settings } = this.#parts;
-    const unbuilt = this.#nextUnbuilt();
-    if (unbuilt !== undefined) {
-      this.#triedLast = unbuilt;
-      this.#suspected.delete(unbuilt);
-      await this.#fold(unbuilt, settings.rebuildPerSecondMax);
-      return;
-    }
     const now = environment.clock.now();
     let due: Partition | undefined;
     let dueAt = Number.POSITIVE_INFINITY;
@@ -115,21 +114,32 @@ export class TreeUpkeep {
       dueAt = at;
       due = partition;
     }
-    if (due !== undefined && dueAt <= now) await this.#fold(due, settings.rebuildPerSecondMax * verifyShare);
-    else await this.#pause.for(Math.min(dueAt - now, lookMs));
+    if (due === undefined || dueAt > now) {
+      await this.#pause.for(Math.min(dueAt - now, lookMs));
+      return;
+    }
+    const isWanted = this.#isWanted(due);
+    this.#suspected.delete(due);
+    await this.#fold(due, settings.rebuildPerSecondMax * (isWanted ? 1 : verifyShare));
   }
 
-  /** In turn: one that is lost each time must not keep the others waiting. */
-  #nextUnbuilt(): Partition | undefined {
-    const { keeper } = this.#parts;
-    const unbuilt = keeper.partitions.filter(
-      (partition) => !keeper.isBuilt(partition) || this.#suspected.has(partition),
+  /** It has no trees, or such as an exchange found to be wrong. */
+  #isWanted(partition: Partition): boolean {
+    return !this.#parts.keeper.isBuilt(partition) || this.#suspected.has(partition);
+  }
+
+  /** What is wanted comes before what is checked; what was lost has its time, so that it keeps no other waiting. */
+  #dueAt(partition: Partition, now: Instant): number {
+    const lost = this.#lost.get(partition);
+    const again = lost?.againAt ?? Number.NEGATIVE_INFINITY;
+    return Math.max(
+      again,
+      this.#isWanted(partition) ? Number.MIN_SAFE_INTEGER : this.#checkDueAt(partition, now),
     );
-    return unbuilt.find((partition) => partition > this.#triedLast) ?? unbuilt[0];
   }
 
   /** Trees from disk get a time within the interval by lot, so that not all come at once. */
-  #dueAt(partition: Partition, now: Instant): number {
+  #checkDueAt(partition: Partition, now: Instant): number {
     const { settings, environment } = this.#parts;
     const known = this.#checkedAt.get(partition);
     if (known !== undefined) return known + settings.verifyIntervalMs;
@@ -143,14 +153,17 @@ export class TreeUpkeep {
     this.#isFolding = true;
     const result = await foldPartition({ ...this.#parts, pause: this.#pause }, partition, objectsPerSecond);
     this.#isFolding = false;
+    const now = environment.clock.now();
     if (result.kind === 'lost') {
-      await this.#pause.for(retryMs);
+      const waitMs = Math.min(retryMsMax, 2 * (this.#lost.get(partition)?.waitMs ?? retryMs / 2));
+      this.#lost.set(partition, { againAt: now + waitMs, waitMs });
       return;
     }
+    this.#lost.delete(partition);
     this.totals[result.kind] += 1;
     this.totals.objectsFolded += result.objects;
     this.totals.unreadable += result.unreadable;
-    this.#checkedAt.set(partition, environment.clock.now());
+    this.#checkedAt.set(partition, now);
     if (result.kind === 'drifted') {
       environment.log.warn('the hash trees of a partition were not what it holds; they were replaced', {
         partition,

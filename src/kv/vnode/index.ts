@@ -23,6 +23,7 @@ export {
   sectionIndex,
   sectionTombstones,
   successor,
+  tombstonesRange,
 } from './key-layout.ts';
 export {
   type CoordinatedPut,
@@ -32,6 +33,7 @@ export {
   type ObjectLimits,
 } from './kv-vnodes.ts';
 export { ObjectKey } from './object-key.ts';
+export { ReapedVersions, reapedMax, reapedMsMin } from './reaped-versions.ts';
 export { isReapingSafe } from './reaping-rule.ts';
 export { replicaCodec } from './replica-codec.ts';
 export type {

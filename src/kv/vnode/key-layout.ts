@@ -79,6 +79,12 @@ export function derivedRange(partition: Partition): KeyRange {
   return { from, to: successor(last) };
 }
 
+/** The marks of all tombstones of a partition. */
+export function tombstonesRange(partition: Partition): KeyRange {
+  const from = Buffer.from([spacePartition, partition >> 8, partition & 0xff, sectionTombstones]);
+  return { from, to: successor(from) };
+}
+
 export const expiryBytes = 8;
 
 /** The expiries of a partition, the earliest first: before `untilMicros`, if that is given. */

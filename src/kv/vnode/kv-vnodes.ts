@@ -275,10 +275,16 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
       reply(failed(local));
       return;
     }
-    this.#identities.checkAmnesia(partition, local, put.object);
-    const merged = replicaPut(local, put.object);
+    // A tombstone brings nothing back: one that another replica still has is taken, and forgotten again by all.
+    const reaped = local ?? (put.object.isTombstone ? undefined : this.#reaper.reapedOf(partition, put.key));
+    this.#identities.checkAmnesia(partition, reaped, put.object);
+    const merged = replicaPut(reaped, put.object);
     if (put.object.isWriteOnce && local?.bytes.equals(put.object.bytes) === false) {
       this.#observer.writeOnceMerged?.();
+    }
+    if (local === undefined && merged === reaped) {
+      reply(stored);
+      return;
     }
     const tooLarge = put.purpose === 'write' ? this.#checkLimits(put.key, merged) : undefined;
     const excess = tooLarge ?? this.#checkStrays(partition, local, merged);
@@ -301,7 +307,9 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
       reply(failed(local));
       return;
     }
-    const object = objectAfterDelta(local, delta, this.decoded);
+    // What was reaped lately is merged with objects only: the whole one is asked for.
+    const isReaped = local === undefined && this.#reaper.reapedOf(partition, key) !== undefined;
+    const object = isReaped ? undefined : objectAfterDelta(local, delta, this.decoded);
     if (object === undefined) {
       reply(behind);
       return;

@@ -19,6 +19,8 @@ import type { KvObserver } from '../kv-observer.ts';
 import { lastExpiryOf, type VersionedObject } from '../object/index.ts';
 import { PostponedWork } from '../postponed-work.ts';
 import { changeDerived } from './derived-entries.ts';
+import type { ObjectKey } from './object-key.ts';
+import type { ReapedVersions } from './reaped-versions.ts';
 import { isReapingSafe } from './reaping-rule.ts';
 import type { ReplicaReap } from './replica-protocol.ts';
 
@@ -40,6 +42,7 @@ export class TombstoneReaper {
   readonly #topology: Topology;
   readonly #expiry: ExpiryRule | undefined;
   readonly #feeds: FeedEntries | undefined;
+  readonly #reaped: ReapedVersions | undefined;
   readonly #changes: StoredChanges;
   readonly #observer: KvObserver;
   readonly #log: Log;
@@ -53,6 +56,8 @@ export class TombstoneReaper {
     /** Absent: nothing but tombstones is forgotten. */
     readonly expiry?: ExpiryRule;
     readonly feeds?: FeedEntries;
+    /** Absent: what was reaped is forgotten at once, as where no message is ever late. */
+    readonly reaped?: ReapedVersions;
     readonly changes?: StoredChanges;
     readonly observer: KvObserver;
     readonly log: Log;
@@ -63,6 +68,7 @@ export class TombstoneReaper {
     this.#topology = parts.topology;
     this.#expiry = parts.expiry;
     this.#feeds = parts.feeds;
+    this.#reaped = parts.reaped;
     this.#changes = parts.changes ?? ignoredChanges;
     this.#observer = parts.observer;
     this.#log = parts.log;
@@ -81,7 +87,12 @@ export class TombstoneReaper {
     this.#postponed.postpone(mode, () => this.#remove(partition, reap));
   }
 
-  /** What waits is left to a read after the next start. */
+  /** Where the key has no object: the tombstone that was forgotten lately, with which whatever comes is merged. */
+  reapedOf(partition: Partition, key: ObjectKey): VersionedObject | undefined {
+    return this.#reaped?.of(partition, key);
+  }
+
+  /** What waits is left to the sweep after the next start. */
   close(): void {
     this.#postponed.close();
   }
@@ -93,6 +104,11 @@ export class TombstoneReaper {
     // A feed has told of the delete. That something expired it hears only now.
     const feeds = !tombstone.hasTombstone && this.#feeds?.keeps(key) ? this.#feeds : undefined;
     let entry = 0;
+    // A copy of what has expired is not shown wherever it comes from.
+    if (tombstone.isTombstone && this.#reaped !== undefined) {
+      if (!this.#reaped.hasRoom) return;
+      this.#reaped.add(partition, key, tombstone);
+    }
     this.#commit.write(
       'os',
       (batch) => {
@@ -109,7 +125,7 @@ export class TombstoneReaper {
           return;
         }
         this.#changes.doubt(partition);
-        this.#log.warn('could not remove a tombstone; a later read will', { reason: error.message });
+        this.#log.warn('could not remove a tombstone; a later look will', { reason: error.message });
       },
     );
   }

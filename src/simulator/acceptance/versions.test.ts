@@ -125,6 +125,44 @@ story(
 );
 
 story(
+  'R04: a copy that was under way to one replica while the key was deleted and forgotten does not bring it back',
+  { nodes: 4, fixed: { delete_mode: 'immediate', tombstone_pause: 100 } },
+  async (cluster) => {
+    const [a, b, c] = cluster.primariesOf('k');
+    const hosts = [a!, c!].map((letter) => cluster.member(letter).process.host);
+    await cluster.get(a!, 'k');
+    // Everybody reaches everybody, and so says liveness; only what a says to c lies in its connection.
+    const heal = cluster.world.network.cut(hosts[0]!, hosts[1]!);
+    await cluster.store(a!, 'k', 'old', { w: two });
+    assert.equal((await cluster.delete(b!, 'k', { w: quorumAll, dw: quorumAll })).kind, 'deleted');
+    await cluster.world.sleep(1000);
+    for (const primary of [a!, b!, c!]) {
+      assert.equal((await cluster.copies(primary, 'k')).size, 0, `the tombstone is forgotten at ${primary}`);
+    }
+    heal();
+    await cluster.world.sleep(1000);
+    await assertEverywhere(cluster, 'k', []);
+  },
+);
+
+story(
+  'R11: a tombstone that could not be forgotten at its time, and that nobody reads, is swept',
+  { nodes: 4, fixed: { delete_mode: 'immediate', tombstone_pause: 100, 'tombstone.sweep.interval': 20_000 } },
+  async (cluster) => {
+    const [a, b, c] = cluster.primariesOf('k');
+    await cluster.store(a!, 'k', 'old', { w: quorumAll });
+    cluster.stop(c!);
+    await cluster.untilGivenUp(c!);
+    assert.equal((await cluster.delete(b!, 'k')).kind, 'deleted');
+    await cluster.start(c!);
+    await cluster.untilSeen();
+    await cluster.stage.untilQuiet();
+    await cluster.world.sleep(60_000);
+    for (const letter of cluster.letters) assert.equal((await cluster.copies(letter, 'k')).size, 0, letter);
+  },
+);
+
+story(
   'R04: a key that was deleted while a replica was away does not come back with it',
   { nodes: 4, fixed: { delete_mode: 'immediate', tombstone_pause: 100 } },
   async (cluster) => {

@@ -104,7 +104,7 @@ export class ClusterPlay {
       ...story.client,
     });
     world.work.atLeast('acked puts', story.ackedPutsMin);
-    world.work.atLeast('copies compared', 1);
+    world.work.atLeast('disks compared', 1);
   }
 
   /** Forms the cluster and sets the properties of the clients' buckets. */
@@ -202,6 +202,7 @@ export class ClusterPlay {
       for (const [name, stored] of copies) {
         for (const { bytes } of stored) this.#dots.saw(name, VersionedObject.decode(bytes));
       }
+      this.world.work.add('disks compared');
       this.world.work.add('copies compared', copies.size);
       nodes.push({ node: member.name, copies });
     }

@@ -1,0 +1,133 @@
+/**
+ * Looks for tombstones that stayed behind: their deletes came while a node was away, a timer was lost with its process, too
+ * many waited. Each is read at all its replicas, which lets it go where every one of them holds just that, and nobody is
+ * away (C8).
+ *
+ * Tombstones are marked beside the objects, so that a look costs what is left of deletes and not what is stored. Of the
+ * replicas of a key the first in the ring looks after it.
+ */
+import type { Buffer } from 'node:buffer';
+import type { Partition } from '../core/ring/index.ts';
+import type { Topology } from '../core/topology/index.ts';
+import type { Environment } from '../environment/index.ts';
+import { type StorageEngine, StorageError } from '../storage/index.ts';
+import { Pause } from './anti-entropy/index.ts';
+import type { NameHash } from './coordinator/index.ts';
+import type { BucketAddress, ObjectAddress } from './key-value-store.ts';
+import { ObjectKey, tombstonesRange } from './vnode/index.ts';
+
+const sliceLimits = { entriesMax: 64, bytesMax: 256 * 1024 };
+
+export const tombstoneSweepIntervalMsDefault = 600_000;
+export const tombstoneSweepPerSecondMaxDefault = 1000;
+
+/** Each absent: its default. */
+export interface TombstoneSweepSettings {
+  /** Milliseconds between two looks at all partitions of this node. */
+  readonly tombstoneSweepIntervalMs?: number;
+  /** Tombstones a second that are read. */
+  readonly tombstoneSweepPerSecondMax?: number;
+}
+
+export interface TombstoneSweepParts {
+  readonly environment: Pick<Environment, 'timers' | 'tasks' | 'random' | 'log'>;
+  readonly engine: StorageEngine;
+  readonly topology: Topology;
+  readonly names: NameHash;
+  /** Undefined: nobody knows such a bucket type. */
+  readonly placementOf: (address: BucketAddress) => { readonly bucketOnly: boolean } | undefined;
+  /** There is too much to do for what is not urgent. */
+  readonly isLoaded: () => boolean;
+  /** Reads the key at all its replicas. */
+  readonly readAll: (address: ObjectAddress) => void;
+  readonly settings: TombstoneSweepSettings;
+}
+
+export class TombstoneSweep {
+  readonly #parts: TombstoneSweepParts;
+  readonly #pause: Pause;
+  readonly #intervalMs: number;
+  readonly #perSecondMax: number;
+  #running: Promise<void> | undefined;
+
+  constructor(parts: TombstoneSweepParts) {
+    this.#parts = parts;
+    this.#pause = new Pause(parts.environment.timers);
+    const { settings } = parts;
+    this.#intervalMs = settings.tombstoneSweepIntervalMs ?? tombstoneSweepIntervalMsDefault;
+    this.#perSecondMax = settings.tombstoneSweepPerSecondMax ?? tombstoneSweepPerSecondMaxDefault;
+  }
+
+  /** Once; not at all where tombstones are kept. */
+  start(): void {
+    const { tasks, random } = this.#parts.environment;
+    let ended = () => {};
+    this.#running = new Promise((resolve) => {
+      ended = resolve;
+    });
+    tasks.spawn('tombstone-sweep', async () => {
+      // Nodes that were started together do not look together.
+      await this.#pause.for(this.#intervalMs * (0.5 + random.fraction() / 2));
+      while (!this.#pause.isClosed) {
+        await this.#lookAround();
+        await this.#pause.for(this.#intervalMs);
+      }
+      ended();
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#pause.close();
+    await this.#running;
+  }
+
+  async #lookAround(): Promise<void> {
+    const { topology, environment } = this.#parts;
+    for (const partition of topology.ring.partitionsOf(topology.self)) {
+      if (!this.#mayForget()) return;
+      try {
+        await this.#lookInto(partition);
+      } catch (error) {
+        if (!(error instanceof StorageError)) throw error;
+        environment.log.warn('a partition could not be searched for tombstones; it is tried again', {
+          partition,
+          reason: error.message,
+        });
+      }
+    }
+  }
+
+  /** While a node is away, or has much to do, tombstones wait. */
+  #mayForget(): boolean {
+    return !this.#pause.isClosed && this.#parts.topology.isSettled && !this.#parts.isLoaded();
+  }
+
+  async #lookInto(partition: Partition): Promise<void> {
+    const cursor = this.#parts.engine.scan(tombstonesRange(partition), { keysOnly: true });
+    try {
+      for (;;) {
+        const marks = await cursor.next(sliceLimits);
+        if (marks.length === 0 || !this.#mayForget()) return;
+        let read = 0;
+        for (const { key } of marks) if (this.#read(partition, key)) read += 1;
+        await this.#pause.for((read / this.#perSecondMax) * 1000);
+        if (this.#pause.isClosed) return;
+      }
+    } finally {
+      await cursor.close();
+    }
+  }
+
+  /** False: it is another partition's to look after. */
+  #read(partition: Partition, mark: Buffer): boolean {
+    const { topology, names, placementOf, readAll } = this.#parts;
+    const key = ObjectKey.ofMark(mark);
+    if (key === undefined) return false;
+    const { address } = key;
+    const placement = placementOf(address);
+    if (placement === undefined) return false;
+    if (topology.ring.partitionOf(names.of(address, placement.bucketOnly)) !== partition) return false;
+    readAll(address);
+    return true;
+  }
+}
