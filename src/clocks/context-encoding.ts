@@ -9,9 +9,8 @@
  * cut, altered or made by another database must be refused, not merged (Basho issue riak#739).
  */
 import { Buffer } from 'node:buffer';
-import { byteStringOf, readVarint, varintSize, writeVarint } from '../stdx/index.ts';
+import { byteStringOf, crc32, readVarint, varintSize, writeVarint } from '../stdx/index.ts';
 import { actorBytes } from './actor.ts';
-import { crc32 } from './crc32.ts';
 import type { VersionEntry } from './version-vector.ts';
 
 const format = 0x01;

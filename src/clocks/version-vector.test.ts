@@ -3,9 +3,8 @@ import { Buffer } from 'node:buffer';
 import { test } from 'node:test';
 import { deflateSync, crc32 as zlibCrc32 } from 'node:zlib';
 import fc from 'fast-check';
-import { byteStringOf } from '../stdx/index.ts';
+import { byteStringOf, crc32 } from '../stdx/index.ts';
 import { contextEntriesMax } from './context-encoding.ts';
-import { crc32 } from './crc32.ts';
 import { actorId, type Dot, epochOfActor, type PruneLimits, VersionVector, vnodeIdOfActor } from './index.ts';
 
 const numRuns = Number(process.env.LAW_RUNS ?? 3000);

@@ -25,6 +25,11 @@ export interface DiskFile {
   read(offset: number, length: number): Buffer;
   /** Writes all bytes at `offset` (extending the file if need be), or rejects having written any part. */
   write(offset: number, bytes: Uint8Array): Promise<void>;
+  /**
+   * As `write`, and what it wrote is durable when it resolves; of other writes it says nothing. Cheaper than both in
+   * turn. A rejection is final as that of a sync.
+   */
+  writeSynced(offset: number, bytes: Uint8Array): Promise<void>;
   /** A rejected sync is final: what was unsynced may be lost, and a later sync may not report it. */
   sync(): Promise<void>;
   truncate(length: number): Promise<void>;

@@ -33,6 +33,10 @@ for (const [kind, openDisk] of disks) {
     await file.sync();
     assert.equal(file.size, 11);
     assert.equal(file.read(0, 11).toString(), 'hello there');
+    await Promise.all([file.writeSynced(0, Buffer.from('J')), file.writeSynced(10, Buffer.from('e again'))]);
+    await file.writeSynced(0, Buffer.from('h'));
+    assert.equal(file.size, 17);
+    assert.equal(file.read(0, 17).toString(), 'hello there again');
     await file.truncate(5);
     assert.equal(file.size, 5);
     assert.throws(() => file.read(3, 3), { name: 'DiskError', code: 'io' });

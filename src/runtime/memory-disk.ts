@@ -43,6 +43,10 @@ class MemoryFile implements DiskFile {
     this.#inode.bytes.set(bytes, offset);
   }
 
+  writeSynced(offset: number, bytes: Uint8Array): Promise<void> {
+    return this.write(offset, bytes);
+  }
+
   async sync(): Promise<void> {}
 
   async truncate(length: number): Promise<void> {

@@ -15,7 +15,7 @@ import { Buffer } from 'node:buffer';
 import { type Disk, DiskError, type DiskFile } from '../environment/index.ts';
 import { assert } from '../stdx/index.ts';
 import type { Prng } from './prng.ts';
-import { SimulatedInode } from './simulated-inode.ts';
+import { type Change, type PendingWrite, SimulatedInode } from './simulated-inode.ts';
 import type { Life } from './simulated-process.ts';
 import type { World } from './world.ts';
 
@@ -275,8 +275,24 @@ class FileOfLife implements DiskFile {
 
   write(offset: number, bytes: Uint8Array): Promise<void> {
     assert(this.#isOpen, `${this.path} is open`);
+    return this.#write(this.#submit(offset, bytes));
+  }
+
+  /** Covers nothing but its own bytes. */
+  async writeSynced(offset: number, bytes: Uint8Array): Promise<void> {
+    assert(this.#isOpen, `${this.path} is open`);
+    const pending = this.#submit(offset, bytes);
+    await this.#write(pending);
+    await this.#sync(new Set([pending]));
+  }
+
+  #submit(offset: number, bytes: Uint8Array): PendingWrite {
     // The caller may not touch the bytes meanwhile; the copy is for the crash, which may keep parts.
-    const pending = this.#inode.submit(offset, Buffer.from(bytes));
+    return this.#inode.submit(offset, Buffer.from(bytes));
+  }
+
+  #write(pending: PendingWrite): Promise<void> {
+    const { offset, bytes } = pending;
     return this.#settled(this.#disk.conditions.writeMs, () => {
       const { conditions } = this.#disk;
       const grows = Math.max(0, offset + bytes.length - this.#inode.size);
@@ -298,7 +314,10 @@ class FileOfLife implements DiskFile {
   sync(): Promise<void> {
     assert(this.#isOpen, `${this.path} is open`);
     // Writes that complete while the sync is under way may be covered or not: they are not.
-    const covered = this.#inode.completed();
+    return this.#sync(this.#inode.completed());
+  }
+
+  #sync(covered: ReadonlySet<Change>): Promise<void> {
     return this.#settled(this.#disk.conditions.syncMs, () => {
       if (this.#disk.fails(this.#disk.conditions.syncFailure)) {
         this.#inode.syncFailed(covered, this.#disk.random);

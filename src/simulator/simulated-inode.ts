@@ -5,7 +5,7 @@ import type { Prng } from './prng.ts';
 const sectorBytes = 512;
 const pendingMax = 1024;
 
-type Change =
+export type Change =
   | { readonly kind: 'write'; readonly offset: number; bytes: Buffer; isComplete: boolean }
   | { readonly kind: 'truncate'; readonly length: number; readonly isComplete: true };
 

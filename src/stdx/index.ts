@@ -7,6 +7,7 @@ export {
   bytesOfText,
   textOfBytes,
 } from './byte-string.ts';
+export { crc32 } from './crc32.ts';
 export { FieldReader } from './field-reader.ts';
 export { FieldWriter } from './field-writer.ts';
 export { Heap } from './heap.ts';

@@ -52,6 +52,10 @@ function syncing(sync: (file: DiskFile) => Promise<void>): DiskSabotage {
         },
         read: (offset, length) => file.read(offset, length),
         write: (offset, bytes) => file.write(offset, bytes),
+        writeSynced: async (offset, bytes) => {
+          await file.write(offset, bytes);
+          await sync(file);
+        },
         sync: () => sync(file),
         truncate: (length) => file.truncate(length),
         close: () => file.close(),

@@ -9,9 +9,10 @@
  */
 import { Buffer } from 'node:buffer';
 import { crc32 } from 'node:zlib';
-import { compareSlices, sharedPrefix } from './key-order.ts';
+import { sharedPrefix } from './key-order.ts';
 import { BLOCK_BYTES } from './log-limits.ts';
 
+const COUNT_AT = 8;
 const HEAD_BYTES = 10;
 export const ENTRY_BYTES = 13;
 
@@ -114,39 +115,54 @@ export function entryEnd(block: Buffer, count: number, index: number): number {
 
 /** The index of the first entry whose key is at or above `key`; the count if there is none. */
 export function lowerBoundInBlock(block: Buffer, key: Uint8Array): number {
-  const count = block.readUInt16LE(8);
+  const found = searchBlock(block, key);
+  return found < 0 ? ~found : found;
+}
+
+/**
+ * The index of the entry with this very key; else the complement (`~`) of the index of the first entry above it. What the
+ * bounds share with the key, all between them do: comparing begins behind that.
+ */
+export function searchBlock(block: Buffer, key: Uint8Array): number {
+  const count = uint16At(block, COUNT_AT);
   const prefix = block.readUInt32LE(4);
   const prefixStart = HEAD_BYTES + 2 * count;
   const entriesStart = prefixStart + prefix;
-  const shared = Math.min(prefix, key.length);
+  const keyBytes = key.length;
+  const shared = Math.min(prefix, keyBytes);
   for (let i = 0; i < shared; i++) {
     const difference = key[i]! - block[prefixStart + i]!;
-    if (difference !== 0) return difference < 0 ? 0 : count;
+    if (difference !== 0) return difference < 0 ? ~0 : ~count;
   }
-  if (key.length < prefix) return 0;
+  if (keyBytes < prefix) return ~0;
   let low = 0;
   let high = count;
+  let lowShared = prefix;
+  let highShared = prefix;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    const start = entriesStart + block.readUInt16LE(HEAD_BYTES + 2 * middle) + ENTRY_BYTES;
-    const end =
-      middle + 1 < count ? entriesStart + block.readUInt16LE(HEAD_BYTES + 2 * middle + 2) : block.length;
-    if (compareSlices(block, start, end, key, prefix, key.length) < 0) low = middle + 1;
-    else high = middle;
+    const slot = HEAD_BYTES + 2 * middle;
+    // Counts from the start of the key, as `at` does.
+    const start = entriesStart + uint16At(block, slot) + ENTRY_BYTES - prefix;
+    const end = middle + 1 < count ? entriesStart + uint16At(block, slot + 2) : block.length;
+    const length = end - start;
+    const most = Math.min(length, keyBytes);
+    let at = Math.min(lowShared, highShared);
+    while (at < most && block[start + at] === key[at]) at += 1;
+    if (at === keyBytes && at === length) return middle;
+    if (at < keyBytes && (at === length || block[start + at]! < key[at]!)) {
+      low = middle + 1;
+      lowShared = at;
+    } else {
+      high = middle;
+      highShared = at;
+    }
   }
-  return low;
+  return ~low;
 }
 
-/** Whether the entry at `index`, which `lowerBoundInBlock` found, has this very key. */
-export function isKeyAt(block: Buffer, index: number, key: Uint8Array): boolean {
-  const count = block.readUInt16LE(8);
-  if (index >= count) return false;
-  const prefix = block.readUInt32LE(4);
-  if (key.length < prefix) return false;
-  const prefixStart = HEAD_BYTES + 2 * count;
-  if (compareSlices(block, prefixStart, prefixStart + prefix, key, 0, prefix) !== 0) return false;
-  const start = entryStart(block, count, index) + ENTRY_BYTES;
-  return compareSlices(block, start, entryEnd(block, count, index), key, prefix, key.length) === 0;
+function uint16At(bytes: Buffer, at: number): number {
+  return bytes[at]! | (bytes[at + 1]! << 8);
 }
 
 /** Writes an entry's key into `target`, which must be long enough; returns its length. */

@@ -12,7 +12,7 @@
  */
 import type { Buffer } from 'node:buffer';
 import type { Disk } from '../../environment/index.ts';
-import { type ByteString, byteStringOf, OrderedMap, type OrderedMapSnapshot } from '../../stdx/index.ts';
+import { type ByteString, byteStringOf, type OrderedMapSnapshot } from '../../stdx/index.ts';
 import type { KeyRange, StorageError } from '../storage-engine.ts';
 import type { BlockCache } from './block-cache.ts';
 import { hashOfKey } from './bloom-filter.ts';
@@ -20,6 +20,7 @@ import { isHidden, isRangeHidden, withRange } from './deleted-ranges.ts';
 import { type BlockDamaged, type EntrySource, MemtableSource, RunSource } from './entry-source.ts';
 import { RANGES_MAX } from './log-limits.ts';
 import { type DeletedRange, RECORD_HEAD_BYTES } from './log-record.ts';
+import { Memtable } from './memtable.ts';
 import { planMerge } from './merge-plan.ts';
 import { isBefore, LOG_START, type Location, type Position } from './position.ts';
 import type { Run } from './run.ts';
@@ -39,13 +40,14 @@ export interface KeyIndexParts {
 }
 
 interface Frozen {
+  readonly memtable: Memtable;
   readonly entries: OrderedMapSnapshot<Location>;
   readonly checkpoint: Position;
 }
 
 export class KeyIndex {
   readonly #parts: KeyIndexParts;
-  #active = new OrderedMap<Location>();
+  #active = new Memtable();
   #activeSince: Position = LOG_START;
   #frozen: Frozen | undefined;
   #runs: readonly Run[] = [];
@@ -76,20 +78,29 @@ export class KeyIndex {
 
   /** The newest place of a key, also where it was deleted. Throws `StorageError` if the index is damaged there. */
   find(key: Buffer): Location | undefined {
-    const name = byteStringOf(key);
-    let place = this.#active.get(name) ?? this.#frozen?.entries.get(name);
+    const place = this.#newestPlace(key);
+    if (place === undefined || this.#ranges.length === 0) return place;
+    return isHidden(this.#ranges, key, key.length, place.segment, place.offset) ? undefined : place;
+  }
+
+  #newestPlace(key: Buffer): Location | undefined {
+    let place: Location | undefined;
+    if (this.#active.size > 0 || this.#frozen !== undefined) {
+      const name = byteStringOf(key);
+      place = this.#active.get(name) ?? this.#frozen?.memtable.get(name);
+    }
     const runs = this.#runs;
     if (place === undefined && runs.length > 0) {
       const hash = hashOfKey(key);
       for (let i = 0; i < runs.length && place === undefined; i++) place = runs[i]!.find(key, hash);
     }
-    if (place === undefined || this.#ranges.length === 0) return place;
-    return isHidden(this.#ranges, key, key.length, place.segment, place.offset) ? undefined : place;
+    return place;
   }
 
   /** A record was written. */
   put(name: ByteString, place: Location): void {
-    const before = this.#active.set(name, place);
+    const before = this.#active.get(name);
+    this.#active.set(name, place);
     if (before === undefined) return;
     const bytes = RECORD_HEAD_BYTES + name.length + before.length;
     this.#parts.dead([{ segment: before.segment, bytes, isTombstone: before.kind === 'delete' }]);
@@ -140,8 +151,8 @@ export class KeyIndex {
 
   /** Begins a new memtable. All of the log before `checkpoint` is on disk, and in the old one or in runs. */
   freeze(checkpoint: Position): void {
-    this.#frozen = { entries: this.#active.snapshot(), checkpoint };
-    this.#active = new OrderedMap<Location>();
+    this.#frozen = { memtable: this.#active, entries: this.#active.snapshot(), checkpoint };
+    this.#active = new Memtable();
     this.#activeSince = checkpoint;
   }
 

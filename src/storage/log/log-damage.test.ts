@@ -156,7 +156,7 @@ test('a rotten manifest, or a run that is gone, costs a longer start and nothing
 test('any flipped bit: each key reads right or as corrupt, or opening tells that keys are hidden', async () => {
   let corrupt = 0;
   let hidden = 0;
-  for (let seed = 1; seed <= 50; seed++) {
+  for (let seed = 1; seed <= 120; seed++) {
     const fraction = seeded(seed);
     const disk = new FaultyDisk(fraction);
     let engine = await openLog(disk);

@@ -25,6 +25,12 @@ export const LOG_TUNING: LogTuning = {
 export const REPLAY_SEGMENTS_MAX = 2;
 /** Bytes written with durability 'os' that stay in memory until a sync; more than this forces one. */
 export const UNSYNCED_BYTES_MAX = 4 * 2 ** 20;
+/**
+ * Zeros written ahead of a synced group: the next ones change no length, so that their syncs need not write the file
+ * system's journal. A larger group gains nothing by it.
+ */
+export const PREALLOCATED_BYTES = 256 * 1024;
+export const PREALLOCATED_GROUP_BYTES_MAX = 16 * 1024;
 /** Waiting batches that are written, and synced, together. */
 export const GROUP_BYTES_MAX = 16 * 2 ** 20;
 

@@ -16,8 +16,8 @@
  * collection moves the record. Key: where the range begins. Value: segment u32 | offset u32 | bounded u8 | end.
  */
 import { Buffer } from 'node:buffer';
-import { crc32 } from 'node:zlib';
-import { assert } from '../../stdx/index.ts';
+import { crc32 as crc32OfBuffer } from 'node:zlib';
+import { assert, crc32 } from '../../stdx/index.ts';
 import type { KeyRange, WriteBatch } from '../storage-engine.ts';
 import type { Position } from './position.ts';
 
@@ -59,7 +59,7 @@ export interface DeletedRange extends Position {
 export function segmentSeed(segment: number): number {
   const bytes = Buffer.allocUnsafe(4);
   bytes.writeUInt32LE(segment, 0);
-  return crc32(bytes);
+  return crc32(bytes, 0, bytes.length);
 }
 
 export function frameBytesOf(batch: WriteBatch): number {
@@ -129,13 +129,13 @@ export function writeRecord(
   target.writeUInt32LE(((keyBytes << 8) | kind) >>> 0, at + 8);
   target.writeUInt32LE(valueBytes, at + 12);
   target.set(key, at + RECORD_HEAD_BYTES);
-  const headCrc = crc32(target.subarray(at + 8, valueStart));
+  const headCrc = checksumOf(target, at + 8, valueStart);
   target.writeUInt32LE(headCrc, at);
   if (value === undefined) {
     target.writeUInt32LE(headCrc, at + 4);
     return valueStart;
   }
-  target.writeUInt32LE(crc32(value, headCrc), at + 4);
+  target.writeUInt32LE(checksumOf(value, 0, valueBytes, headCrc), at + 4);
   target.set(value, valueStart);
   return valueStart + valueBytes;
 }
@@ -150,14 +150,14 @@ export function readRecord(bytes: Buffer, at: number, end: number): LogRecord | 
   if (kind > RECORD_RANGE || valueStart > end) return undefined;
   const recordEnd = valueStart + bytes.readUInt32LE(at + 12);
   if (recordEnd > end) return undefined;
-  if (crc32(bytes.subarray(at + 8, valueStart)) !== bytes.readUInt32LE(at)) return undefined;
+  if (checksumOf(bytes, at + 8, valueStart) !== bytes.readUInt32LE(at)) return undefined;
   return { kind, start: at, keyStart, valueStart, end: recordEnd };
 }
 
 /** Of a record whose head is sound. */
 export function isValueSound(bytes: Buffer, { start, valueStart, end }: LogRecord): boolean {
   const headCrc = bytes.readUInt32LE(start);
-  return crc32(bytes.subarray(valueStart, end), headCrc) === bytes.readUInt32LE(start + 4);
+  return checksumOf(bytes, valueStart, end, headCrc) === bytes.readUInt32LE(start + 4);
 }
 
 /** The value of `key` if `bytes` are its record, whole and sound; a view of them. */
@@ -192,5 +192,13 @@ export function deletedRangeOf(bytes: Buffer, { keyStart, valueStart, end }: Log
 }
 
 function frameCrc(bytes: Buffer, at: number, seed: number, offset: number): number {
-  return crc32(bytes.subarray(at + 8, at + FRAME_HEAD_BYTES), (seed ^ offset) >>> 0);
+  return crc32(bytes, at + 8, at + FRAME_HEAD_BYTES, (seed ^ offset) >>> 0);
+}
+
+/** From so many bytes on the native function is worth the call. */
+const NATIVE_CHECKSUM_BYTES_MIN = 192;
+
+function checksumOf(bytes: Buffer, start: number, end: number, before = 0): number {
+  if (end - start < NATIVE_CHECKSUM_BYTES_MIN) return crc32(bytes, start, end, before);
+  return crc32OfBuffer(bytes.subarray(start, end), before);
 }

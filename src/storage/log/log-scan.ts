@@ -1,6 +1,7 @@
 /**
- * Reads the frames of a segment, telling four kinds of damage apart:
+ * Reads the frames of a segment, telling what is damaged from what is not, and four kinds of it apart:
  *
+ * - Zeros at the end are no damage: they were written ahead (`LogWriter`).
  * - A torn tail: nothing sound follows, so it was being written when the machine stopped. It does not count; a batch
  *   in it was never acknowledged as synced. (Rot in the very last synced frame looks the same.)
  * - A hole that may never have been synced: sound frames follow, but none says that the hole was on disk. It is
@@ -71,6 +72,7 @@ export function scanSegment(
   const damages: LogDamage[] = [];
   for (const piece of pieces) {
     if (piece.state === 'sound') continue;
+    if (piece.from >= end && isZero(file, piece)) continue;
     const kind = isRot(piece) ? kindOfRot(file, piece) : piece.from >= end ? 'torn tail' : 'unsynced hole';
     damages.push({ file: file.path, from: piece.from, to: piece.to, kind });
   }
@@ -96,6 +98,14 @@ export function readFrameAt(
   if (head === undefined || start + head.bodyBytes > size) return undefined;
   const body = read(start, head.bodyBytes);
   return { body, end: start + head.bodyBytes };
+}
+
+function isZero(file: DiskFile, { from, to }: Piece): boolean {
+  for (let start = from; start < to; start += SEARCH_BYTES) {
+    const bytes = readIfThere(file, start, Math.min(to, start + SEARCH_BYTES));
+    if (bytes === undefined || bytes.some((byte) => byte !== 0)) return false;
+  }
+  return true;
 }
 
 function kindOfRot(file: DiskFile, piece: Piece): LogDamage['kind'] {

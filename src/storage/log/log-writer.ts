@@ -7,12 +7,13 @@
  *   succeeds would say nothing of it (Rebello et al., "Can Applications Recover from fsync Failures?", ATC 2020).
  * - W3. Frames that were not synced stay in memory until they are, at most 4 MiB; after a failure they are read from
  *   there, and `recover` writes them again, to the segment that it begins.
+ * - W5. Behind the end of a segment there are zeros or nothing, but for what a failure has left.
  * - W4. Every life begins a segment of its own, so that nothing is written over what vouches for the last.
  */
 import { Buffer } from 'node:buffer';
 import { type Disk, DiskError, type Log } from '../../environment/index.ts';
 import { assert } from '../../stdx/index.ts';
-import { UNSYNCED_BYTES_MAX } from './log-limits.ts';
+import { PREALLOCATED_BYTES, PREALLOCATED_GROUP_BYTES_MAX, UNSYNCED_BYTES_MAX } from './log-limits.ts';
 import { FRAME_HEAD_BYTES, readFrameHead, segmentSeed, writeFrameHead } from './log-record.ts';
 import type { Position } from './position.ts';
 import { Segment, type SegmentSet } from './segment.ts';
@@ -42,6 +43,10 @@ export class LogWriter {
   readonly #segmentBytesMax: number;
   #current: Segment | undefined;
   #seed = 0;
+  /** Up to where the segment has bytes, be they zeros. */
+  #allocated = 0;
+  /** Until the disk was too full for it. */
+  #preallocates = true;
   #syncedEnd = 0;
   #unsynced: Unsynced[] = [];
   #unsyncedBytes = 0;
@@ -100,16 +105,19 @@ export class LogWriter {
       const current = this.#current;
       if (current === undefined || current.end + bytes > this.#segmentBytesMax) {
         await this.#sync();
-        return await this.#begin(frames, bytes);
+        this.#preallocates = true;
+        const position = await this.#begin(frames, bytes);
+        if (current !== undefined) await this.#cutZeros(current);
+        return position;
       }
       const mustSync = sync || this.#unsyncedBytes + bytes > UNSYNCED_BYTES_MAX;
       const offset = current.end;
+      if (mustSync && !this.#isDirty) return await this.#appendSynced(current, frames, bytes);
       const target = mustSync ? this.#reusedBuffer(bytes) : Buffer.allocUnsafe(bytes);
       this.#encode(frames, target, 0, current.number, this.#seed, offset);
       await current.file.write(offset, target.subarray(0, bytes));
       this.#isDirty = true;
-      current.end = offset + bytes;
-      this.bytesWritten += bytes;
+      this.#grew(current, bytes, 0);
       if (mustSync) {
         await this.#sync();
       } else {
@@ -118,7 +126,7 @@ export class LogWriter {
       }
       return { segment: current.number, offset };
     } catch (cause) {
-      this.#break();
+      this.#break(cause);
       throw cause;
     }
   }
@@ -129,7 +137,7 @@ export class LogWriter {
     try {
       await this.#sync();
     } catch (cause) {
-      this.#break();
+      this.#break(cause);
       throw cause;
     }
   }
@@ -160,6 +168,33 @@ export class LogWriter {
     if (this.#isBroken || this.#current === undefined) return;
     await this.sync();
     await this.append([{ records: 0, bodyBytes: 0, write: () => undefined }], true);
+    await this.#cutZeros(this.#current);
+  }
+
+  /** All that was written before is on disk. */
+  async #appendSynced(current: Segment, frames: readonly Frame[], bytes: number): Promise<Position> {
+    const offset = current.end;
+    const zeros = this.#zerosBehind(offset + bytes, bytes);
+    const target = this.#reusedBuffer(bytes + zeros);
+    this.#encode(frames, target, 0, current.number, this.#seed, offset);
+    target.fill(0, bytes, bytes + zeros);
+    await current.file.writeSynced(offset, target.subarray(0, bytes + zeros));
+    this.syncs += 1;
+    this.#grew(current, bytes, zeros);
+    this.#settled(current.end);
+    return { segment: current.number, offset };
+  }
+
+  #zerosBehind(end: number, groupBytes: number): number {
+    const isWorthIt = this.#preallocates && groupBytes <= PREALLOCATED_GROUP_BYTES_MAX;
+    if (!isWorthIt || end <= this.#allocated) return 0;
+    return Math.min(PREALLOCATED_BYTES, this.#segmentBytesMax - end);
+  }
+
+  #grew(current: Segment, bytes: number, zeros: number): void {
+    current.end += bytes;
+    this.#allocated = Math.max(this.#allocated, current.end + zeros);
+    this.bytesWritten += bytes;
   }
 
   async #sync(): Promise<void> {
@@ -198,6 +233,7 @@ export class LogWriter {
       this.#current = new Segment(number, file, end);
       this.#segments.add(this.#current);
       this.#seed = seed;
+      this.#allocated = end;
       this.#settled(end);
       return { segment: number, offset: SEGMENT_HEADER_BYTES };
     } catch (cause) {
@@ -208,9 +244,10 @@ export class LogWriter {
   }
 
   /** From now on what is not synced is read from memory. */
-  #break(): void {
+  #break(cause: unknown): void {
     if (this.#isBroken) return;
     this.#isBroken = true;
+    if (cause instanceof DiskError && cause.code === 'full') this.#preallocates = false;
     const current = this.#current;
     if (current === undefined) return;
     const from = this.#syncedEnd;
@@ -269,12 +306,17 @@ export class LogWriter {
     return this.#buffer;
   }
 
+  /** Of a segment that gets no more. */
+  async #cutZeros(segment: Segment): Promise<void> {
+    if (segment.file.size > segment.end) await this.#cut(segment);
+  }
+
   /** What the next header disowns is taken off the file. If that fails, the next start does it. */
   async #cut(segment: Segment): Promise<void> {
     try {
       await segment.file.truncate(segment.end);
     } catch (cause) {
-      this.#warn('the end of a failed segment was not cut off', cause);
+      this.#warn('the end of a segment was not cut off', cause);
     }
   }
 

@@ -8,8 +8,7 @@ import { type Disk, DiskError, type DiskFile } from '../../environment/index.ts'
 import { StorageError } from '../storage-engine.ts';
 import type { BlockCache, CachedBlocks } from './block-cache.ts';
 import { BloomFilter } from './bloom-filter.ts';
-import { entryStart, isBlockSound, isKeyAt, lowerBoundInBlock } from './index-block.ts';
-import { compareSlices } from './key-order.ts';
+import { entryStart, isBlockSound, searchBlock } from './index-block.ts';
 import { kindOfCode, type Location, type Position } from './position.ts';
 import { FENCE_BYTES, RUN_MAGIC, RUN_TAIL_BYTES } from './run-writer.ts';
 import { runPath } from './segment-header.ts';
@@ -91,8 +90,8 @@ export class Run {
     const index = this.blockOf(key);
     if (index < 0) return undefined;
     const block = this.#blockFor(index);
-    const entry = lowerBoundInBlock(block, key);
-    if (!isKeyAt(block, entry, key)) return undefined;
+    const entry = searchBlock(block, key);
+    if (entry < 0) return undefined;
     const start = entryStart(block, block.readUInt16LE(8), entry);
     return {
       kind: kindOfCode(block[start + 12]!) ?? 'lost',
@@ -105,14 +104,26 @@ export class Run {
   /** The block that would hold `key`; -1 if the key is below all. */
   blockOf(key: Uint8Array): number {
     const { separators, separatorEnds } = this.#fences;
+    const keyBytes = key.length;
     let low = 0;
     let high = separatorEnds.length;
+    // What the bounds share with the key, all between them do.
+    let lowShared = 0;
+    let highShared = 0;
     while (low < high) {
       const middle = (low + high) >>> 1;
       const start = middle === 0 ? 0 : separatorEnds[middle - 1]!;
-      const order = compareSlices(separators, start, separatorEnds[middle]!, key, 0, key.length);
-      if (order <= 0) low = middle + 1;
-      else high = middle;
+      const length = separatorEnds[middle]! - start;
+      const most = Math.min(length, keyBytes);
+      let at = Math.min(lowShared, highShared);
+      while (at < most && separators[start + at] === key[at]) at += 1;
+      if (at === length || (at < keyBytes && separators[start + at]! < key[at]!)) {
+        low = middle + 1;
+        lowShared = at;
+      } else {
+        high = middle;
+        highShared = at;
+      }
     }
     return low - 1;
   }

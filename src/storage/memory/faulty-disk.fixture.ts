@@ -131,15 +131,13 @@ export class FaultyDisk implements Disk {
         if (offset + length > inode.cached.length) throw new DiskError('io', path, 'beyond the end');
         return Buffer.from(inode.cached.subarray(offset, offset + length));
       },
-      write: async (offset, bytes) => {
-        const put = (length: number) => {
-          const grown = Buffer.alloc(Math.max(inode.cached.length, offset + length));
-          inode.cached.copy(grown);
-          grown.set(bytes.subarray(0, length), offset);
-          inode.cached = grown;
-        };
-        await this.#call(path, true, () => put(Math.floor(this.fraction() * bytes.length)));
-        put(bytes.length);
+      write: (offset, bytes) => this.#write(path, inode, offset, bytes),
+      writeSynced: async (offset, bytes) => {
+        await this.#write(path, inode, offset, bytes);
+        await this.#call(path, true, () => {
+          if (this.fraction() < 0.5) writeAt(inode, 'durable', offset, bytes, this.fraction());
+        });
+        writeAt(inode, 'durable', offset, bytes, 1);
       },
       sync: async () => {
         // A failed sync writes something and forgets the rest: it stays in the cache and is never written.
@@ -154,6 +152,11 @@ export class FaultyDisk implements Disk {
       },
       close: async () => {},
     };
+  }
+
+  async #write(path: string, inode: Inode, offset: number, bytes: Uint8Array): Promise<void> {
+    await this.#call(path, true, () => writeAt(inode, 'cached', offset, bytes, this.fraction()));
+    writeAt(inode, 'cached', offset, bytes, 1);
   }
 
   /** Each sector as it was or as it should be. */
@@ -194,4 +197,12 @@ export class FaultyDisk implements Disk {
       throw new DiskError('io', path, 'input/output error');
     }
   }
+}
+
+function writeAt(inode: Inode, image: keyof Inode, offset: number, bytes: Uint8Array, share: number): void {
+  const length = Math.floor(share * bytes.length);
+  const grown = Buffer.alloc(Math.max(inode[image].length, offset + length));
+  inode[image].copy(grown);
+  grown.set(bytes.subarray(0, length), offset);
+  inode[image] = grown;
 }
