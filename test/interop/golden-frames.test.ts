@@ -28,6 +28,7 @@ import {
   rpbPutReq,
   rpbPutResp,
 } from '../../src/wire/index.ts';
+import { answeredOtherwise } from './golden/answered-otherwise.ts';
 import { type ObservedExchange, observedExchanges } from './golden/observed-frames.ts';
 import { FrameClient } from './protobuf/served-node.ts';
 import { makeBucketType, type StartedNode, startNode } from './started-node.ts';
@@ -204,6 +205,17 @@ test('what was observed from a Riak 3.4 node is what this node answers', async (
     checked += 1;
   }
   assert.ok(checked >= 52, `${checked} exchanges`);
+});
+
+test('what the observed node could not answer has an answer here, and the connection goes on', async (context) => {
+  for (const { name, request, reply } of answeredOtherwise) {
+    await context.test(name, async () => {
+      const ours = await client.ask(request);
+      if (/^[0-9a-f]+$/.test(reply)) assert.equal(ours, reply);
+      else assert.ok(Buffer.from(ours, 'hex').toString('latin1').includes(reply), ours);
+      assert.equal(await client.ask('0000000101'), '02');
+    });
+  }
 });
 
 /** Requests as a client writes them, in hexadecimal, and the text of the RpbErrorResp. Spelt out, not encoded by us. */

@@ -23,8 +23,12 @@ export interface RawResponse {
   readonly body: string;
 }
 
-export async function sendRaw(port: number, request: RawRequest): Promise<RawResponse> {
-  const socket = connect(port, '127.0.0.1');
+export async function sendRaw(
+  port: number,
+  request: RawRequest,
+  host: string = '127.0.0.1',
+): Promise<RawResponse> {
+  const socket = connect(port, host);
   socket.write(bytesOf(request));
   const chunks: Buffer[] = [];
   for await (const chunk of socket) chunks.push(chunk as Buffer);

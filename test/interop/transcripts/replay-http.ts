@@ -26,6 +26,7 @@ export async function* replayHttp(
   port: number,
   session: readonly HttpExchange[],
   expected: (exchange: HttpExchange) => HttpExchange = (exchange) => exchange,
+  host?: string,
 ): AsyncGenerator<Comparison> {
   const bindings = new Bindings();
   for (const exchange of session) {
@@ -33,7 +34,7 @@ export async function* replayHttp(
     const [method, path, ...headers] = exchange.ask.map((text) => bindings.fill(text));
     const { send, version = '1.1' } = exchange;
     const body = send === undefined ? {} : { body: bindings.fill(send) };
-    const got = await sendRaw(port, { method: method!, path: path!, headers, version, ...body });
+    const got = await sendRaw(port, { method: method!, path: path!, headers, version, ...body }, host);
     for (const [name, where] of Object.entries(exchange.learn ?? {})) bindings.bind(name, learnt(got, where));
     yield { exchange, got, differences: differencesOf(expected(exchange), got, bindings) };
   }
