@@ -12,6 +12,7 @@ import { clusterLogKeys } from './keys/cluster-log.ts';
 import { datatypeKeys } from './keys/datatype.ts';
 import { handoffKeys } from './keys/handoff.ts';
 import { indexCheckKeys } from './keys/index-check.ts';
+import { largeValueKeys } from './keys/large-value.ts';
 import { listenerKeys } from './keys/listener.ts';
 import { livenessKeys } from './keys/liveness.ts';
 import { loggerKeys } from './keys/logger.ts';
@@ -27,6 +28,7 @@ export const schema = {
   ...listenerKeys,
   ...storageKeys,
   ...objectKeys,
+  ...largeValueKeys,
   ...datatypeKeys,
   ...bucketKeys,
   ...requestKeys,
@@ -47,6 +49,7 @@ export const sections: readonly { readonly title: string; readonly keys: readonl
   { title: 'Listeners', keys: keysOf(listenerKeys) },
   { title: 'Storage', keys: keysOf(storageKeys) },
   { title: 'Objects', keys: keysOf(objectKeys) },
+  { title: 'Large values', keys: keysOf(largeValueKeys) },
   { title: 'Data types', keys: keysOf(datatypeKeys) },
   { title: 'Buckets', keys: keysOf(bucketKeys) },
   { title: 'Requests', keys: keysOf(requestKeys) },

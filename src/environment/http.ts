@@ -35,7 +35,10 @@ export interface HttpExchange {
 
   /** Gathers the whole body. `done` is called once, not before this method returned. Call it at most once. */
   readBody(bytesMax: number, done: (body: HttpBody) => void): void;
-  /** The body as it arrives, with backpressure. Throws when the peer goes away. Instead of `readBody`. */
+  /**
+   * The body as it arrives, with backpressure. Throws when the peer goes away. Instead of `readBody`. Who stops early must
+   * still answer; what comes is then read past.
+   */
   bodyChunks(): AsyncIterable<Buffer>;
 
   /**
@@ -44,7 +47,7 @@ export interface HttpExchange {
    * where HTTP forbids it (HEAD, 204, 304); its length still shows in the response to HEAD.
    */
   respond(status: number, headers: string[], body?: Buffer): void;
-  /** Begins a response of unknown length. */
+  /** Begins a response: of unknown length, unless the headers have a `Content-Length`. */
   start(status: number, headers: string[]): void;
   /** False: the peer reads slowly; wait for `drained`. */
   write(bytes: Buffer): boolean;

@@ -59,6 +59,7 @@ export {
 } from './key-value-store.ts';
 export type { DatatypeError, KvError, QuorumName } from './kv-error.ts';
 export { type KvObserver, silentObserver } from './kv-observer.ts';
+export * from './large/index.ts';
 export { LocalKeyValueStore } from './local-key-value-store.ts';
 export { VersionedObject } from './object/index.ts';
 export { type PreflistEntry, Preflists } from './preflists.ts';

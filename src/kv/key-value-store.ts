@@ -5,6 +5,7 @@
  * Point operations call back instead of returning a promise: on the hot path a promise per request
  * costs as much as the work. `done` is called exactly once, perhaps before the method returns.
  */
+import type { Buffer } from 'node:buffer';
 import type { ByteString } from '../stdx/index.ts';
 import type { BucketProperties, BucketPropertyChanges } from './bucket-properties.ts';
 import type { BucketTypeRefusal } from './bucket-type.ts';
@@ -50,6 +51,8 @@ export interface GetRequest extends ObjectAddress, ReadOptions {
   readonly head?: boolean;
   /** A context: if the stored object has just this clock, the answer is `unchanged`. */
   readonly ifModified?: Uint8Array;
+  /** Values that are kept in chunks are left there, and shown as empty. */
+  readonly leaveChunks?: boolean;
 }
 
 export type GetResult =
@@ -73,6 +76,10 @@ export interface PutRequest extends BucketAddress, WriteOptions {
   readonly ifNotModified?: boolean;
   /** Store with the clock of `context` as it is, uncoordinated; for replication between clusters. */
   readonly asis?: boolean;
+  /** Of the store's own making, never a client's: where the value is that the content does not have. */
+  readonly manifest?: Buffer;
+  /** Of a result that is wanted: as in `GetRequest`. */
+  readonly leaveChunks?: boolean;
 }
 
 export type PutResult =

@@ -66,6 +66,10 @@ export type KvError =
     }
   | { readonly code: 'unknown_bucket_type'; readonly bucketType: string }
   | { readonly code: 'too_large'; readonly bytes: number; readonly bytesMax: number }
+  /** A value that is kept in chunks is too large for who asked: to be read by the HTTP API, which sends it piece by piece. */
+  | { readonly code: 'too_large_to_assemble'; readonly bytes: number; readonly bytesMax: number }
+  /** A chunk of a value is not to be had: every replica that could be asked lacks it. */
+  | { readonly code: 'chunk_missing'; readonly index: number }
   | { readonly code: 'too_many_siblings'; readonly siblings: number; readonly siblingsMax: number }
   /** if_none_match, and something live is stored. */
   | { readonly code: 'match_found' }

@@ -13,6 +13,7 @@ import { BucketPlacements } from './bucket-placements.ts';
 import type { BucketProperties, BucketPropertyChanges } from './bucket-properties.ts';
 import type { BucketTypeRefusal } from './bucket-type.ts';
 import type { BucketTypes } from './bucket-types.ts';
+import { chunkType } from './chunk-space.ts';
 import { CommitHooks, defaultHookSettings } from './commit-hooks/index.ts';
 import {
   type CoordinatorParts,
@@ -44,6 +45,7 @@ import {
   type PutRequest,
   type PutResult,
 } from './key-value-store.ts';
+import type { KvError } from './kv-error.ts';
 import type { KvObserver } from './kv-observer.ts';
 import type { VersionedObject } from './object/index.ts';
 import { openProperties } from './open-properties.ts';
@@ -71,6 +73,9 @@ import {
 import { conditionFailure } from './write-condition.ts';
 import { preparedOnce } from './write-once.ts';
 
+/** Calls `done` once, with the object whose values are in it. */
+type AssembleObject = (object: VersionedObject, done: (whole: VersionedObject | KvError) => void) => void;
+
 export class LocalKeyValueStore implements KeyValueStore {
   /** For requests of other nodes. */
   readonly replicas: VnodeService<ReplicaRequest, ReplicaReply>;
@@ -85,17 +90,18 @@ export class LocalKeyValueStore implements KeyValueStore {
   /** For the other kinds of request, which are classes of their own. */
   readonly door: RequestDoor;
   readonly coordinator: CoordinatorParts;
+  readonly deletes: Deletes;
   readonly #environment: KeyValueParts['environment'];
   readonly #commit: GroupCommit;
   readonly #identities: VnodeIdentities;
   readonly #properties: PropertyStore;
   readonly #observer: KvObserver;
   readonly #reaper: TombstoneReaper;
-  readonly #deletes: Deletes;
   readonly #hooks: CommitHooks;
   readonly #listings: NameListings;
   readonly #admission: Admission;
   readonly #sweeps: readonly (ExpirySweep | TombstoneSweep)[];
+  #assemble: AssembleObject | undefined;
   #closed: Promise<void> | undefined;
 
   private constructor(
@@ -121,7 +127,7 @@ export class LocalKeyValueStore implements KeyValueStore {
     this.#observer = parts.observer;
     this.#admission = admission;
     this.door = new RequestDoor(admission, properties, environment.clock, settings.requestTimeoutMs);
-    this.#deletes = new Deletes(coordinator, this.door, environment, settings, () => admission.defersRepair);
+    this.deletes = new Deletes(coordinator, this.door, environment, settings, () => admission.defersRepair);
     this.#hooks = new CommitHooks({
       environment,
       sandbox: parts.hookSandbox,
@@ -272,7 +278,9 @@ export class LocalKeyValueStore implements KeyValueStore {
       return;
     }
     coordinateGet(this.coordinator, request, properties, (outcome) => {
-      finish(getResult(outcome, request, properties, this.#environment.clock));
+      const result = getResult(outcome, request, properties, this.#environment.clock);
+      if (result.kind === 'found' && result.object.hasManifest) this.#withValues(result, request, finish);
+      else finish(result);
     });
   }
 
@@ -304,8 +312,9 @@ export class LocalKeyValueStore implements KeyValueStore {
       return;
     }
     const write = properties.write_once ? preparedOnce(prepared, random) : prepared;
+    const returns = request.returnObject === 'body' && request.leaveChunks !== true ? 'body' : 'other';
     if (properties.precommit.length === 0 && properties.postcommit.length === 0) {
-      this.#store(write, properties, generatedKey, finish);
+      this.#store(write, properties, returns, generatedKey, finish);
       return;
     }
     this.#hooks.before(write, properties, (hooked) => {
@@ -313,7 +322,7 @@ export class LocalKeyValueStore implements KeyValueStore {
         finish({ kind: 'failed', error: hooked }, undefined);
         return;
       }
-      this.#store(hooked, properties, generatedKey, (result, object) => {
+      this.#store(hooked, properties, returns, generatedKey, (result, object) => {
         if (result.kind === 'stored') this.#hooks.after(hooked, object, properties);
         finish(result, object);
       });
@@ -323,6 +332,7 @@ export class LocalKeyValueStore implements KeyValueStore {
   #store(
     write: PreparedWrite,
     properties: BucketProperties,
+    returns: 'body' | 'other',
     generatedKey: ByteString | undefined,
     finish: (result: PutResult, object: VersionedObject | undefined) => void,
   ): void {
@@ -334,8 +344,36 @@ export class LocalKeyValueStore implements KeyValueStore {
       }
       const shown = write.wantsObject ? outcome.object : undefined;
       const object = shown === undefined ? undefined : shownObject(shown, properties, clock.wallMicros());
-      finish({ kind: 'stored', object, generatedKey }, outcome.object);
+      const result: PutResult = { kind: 'stored', object, generatedKey };
+      if (object?.hasManifest !== true || returns !== 'body' || this.#assemble === undefined) {
+        finish(result, outcome.object);
+        return;
+      }
+      this.#assemble(object, (whole) => {
+        if ('code' in whole) finish({ kind: 'failed', error: whole }, outcome.object);
+        else finish({ ...result, object: whole }, outcome.object);
+      });
     });
+  }
+
+  /** Values that are kept in chunks are put in their places, unless nobody wants to see them. */
+  #withValues(
+    result: Extract<GetResult, { readonly kind: 'found' }>,
+    { head, leaveChunks }: GetRequest,
+    finish: (result: GetResult) => void,
+  ): void {
+    if (head === true || leaveChunks === true || this.#assemble === undefined) {
+      finish(result);
+      return;
+    }
+    this.#assemble(result.object, (whole) => {
+      finish('code' in whole ? { kind: 'failed', error: whole } : { kind: 'found', object: whole });
+    });
+  }
+
+  /** Says who puts values together that are kept in chunks. Once. */
+  assembleWith(assemble: AssembleObject): void {
+    this.#assemble = assemble;
   }
 
   delete(request: DeleteRequest, done: (result: DeleteResult) => void): void {
@@ -351,11 +389,11 @@ export class LocalKeyValueStore implements KeyValueStore {
       done(result);
     };
     if (properties.precommit.length === 0) {
-      this.#deletes.delete(request, properties, startedAt, finish);
+      this.deletes.delete(request, properties, startedAt, finish);
       return;
     }
     this.#hooks.beforeDelete(request, properties, (rejection) => {
-      if (rejection === undefined) this.#deletes.delete(request, properties, startedAt, finish);
+      if (rejection === undefined) this.deletes.delete(request, properties, startedAt, finish);
       else finish({ kind: 'failed', error: rejection });
     });
   }
@@ -375,7 +413,7 @@ export class LocalKeyValueStore implements KeyValueStore {
   }
 
   properties(address: BucketAddress): BucketProperties | undefined {
-    return this.#properties.of(address);
+    return address.bucketType === chunkType ? undefined : this.#properties.of(address);
   }
 
   async setProperties(address: BucketAddress, changes: BucketPropertyChanges): Promise<void> {
@@ -422,7 +460,7 @@ export class LocalKeyValueStore implements KeyValueStore {
     this.feeds.close();
     await this.#admission.stop();
     for (const sweep of this.#sweeps) await sweep.close();
-    this.#deletes.close();
+    this.deletes.close();
     this.#reaper.close();
     this.coordinator.deadlines.close();
     await this.#commit.drain();

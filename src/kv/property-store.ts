@@ -8,6 +8,7 @@ import { type ByteString, byteLiteral, textOfBytes } from '../stdx/index.ts';
 import type { BucketProperties, BucketPropertyChanges } from './bucket-properties.ts';
 import { checkUpdate } from './bucket-type-rules.ts';
 import { BucketTypes } from './bucket-types.ts';
+import { chunkSpaceProperties, chunkType } from './chunk-space.ts';
 import { type BucketAddress, KvFailure } from './key-value-store.ts';
 import {
   bucketOfPropertiesName,
@@ -68,6 +69,7 @@ export class PropertyStore {
     for (const { name, status, properties } of this.types.list()) {
       if (status === 'active') this.#typed.set(name, new PropertyOverrides(properties));
     }
+    this.#typed.set(chunkType, new PropertyOverrides(chunkSpaceProperties(defaults)));
     for (const name of registry.names(propertiesPrefix)) {
       if (!name.startsWith(bucketTypesPrefix)) this.#loadBucket(name);
     }

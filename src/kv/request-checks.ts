@@ -40,7 +40,13 @@ export function prepareWrite(
   if (context === undefined) return { code: 'bad_context' };
   try {
     const content = withCanonicalIndexes(
-      stampContent(request.content, vtag, wallMicros, request.asis === true ? 'kept' : ttlSeconds),
+      stampContent(
+        request.content,
+        vtag,
+        wallMicros,
+        request.asis === true ? 'kept' : ttlSeconds,
+        request.manifest,
+      ),
     );
     if ('reason' in content) return { code: 'bad_index', problem: content };
     return {

@@ -6,6 +6,7 @@ import type { Clock, Instant } from '../environment/index.ts';
 import { type ByteString, textOfBytes } from '../stdx/index.ts';
 import type { Admission } from './admission.ts';
 import type { BucketProperties } from './bucket-properties.ts';
+import { chunkType } from './chunk-space.ts';
 import { type BucketAddress, KvFailure } from './key-value-store.ts';
 import type { KvError } from './kv-error.ts';
 import type { PropertyStore } from './property-store.ts';
@@ -87,7 +88,7 @@ export class RequestDoor {
   #propertiesOf(address: BucketAddress): BucketProperties | KvError {
     const badType = checkName('type', address.bucketType);
     if (badType !== undefined) return badType;
-    const properties = this.#properties.of(address);
+    const properties = address.bucketType === chunkType ? undefined : this.#properties.of(address);
     return properties ?? { code: 'unknown_bucket_type', bucketType: textOfBytes(address.bucketType) };
   }
 }

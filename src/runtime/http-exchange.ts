@@ -97,7 +97,14 @@ export class NodeHttpExchange implements HttpExchange, WaitingResponse {
 
   async *bodyChunks(): AsyncIterable<Buffer> {
     this.#continue();
-    for await (const chunk of this.#request) yield chunk as Buffer;
+    const request = this.#request;
+    try {
+      // The response to a body that is not read to its end still has to go out.
+      for await (const chunk of request.iterator({ destroyOnReturn: false })) yield chunk as Buffer;
+    } finally {
+      // The rest of a body that nobody wants: it is read past.
+      if (!request.readableEnded) request.resume();
+    }
   }
 
   respond(status: number, headers: string[], body?: Buffer): void {

@@ -33,6 +33,8 @@ import {
   IndexUpkeep,
   type KvObserver,
   KvPartitionStore,
+  type LargeValueObserver,
+  LargeValueStore,
   LocalKeyValueStore,
   type Placements,
   type ReplicaReply,
@@ -46,6 +48,7 @@ import { antiEntropySettings } from './anti-entropy-settings.ts';
 import { Departure } from './departure.ts';
 import { hookSettings } from './hook-settings.ts';
 import { keyValueSettings } from './key-value-settings.ts';
+import { largeValueSettings } from './large-value-settings.ts';
 
 /** A write that a moving partition's new owner does not confirm within this time has not reached it. */
 const forwardTimeoutMs = 5000;
@@ -60,7 +63,7 @@ export interface ClusteredDatabaseParts {
   readonly configuration: Configuration;
   readonly environment: Environment;
   readonly commit: GroupCommit;
-  readonly observer: KvObserver;
+  readonly observer: KvObserver & LargeValueObserver;
   /** What runs commit hooks. */
   readonly hookSandbox?: Sandbox | undefined;
   /** What connects nodes, if it is not the environment's: with TLS. */
@@ -75,6 +78,7 @@ interface Opened {
   readonly cluster: Cluster;
   readonly store: LocalKeyValueStore;
   readonly datatypes: DatatypeStore;
+  readonly largeValues: LargeValueStore;
   readonly replicaPeers: ReplicaPeers;
   readonly walkPeers: WalkPeers;
   readonly feedPeers: FeedPeers;
@@ -88,6 +92,7 @@ export class ClusteredDatabase {
   readonly cluster: Cluster;
   readonly store: LocalKeyValueStore;
   readonly datatypes: DatatypeStore;
+  readonly largeValues: LargeValueStore;
   readonly replicaPeers: ReplicaPeers;
   readonly walkPeers: WalkPeers;
   readonly feedPeers: FeedPeers;
@@ -101,6 +106,7 @@ export class ClusteredDatabase {
     this.cluster = opened.cluster;
     this.store = opened.store;
     this.datatypes = opened.datatypes;
+    this.largeValues = opened.largeValues;
     this.replicaPeers = opened.replicaPeers;
     this.walkPeers = opened.walkPeers;
     this.feedPeers = opened.feedPeers;
@@ -139,6 +145,7 @@ export class ClusteredDatabase {
       await this.antiEntropy.stop();
       await this.transfers.close();
       await this.indexUpkeep.close();
+      await this.largeValues.close();
       await this.store.close();
       await this.antiEntropy.close();
     } finally {
@@ -155,6 +162,7 @@ export class ClusteredDatabase {
     this.walkPeers.close();
     this.feedPeers.close();
     this.indexUpkeep.stop();
+    this.largeValues.stop();
     const endings = await Promise.allSettled([
       this.cluster.halt(),
       this.antiEntropy.stop(),
@@ -289,10 +297,21 @@ async function openOn(cluster: Cluster, parts: ClusteredDatabaseParts): Promise<
   store.onPlacementChange(() => antiEntropy.placementsChanged());
   tellWhoIsUp(cluster, [replicaPeers, walkPeers, feedPeers]);
   const datatypes = new DatatypeStore(store, environment, configuration['datatype.size.maximum']);
+  const settings = keyValueSettings(configuration);
+  const largeValues = new LargeValueStore({
+    environment,
+    store,
+    engine: commit.engine,
+    defaults: settings.bucketDefaults,
+    observer,
+    settings: largeValueSettings(configuration),
+  });
+  largeValues.start();
   return {
     cluster,
     store,
     datatypes,
+    largeValues,
     replicaPeers,
     walkPeers,
     feedPeers,

@@ -19,6 +19,8 @@ const codes: Readonly<Record<KvError['code'], HaleErrorCode>> = {
   bad_name: 'invalid_argument',
   unknown_bucket_type: 'unknown_bucket_type',
   too_large: 'too_large',
+  too_large_to_assemble: 'too_large',
+  chunk_missing: 'storage',
   too_many_siblings: 'too_large',
   match_found: 'exists',
   modified: 'changed',

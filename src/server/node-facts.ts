@@ -43,6 +43,8 @@ export interface NodeFacts {
   readonly http: ListenerFacts | undefined;
   readonly protobuf: ListenerFacts | undefined;
   readonly metrics: NodeMetrics;
+  /** In progress; absent: before the start. */
+  readonly largeValues?: { readonly uploads: number; readonly downloads: number };
   /** Absent: before the start. */
   readonly scripting?: ScriptingFacts;
   readonly commits: {

@@ -1,11 +1,11 @@
 /** What a node counts about itself. Counting is an addition; everything else happens when it is asked. */
 import type { Timer, Timers } from '../environment/index.ts';
-import type { KvObserver, MapReduceObserver, RefusedWork } from '../kv/index.ts';
+import type { KvObserver, LargeValueObserver, MapReduceObserver, RefusedWork } from '../kv/index.ts';
 import { SlidingCounter, SlidingHistogram, sampleEveryMs } from './sliding-window.ts';
 
 const microsecondsPerMs = 1000;
 
-export class NodeMetrics implements KvObserver, MapReduceObserver {
+export class NodeMetrics implements KvObserver, LargeValueObserver, MapReduceObserver {
   readonly gets = new SlidingCounter();
   readonly getsNotFound = new SlidingCounter();
   readonly getErrors = new SlidingCounter();
@@ -34,6 +34,13 @@ export class NodeMetrics implements KvObserver, MapReduceObserver {
   readonly writeOncePutSize = new SlidingHistogram();
   readonly precommitFailures = new SlidingCounter();
   readonly postcommitFailures = new SlidingCounter();
+  /** By outcome. */
+  readonly largePuts = { stored: 0, failed: 0, broken_off: 0 };
+  readonly largeGets = { done: 0, failed: 0 };
+  readonly largeAssemblies = { done: 0, failed: 0 };
+  readonly largeBytes = { stored: 0, sent: 0 };
+  uploadsForgotten = 0;
+  chunksForgotten = 0;
   readonly overloads = new SlidingCounter();
   /** The overloads, by what there was too much of. */
   readonly refusals: Record<RefusedWork, number> = {
@@ -173,6 +180,31 @@ export class NodeMetrics implements KvObserver, MapReduceObserver {
 
   postcommitFailed(): void {
     this.postcommitFailures.add();
+  }
+
+  largePutFinished(outcome: 'stored' | 'failed' | 'broken_off'): void {
+    this.largePuts[outcome] += 1;
+  }
+
+  largeGetFinished(outcome: 'done' | 'failed'): void {
+    this.largeGets[outcome] += 1;
+  }
+
+  largeValueAssembled(outcome: 'done' | 'failed'): void {
+    this.largeAssemblies[outcome] += 1;
+  }
+
+  largeBytesStored(bytes: number): void {
+    this.largeBytes.stored += bytes;
+  }
+
+  largeBytesSent(bytes: number): void {
+    this.largeBytes.sent += bytes;
+  }
+
+  uploadForgotten(chunks: number): void {
+    this.uploadsForgotten += 1;
+    this.chunksForgotten += chunks;
   }
 
   listStarted(): void {

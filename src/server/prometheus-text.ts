@@ -31,7 +31,7 @@ export async function prometheusText(facts: NodeFacts): Promise<MetricsPage> {
 }
 
 function samples(facts: NodeFacts): readonly Sample[] {
-  return [...counters(facts), ...gauges(facts), ...histograms(facts)];
+  return [...counters(facts), ...largeValueSamples(facts), ...gauges(facts), ...histograms(facts)];
 }
 
 function single(type: 'counter' | 'gauge', name: string, help: string, value: number): Sample {
@@ -55,6 +55,41 @@ function scriptCounters(scripting: NodeFacts['scripting']): readonly Sample[] {
     sample('hale_script_calls_total', 'Calls of JavaScript of users.', 'calls'),
     sample('hale_script_failures_total', 'Those that failed.', 'failures'),
     sample('hale_script_limits_total', 'Those that were ended at a limit.', 'exceeded'),
+  ];
+}
+
+/** Of values that are kept in chunks. */
+function largeValueSamples({ metrics: m, largeValues }: NodeFacts): readonly Sample[] {
+  const by = (name: string, help: string, counts: Readonly<Record<string, number>>): Sample => ({
+    name,
+    help,
+    type: 'counter',
+    values: Object.entries(counts).map(([outcome, value]) => ({ value, labels: { outcome } })),
+  });
+  return [
+    by('hale_large_puts_total', 'Uploads of large values that ended.', m.largePuts),
+    by('hale_large_gets_total', 'Large values that were sent in pieces, to their end or not.', m.largeGets),
+    by(
+      'hale_large_assemblies_total',
+      'Large values put together for who takes them whole.',
+      m.largeAssemblies,
+    ),
+    single('counter', 'hale_large_bytes_stored_total', 'Bytes of large values stored.', m.largeBytes.stored),
+    single('counter', 'hale_large_bytes_sent_total', 'Bytes of large values sent.', m.largeBytes.sent),
+    single(
+      'counter',
+      'hale_large_uploads_forgotten_total',
+      'Uploads removed that nothing referred to.',
+      m.uploadsForgotten,
+    ),
+    single(
+      'counter',
+      'hale_large_chunks_forgotten_total',
+      'Chunks that these may have had.',
+      m.chunksForgotten,
+    ),
+    single('gauge', 'hale_large_uploads', 'Uploads in progress.', largeValues?.uploads ?? 0),
+    single('gauge', 'hale_large_downloads', 'Large values being sent.', largeValues?.downloads ?? 0),
   ];
 }
 

@@ -107,7 +107,10 @@ test("the metrics are in Prometheus' format, histograms cumulative", async () =>
     assert.ok(Number(counts[i]![2]) >= Number(counts[i - 1]![2]));
   }
   for (const line of text.trim().split('\n')) {
-    assert.match(line, /^(# (HELP|TYPE) [a-z_]+ .+|[a-z_]+(\{(le|cause|purpose)="[^"]+"\})? [\d.e+-]+|)$/);
+    assert.match(
+      line,
+      /^(# (HELP|TYPE) [a-z_]+ .+|[a-z_]+(\{(le|cause|outcome|purpose)="[^"]+"\})? [\d.e+-]+|)$/,
+    );
   }
 });
 

@@ -20,7 +20,9 @@ export const tagDeleted = 0x58;
 export const tagTtl = 0x60;
 /** When it ends, in what is stored: microseconds since the Unix epoch. A field of our own. */
 export const tagExpires = 0x68;
-const fieldMax = tagExpires >>> 3;
+/** Where the value is, if it is not here: a field of our own, opaque to this module. */
+export const tagManifest = 0x72;
+const fieldMax = tagManifest >>> 3;
 
 /** Offsets of a field's bytes; `start` is -1 if it is absent. */
 export interface Span {
@@ -53,6 +55,7 @@ export interface ContentScan {
   ttlSeconds: number;
   /** 0 if absent. */
   expiresAtMicros: number;
+  manifest: Span;
   links: LinkSpans[];
   userMeta: PairSpans[];
   indexes: PairSpans[];
@@ -83,6 +86,7 @@ function scanFields(reader: ProtoReader): ContentScan {
     deleted: false,
     ttlSeconds: -1,
     expiresAtMicros: 0,
+    manifest: absent,
     links: none,
     userMeta: none,
     indexes: none,
@@ -128,6 +132,9 @@ function scanFields(reader: ProtoReader): ContentScan {
         break;
       case tagExpires:
         scan.expiresAtMicros = scanMicros(reader);
+        break;
+      case tagManifest:
+        scan.manifest = span(reader);
         break;
       default:
         if (tag >>> 3 <= fieldMax) throw new DecodeError(`wrong wire type in content field ${tag >>> 3}`);

@@ -4,8 +4,8 @@
  *
  * Canonical form, which all that is stored has: fields in the order value, content_type, charset,
  * content_encoding, vtag, links, last_mod, last_mod_usecs, usermeta, indexes, deleted (the order in which
- * Riak answers), expires; value always, first; `deleted` only when true, `expires` only when it is not; no unknown
- * fields; shortest varints.
+ * Riak answers), expires, manifest; value always, first; `deleted` only when true, `expires` and `manifest` only when it
+ * is not; no unknown fields; shortest varints.
  */
 import { Buffer } from 'node:buffer';
 import { assert, type ByteString, byteStringOf, readVarint, varintSize, writeVarint } from '../stdx/index.ts';
@@ -24,6 +24,7 @@ import {
   tagLastMod,
   tagLastModUsecs,
   tagLink,
+  tagManifest,
   tagTtl,
   tagUserMeta,
   tagValue,
@@ -58,6 +59,8 @@ export interface Content {
   readonly ttlSeconds?: number;
   /** What was made of it: microseconds since the Unix epoch. */
   readonly expiresAtMicros?: number;
+  /** Of a value that is kept elsewhere, and empty here: where. Taken from no client. */
+  readonly manifest?: Buffer;
 }
 
 /** Up to here copying by hand is cheaper than a call. */
@@ -74,17 +77,18 @@ export type ContentLifetime = number | 'kept';
 
 /**
  * The client's content as the coordinator stores it: canonical, its vtag, last-modified and expiry replaced.
- * `deleted` is kept. Throws `ContentError` when it is malformed or has no value.
+ * `deleted` is kept; a manifest is the given one, or none. Throws `ContentError` when it is malformed or has no value.
  */
 export function stampContent(
   content: Uint8Array,
   vtag: ByteString,
   lastModifiedMicros: number,
   lifetime: ContentLifetime = 0,
+  manifest?: Buffer,
 ): Buffer {
   const scan = scanContent(content, 0, content.length);
   const expiresAtMicros = expiryOf(scan, lastModifiedMicros, lifetime);
-  return writeContent(scan, content, { vtag, lastModifiedMicros, expiresAtMicros });
+  return writeContent(scan, content, { vtag, lastModifiedMicros, expiresAtMicros, manifest });
 }
 
 /** 0: never. A tombstone does not expire: it is forgotten when everybody has it. */
@@ -133,6 +137,7 @@ export function hasIndexes(content: Buffer): boolean {
 /** What a stored content has of what most have not. */
 export const marksIndexed = 1;
 export const marksExpiring = 2;
+export const marksManifest = 4;
 
 /** Asked at every write, as `hasIndexes`. */
 export function marksOfContent(content: Buffer): number {
@@ -142,7 +147,8 @@ export function marksOfContent(content: Buffer): number {
   while (at < end) {
     const tag = content[at]!;
     if (tag === tagIndex) marks = marksIndexed;
-    else if (tag > tagIndex) return tag === tagExpires ? marks | marksExpiring : marks;
+    else if (tag === tagExpires) marks |= marksExpiring;
+    else if (tag > tagIndex) return tag === tagManifest ? marks | marksManifest : marks;
     const number = readVarint(content, at + 1, end);
     if (number < 0) return marks;
     at += 1 + varintSize(number);
@@ -164,6 +170,13 @@ export function expiryOfContent(content: Buffer): number {
     if ((tag & wireTypeMask) !== wireTypeVarint) at += number;
   }
   return 0;
+}
+
+/** Where the value of a stored content is kept; undefined: it is here. A view. */
+export function manifestOfContent(content: Buffer): Buffer | undefined {
+  if ((marksOfContent(content) & marksManifest) === 0) return undefined;
+  const { manifest } = scanContent(content, 0, content.length);
+  return content.subarray(manifest.start, manifest.end);
 }
 
 /** Whether a stored content is a tombstone. */
@@ -232,6 +245,9 @@ export function decodeContent(bytes: Uint8Array, start = 0, end: number = bytes.
     deleted: scan.deleted,
     ...(scan.ttlSeconds < 0 ? {} : { ttlSeconds: scan.ttlSeconds }),
     ...(scan.expiresAtMicros === 0 ? {} : { expiresAtMicros: scan.expiresAtMicros }),
+    ...(scan.manifest.start < 0
+      ? {}
+      : { manifest: Buffer.from(bytes.subarray(scan.manifest.start, scan.manifest.end)) }),
   };
 }
 
@@ -245,6 +261,7 @@ export function encodeContent(content: Content): Buffer {
   for (const pair of content.indexes) size += fieldSize(pairSize(pair));
   if (content.deleted) size += 2;
   size += numberSize(content.ttlSeconds) + numberSize(content.expiresAtMicros);
+  if (content.manifest !== undefined) size += fieldSize(content.manifest.length);
 
   const out = Buffer.allocUnsafe(size);
   let at = writeHead(out, 0, tagValue, content.value.length);
@@ -268,6 +285,7 @@ export function encodeContent(content: Content): Buffer {
   if (content.deleted) at = writeDeleted(out, at);
   at = writeNumber(out, at, tagTtl, content.ttlSeconds);
   at = writeNumber(out, at, tagExpires, content.expiresAtMicros);
+  at = writeManifest(out, at, content.manifest);
   assert(at === size, 'encoded content has the size computed for it');
   return out;
 }
@@ -285,6 +303,7 @@ interface Stamp {
   readonly lastModifiedMicros: number;
   /** 0: never. */
   readonly expiresAtMicros: number;
+  readonly manifest: Buffer | undefined;
 }
 
 function writeContent(scan: ContentScan, from: Uint8Array, stamp: Stamp): Buffer {
@@ -296,6 +315,7 @@ function writeContent(scan: ContentScan, from: Uint8Array, stamp: Stamp): Buffer
   for (const pair of scan.indexes) size += fieldSize(pairSpansSize(pair));
   if (scan.deleted) size += 2;
   if (stamp.expiresAtMicros > 0) size += numberSize(stamp.expiresAtMicros);
+  if (stamp.manifest !== undefined) size += fieldSize(stamp.manifest.length);
 
   const out = Buffer.allocUnsafe(size);
   let at = writeSpan(out, 0, tagValue, from, scan.value);
@@ -314,6 +334,7 @@ function writeContent(scan: ContentScan, from: Uint8Array, stamp: Stamp): Buffer
   for (const pair of scan.indexes) at = writePairSpans(out, at, tagIndex, from, pair);
   if (scan.deleted) at = writeDeleted(out, at);
   if (stamp.expiresAtMicros > 0) at = writeNumber(out, at, tagExpires, stamp.expiresAtMicros);
+  at = writeManifest(out, at, stamp.manifest);
   assert(at === size, 'stamped content has the size computed for it');
   return out;
 }
@@ -407,6 +428,13 @@ function writeNumber(out: Buffer, at: number, tag: number, value: number | undef
   if (value === undefined) return at;
   out[at] = tag;
   return writeVarint(out, at + 1, value);
+}
+
+function writeManifest(out: Buffer, at: number, manifest: Buffer | undefined): number {
+  if (manifest === undefined) return at;
+  const start = writeHead(out, at, tagManifest, manifest.length);
+  out.set(manifest, start);
+  return start + manifest.length;
 }
 
 function writeDeleted(out: Buffer, at: number): number {

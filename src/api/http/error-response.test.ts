@@ -48,6 +48,8 @@ const answers: {
   bad_name: [{ code: 'bad_name', what: 'key', reason: 'too_long' }, 400, 'The key is too long.\n'],
   unknown_bucket_type: [{ code: 'unknown_bucket_type', bucketType: 'T' }, 404, 'Unknown bucket type: T'],
   too_large: [{ code: 'too_large', bytes: 2, bytesMax: 1 }, 413, /2 bytes; 1 are allowed/],
+  too_large_to_assemble: [{ code: 'too_large_to_assemble', bytes: 9, bytesMax: 8 }, 503, /9 bytes; 8 can/],
+  chunk_missing: [{ code: 'chunk_missing', index: 7 }, 503, 'Chunk 7 of the value cannot be had now.\n'],
   too_many_siblings: [{ code: 'too_many_siblings', siblings: 2, siblingsMax: 1 }, 400, /2 siblings/],
   match_found: [{ code: 'match_found' }, 412, /Precondition Failed/],
   modified: [{ code: 'modified' }, 409, /Conflict/],

@@ -80,6 +80,13 @@ function errorText(error: TextError): { readonly status: number; readonly text: 
       return { status: 404, text: `Unknown bucket type: ${error.bucketType}` };
     case 'too_large':
       return { status: 413, text: `The object has ${error.bytes} bytes; ${error.bytesMax} are allowed.\n` };
+    case 'too_large_to_assemble':
+      return {
+        status: 503,
+        text: `The value has ${error.bytes} bytes; ${error.bytesMax} can be held at once now. Read it alone.\n`,
+      };
+    case 'chunk_missing':
+      return { status: 503, text: `Chunk ${error.index} of the value cannot be had now.\n` };
     case 'too_many_siblings':
       return {
         status: 400,

@@ -14,6 +14,7 @@ const titles: ReadonlyMap<number, string> = new Map([
   [409, 'Conflict'],
   [412, 'Precondition Failed'],
   [415, 'Unsupported Media Type'],
+  [416, 'Range Not Satisfiable'],
   [501, 'Not Implemented'],
 ]);
 

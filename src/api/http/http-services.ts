@@ -4,6 +4,7 @@ import type {
   Datatypes,
   IndexQuerying,
   KeyValueStore,
+  LargeValues,
   MapReduce,
   Preflists,
 } from '../../kv/index.ts';
@@ -26,6 +27,8 @@ export interface HttpServices {
   readonly datatypes?: Datatypes;
   /** Absent: there are no change feeds. */
   readonly feeds?: Pick<ChangeFeeds, 'open'>;
+  /** Absent: values are as large as objects may be, and are gathered whole. */
+  readonly largeValues?: LargeValues;
   /** Absent: jobs are refused. */
   readonly mapReduce?: MapReduce | undefined;
   readonly clock: Pick<Clock, 'wallMicros'>;

@@ -12,6 +12,7 @@ import type { HttpRequest } from './http-services.ts';
 import { contentTypeOf, lastModifiedSeconds, pushContentHeaders } from './object-headers.ts';
 import type { Validators } from './preconditions.ts';
 import { type BucketRoute, linkStyleOf } from './route.ts';
+import { sendLargeSiblings, sendLargeValue } from './send-large-value.ts';
 import { multipartBoundary, siblingList, siblingMultipart } from './sibling-multipart.ts';
 
 const plainText = 'text/plain';
@@ -63,7 +64,8 @@ export function sendContent(
   more.push('Server', serverHeader);
   if (content.vtag !== undefined) more.push('ETag', `"${headerValue(content.vtag)}"`);
   pushContentHeaders(more, content, route.bucket, linkStyleOf(route.style));
-  exchange.respond(status, more, content.value);
+  if (content.manifest === undefined) exchange.respond(status, more, content.value);
+  else sendLargeValue(request, status, more, content.manifest);
 }
 
 export function isContentAcceptable(request: AnyObjectRequest, content: Content): boolean {
@@ -99,6 +101,10 @@ export function sendSiblings(
   }
   const boundary = multipartBoundary(services.random);
   more.push('Content-Type', `${multipart}; boundary=${boundary}`);
+  if (stored.contents.some(({ manifest }) => manifest !== undefined)) {
+    sendLargeSiblings(request, status, more, stored.contents, boundary);
+    return;
+  }
   exchange.respond(
     status,
     more,

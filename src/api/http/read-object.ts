@@ -30,14 +30,15 @@ export function readObject(request: HttpRequest<ObjectRoute>): void {
   });
 }
 
-/** Throws `QueryError`. */
+/** Of who sends large values in pieces, or none. Throws `QueryError`. */
 export function getRequestOf(route: ObjectRoute, query: QueryParameters): GetRequest {
   const { bucketType, bucket, key } = route;
-  if (query.isEmpty) return { bucketType, bucket, key };
+  if (query.isEmpty) return { bucketType, bucket, key, leaveChunks: true };
   return {
     bucketType,
     bucket,
     key,
+    leaveChunks: true,
     ...query.readOptions(),
   };
 }

@@ -9,16 +9,20 @@ export interface RequestHeaders {
   accept: string | undefined;
   contentType: string | undefined;
   contentEncoding: string | undefined;
+  contentLength: string | undefined;
   host: string | undefined;
   ifMatch: string | undefined;
   ifModifiedSince: string | undefined;
   ifNoneMatch: string | undefined;
   ifNotModified: string | undefined;
+  ifRange: string | undefined;
   ifUnmodifiedSince: string | undefined;
   lastEventId: string | undefined;
   link: string | undefined;
   origin: string | undefined;
+  range: string | undefined;
   referer: string | undefined;
+  transferEncoding: string | undefined;
   /** Seconds. */
   ttl: string | undefined;
   vclock: string | undefined;
@@ -36,16 +40,20 @@ export function readRequestHeaders(headers: readonly string[]): RequestHeaders {
     accept: undefined,
     contentType: undefined,
     contentEncoding: undefined,
+    contentLength: undefined,
     host: undefined,
     ifMatch: undefined,
     ifModifiedSince: undefined,
     ifNoneMatch: undefined,
     ifNotModified: undefined,
+    ifRange: undefined,
     ifUnmodifiedSince: undefined,
     lastEventId: undefined,
     link: undefined,
     origin: undefined,
+    range: undefined,
     referer: undefined,
+    transferEncoding: undefined,
     ttl: undefined,
     vclock: undefined,
     userMeta: none,
@@ -69,6 +77,9 @@ function readHeader(read: RequestHeaders, name: string, value: string): void {
     case 'content-encoding':
       read.contentEncoding ??= value;
       return;
+    case 'content-length':
+      read.contentLength ??= value;
+      return;
     case 'host':
       read.host ??= value;
       return;
@@ -80,6 +91,9 @@ function readHeader(read: RequestHeaders, name: string, value: string): void {
       return;
     case 'if-none-match':
       read.ifNoneMatch = joined(read.ifNoneMatch, value);
+      return;
+    case 'if-range':
+      read.ifRange ??= value;
       return;
     case 'if-unmodified-since':
       read.ifUnmodifiedSince ??= value;
@@ -93,8 +107,14 @@ function readHeader(read: RequestHeaders, name: string, value: string): void {
     case 'origin':
       read.origin ??= value;
       return;
+    case 'range':
+      read.range = joined(read.range, value);
+      return;
     case 'referer':
       read.referer ??= value;
+      return;
+    case 'transfer-encoding':
+      read.transferEncoding = joined(read.transferEncoding, value);
       return;
     case 'x-riak-ttl':
       read.ttl ??= value;

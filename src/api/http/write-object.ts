@@ -3,7 +3,7 @@ import type { Buffer } from 'node:buffer';
 import type { HttpBody, HttpExchange } from '../../environment/index.ts';
 import type { PutRequest, PutResult } from '../../kv/index.ts';
 import { type ByteString, byteLiteral, unreachable } from '../../stdx/index.ts';
-import { encodeContent, type Link, type Pair } from '../../wire/index.ts';
+import { type Content, encodeContent, type Link, type Pair } from '../../wire/index.ts';
 import { isAcceptable, mediaTypeOf } from './content-negotiation.ts';
 import { ContextHeaderError, parseContext } from './context-header.ts';
 import { sendError } from './error-response.ts';
@@ -64,12 +64,49 @@ export function writeObject(request: HttpRequest<WriteRoute>): void {
     sendNotAcceptable(request);
     return;
   }
+  const store = bodyIsForChunks(request) ? streamValue : gatherValue;
+  if (request.route.kind === 'object' && store === streamValue && needsReadBeforePut(request.headers)) {
+    checkByReading(request as HttpRequest<ObjectRoute>, () => streamValue(request, prepared));
+  } else store(request, prepared);
+}
+
+function gatherValue(request: HttpRequest<WriteRoute>, prepared: PreparedPut): void {
+  const { exchange, services } = request;
   exchange.readBody(services.limits.bodyBytesMax, (body) => {
     if (body.kind !== 'complete') return sendBodyRefusal(exchange, body);
     const store = (): void => putContent(request, prepared, body.bytes);
     if (request.route.kind === 'object' && needsReadBeforePut(request.headers)) {
       checkByReading(request as HttpRequest<ObjectRoute>, store);
     } else store();
+  });
+}
+
+/** Whether it is long, or may become so. */
+function bodyIsForChunks({ headers, route, services }: HttpRequest<WriteRoute>): boolean {
+  const { largeValues } = services;
+  const { transferEncoding, contentLength } = headers;
+  if (largeValues === undefined) return false;
+  if (transferEncoding !== undefined) {
+    return transferEncoding.toLowerCase() === 'chunked' && largeValues.takes(route, undefined);
+  }
+  return contentLength !== undefined && largeValues.takes(route, Number(contentLength));
+}
+
+/** Takes the body as fast as it is stored. */
+function streamValue(request: HttpRequest<WriteRoute>, prepared: PreparedPut): void {
+  const { exchange, services, headers } = request;
+  const { largeValues, tasks } = services;
+  const length = headers.transferEncoding === undefined ? Number(headers.contentLength) : undefined;
+  const put = {
+    ...prepared.put,
+    content: contentOf(request, prepared),
+    leaveChunks: true,
+    ...(length === undefined ? {} : { length }),
+  };
+  tasks.spawn('large put', async () => {
+    const result = await largeValues!.put(put, exchange.bodyChunks());
+    if (result.kind === 'broken_off') exchange.abort();
+    else sendStored(request, prepared, result);
   });
 }
 
@@ -164,8 +201,14 @@ function contextOf(request: HttpRequest<WriteRoute>): Pick<PutRequest, 'context'
 }
 
 function putContent(request: HttpRequest<WriteRoute>, prepared: PreparedPut, value: Buffer): void {
-  const content = encodeContent({
-    value,
+  const content = encodeContent({ ...contentOf(request, prepared), value });
+  request.services.store.put({ ...prepared.put, content, leaveChunks: true }, (result) => {
+    sendStored(request, prepared, result);
+  });
+}
+
+function contentOf(request: HttpRequest<WriteRoute>, prepared: PreparedPut): Omit<Content, 'value'> {
+  return {
     contentType: prepared.contentType,
     charset: prepared.charset,
     contentEncoding: prepared.contentEncoding,
@@ -174,10 +217,7 @@ function putContent(request: HttpRequest<WriteRoute>, prepared: PreparedPut, val
     indexes: prepared.indexes,
     deleted: false,
     ...(prepared.ttlSeconds === undefined ? {} : { ttlSeconds: prepared.ttlSeconds }),
-  });
-  request.services.store.put({ ...prepared.put, content }, (result) => {
-    sendStored(request, prepared, result);
-  });
+  };
 }
 
 function sendStored(request: HttpRequest<WriteRoute>, prepared: PreparedPut, result: PutResult): void {

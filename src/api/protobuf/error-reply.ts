@@ -104,6 +104,10 @@ export function textOfError(error: KvError): string {
       return 'no_type';
     case 'too_large':
       return `{too_large,${error.bytes},${error.bytesMax}}`;
+    case 'too_large_to_assemble':
+      return `{too_large,${error.bytes},${error.bytesMax}}: a value of this size is read by HTTP, which sends it in pieces`;
+    case 'chunk_missing':
+      return `{chunk_missing,${error.index}}`;
     case 'too_many_siblings':
       return `{too_many_siblings,${error.siblings},${error.siblingsMax}}`;
     case 'storage':

@@ -13,7 +13,7 @@ const meanings: readonly (readonly [RegExp, HaleErrorCode])[] = [
   [/^(\{(r|w|dw|pr|pw|node_confirms)_val_unsatisfied,.*|too_many_fails)$/, 'quorum'],
   [/^(no_type$|No bucket-type named|Invalid bucket type:|Error no bucket type)/, 'unknown_bucket_type'],
   [/^\{too_(large|many_siblings),/, 'too_large'],
-  [/^storage: /, 'storage'],
+  [/^(storage: |\{chunk_missing,)/, 'storage'],
   [/^no_majority: /, 'unavailable'],
   [
     /^\{precommit_fail,\[\{(unknown_field_type|field_parsing_failed|field_too_long|too_many_fields),/,

@@ -15,7 +15,13 @@
 import { Buffer } from 'node:buffer';
 import { contextSize, type Dot, isContext, type VersionVector } from '../../clocks/index.ts';
 import { byteStringOf, readVarint, varintSize, writeVarint } from '../../stdx/index.ts';
-import { isDeletedContent, marksExpiring, marksIndexed, marksOfContent } from '../../wire/index.ts';
+import {
+  isDeletedContent,
+  marksExpiring,
+  marksIndexed,
+  marksManifest,
+  marksOfContent,
+} from '../../wire/index.ts';
 import { EmptyObjectError } from './object-error.ts';
 
 /** One of the values of an object that no write has yet superseded. */
@@ -42,6 +48,8 @@ export const flagUnindexed = 4;
 export const flagAnyExpiring = 8;
 /** Of two such objects the one that was written first stays (`mergeObjects`). */
 export const flagWriteOnce = 16;
+/** The value of some sibling is kept elsewhere. */
+export const flagAnyManifest = 32;
 
 const format = 0x01;
 const tagContent = 0x0a;
@@ -168,6 +176,7 @@ export function writeStoredForm(
     (tombstones === ordered.length ? flagAllTombstones : 0) |
     ((marks & marksIndexed) === 0 ? flagUnindexed : 0) |
     ((marks & marksExpiring) === 0 ? 0 : flagAnyExpiring) |
+    ((marks & marksManifest) === 0 ? 0 : flagAnyManifest) |
     (isWriteOnce ? flagWriteOnce : 0);
   let at = writeVarint(bytes, dotsLengthOffset, dotsLength);
   for (const { dot } of ordered) at = writeDot(bytes, at, clock, dot);

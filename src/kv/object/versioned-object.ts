@@ -14,6 +14,7 @@ import { ObjectFormatError } from './object-error.ts';
 import {
   flagAllTombstones,
   flagAnyExpiring,
+  flagAnyManifest,
   flagAnyTombstone,
   flagsOf,
   flagUnindexed,
@@ -89,6 +90,11 @@ export class VersionedObject {
   /** Its bucket is `write_once`: what comes later does not replace it. */
   get isWriteOnce(): boolean {
     return (flagsOf(this.bytes) & flagWriteOnce) !== 0;
+  }
+
+  /** The value of some sibling is kept in chunks. */
+  get hasManifest(): boolean {
+    return (flagsOf(this.bytes) & flagAnyManifest) !== 0;
   }
 
   get clock(): VersionVector {

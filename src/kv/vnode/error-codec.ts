@@ -9,6 +9,8 @@ import type { KvError } from '../kv-error.ts';
 type TravellingCode = Exclude<
   KvError['code'],
   | 'bad_index'
+  | 'too_large_to_assemble'
+  | 'chunk_missing'
   | 'precommit_fail'
   | 'bad_query'
   | 'invalid_properties'
