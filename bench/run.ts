@@ -7,6 +7,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { measureClaim } from './claim.ts';
 import { measureCostByKeys, measureCostByRing } from './cost-growth.ts';
+import { measureDatatypes } from './datatypes.ts';
 import { measureEngines } from './engine.ts';
 import { measureHandoff } from './handoff.ts';
 import { measureHop } from './hop.ts';
@@ -23,6 +24,7 @@ import {
   measurePointOperations,
   pointOperationsTable,
 } from './point-operations.ts';
+import { measureIndexQueries, measureListing, measureMapReduce } from './queries.ts';
 import { measureScaleOut } from './scale-out.ts';
 import { measureStart } from './start.ts';
 import { type MeasuredTails, measureTails } from './tails.ts';
@@ -80,6 +82,13 @@ const questions = new Map<string, () => Promise<string>>([
   ['tails', async () => withPicture('tails', await measureTails(watchedMs, values.node))],
   ['ingest', async () => withPicture('ingest', await measureIngest(watchedMs, values.node))],
   ['handoff', () => measureHandoff(values.quick ? 50_000 : 300_000, values.node)],
+  ['datatypes', () => measureDatatypes(values.quick ? quick.measuredMs : full.measuredMs * 2, values.node)],
+  [
+    'index',
+    () => measureIndexQueries(values.quick ? 20_000 : 200_000, values.quick ? 500 : 3000, values.node),
+  ],
+  ['listing', () => measureListing(values.quick ? 50_000 : 1_000_000, values.node)],
+  ['mapreduce', () => measureMapReduce(values.quick ? 5000 : 100_000, values.node)],
   ['wal', () => measureWal(values.quick ? quick.measuredMs : full.measuredMs)],
 ]);
 
