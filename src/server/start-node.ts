@@ -268,6 +268,7 @@ class RunningNode implements HaleNode {
       preflists: this.#preflists(),
       indexes: this.database.store.indexes,
       datatypes: this.database.datatypes,
+      feeds: this.database.store.feeds,
       mapReduce: this.#mapReduce,
       serverInfo: { node: this.name, version: riakVersion },
       limits: {

@@ -7,6 +7,7 @@ export { decodeMessage, encodeFrame, encodeMessage, messageDepthMax, writeFrame 
 export type { Encodable, FrameType, MessageOf, MessageType } from './message-type.ts';
 export * from './messages/aae-folds.ts';
 export * from './messages/buckets.ts';
+export * from './messages/change-feed.ts';
 export * from './messages/connection.ts';
 export * from './messages/data-types.ts';
 export * from './messages/objects.ts';

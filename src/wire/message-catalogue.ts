@@ -2,6 +2,7 @@
 import type { FrameType } from './message-type.ts';
 import * as aaeFolds from './messages/aae-folds.ts';
 import * as buckets from './messages/buckets.ts';
+import * as changeFeed from './messages/change-feed.ts';
 import * as connection from './messages/connection.ts';
 import * as dataTypes from './messages/data-types.ts';
 import * as objects from './messages/objects.ts';
@@ -9,7 +10,7 @@ import * as queries from './messages/queries.ts';
 import * as replication from './messages/replication.ts';
 import * as search from './messages/search.ts';
 
-const modules = [connection, objects, buckets, queries, dataTypes, search, replication, aaeFolds];
+const modules = [connection, objects, buckets, queries, dataTypes, search, replication, aaeFolds, changeFeed];
 
 /** Ascending by code. */
 export const messageCatalogue: readonly FrameType<unknown>[] = modules

@@ -1,6 +1,13 @@
 /** What all Protocol Buffers connections of a node share. */
 import type { Connection, ConnectionHandler, Tasks } from '../../environment/index.ts';
-import type { Datatypes, IndexQuerying, KeyValueStore, MapReduce, Preflists } from '../../kv/index.ts';
+import type {
+  ChangeFeeds,
+  Datatypes,
+  IndexQuerying,
+  KeyValueStore,
+  MapReduce,
+  Preflists,
+} from '../../kv/index.ts';
 import { assert, type ByteString, bytesOfText } from '../../stdx/index.ts';
 import { GetRequestReader, PutRequestReader } from '../../wire/index.ts';
 import { HeldBytes } from './held-bytes.ts';
@@ -30,6 +37,8 @@ export interface PbServices {
   readonly indexes?: IndexQuerying;
   /** Absent: requests to data types are unknown. */
   readonly datatypes?: Datatypes;
+  /** Absent: requests for change feeds are unknown. */
+  readonly feeds?: Pick<ChangeFeeds, 'open'>;
   /** Absent: requests for MapReduce are unknown. */
   readonly mapReduce?: MapReduce | undefined;
   readonly serverInfo: {
@@ -56,6 +65,7 @@ export class PbService {
   readonly preflists: Preflists | undefined;
   readonly indexes: IndexQuerying | undefined;
   readonly datatypes: Datatypes | undefined;
+  readonly feeds: Pick<ChangeFeeds, 'open'> | undefined;
   readonly mapReduce: MapReduce | undefined;
   readonly tasks: Tasks;
   readonly observer: PbObserver;
@@ -77,6 +87,7 @@ export class PbService {
     preflists,
     indexes,
     datatypes,
+    feeds,
     mapReduce,
     serverInfo,
     limits,
@@ -88,6 +99,7 @@ export class PbService {
     this.preflists = preflists;
     this.indexes = indexes;
     this.datatypes = datatypes;
+    this.feeds = feeds;
     this.mapReduce = mapReduce;
     this.tasks = tasks;
     this.observer = observer;

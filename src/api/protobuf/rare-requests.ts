@@ -4,6 +4,7 @@
  */
 import {
   type FrameType,
+  haleFeedReq,
   rpbCsBucketReq,
   rpbGetBucketKeyPreflistReq,
   rpbGetBucketReq,
@@ -25,6 +26,7 @@ import { getBucket, getBucketType, resetBucket, setBucket, setBucketType } from 
 import { datatypeRequests } from './datatype-requests.ts';
 import { startTlsRefused } from './error-reply.ts';
 import type { Exchange } from './exchange.ts';
+import { followFeed } from './feed-request.ts';
 import { decodeOrRefuse, type FrameBody } from './frame-body.ts';
 import { queryIndex } from './index-requests.ts';
 import { listBuckets, listKeys } from './list-requests.ts';
@@ -49,6 +51,7 @@ export const rareRequests: ReadonlyMap<number, RareRequest> = new Map<number, Ra
   decoded(rpbSetBucketTypeReq, setBucketType),
   decoded(rpbMapRedReq, mapReduce),
   decoded(rpbGetBucketKeyPreflistReq, getPreflist),
+  decoded(haleFeedReq, followFeed),
   ...datatypeRequests,
 ]);
 
