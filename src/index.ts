@@ -140,6 +140,7 @@ async function openNode(
       store: node.store,
       datatypes: node.database.datatypes,
       indexes: node.database.store.indexes,
+      feeds: node.database.store.feeds,
       mapReduce: node.mapReduce,
       environment,
       timeoutMs,

@@ -24,6 +24,8 @@ export interface BucketProperties {
   readonly young_vclock: number;
   readonly big_vclock: number;
   readonly small_vclock: number;
+  /** Changes are kept in a feed, for `changes` and `watch`. Absent: they are not. */
+  readonly feed?: boolean;
 }
 
 export type BucketPropertyChanges = Partial<BucketProperties>;
@@ -49,6 +51,7 @@ const names: ReadonlySet<string> = new Set([
   ...countProperties,
   ...flagProperties,
   'node_confirms',
+  'feed',
 ]);
 
 /** Throws `invalid_argument` for a name that is no property's: a node may store it without a word. */

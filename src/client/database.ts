@@ -18,6 +18,7 @@ import type {
 } from './data-types/data-type-bucket.ts';
 import type { Fields } from './data-types/fields.ts';
 import type { Entry, IndexInput, MetadataInput, Sibling, SiblingEntry } from './entry.ts';
+import type { Change, ChangesOptions } from './feed/changes.ts';
 import type {
   IndexMatch,
   IndexPage,
@@ -115,6 +116,13 @@ export interface Bucket<In, Out = In> {
    * loop releases the cursor.
    */
   keys(options?: CallOptions): AsyncIterableIterator<string>;
+  /**
+   * What is changed in the bucket, whose property `feed` has to be true: at least once, of each key in order, its newest
+   * state rather than every one. Goes on when nodes fail; ends by `break` or the signal.
+   */
+  changes(options?: ChangesOptions): AsyncIterableIterator<Change<Out>>;
+  /** The same of one key; begins with what is there, unless `since` says otherwise. */
+  watch(key: string, options?: Omit<ChangesOptions, 'prefix'>): AsyncIterableIterator<Change<Out>>;
   /**
    * Keys by a secondary index (`name_bin`, `name_int`), or by themselves (`$key`); in the order of terms, then keys.
    * Leaving the loop ends the query.

@@ -47,6 +47,8 @@ export type {
   Sibling,
   SiblingEntry,
 } from './entry.ts';
+export { type Change, type ChangesOptions, type FeedCursor, feedCursorOf } from './feed/changes.ts';
+export { heartbeatMsOf } from './feed/heartbeat.ts';
 export {
   closedError,
   HaleError,
@@ -80,6 +82,9 @@ export type {
   DatatypeSnapshot,
   DatatypeUpdateOptions,
   DeleteOptions as TransportDeleteOptions,
+  FeedEvent,
+  FeedPage,
+  FeedQuery,
   IndexBatch,
   IndexQuery,
   JsonJob,

@@ -89,6 +89,29 @@ export interface IndexBatch {
   readonly continuation?: ByteString | undefined;
 }
 
+export interface FeedQuery extends BucketName {
+  /** Only this key; or only keys that begin so. */
+  readonly only?: { readonly kind: 'key' | 'prefix'; readonly name: ByteString };
+  readonly since: 'now' | 'start' | { readonly cursor: string };
+}
+
+export type FeedEvent =
+  | { readonly kind: 'gap' }
+  | {
+      readonly kind: 'changed' | 'deleted';
+      readonly key: ByteString;
+      readonly object: StoredObject | undefined;
+      /** Since the Unix epoch. */
+      readonly micros: number;
+    };
+
+export interface FeedPage {
+  /** Perhaps none: then only time has passed. */
+  readonly events: readonly FeedEvent[];
+  /** Behind these events; absent: that comes with a later page. */
+  readonly cursor: string | undefined;
+}
+
 export interface JsonJob {
   readonly inputs: unknown;
   readonly query: readonly unknown[];
@@ -117,6 +140,8 @@ export interface Transport {
   listKeys(name: BucketName, options: CallOptions): NameCursor;
   /** In the order of terms, then keys. */
   queryIndex(query: IndexQuery, options: CallOptions): Cursor<IndexBatch>;
+  /** Changes as they come; ends when the node stops. */
+  follow(feed: FeedQuery, options: CallOptions): Cursor<FeedPage>;
   /** Results of the last phase. */
   mapReduce(job: JsonJob, options: CallOptions): Cursor<readonly unknown[]>;
   listBuckets(bucketType: ByteString, options: CallOptions): NameCursor;

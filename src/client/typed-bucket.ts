@@ -19,6 +19,7 @@ import {
   type SiblingEntry,
   siblingOf,
 } from './entry.ts';
+import { type Change, type ChangesOptions, changesOf, onlyPrefix } from './feed/changes.ts';
 import { HaleError, isHaleError } from './hale-error.ts';
 import { nameBytes } from './name-bytes.ts';
 import { namesOf } from './name-iterator.ts';
@@ -35,7 +36,14 @@ import {
 import { type MapReduceInputs, type ObjectJob, objectJob } from './query/map-reduce.ts';
 import { latestOf, liveSiblings, mergeSiblings } from './resolve-siblings.ts';
 import { retryDelayMs } from './retry-delay.ts';
-import type { BucketName, ObjectName, StoredObject, Transport, WriteCondition } from './transport.ts';
+import type {
+  BucketName,
+  FeedQuery,
+  ObjectName,
+  StoredObject,
+  Transport,
+  WriteCondition,
+} from './transport.ts';
 import { jsonCodec, type ValueCodec } from './value-codec.ts';
 import { checkValue } from './value-schema.ts';
 
@@ -178,6 +186,33 @@ export class TypedBucket<In, Out> implements Bucket<In, Out> {
 
   pages(index: string, range: IndexRange, options: IndexPageOptions): AsyncIterableIterator<IndexPage> {
     return indexPages(this.#askedIndex(index, range), options);
+  }
+
+  changes({ since = 'now', prefix, signal }: ChangesOptions = {}): AsyncIterableIterator<Change<Out>> {
+    return this.#follow(onlyPrefix(prefix === undefined ? undefined : bytesOfText(prefix)), since, signal);
+  }
+
+  watch(
+    key: string,
+    { since = 'start', signal }: Omit<ChangesOptions, 'prefix'> = {},
+  ): AsyncIterableIterator<Change<Out>> {
+    return this.#follow({ kind: 'key', name: nameBytes('key', key) }, since, signal);
+  }
+
+  #follow(
+    only: FeedQuery['only'],
+    since: NonNullable<ChangesOptions['since']>,
+    signal: AbortSignal | undefined,
+  ): AsyncIterableIterator<Change<Out>> {
+    const { transport, random, deadline } = this.#parts;
+    const source = {
+      open: (query: Pick<FeedQuery, 'only' | 'since'>) =>
+        transport.follow({ ...this.#bucket, ...query }, { signal }),
+      resolve: async (key: string, stored: StoredObject) => (await this.#resolve(key, stored))?.sibling.value,
+      random,
+      pause: (delayMs: number) => deadline({ signal }).pause(delayMs),
+    };
+    return changesOf(source, only, since);
   }
 
   mapReduce(inputs?: MapReduceInputs): ObjectJob<In> {

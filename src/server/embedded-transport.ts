@@ -11,7 +11,10 @@ import {
   type DatatypeSnapshot,
   type DatatypeUpdateOptions,
   Deadline,
+  type FeedPage,
+  type FeedQuery,
   HaleError,
+  heartbeatMsOf,
   type IndexBatch,
   type IndexQuery,
   type JsonJob,
@@ -26,6 +29,7 @@ import {
   type TransportPutOptions,
 } from '../client/index.ts';
 import {
+  type ChangeFeeds,
   type CrdtOperation,
   type Datatypes,
   type IndexQuerying,
@@ -43,6 +47,7 @@ import {
 import type { ByteString } from '../stdx/index.ts';
 import { type Content, encodeContent } from '../wire/index.ts';
 import { haleErrorOf } from './embedded-error.ts';
+import { EmbeddedFeedCursor } from './embedded-feed.ts';
 import { EmbeddedIndexCursor, EmbeddedJobCursor } from './embedded-queries.ts';
 
 const replicasMax = 1024;
@@ -51,6 +56,7 @@ export interface EmbeddedNode {
   readonly store: KeyValueStore;
   readonly datatypes: Datatypes;
   readonly indexes: IndexQuerying;
+  readonly feeds: Pick<ChangeFeeds, 'open'>;
   readonly mapReduce: MapReduce;
   readonly environment: ClientEnvironment;
   /** Of a call that is given none. */
@@ -174,6 +180,11 @@ export class EmbeddedTransport implements Transport {
     return this.#cursor(() => new EmbeddedIndexCursor(this.#node.indexes, query, timeoutMs), options);
   }
 
+  follow(feed: FeedQuery, options: CallOptions): Cursor<FeedPage> {
+    const { feeds, timeoutMs } = this.#node;
+    return this.#cursor(() => new EmbeddedFeedCursor(feeds, feed, heartbeatMsOf(timeoutMs)), options);
+  }
+
   mapReduce(job: JsonJob, options: CallOptions): Cursor<readonly unknown[]> {
     // For the whole job: a phase may be silent for long.
     const timeoutMs = options.timeoutMs ?? this.#node.timeoutMs;
@@ -203,6 +214,7 @@ export class EmbeddedTransport implements Transport {
       young_vclock: found.young_vclock,
       big_vclock: found.big_vclock,
       small_vclock: found.small_vclock,
+      ...(found.feed ? { feed: true } : {}),
     };
   }
 

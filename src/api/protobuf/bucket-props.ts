@@ -74,6 +74,7 @@ export function propsOfProperties(properties: BucketProperties): Encodable<Props
     node_confirms: properties.node_confirms === 0 ? undefined : properties.node_confirms,
     sync_on_write: properties.sync_on_write === 'backend' ? undefined : syncOnWrite[properties.sync_on_write],
     aae_tree_exclude: flag('aae_tree_exclude'),
+    feed: properties.feed ? true : undefined,
   };
 }
 
@@ -113,6 +114,7 @@ export function changesOfProps(
     ['node_confirms', quorum(props.node_confirms)],
     ['sync_on_write', props.sync_on_write === undefined ? undefined : syncWord(props.sync_on_write)],
     ['aae_tree_exclude', props.aae_tree_exclude],
+    ['feed', props.feed],
   ];
   return parsePropertyChanges(
     Object.fromEntries(given.filter((entry): entry is [string, JsonValue] => entry[1] !== undefined)),

@@ -38,6 +38,8 @@ const meanings: readonly (readonly [RegExp, HaleErrorCode])[] = [
     'invalid_argument',
   ],
   [/^the job (is too large$|holds more than)/, 'too_large'],
+  [/^(no_feed|bad_cursor|a feed is of one key)/, 'invalid_argument'],
+  [/^\{too_many_feeds,/, 'overload'],
   [/^(Unknown message code:|Invalid message packet)/, 'protocol'],
 ];
 

@@ -24,6 +24,7 @@ export function propertiesOfMessage(props: Props): BucketProperties {
     if (value === undefined) throw new HaleError('protocol', `the node left out the property ${name}`);
   }
   if (props.node_confirms !== undefined) fields.set('node_confirms', quorumOfNumber(props.node_confirms));
+  if (props.feed === true) fields.set('feed', true);
   // Every name is one of the tables above, which spell out BucketProperties.
   return Object.fromEntries(fields) as unknown as BucketProperties;
 }

@@ -38,6 +38,7 @@ import {
 import type { BucketProperties, BucketPropertyChanges } from '../bucket-properties.ts';
 import type { CallOptions, ReadOptions } from '../call-options.ts';
 import { Deadline } from '../deadline.ts';
+import { heartbeatMsOf } from '../feed/heartbeat.ts';
 import { closedError, HaleError } from '../hale-error.ts';
 import type {
   BucketName,
@@ -45,6 +46,8 @@ import type {
   DatatypeSnapshot,
   DatatypeUpdateOptions,
   DeleteOptions,
+  FeedPage,
+  FeedQuery,
   IndexBatch,
   IndexQuery,
   JsonJob,
@@ -64,6 +67,7 @@ import {
 } from './connection-pool.ts';
 import { messageOfOperation, snapshotOfMessage } from './datatype-message.ts';
 import { decodeReply } from './decode-reply.ts';
+import { feedRequest } from './feed-message.ts';
 import { messageOfChanges, propertiesOfMessage } from './properties-message.ts';
 import { indexRequest, mapReduceRequest } from './query-message.ts';
 import { numberOfQuorum } from './quorum-number.ts';
@@ -252,6 +256,11 @@ export class RemoteTransport implements Transport {
   queryIndex(query: IndexQuery, options: CallOptions): Cursor<IndexBatch> {
     const { deadline, timeout } = this.#listing(options);
     return new RemoteCursor(this.#pool, { ...indexRequest(query, timeout), deadline });
+  }
+
+  follow(feed: FeedQuery, options: CallOptions): Cursor<FeedPage> {
+    const { deadline } = this.#listing({ signal: options.signal });
+    return new RemoteCursor(this.#pool, { ...feedRequest(feed, heartbeatMsOf(this.#timeoutMs)), deadline });
   }
 
   mapReduce(job: JsonJob, options: CallOptions): Cursor<readonly unknown[]> {

@@ -55,7 +55,8 @@ export class FeedWriters {
       const read = await this.#get(random.pick(members), key);
       if (read === undefined) continue;
       const context = random.chance(0.8) ? read.context : undefined;
-      const number = (this.#writes += 1);
+      this.#writes += 1;
+      const number = this.#writes;
       const isAcked =
         random.chance(deleteShare) && context !== undefined
           ? await this.#delete(random.pick(members), key, context)

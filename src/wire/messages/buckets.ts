@@ -45,6 +45,8 @@ export const rpbBucketProps = nested('RpbBucketProps', {
   node_confirms: optional(30, 'uint32'),
   sync_on_write: optional(31, 'uint32'),
   aae_tree_exclude: optional(32, 'bool'),
+  /** Hale's own: the bucket keeps a change feed. */
+  feed: optional(240, 'bool'),
 });
 
 export const rpbGetBucketReq = frame('RpbGetBucketReq', 19, {
