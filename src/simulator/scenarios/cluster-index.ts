@@ -9,6 +9,7 @@ import { clusterFeed } from './cluster-feed.ts';
 import { clusterForwardedPut } from './cluster-forwarded-put.ts';
 import { clusterIndexQueries } from './cluster-index-queries.ts';
 import { clusterLeaveRace, clusterLeaveRaceLong } from './cluster-leave-race.ts';
+import { clusterMapReduce } from './cluster-map-reduce.ts';
 import { clusterOverwriteHandoff } from './cluster-overwrite-handoff.ts';
 import { clusterPowerCut } from './cluster-power-cut.ts';
 import { clusterSecondDeath } from './cluster-second-death.ts';
@@ -34,6 +35,7 @@ export const clusterScenarios: readonly Scenario[] = [
   clusterIndexQueries,
   clusterExpiry,
   clusterDatatypes,
+  clusterMapReduce,
   clusterWriteOnce,
   clusterFeed,
 ].map((scenario) => ({ ...scenario, seedsPerHundred: 10 }));
