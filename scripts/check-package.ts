@@ -21,7 +21,7 @@ import { processEnvironment } from './process-environment.ts';
 import { repositoryRoot } from './source-files.ts';
 
 /** Those that need nothing beside them and come to an end. They fail by their exit code. */
-const examples = ['append-log', 'rate-limiter', 'replicated-map', 'simulate'];
+const examples = ['append-log', 'profiles', 'rate-limiter', 'replicated-map', 'simulate'];
 /** What an installed package with all that it depends on may weigh. */
 const installedMegabytesMax = 30;
 /** Reported, not enforced: it depends on the registry's distance. */
