@@ -90,6 +90,7 @@ export const purePaths: readonly string[] = [
   'src/kv/object/',
   'src/kv/coordinator/read-quorum.ts',
   'src/kv/coordinator/write-quorum.ts',
+  'src/kv/sibling-cap/',
 ];
 
 /** Code that may touch the machine. */

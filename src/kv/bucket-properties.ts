@@ -4,6 +4,7 @@
  */
 import type { QuorumValue } from './quorum-value.ts';
 import { quorumCount, quorumMajority } from './quorum-value.ts';
+import type { MergePolicy } from './sibling-cap/index.ts';
 
 export type SyncOnWrite = 'backend' | 'one' | 'all';
 
@@ -49,6 +50,11 @@ export interface BucketProperties {
   readonly ttl: number;
   /** Each change is kept in a feed that programs follow (`kv/feed`). */
   readonly feed: boolean;
+  /** An object with more siblings is merged, or its writes are refused; 0: the node's limit alone counts. */
+  readonly siblings_max: number;
+  readonly merge_policy: MergePolicy;
+  /** How conditional writes are decided: by whoever takes them, or one after the other. */
+  readonly conditional: 'checked' | 'serialised';
   /** `synced`: acknowledged writes survive a power cut. `os`: they survive the process only. */
   readonly durability: 'synced' | 'os';
   /** Properties that Hale does not know, stored and shown as given. */
@@ -90,6 +96,9 @@ export const defaultBucketProperties: BucketProperties = {
   write_once: false,
   ttl: 0,
   feed: false,
+  siblings_max: 0,
+  merge_policy: 'none',
+  conditional: 'checked',
   durability: 'synced',
   custom: new Map(),
 };

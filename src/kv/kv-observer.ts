@@ -14,6 +14,10 @@ export interface KvObserver {
   writeOncePut?(durationMs: number, bytes: number): void;
   /** A replica met two writes of one key of such a bucket, and kept one of them. */
   writeOnceMerged?(): void;
+  /** Siblings gave way to one, by the bucket's merge policy. */
+  siblingsMerged?(siblings: number): void;
+  /** They could not be merged, and stay. */
+  siblingsUnmerged?(): void;
   deleteFinished(durationMs: number, outcome: 'deleted' | 'notfound' | 'failed'): void;
   /** A read of one replica failed: corruption or a sick disk. */
   readFailed(): void;

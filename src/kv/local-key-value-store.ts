@@ -55,6 +55,7 @@ import { quorumAll } from './quorum-value.ts';
 import { ReplicaService } from './replica-service.ts';
 import { prepareWrite } from './request-checks.ts';
 import { RequestDoor } from './request-door.ts';
+import { SiblingMerges } from './sibling-merges.ts';
 import { TombstoneSweep } from './tombstone-sweep.ts';
 import { generatedKeyLength, uniqueText, vtagLength } from './unique-text.ts';
 import { shownObject } from './visible-object.ts';
@@ -98,6 +99,7 @@ export class LocalKeyValueStore implements KeyValueStore {
   readonly #observer: KvObserver;
   readonly #reaper: TombstoneReaper;
   readonly #hooks: CommitHooks;
+  readonly #merges: SiblingMerges;
   readonly #listings: NameListings;
   readonly #admission: Admission;
   readonly #sweeps: readonly (ExpirySweep | TombstoneSweep)[];
@@ -134,6 +136,12 @@ export class LocalKeyValueStore implements KeyValueStore {
       settings: parts.hookSettings ?? defaultHookSettings,
       observer: parts.observer,
       get: (request, done) => this.get(request, done),
+    });
+    this.#merges = new SiblingMerges({
+      environment,
+      coordinator,
+      functions: this.#hooks.functions,
+      isStopping: () => admission.isStopping,
     });
     this.replicas = new ReplicaService(coordinator, admission, settings.bucketDefaults);
     this.placements = new BucketPlacements(properties);
@@ -207,6 +215,7 @@ export class LocalKeyValueStore implements KeyValueStore {
     });
     const expiries = new ExpiryTimes(commit.engine);
     const vnodes = new KvVnodes({
+      clock,
       commit,
       identities,
       reaper,
@@ -281,6 +290,9 @@ export class LocalKeyValueStore implements KeyValueStore {
       const result = getResult(outcome, request, properties, this.#environment.clock);
       if (result.kind === 'found' && result.object.hasManifest) this.#withValues(result, request, finish);
       else finish(result);
+      if (properties.siblings_max > 0 && outcome.kind === 'read') {
+        this.#merges.saw(request, outcome.object, properties);
+      }
     });
   }
 
@@ -342,6 +354,7 @@ export class LocalKeyValueStore implements KeyValueStore {
         finish(failureOf(outcome), undefined);
         return;
       }
+      if (properties.siblings_max > 0) this.#merges.saw(write.address, outcome.object, properties);
       const shown = write.wantsObject ? outcome.object : undefined;
       const object = shown === undefined ? undefined : shownObject(shown, properties, clock.wallMicros());
       const result: PutResult = { kind: 'stored', object, generatedKey };
@@ -459,6 +472,7 @@ export class LocalKeyValueStore implements KeyValueStore {
   async #close(): Promise<void> {
     this.feeds.close();
     await this.#admission.stop();
+    await this.#merges.close();
     for (const sweep of this.#sweeps) await sweep.close();
     this.deletes.close();
     this.#reaper.close();

@@ -13,6 +13,7 @@ import {
 } from './bucket-properties.ts';
 import { hookProblems } from './commit-hooks/index.ts';
 import { type QuorumValue, quorumCount, quorumOfWord, quorumToJson } from './quorum-value.ts';
+import { type MergePolicy, mergePolicyProblems, siblingsMaxMax } from './sibling-cap/index.ts';
 
 /** Bounds what one bucket may hold in memory on every node. */
 export const customPropertiesMax = 64;
@@ -85,6 +86,15 @@ const modFun: Rule<ModFun> = {
   print: (value) => ({ mod: value.mod, fun: value.fun }),
 };
 
+const mergePolicy: Rule<MergePolicy> = {
+  parse(json) {
+    if (json === 'none' || json === 'lww' || json === 'union') return { value: json };
+    const { name } = membersOf(json);
+    return typeof name === 'string' ? { value: { name } } : { reason: 'not_merge_policy' };
+  },
+  print: (value) => (typeof value === 'string' ? value : { name: value.name }),
+};
+
 const hooks: Rule<readonly CommitHook[]> = {
   parse(json) {
     if (!Array.isArray(json) || json.length > hooksMax) return { reason: 'not_list' };
@@ -106,12 +116,14 @@ const rules: { readonly [P in keyof Ruled]: Rule<Ruled[P]> } = {
   basic_quorum: flag,
   big_vclock: integer(1, 1_000_000),
   chash_keyfun: modFun,
+  conditional: oneOf(['checked', 'serialised'], 'not_conditional'),
   durability: oneOf(['synced', 'os'], 'not_durability'),
   dvv_enabled: flag,
   dw: quorum(0),
   feed: flag,
   last_write_wins: flag,
   linkfun: modFun,
+  merge_policy: mergePolicy,
   n_val: integer(1, nValMax),
   node_confirms: quorum(0),
   notfound_ok: flag,
@@ -122,6 +134,7 @@ const rules: { readonly [P in keyof Ruled]: Rule<Ruled[P]> } = {
   pw: quorum(0),
   r: quorum(1),
   rw: quorum(1),
+  siblings_max: integer(0, siblingsMaxMax),
   small_vclock: integer(1, 1_000_000),
   sync_on_write: oneOf(['backend', 'one', 'all'], 'not_sync_on_write'),
   ttl: integer(0, ttlSecondsMax),
@@ -131,7 +144,14 @@ const rules: { readonly [P in keyof Ruled]: Rule<Ruled[P]> } = {
 };
 
 /** Properties that Riak lacks: shown where they are not as they would be without being set. */
-const unlikeRiaks: ReadonlySet<string> = new Set(['durability', 'feed', 'ttl']);
+const unlikeRiaks: ReadonlySet<string> = new Set([
+  'conditional',
+  'durability',
+  'feed',
+  'merge_policy',
+  'siblings_max',
+  'ttl',
+]);
 
 /** Properties that are shown but cannot be set: a program that reads, edits and writes back sends them too. */
 const readOnly: ReadonlySet<string> = new Set(['name', 'active', 'claimant']);
@@ -172,7 +192,7 @@ export function checkCombination(merged: BucketProperties): readonly PropertyPro
   if (merged.last_write_wins && merged.dvv_enabled) {
     problems.push({ property: 'last_write_wins', reason: 'not_with_dvv_enabled' });
   }
-  problems.push(...kindProblems(merged), ...hookProblems(merged));
+  problems.push(...kindProblems(merged), ...hookProblems(merged), ...mergePolicyProblems(merged));
   if (merged.custom.size > customPropertiesMax) problems.push({ property: 'custom', reason: 'too_many' });
   return problems;
 }
@@ -210,6 +230,11 @@ export function propertiesToJson(properties: BucketProperties, name?: string): R
   }
   for (const [property, value] of properties.custom) shown.set(property, value);
   return Object.fromEntries(shown);
+}
+
+/** One property as JSON, whatever its value. Undefined: Hale does not know it. */
+export function propertyToJson(properties: BucketProperties, property: string): JsonValue | undefined {
+  return ruleOf.get(property)?.print(properties[property as keyof Ruled]);
 }
 
 function membersOf(json: JsonValue): { readonly [name: string]: JsonValue } {

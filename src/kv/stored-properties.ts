@@ -2,7 +2,7 @@
 import { Buffer } from 'node:buffer';
 import type { BucketProperties, BucketPropertyChanges, JsonValue } from './bucket-properties.ts';
 import { KvFailure } from './key-value-store.ts';
-import { parsePropertyChanges, propertiesToJson } from './property-rules.ts';
+import { parsePropertyChanges, propertyToJson } from './property-rules.ts';
 
 /** The properties of one bucket or type as they are stored. With their number, this bounds their memory. */
 export const propertiesBytesMax = 16 * 1024;
@@ -25,10 +25,11 @@ export function changesToJson(
   merged: BucketProperties,
   changes: BucketPropertyChanges,
 ): Record<string, JsonValue> {
-  const all = new Map(Object.entries(propertiesToJson(merged)));
   const own = Object.keys(changes).filter((property) => property !== 'custom');
-  if (changes.durability !== undefined) all.set('durability', changes.durability);
-  const entries = own.map((property): [string, JsonValue] => [property, all.get(property) ?? null]);
+  const entries = own.map((property): [string, JsonValue] => [
+    property,
+    propertyToJson(merged, property) ?? null,
+  ]);
   return Object.fromEntries([...entries, ...(changes.custom ?? new Map<string, JsonValue>())]);
 }
 

@@ -32,6 +32,8 @@ export class NodeMetrics implements KvObserver, LargeValueObserver, MapReduceObs
   readonly writeOnceMerges = new SlidingCounter();
   readonly writeOncePutTime = new SlidingHistogram();
   readonly writeOncePutSize = new SlidingHistogram();
+  readonly siblingMerges = new SlidingCounter();
+  readonly siblingMergeFailures = new SlidingCounter();
   readonly precommitFailures = new SlidingCounter();
   readonly postcommitFailures = new SlidingCounter();
   /** By outcome. */
@@ -124,6 +126,14 @@ export class NodeMetrics implements KvObserver, LargeValueObserver, MapReduceObs
 
   writeOnceMerged(): void {
     this.writeOnceMerges.add();
+  }
+
+  siblingsMerged(): void {
+    this.siblingMerges.add();
+  }
+
+  siblingsUnmerged(): void {
+    this.siblingMergeFailures.add();
   }
 
   deleteFinished(durationMs: number, outcome: 'deleted' | 'notfound' | 'failed'): void {

@@ -107,6 +107,12 @@ function counters({ metrics: m, commits, scripting }: NodeFacts): readonly Sampl
       'Writes of keys of such buckets that were there already, one for each replica.',
       m.writeOnceMerges.total,
     ),
+    count('hale_sibling_merges_total', 'Objects whose siblings were merged.', m.siblingMerges.total),
+    count(
+      'hale_sibling_merge_failures_total',
+      'Objects whose siblings could not be merged.',
+      m.siblingMergeFailures.total,
+    ),
     count('hale_deletes_total', 'Deletes that ended.', m.deletes.total),
     count('hale_delete_errors_total', 'Deletes that failed.', m.deleteErrors.total),
     count('hale_lists_total', 'Listings of keys or buckets begun.', m.lists.total),

@@ -33,6 +33,8 @@ export function riakStats(facts: NodeFacts): Stats {
     ...distribution('write_once_put_time', m.writeOncePutTime),
     ...distribution('write_once_put_objsize', m.writeOncePutSize),
     write_once_merge: m.writeOnceMerges.recent,
+    ...counter('sibling_merges', m.siblingMerges),
+    ...counter('sibling_merge_failures', m.siblingMergeFailures),
     precommit_fail: m.precommitFailures.total,
     postcommit_fail: m.postcommitFailures.total,
     ...counter('mapreduce_jobs', m.jobs),

@@ -11,9 +11,9 @@
  */
 import type { Buffer } from 'node:buffer';
 import { VersionVector } from '../../clocks/index.ts';
-import type { Clock, Instant, Log, Tasks } from '../../environment/index.ts';
-import type { Sandbox, SandboxOutcome } from '../../sandbox/index.ts';
-import { byteLiteral, unreachable } from '../../stdx/index.ts';
+import type { Clock, Log, Tasks } from '../../environment/index.ts';
+import type { Sandbox } from '../../sandbox/index.ts';
+import { byteLiteral } from '../../stdx/index.ts';
 import { tombstoneContent } from '../../wire/index.ts';
 import type { BucketProperties, CommitHook } from '../bucket-properties.ts';
 import type { PreparedWrite } from '../coordinator/index.ts';
@@ -22,16 +22,8 @@ import type { KvError } from '../kv-error.ts';
 import type { KvObserver } from '../kv-observer.ts';
 import type { VersionedObject } from '../object/index.ts';
 import { jsonOfObject } from '../query/map-reduce/object-json.ts';
-import { hookFunctionOf } from './hook-name.ts';
+import { HookFunctions, type HookSettings, Rejection, reasonLengthMax } from './hook-functions.ts';
 import { contentOfHook, hookInput, MalformedHookResult } from './hooked-content.ts';
-
-export interface HookSettings {
-  /** Milliseconds of a processor that one hook may take; it may last four times as long, waiting included. */
-  readonly runMsMax: number;
-  readonly memoryBytesMax: number;
-  /** Of an object in a bucket with hooks. */
-  readonly objectBytesMax: number;
-}
 
 export interface CommitHookParts {
   readonly environment: { readonly clock: Clock; readonly tasks: Tasks; readonly log: Log };
@@ -43,46 +35,17 @@ export interface CommitHookParts {
   readonly get: (request: GetRequest, done: (result: GetResult) => void) => void;
 }
 
-export const defaultHookSettings: HookSettings = {
-  runMsMax: 1000,
-  memoryBytesMax: 64 * 1024 * 1024,
-  objectBytesMax: 4 * 1024 * 1024,
-};
-
-const lastsFactor = 4;
-/** A stored function is read again when it is older: a change of it shows within that time. */
-const sourceAgeMsMax = 1000;
-const sourcesMax = 256;
-const sourceBytesMax = 1024 * 1024;
 /** Post-commit hooks that have not ended; more are not called, and count as failed. */
 export const postcommitsMax = 1000;
-const reasonLengthMax = 1024;
-/** Characters of what a hook returns, beyond twice the object's bytes. */
-const outputSlack = 64 * 1024;
-
-interface KnownSource {
-  readonly source: string;
-  readonly readAt: Instant;
-}
-
-/** Why a write may not be, be it the word of a hook or that there is none. */
-class Rejection extends Error {
-  override readonly name = 'Rejection';
-  readonly error: KvError;
-
-  constructor(error: KvError) {
-    super(error.code);
-    this.error = error;
-  }
-}
-
 export class CommitHooks {
+  /** For others that call such functions. */
+  readonly functions: HookFunctions;
   readonly #parts: CommitHookParts;
-  readonly #sources = new Map<string, KnownSource>();
   #postcommits = 0;
 
   constructor(parts: CommitHookParts) {
     this.#parts = parts;
+    this.functions = new HookFunctions(parts);
   }
 
   /** Calls `done` once: with what to write, or with why nothing may be written. */
@@ -129,7 +92,7 @@ export class CommitHooks {
       try {
         const input =
           object === undefined ? hookInput(address, context, content) : jsonOfObject(address, object);
-        for (const hook of postcommit) await this.#called(hook, input);
+        for (const hook of postcommit) await this.functions.call(hook, input);
       } catch (error) {
         if (!(error instanceof Rejection)) throw error;
         this.#parts.observer.postcommitFailed?.();
@@ -172,7 +135,7 @@ export class CommitHooks {
     const input = hookInput(address, context, content);
     let result = input;
     for (const hook of hooks) {
-      result = await this.#called(hook, result);
+      result = await this.functions.call(hook, result);
       const rejection = rejectionOf(result);
       if (rejection !== undefined) throw new Rejection(rejection);
     }
@@ -180,73 +143,13 @@ export class CommitHooks {
       return contentOfHook(content, input, result);
     } catch (error) {
       if (!(error instanceof MalformedHookResult)) throw error;
-      throw this.#failed(hooks.at(-1)!, error.message);
+      throw this.functions.failed(hooks.at(-1)!, error.message);
     }
   }
-
-  /** What the hook returned, as JSON. Rejects with `Rejection`. */
-  async #called(hook: CommitHook, input: string): Promise<string> {
-    const { sandbox, settings } = this.#parts;
-    if (sandbox === undefined) throw this.#failed(hook, 'JavaScript is not available on this node');
-    const source = await this.#sourceOf(hook);
-    const { runMsMax, memoryBytesMax } = settings;
-    const outcome = await sandbox.run({
-      driver: 'hook',
-      source,
-      input,
-      limits: { runMsMax, memoryBytesMax, outputMax: 2 * input.length + outputSlack },
-      waitMsMax: lastsFactor * runMsMax,
-    });
-    if (outcome.kind === 'returned') return outcome.results[0] ?? 'null';
-    if (outcome.kind === 'overload') throw new Rejection({ code: 'overload' });
-    throw this.#failed(hook, reasonOf(outcome, settings));
-  }
-
-  async #sourceOf(hook: CommitHook): Promise<string> {
-    const named = hookFunctionOf(hook);
-    if (named === undefined) throw this.#failed(hook, 'it is not a function that can be run');
-    if (named.kind === 'built_in') return named.name;
-    const { clock } = this.#parts.environment;
-    const name = nameOf(hook);
-    const known = this.#sources.get(name);
-    if (known !== undefined && clock.now() - known.readAt <= sourceAgeMsMax) return known.source;
-    const source = await this.#readSource(hook, named.address);
-    this.#sources.delete(name);
-    this.#sources.set(name, { source, readAt: clock.now() });
-    if (this.#sources.size > sourcesMax) this.#sources.delete(this.#sources.keys().next().value!);
-    return source;
-  }
-
-  async #readSource(hook: CommitHook, address: ObjectAddress): Promise<string> {
-    const result = await new Promise<GetResult>((resolve) => this.#parts.get(address, resolve));
-    switch (result.kind) {
-      case 'found': {
-        const contents = result.object.contents();
-        const [content] = contents;
-        if (contents.length !== 1) throw this.#failed(hook, 'it has siblings');
-        if (content!.value.length > sourceBytesMax) throw this.#failed(hook, 'it is too long');
-        return content!.value.toString('utf8');
-      }
-      case 'failed':
-        throw this.#failed(hook, `it could not be read: ${result.error.code}`);
-      default:
-        throw this.#failed(hook, 'it is not stored');
-    }
-  }
-
-  #failed(hook: CommitHook, what: string): Rejection {
-    const reason = `hook ${nameOf(hook)}: ${what}`.slice(0, reasonLengthMax);
-    this.#parts.environment.log.debug('a commit hook failed', { hook: nameOf(hook), reason });
-    return new Rejection({ code: 'precommit_fail', reason });
-  }
-}
-
-function nameOf(hook: CommitHook): string {
-  return 'name' in hook ? hook.name : `${hook.mod}:${hook.fun}`;
 }
 
 /** `"fail"` and `{"fail": reason}` reject; undefined: the result is an object. */
-function rejectionOf(result: string): KvError | undefined {
+export function rejectionOf(result: string): KvError | undefined {
   const value: unknown = JSON.parse(result);
   if (value === 'fail') return { code: 'precommit_fail' };
   const isObject = typeof value === 'object' && value !== null;
@@ -254,25 +157,4 @@ function rejectionOf(result: string): KvError | undefined {
   const { fail } = value as { readonly fail: unknown };
   const reason = typeof fail === 'string' ? fail : JSON.stringify(fail);
   return { code: 'precommit_fail', reason: reason.slice(0, reasonLengthMax) };
-}
-
-function reasonOf(
-  outcome: Exclude<SandboxOutcome, { readonly kind: 'returned' | 'overload' }>,
-  { runMsMax, memoryBytesMax }: HookSettings,
-): string {
-  switch (outcome.kind) {
-    case 'threw':
-      return `${outcome.error.name}: ${outcome.error.message}`;
-    case 'exceeded':
-      if (outcome.limit === 'time') return `it ran longer than ${runMsMax} ms`;
-      return outcome.limit === 'memory'
-        ? `it took more than ${memoryBytesMax} bytes`
-        : 'it returned too much';
-    case 'expired':
-      return 'it was not called in time';
-    case 'lost':
-      return outcome.reason;
-    default:
-      return unreachable(outcome);
-  }
 }

@@ -36,6 +36,22 @@ export function contentOfHook(before: Buffer, input: string, result: string): Bu
   return 'reason' in canonical ? { code: 'bad_index', problem: canonical } : canonical;
 }
 
+/**
+ * What a function made of several values: one, with its metadata. `base`: whatever it cannot say. A value whose text is
+ * that of one of `contents` has its bytes. Throws `MalformedHookResult`.
+ */
+export function contentOfMerge(
+  base: Content,
+  contents: readonly Content[],
+  result: string,
+): Buffer | KvError {
+  const { data, metadata } = hookedValue(result);
+  const same = contents.find((content) => content.value.toString('utf8') === data);
+  const value = same?.value ?? Buffer.from(data, 'utf8');
+  const canonical = withCanonicalIndexes(encodeContent(withMetadata({ ...base, value }, metadata)));
+  return 'reason' in canonical ? { code: 'bad_index', problem: canonical } : canonical;
+}
+
 interface HookedValue {
   readonly metadata: Readonly<Record<string, unknown>>;
   readonly data: string;

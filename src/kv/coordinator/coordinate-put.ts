@@ -16,6 +16,7 @@ import type { BucketProperties } from '../bucket-properties.ts';
 import type { DatatypeDelta, DatatypeWrite } from '../datatype/index.ts';
 import type { KvError } from '../kv-error.ts';
 import { asisObject, type VersionedObject } from '../object/index.ts';
+import { siblingCapOf } from '../sibling-cap/index.ts';
 import {
   type CoordinatedPutResult,
   ObjectKey,
@@ -204,6 +205,7 @@ class WriteOperation extends Deadline {
         condition,
         mayBeRepeated: this.#write.isForwarded,
         siblings: properties,
+        cap: siblingCapOf(properties),
         prune: {
           smallVclock: properties.small_vclock,
           bigVclock: properties.big_vclock,

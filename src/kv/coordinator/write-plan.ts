@@ -4,6 +4,7 @@ import type { BucketProperties } from '../bucket-properties.ts';
 import type { ObjectAddress, WriteOptions } from '../key-value-store.ts';
 import type { KvError } from '../kv-error.ts';
 import { quorumCount, resolveQuorum } from '../quorum-value.ts';
+import { type MergePolicy, type SiblingCap, siblingCapOf } from '../sibling-cap/index.ts';
 import type { WriteRules } from '../vnode/index.ts';
 import type { CoordinatorParts } from './coordinator-parts.ts';
 import type { WriteRequirements } from './write-quorum.ts';
@@ -78,6 +79,8 @@ export function rulesOf(n: number, options: WriteOptions, properties: BucketProp
       youngVclock: properties.young_vclock,
       oldVclock: properties.old_vclock,
     },
+    cap: siblingCapOf(properties),
+    serialised: properties.conditional === 'serialised',
     bucketOnly: properties.chash_keyfun.fun === 'chash_bucketonly_keyfun',
   };
 }
@@ -108,7 +111,16 @@ export function requestByRules(
       big_vclock: prune.bigVclock,
       young_vclock: prune.youngVclock,
       old_vclock: prune.oldVclock,
+      siblings_max: rules.cap?.siblingsMax ?? 0,
+      merge_policy: policyOf(rules.cap),
+      conditional: rules.serialised ? 'serialised' : 'checked',
       chash_keyfun: { mod: 'riak_core_util', fun: keyfun },
     },
   };
+}
+
+/** A function that merges later is called where the request came in: here it is enough that there is one. */
+function policyOf(cap: SiblingCap | undefined): MergePolicy {
+  if (cap === undefined) return 'none';
+  return cap.policy === 'later' ? { name: '' } : cap.policy;
 }

@@ -5,11 +5,11 @@
  * two writes of one turn do not miss each other. Reads for clients see what is committed only: what
  * has not been acknowledged may still vanish. A vnode writes by merging, never by overwriting (D10).
  */
-import { VersionVector } from '../../clocks/index.ts';
+import { type Dot, VersionVector } from '../../clocks/index.ts';
 import { openGate, type WriteGate } from '../../core/handoff/index.ts';
 import type { Partition } from '../../core/ring/index.ts';
 import type { VnodeService } from '../../core/vnode/index.ts';
-import type { Log } from '../../environment/index.ts';
+import type { Clock, Log } from '../../environment/index.ts';
 import { textOfBytes, unreachable } from '../../stdx/index.ts';
 import { type Durability, type GroupCommit, StorageError } from '../../storage/index.ts';
 import { ignoredChanges, type StoredChanges } from '../anti-entropy/index.ts';
@@ -36,9 +36,11 @@ import {
   VersionedObject,
   versionDigest,
 } from '../object/index.ts';
+import { cappedObject, type SiblingCap } from '../sibling-cap/index.ts';
 import { conditionFailure, type WriteCondition } from '../write-condition.ts';
 import { changeDerived } from './derived-entries.ts';
 import type { ExpiryTimes } from './expiry-times.ts';
+import { LargeObjectNotices } from './large-object-notices.ts';
 import { MovingWrite } from './moving-write.ts';
 import type { ObjectKey } from './object-key.ts';
 import type {
@@ -78,6 +80,8 @@ export interface CoordinatedPut {
   readonly nowMicros: number;
   /** Checked against the local copy, in the same turn as the write. */
   readonly condition: WriteCondition;
+  /** Of the bucket; absent: the node's limit alone counts. */
+  readonly cap?: SiblingCap | undefined;
   /** Another vnode may have coordinated it before, and its result may be here. */
   readonly mayBeRepeated: boolean;
 }
@@ -117,6 +121,7 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
   readonly #limits: ObjectLimits;
   readonly #observer: KvObserver;
   readonly #log: Log;
+  readonly #large: LargeObjectNotices;
   readonly #gate: WriteGate<ReplicaRequest>;
   readonly #strays: StrayBytes;
   readonly #serves: ((partition: Partition) => boolean) | undefined;
@@ -136,6 +141,7 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
     readonly limits: ObjectLimits;
     readonly observer: KvObserver;
     readonly log: Log;
+    readonly clock: Clock;
     readonly strays: StrayBytes;
     /** Absent: nobody asks when objects expire. */
     readonly expiries?: ExpiryTimes;
@@ -157,6 +163,7 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
     this.#expiryMarginMicros = (parts.limits.expiryMarginMs ?? expiryMarginMsDefault) * 1000;
     this.#observer = parts.observer;
     this.#log = parts.log;
+    this.#large = new LargeObjectNotices(parts.log, parts.clock);
     this.#gate = parts.gate ?? openGate;
     this.#strays = parts.strays;
     this.#serves = parts.serves;
@@ -212,18 +219,20 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
     const nowSeconds = Math.floor(nowMicros / 1_000_000);
     const actor = this.#identities.actorFor(partition, local, put.context);
     const counter = (local?.clock.counterOf(actor) ?? 0) + 1;
-    const merged = putObject(local, {
+    const dot = { actor, counter };
+    const written = putObject(local, {
       context: put.context,
       content: put.content,
-      dot: { actor, counter },
+      dot,
       seconds: nowSeconds,
       allowMult: put.siblings.allow_mult,
       lastWriteWins: put.siblings.last_write_wins,
       // Where siblings are shown, who has another clock may still be looking at them.
       expiredByMicros: put.siblings.allow_mult ? nowMicros - this.#expiryMarginMicros : nowMicros,
     });
+    const merged = put.cap === undefined ? written : this.#capped(written, put.cap, dot);
     const object = pruned(merged, put.prune, nowSeconds);
-    const excess = this.#checkLimits(put.key, object) ?? this.#checkStrays(partition, local, object);
+    const excess = this.#checkLimits(put.key, object, put.cap) ?? this.#checkStrays(partition, local, object);
     if (excess !== undefined) return failed(excess);
     this.#store(partition, put.key, local, object, put.durability, done);
     return { kind: 'merged', object };
@@ -440,22 +449,22 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
     return { code: 'too_large', bytes: sizeBytes, bytesMax: datatypeBytesMax };
   }
 
-  #checkLimits(key: ObjectKey, object: VersionedObject): KvError | undefined {
-    const { objectBytesMax, objectBytesWarn, siblingsMax, siblingsWarn } = this.#limits;
+  #capped(object: VersionedObject, cap: SiblingCap, dot: Dot): VersionedObject {
+    const capped = cappedObject(object, cap, dot);
+    if (capped !== object) this.#observer.siblingsMerged?.(object.siblingCount);
+    return capped;
+  }
+
+  #checkLimits(key: ObjectKey, object: VersionedObject, cap?: SiblingCap): KvError | undefined {
+    const { objectBytesMax, objectBytesWarn, siblingsWarn } = this.#limits;
+    const ofBucket = cap?.policy === 'none' ? cap.siblingsMax : Number.POSITIVE_INFINITY;
+    const siblingsMax = Math.min(this.#limits.siblingsMax, ofBucket);
     const { sizeBytes, siblingCount } = object;
     if (sizeBytes > objectBytesMax) return { code: 'too_large', bytes: sizeBytes, bytesMax: objectBytesMax };
     if (siblingCount > siblingsMax) {
       return { code: 'too_many_siblings', siblings: siblingCount, siblingsMax };
     }
-    if (sizeBytes > objectBytesWarn || siblingCount > siblingsWarn) {
-      const { bucket, key: name } = key.address;
-      this.#log.warn('an object is large', {
-        bucket: textOfBytes(bucket),
-        key: textOfBytes(name),
-        bytes: sizeBytes,
-        siblings: siblingCount,
-      });
-    }
+    if (sizeBytes > objectBytesWarn || siblingCount > siblingsWarn) this.#large.wrote(key, object);
     return undefined;
   }
 }

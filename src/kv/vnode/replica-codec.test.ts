@@ -146,6 +146,14 @@ function coordinates() {
       lastWriteWins: fc.boolean(),
       prune: fc.record({ smallVclock: number, bigVclock: number, youngVclock: number, oldVclock: number }),
       bucketOnly: fc.boolean(),
+      serialised: fc.boolean(),
+      cap: fc.option(
+        fc.record({
+          siblingsMax: number.filter((most) => most > 0),
+          policy: fc.constantFrom('none' as const, 'later' as const, 'lww' as const, 'union' as const),
+        }),
+        { nil: undefined },
+      ),
     }),
   });
 }

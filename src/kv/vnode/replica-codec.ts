@@ -62,6 +62,7 @@ const deltaAnnounce = 2;
 
 const conditions = ['none', 'absent', 'unmodified'] as const;
 const syncsOnWrite = ['backend', 'one', 'all'] as const;
+const capPolicies = ['none', 'later', 'lww', 'union'] as const;
 const unansweredReasons = ['unreachable', 'overload', 'timeout'] as const;
 
 export const replicaCodec: VnodeCodec<ReplicaRequest, ReplicaReply> = {
@@ -262,9 +263,12 @@ function numbersOf({ condition, rules, timeoutMs }: ReplicaCoordinate): readonly
     bigVclock,
     youngVclock,
     oldVclock,
+    rules.cap?.siblingsMax ?? 0,
+    rules.cap === undefined ? 0 : capPolicies.indexOf(rules.cap.policy),
+    rules.serialised ? 1 : 0,
   ];
 }
-const numberCount = 12;
+const numberCount = 15;
 
 function readCoordinate(
   body: Buffer,
@@ -297,8 +301,12 @@ function readCoordinate(
 
 function readRules(numbers: readonly number[], flags: number): WriteRules | undefined {
   const syncOnWrite = syncsOnWrite[numbers[1]];
-  const [n, w, dw, pw, nodeConfirms, smallVclock, bigVclock, youngVclock, oldVclock] = numbers.slice(3);
+  const [n, w, dw, pw, nodeConfirms, smallVclock, bigVclock, youngVclock, oldVclock, ...ofBucket] =
+    numbers.slice(3);
   if (syncOnWrite === undefined || n < 1 || n > ringSizeMax) return undefined;
+  const [siblingsMax, policyAt, serialised] = ofBucket;
+  const policy = capPolicies[policyAt];
+  if (policy === undefined || serialised > 1 || (siblingsMax === 0 && policyAt > 0)) return undefined;
   return {
     n,
     w,
@@ -311,6 +319,8 @@ function readRules(numbers: readonly number[], flags: number): WriteRules | unde
     allowMult: (flags & coordinateAllowMult) !== 0,
     lastWriteWins: (flags & coordinateLastWriteWins) !== 0,
     prune: { smallVclock, bigVclock, youngVclock, oldVclock },
+    cap: siblingsMax === 0 ? undefined : { siblingsMax, policy },
+    serialised: serialised === 1,
     bucketOnly: (flags & coordinateBucketOnly) !== 0,
   };
 }

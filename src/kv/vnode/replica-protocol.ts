@@ -10,6 +10,7 @@ import type { SyncOnWrite } from '../bucket-properties.ts';
 import type { DatatypeDelta } from '../datatype/index.ts';
 import type { KvError } from '../kv-error.ts';
 import type { VersionedObject } from '../object/index.ts';
+import type { SiblingCap } from '../sibling-cap/index.ts';
 import type { WriteCondition } from '../write-condition.ts';
 import type { ObjectKey } from './object-key.ts';
 
@@ -62,6 +63,9 @@ export interface WriteRules {
   readonly allowMult: boolean;
   readonly lastWriteWins: boolean;
   readonly prune: PruneLimits;
+  readonly cap: SiblingCap | undefined;
+  /** Conditions are decided for the key by one node at a time. */
+  readonly serialised: boolean;
   /** The whole bucket has one preference list. */
   readonly bucketOnly: boolean;
 }

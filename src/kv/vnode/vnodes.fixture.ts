@@ -2,7 +2,16 @@
 import { Buffer } from 'node:buffer';
 import type { Partition } from '../../core/ring/index.ts';
 import { SoloTopology, type Topology } from '../../core/topology/index.ts';
-import { type Log, nodeIdOf, type Random, type Tasks, type Timers } from '../../environment/index.ts';
+import {
+  type Clock,
+  type Instant,
+  type Log,
+  nodeIdOf,
+  type Random,
+  type Tasks,
+  type Timers,
+  type WallMicros,
+} from '../../environment/index.ts';
 import { GroupCommit, openMemoryEngine, type StorageEngine } from '../../storage/index.ts';
 import { silentObserver } from '../kv-observer.ts';
 import { KvVnodes, StrayBytes, TombstoneReaper, VnodeIdentities } from './index.ts';
@@ -13,6 +22,7 @@ export const tasks: Tasks = {
 };
 /** Nothing that waits for its time comes to pass. */
 export const timers: Timers = { after: () => ({ cancel: () => {} }) };
+export const clock: Clock = { now: () => 0 as Instant, wallMicros: () => 0 as WallMicros };
 export const log: Log = { debug() {}, info() {}, warn() {}, error() {} };
 export const random: Random = {
   u32: () => 4,
@@ -54,6 +64,6 @@ export async function openVnodes(options: VnodesOptions = {}) {
   });
   const strays = await StrayBytes.open(topology, engine, strayBytesMax);
   const limits = { objectBytesMax: 1e6, objectBytesWarn: 1e6, siblingsMax: 100, siblingsWarn: 100 };
-  const vnodes = new KvVnodes({ ...shared, identities, reaper, limits, strays, ...chosen });
+  const vnodes = new KvVnodes({ ...shared, clock, identities, reaper, limits, strays, ...chosen });
   return { vnodes, commit, identities, strays, engine };
 }

@@ -1,0 +1,173 @@
+/** Buckets that cap their siblings: a few stores with links that fail, and clients that never read what they write over. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Sandbox, SandboxCall, SandboxOutcome } from '../sandbox/index.ts';
+import { bytesOfText } from '../stdx/index.ts';
+import type { BucketPropertyChanges } from './bucket-properties.ts';
+import { defaultBucketProperties, type KvObserver, quorumAll, silentObserver } from './index.ts';
+import { ReplicatedStores, type StoreNode } from './replicated-stores.fixture.ts';
+
+const rounds = Number(process.env.LAW_ROUNDS ?? 10);
+const writes = 60;
+const siblingsMax = 3;
+
+function options(changes: BucketPropertyChanges, seed = 1, sandbox?: Sandbox, observer?: KvObserver) {
+  const bucketDefaults = {
+    ...defaultBucketProperties,
+    allow_mult: true,
+    siblings_max: siblingsMax,
+    ...changes,
+  };
+  const parts = {
+    ...(sandbox === undefined ? {} : { hookSandbox: sandbox }),
+    ...(observer === undefined ? {} : { observer }),
+  };
+  return { seed, settings: { bucketDefaults, siblingsMax: 20 }, parts: () => parts };
+}
+
+interface Values {
+  readonly values: readonly { readonly metadata: object; readonly data: string }[];
+}
+
+/** Whatever the source says, `merge` is called. */
+function trustingSandbox(calls: SandboxCall[], merge: (object: Values) => unknown): Sandbox {
+  return {
+    engine: 'none',
+    counts: { calls: 0, failures: 0, exceeded: 0, running: 0, waiting: 0 },
+    run(call): Promise<SandboxOutcome> {
+      calls.push(call);
+      return Promise.resolve({
+        kind: 'returned',
+        results: [JSON.stringify(merge(JSON.parse(call.input) as Values))],
+        ranMs: 1,
+      });
+    },
+    close: () => Promise.resolve(),
+  };
+}
+
+function united({ values }: Values): unknown {
+  const all = new Set(values.flatMap(({ data }) => JSON.parse(data) as string[]));
+  return { values: [{ ...values[0], data: JSON.stringify([...all].sort()) }] };
+}
+
+/** Everybody writes to one key without reading. Returns what was acknowledged. */
+async function writeBlindly(stores: ReplicatedStores, key: string): Promise<readonly string[]> {
+  const { world, nodes } = stores;
+  const acked: string[] = [];
+  for (let write = 0; write < writes; write += 1) {
+    const node = nodes[Math.floor(world.random.fraction() * nodes.length)]!;
+    const pair = [0, 1].map(() => nodes[Math.floor(world.random.fraction() * nodes.length)]!);
+    if (write % 10 === 5 && pair[0] !== pair[1]) stores.cut(pair[0]!, pair[1]!);
+    if (write % 10 === 9) stores.heal();
+    await world.sleep(world.random.fraction() * 20);
+    const result = await node.put(key, JSON.stringify([`w${write}`]), { timeoutMs: 500 });
+    if (result.kind === 'stored') acked.push(`w${write}`);
+  }
+  stores.heal();
+  return acked;
+}
+
+async function settle(stores: ReplicatedStores, key: string): Promise<readonly string[]> {
+  let values: readonly string[] = [];
+  for (let read = 0; read < 8; read += 1) {
+    for (const node of stores.nodes) values = await node.values(key, { r: quorumAll });
+    await stores.world.sleep(200);
+  }
+  const { primaries, partitions } = stores.placesOf(key);
+  const copies = await Promise.all(primaries.map((node, i) => node.copy(partitions[i]!, key)));
+  for (const copy of copies) assert.deepEqual(copy?.bytes, copies[0]?.bytes, 'replicas hold the same');
+  assert.ok(copies[0]!.siblingCount <= siblingsMax, `${copies[0]!.siblingCount} siblings`);
+  return values;
+}
+
+for (const policy of ['union', 'function'] as const) {
+  test(`${policy}: blind writers everywhere: few siblings, one object on all replicas, and nothing acknowledged is lost`, async () => {
+    let folded = 0;
+    for (let seed = 1; seed <= rounds; seed += 1) {
+      const calls: SandboxCall[] = [];
+      const merge_policy = policy === 'union' ? policy : { name: 'merges/all' };
+      await ReplicatedStores.run(
+        options({ merge_policy }, seed, trustingSandbox(calls, united)),
+        async (stores, first) => {
+          await storeSource(first, 'all of them');
+          const acked = await writeBlindly(stores, 'k');
+          const values = (await settle(stores, 'k')).flatMap((value) => JSON.parse(value) as string[]);
+          for (const value of acked) assert.ok(values.includes(value), `seed ${seed}: ${value} is lost`);
+          assert.ok(acked.length > writes / 3, `${acked.length} acked`);
+          if (policy === 'function') assert.ok(calls.length > 0);
+          folded += acked.length;
+        },
+      );
+    }
+    assert.ok(folded > 0);
+  });
+}
+
+async function storeSource(node: StoreNode, source: string): Promise<void> {
+  const result = await node.put('all', source, {
+    bucket: bytesOfText('merges'),
+    w: quorumAll,
+  });
+  assert.equal(result.kind, 'stored');
+}
+
+test('lww: the last that was acknowledged stays, of as many writes as there were', async () => {
+  await ReplicatedStores.run(options({ merge_policy: 'lww' }), async (stores, first) => {
+    const { world } = stores;
+    for (let write = 0; write < 20; write += 1) {
+      await first.put('k', String(write), { w: quorumAll });
+      await world.sleep(5);
+    }
+    await first.put('k', 'last', { w: quorumAll });
+    const values = await settle(stores, 'k');
+    assert.ok(values.includes('last'), values.join());
+  });
+});
+
+test('none: beyond the cap of the bucket writes are refused, and those that have read go on', async () => {
+  await ReplicatedStores.run(options({}), async (_stores, first) => {
+    for (let write = 0; write < siblingsMax; write += 1) await first.put('k', String(write));
+    const refused = await first.put('k', 'more');
+    assert.deepEqual(refused, {
+      kind: 'failed',
+      error: { code: 'too_many_siblings', siblings: siblingsMax + 1, siblingsMax },
+    });
+    const read = await first.get('k');
+    assert.ok(read.kind === 'found');
+    assert.equal((await first.put('k', 'all', { context: read.object.context })).kind, 'stored');
+    assert.deepEqual(await first.values('k'), ['all']);
+  });
+});
+
+test('a function that fails leaves the siblings, up to the limit of the node, and is not called all the time', async () => {
+  const calls: SandboxCall[] = [];
+  let failures = 0;
+  const observer = {
+    ...silentObserver,
+    siblingsUnmerged: () => {
+      failures += 1;
+    },
+  };
+  const changes = { merge_policy: { name: 'merges/all' } };
+  await ReplicatedStores.run(
+    options(
+      changes,
+      1,
+      trustingSandbox(calls, () => 'fail'),
+      observer,
+    ),
+    async (stores, first) => {
+      await storeSource(first, '() => "fail"');
+      const { primaries } = stores.placesOf('k');
+      let stored = 0;
+      for (let write = 0; write < 30; write += 1) {
+        if ((await primaries[0]!.put('k', String(write))).kind === 'stored') stored += 1;
+      }
+      assert.equal(stored, 20);
+      assert.equal((await primaries[0]!.values('k')).length, 20);
+      assert.equal(calls.length, 1);
+      assert.equal(failures, 1);
+    },
+  );
+});

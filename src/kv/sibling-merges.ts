@@ -1,0 +1,156 @@
+/**
+ * Merges what has more siblings than its bucket wants, where the write that made it so could not: replicas that met with
+ * versions from different coordinators, and policies that are functions. Whoever has seen such an object, by a read or a write
+ * that it took, merges it behind the answer and writes the result as one that descends from what was seen (P1). So
+ * nobody need come to the same result as somebody else; siblings that nobody has seen stay.
+ */
+import type { Environment, Instant } from '../environment/index.ts';
+import { decodeContent, stampContent } from '../wire/index.ts';
+import type { BucketProperties, CommitHook } from './bucket-properties.ts';
+import {
+  contentOfMerge,
+  type HookFunctions,
+  MalformedHookResult,
+  Rejection,
+  rejectionOf,
+} from './commit-hooks/index.ts';
+import { type CoordinatorParts, coordinatePut, type WriteOutcome } from './coordinator/index.ts';
+import type { ObjectAddress } from './key-value-store.ts';
+import { makeObject, type VersionedObject, withoutExpired, withoutTwins } from './object/index.ts';
+import { jsonOfObject } from './query/map-reduce/object-json.ts';
+import { addressOnly } from './request-checks.ts';
+import { mergedContent, unitedMetadata } from './sibling-cap/index.ts';
+import { uniqueText, vtagLength } from './unique-text.ts';
+
+/** Merges under way on a node; what more is seen waits for the next who sees it. */
+export const mergesMax = 64;
+/** Milliseconds before a key whose merge has failed is tried again; and how many such keys are remembered. */
+export const mergePauseMs = 10_000;
+const pausedMax = 1000;
+
+export interface SiblingMergeParts {
+  readonly environment: Pick<Environment, 'clock' | 'tasks' | 'random' | 'log'>;
+  readonly coordinator: CoordinatorParts;
+  readonly functions: HookFunctions;
+  /** Nothing is begun any more, and no write is let in. */
+  readonly isStopping: () => boolean;
+}
+
+export class SiblingMerges {
+  readonly #parts: SiblingMergeParts;
+  readonly #underWay = new Set<string>();
+  readonly #paused = new Map<string, Instant>();
+  #idle: (() => void) | undefined;
+
+  constructor(parts: SiblingMergeParts) {
+    this.#parts = parts;
+  }
+
+  /** To be told only of buckets that have a cap. Returns at once. */
+  saw(address: ObjectAddress, object: VersionedObject | undefined, properties: BucketProperties): void {
+    const { siblings_max, merge_policy, allow_mult } = properties;
+    if (object === undefined || object.siblingCount <= siblings_max) return;
+    if (merge_policy === 'none' || !allow_mult || siblings_max === 0) return;
+    if (withoutTwins(object).siblingCount <= siblings_max) return;
+    const name = nameOf(address);
+    if (this.#parts.isStopping() || this.#underWay.size >= mergesMax || this.#underWay.has(name)) return;
+    const pausedAt = this.#paused.get(name);
+    if (pausedAt !== undefined && this.#parts.environment.clock.now() - pausedAt < mergePauseMs) return;
+    this.#underWay.add(name);
+    this.#parts.environment.tasks.spawn('merge of siblings', async () => {
+      const isMerged = await this.#merge(addressOnly(address), object, properties);
+      this.#underWay.delete(name);
+      if (isMerged) this.#parts.coordinator.observer.siblingsMerged?.(object.siblingCount);
+      else this.#failed(name);
+      if (this.#underWay.size === 0) this.#idle?.();
+    });
+  }
+
+  /** Resolves when what is under way has ended. */
+  async close(): Promise<void> {
+    if (this.#underWay.size > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
+  }
+
+  #failed(name: string): void {
+    this.#parts.coordinator.observer.siblingsUnmerged?.();
+    this.#paused.delete(name);
+    this.#paused.set(name, this.#parts.environment.clock.now());
+    if (this.#paused.size > pausedMax) this.#paused.delete(this.#paused.keys().next().value!);
+  }
+
+  async #merge(
+    address: ObjectAddress,
+    object: VersionedObject,
+    properties: BucketProperties,
+  ): Promise<boolean> {
+    const { clock } = this.#parts.environment;
+    const seen = object.mayExpire ? withoutExpired(object, clock.wallMicros()) : object;
+    const content = await this.#contentOf(address, seen, properties);
+    if (content === undefined) return false;
+    const outcome = await this.#write(address, object, content, properties);
+    return outcome.kind === 'written';
+  }
+
+  async #contentOf(
+    address: ObjectAddress,
+    object: VersionedObject,
+    { merge_policy }: BucketProperties,
+  ): Promise<Buffer | undefined> {
+    const vtag = uniqueText(this.#parts.environment.random, vtagLength);
+    if (merge_policy === 'lww' || merge_policy === 'union') return mergedContent(object, merge_policy, vtag);
+    if (merge_policy === 'none') return undefined;
+    // Of tombstones alone, or of one value that is left beside them, there is nothing to ask.
+    const live = withoutTwins(object).siblings.filter(({ content }) => !decodeContent(content).deleted);
+    if (live.length < 2) return mergedContent(object, 'union', vtag);
+    try {
+      const merged = await this.#called(address, makeObject(object.clock, live), merge_policy);
+      return stampContent(merged, vtag, this.#parts.environment.clock.wallMicros(), 'kept');
+    } catch (error) {
+      if (!(error instanceof Rejection || error instanceof MalformedHookResult)) throw error;
+      return undefined;
+    }
+  }
+
+  async #called(address: ObjectAddress, live: VersionedObject, policy: CommitHook): Promise<Buffer> {
+    const { functions } = this.#parts;
+    const { objectBytesMax } = functions.settings;
+    if (live.sizeBytes > objectBytesMax) {
+      throw new Rejection({ code: 'too_large', bytes: live.sizeBytes, bytesMax: objectBytesMax });
+    }
+    if (live.hasManifest) {
+      throw new Rejection({ code: 'too_large', bytes: objectBytesMax + 1, bytesMax: objectBytesMax });
+    }
+    const result = await functions.call(policy, jsonOfObject(address, live));
+    const rejection = rejectionOf(result);
+    if (rejection !== undefined) throw new Rejection(rejection);
+    const contents = live.contents();
+    const content = contentOfMerge(unitedMetadata(live.siblings, contents), contents, result);
+    if ('code' in content) throw new Rejection(content);
+    return content;
+  }
+
+  #write(
+    address: ObjectAddress,
+    { clock: context }: VersionedObject,
+    content: Buffer,
+    properties: BucketProperties,
+  ): Promise<WriteOutcome> {
+    const write = {
+      address,
+      options: {},
+      context,
+      content,
+      update: undefined,
+      condition: 'none',
+      asis: false,
+      wantsObject: false,
+      isForwarded: false,
+    } as const;
+    return new Promise((done) => coordinatePut(this.#parts.coordinator, write, properties, done));
+  }
+}
+
+/** Different for different addresses: any name may hold any character. */
+function nameOf({ bucketType, bucket, key }: ObjectAddress): string {
+  return `${bucketType.length} ${bucket.length} ${bucketType}${bucket}${key}`;
+}
