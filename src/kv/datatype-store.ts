@@ -28,7 +28,7 @@ import {
   coordinatePut,
   type PreparedWrite,
 } from './coordinator/index.ts';
-import { type Datatype, type DatatypeWrite, readDatatype } from './datatype/index.ts';
+import { type Datatype, type DatatypeWrite, type DecodedValues, readDatatype } from './datatype/index.ts';
 import { errorOfRefusal } from './datatype-error.ts';
 import { failureOf } from './deletes.ts';
 import type { BucketAddress, ObjectAddress, ReadOptions, WriteOptions } from './key-value-store.ts';
@@ -99,6 +99,11 @@ export class DatatypeStore implements Datatypes {
     this.#door = store.door;
     this.#coordinator = store.coordinator;
     this.#environment = environment;
+  }
+
+  /** Large values that were decoded. */
+  get cache(): Pick<DecodedValues, 'hits' | 'memory' | 'misses'> {
+    return this.#coordinator.vnodes.decoded;
   }
 
   typeOf(address: BucketAddress): CrdtType | KvError {

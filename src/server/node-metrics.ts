@@ -1,6 +1,8 @@
 /** What a node counts about itself. Counting is an addition; everything else happens when it is asked. */
+import type { CrdtType } from '../crdt/index.ts';
 import type { Timer, Timers } from '../environment/index.ts';
 import type { KvObserver, LargeValueObserver, MapReduceObserver, RefusedWork } from '../kv/index.ts';
+import { DatatypeMetrics } from './datatype-metrics.ts';
 import { SlidingCounter, SlidingHistogram, sampleEveryMs } from './sliding-window.ts';
 
 const microsecondsPerMs = 1000;
@@ -43,6 +45,7 @@ export class NodeMetrics implements KvObserver, LargeValueObserver, MapReduceObs
   readonly largeBytes = { stored: 0, sent: 0 };
   uploadsForgotten = 0;
   chunksForgotten = 0;
+  readonly datatypes = new DatatypeMetrics();
   readonly overloads = new SlidingCounter();
   /** The overloads, by what there was too much of. */
   readonly refusals: Record<RefusedWork, number> = {
@@ -77,9 +80,10 @@ export class NodeMetrics implements KvObserver, LargeValueObserver, MapReduceObs
 
   constructor(timers: Timers) {
     this.#timers = timers;
-    this.#sampled = Object.values(this).filter(
+    const own = Object.values(this).filter(
       (part) => part instanceof SlidingCounter || part instanceof SlidingHistogram,
     );
+    this.#sampled = [...own, ...this.datatypes.sampled];
   }
 
   /** Begins to sample, until `stop`. */
@@ -190,6 +194,22 @@ export class NodeMetrics implements KvObserver, LargeValueObserver, MapReduceObs
 
   postcommitFailed(): void {
     this.postcommitFailures.add();
+  }
+
+  datatypeFetched(type: CrdtType, outcome: 'found' | 'notfound' | 'failed'): void {
+    this.datatypes.fetched(type, outcome);
+  }
+
+  datatypeUpdated(type: CrdtType, outcome: 'updated' | 'failed'): void {
+    this.datatypes.updated(type, outcome);
+  }
+
+  deltaSent(bytes: number): void {
+    this.datatypes.deltaSent(bytes);
+  }
+
+  deltaRefused(): void {
+    this.datatypes.deltasRefused += 1;
   }
 
   largePutFinished(outcome: 'stored' | 'failed' | 'broken_off'): void {

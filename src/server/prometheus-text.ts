@@ -3,19 +3,14 @@
  * object that prom-client asks for its values, and nothing is counted twice.
  */
 import type { Metric, MetricObjectWithValues, MetricValue } from 'prom-client';
+import { datatypeSamples, indexCheckSamples } from './data-interface-samples.ts';
 import type { NodeFacts } from './node-facts.ts';
+import { type Sample, single } from './prometheus-sample.ts';
 import { bucketTop, type SlidingHistogram } from './sliding-window.ts';
 
 export interface MetricsPage {
   readonly contentType: string;
   readonly text: string;
-}
-
-interface Sample {
-  readonly name: string;
-  readonly help: string;
-  readonly type: 'counter' | 'gauge' | 'histogram';
-  readonly values: readonly (MetricValue<string> & { readonly metricName?: string })[];
 }
 
 export async function prometheusText(facts: NodeFacts): Promise<MetricsPage> {
@@ -31,11 +26,14 @@ export async function prometheusText(facts: NodeFacts): Promise<MetricsPage> {
 }
 
 function samples(facts: NodeFacts): readonly Sample[] {
-  return [...counters(facts), ...largeValueSamples(facts), ...gauges(facts), ...histograms(facts)];
-}
-
-function single(type: 'counter' | 'gauge', name: string, help: string, value: number): Sample {
-  return { name, help, type, values: [{ value, labels: {} }] };
+  return [
+    ...counters(facts),
+    ...datatypeSamples(facts),
+    ...indexCheckSamples(facts),
+    ...largeValueSamples(facts),
+    ...gauges(facts),
+    ...histograms(facts),
+  ];
 }
 
 /** Calls of JavaScript, by what they are for. */

@@ -2,6 +2,7 @@
  * The flat object of `GET /stats`, by Riak's names: `name` is of the last minute, `name_total` since the
  * start; times are microseconds, sizes bytes.
  */
+import type { DatatypeMetrics } from './datatype-metrics.ts';
 import type { NodeFacts, ProcessFacts } from './node-facts.ts';
 import type { SlidingCounter, SlidingHistogram } from './sliding-window.ts';
 
@@ -27,6 +28,7 @@ export function riakStats(facts: NodeFacts): Stats {
     ...distribution('node_put_fsm_siblings', m.putSiblings),
     node_get_fsm_rejected: m.overloads.recent,
     node_get_fsm_rejected_total: m.overloads.total,
+    ...datatypeCounters(m.datatypes),
     ...counter('read_repairs', m.readRepairs),
     ...counter('skipped_read_repairs', m.readRepairsSkipped),
     ...counter('write_once_puts', m.writeOncePuts),
@@ -65,6 +67,15 @@ export function riakStats(facts: NodeFacts): Stats {
     hale_version: facts.version,
     ...(facts.process === undefined ? {} : processStats(facts.process)),
   };
+}
+
+/** Riak has none of its own for grow-only sets. */
+function datatypeCounters({ byType }: DatatypeMetrics): Stats {
+  const stats: Record<string, StatValue> = {};
+  for (const [type, { fetches, updates }] of byType) {
+    Object.assign(stats, counter(`node_gets_${type}`, fetches), counter(`node_puts_${type}`, updates));
+  }
+  return stats;
 }
 
 function counter(name: string, counted: SlidingCounter): Stats {

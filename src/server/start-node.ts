@@ -366,7 +366,13 @@ class RunningNode implements HaleNode {
       http: this.#http,
       protobuf: this.#protobuf,
       metrics: this.#metrics,
-      ...(this.#database === undefined ? {} : { largeValues: this.#database.largeValues.inProgress }),
+      ...(this.#database === undefined
+        ? {}
+        : {
+            largeValues: this.#database.largeValues.inProgress,
+            datatypeCache: this.#database.datatypes.cache,
+            indexCheck: this.#database.indexUpkeep.status,
+          }),
       scripting: this.#scripting.facts(this.#mapReduce?.running ?? 0),
       commits: this.#commit?.stats ?? { batches: 0, writes: 0, bytes: 0, failedBatches: 0 },
       process: processFacts?.(),

@@ -83,6 +83,40 @@ test('statistics have the names and shapes on which dashboards depend', () => {
   assert.equal(stats.node_get_fsm_time_mean, 3333);
 });
 
+test('data types and index checks are counted, by type and outcome', async () => {
+  const facts = {
+    ...exampleFacts(),
+    datatypeCache: { hits: 3, misses: 1, memory: 4096 },
+    indexCheck: { waiting: 2, checks: 5, objects: 100, added: 7, removed: 8 },
+  };
+  const { metrics } = facts;
+  metrics.datatypeFetched('set', 'found');
+  metrics.datatypeFetched('set', 'failed');
+  metrics.datatypeUpdated('hll', 'updated');
+  metrics.deltaSent(30);
+  metrics.deltaRefused();
+  const { text } = await prometheusText(facts);
+  for (const line of [
+    'hale_datatype_fetches_total{type="set",outcome="found"} 1',
+    'hale_datatype_fetches_total{type="set",outcome="failed"} 1',
+    'hale_datatype_fetches_total{type="set",outcome="notfound"} 0',
+    'hale_datatype_updates_total{type="hll",outcome="updated"} 1',
+    'hale_datatype_deltas_total 1',
+    'hale_datatype_delta_bytes_total 30',
+    'hale_datatype_deltas_refused_total 1',
+    'hale_datatype_cache_hits_total 3',
+    'hale_datatype_cache_bytes 4096',
+    'hale_index_checks_total 5',
+    'hale_index_entries_added_total 7',
+    'hale_index_entries_removed_total 8',
+    'hale_index_checks_waiting 2',
+  ]) {
+    assert.ok(text.includes(`\n${line}\n`), line);
+  }
+  const stats = riakStats(facts);
+  assert.deepEqual([stats.node_gets_set_total, stats.node_puts_hll, stats.node_gets_map], [2, 1, 0]);
+});
+
 test('statistics without a process leave its numbers out', () => {
   const stats = riakStats({ ...exampleFacts(), process: undefined });
   assert.equal(stats.memory_total, undefined);
@@ -109,7 +143,7 @@ test("the metrics are in Prometheus' format, histograms cumulative", async () =>
   for (const line of text.trim().split('\n')) {
     assert.match(
       line,
-      /^(# (HELP|TYPE) [a-z_]+ .+|[a-z_]+(\{(le|cause|outcome|purpose)="[^"]+"\})? [\d.e+-]+|)$/,
+      /^(# (HELP|TYPE) [a-z_]+ .+|[a-z_]+(\{(le|cause|outcome|purpose|type)="[^"]+"(,outcome="[a-z]+")?\})? [\d.e+-]+|)$/,
     );
   }
 });
