@@ -8,6 +8,7 @@ import { clusterFalseNotfound } from './cluster-false-notfound.ts';
 import { clusterFeed } from './cluster-feed.ts';
 import { clusterForwardedPut } from './cluster-forwarded-put.ts';
 import { clusterIndexQueries } from './cluster-index-queries.ts';
+import { clusterLargeValues } from './cluster-large-values.ts';
 import { clusterLeaveRace, clusterLeaveRaceLong } from './cluster-leave-race.ts';
 import { clusterMapReduce } from './cluster-map-reduce.ts';
 import { clusterOverwriteHandoff } from './cluster-overwrite-handoff.ts';
@@ -34,6 +35,7 @@ export const clusterScenarios: readonly Scenario[] = [
   clusterCoverageFlip,
   clusterIndexQueries,
   clusterExpiry,
+  clusterLargeValues,
   clusterDatatypes,
   clusterMapReduce,
   clusterWriteOnce,

@@ -1,0 +1,44 @@
+/**
+ * Values that are kept in chunks, over what clients wrote and were shown:
+ *
+ *   L1  What is read to its end is a value that somebody wrote at that key, whole.
+ *   L2  At rest: what was acknowledged and not replaced is shown, and what was replaced by an acknowledged write is not.
+ *   L3  At rest, when uploads have had their time: on the disks are the chunks of the values that are shown, and no others.
+ */
+export interface LargeWrite {
+  readonly id: number;
+  readonly key: string;
+  /** A delete has none. */
+  readonly bytes: number | undefined;
+  outcome: 'acked' | 'refused' | 'unknown';
+  /** Writes that its client had read. */
+  readonly past: readonly number[];
+}
+
+/** `ids`: of all siblings that the last read of each key showed. */
+export function checkLargeAtRest(
+  shown: ReadonlyMap<string, readonly number[]>,
+  writes: ReadonlyMap<number, LargeWrite>,
+): readonly string[] {
+  const violations: string[] = [];
+  const replacedForSure = new Set<number>();
+  const mayBeReplaced = new Set<number>();
+  for (const { past, outcome } of writes.values()) {
+    for (const id of past) {
+      if (outcome !== 'refused') mayBeReplaced.add(id);
+      if (outcome === 'acked') replacedForSure.add(id);
+    }
+  }
+  for (const [key, ids] of shown) {
+    for (const id of ids) {
+      if (replacedForSure.has(id)) violations.push(`L2 ${key}: ${id} was replaced and is back`);
+    }
+    for (const { id, key: of, bytes, outcome } of writes.values()) {
+      if (of !== key || bytes === undefined || outcome !== 'acked') continue;
+      if (!mayBeReplaced.has(id) && !ids.includes(id)) {
+        violations.push(`L2 ${key}: ${id} was acknowledged and is lost`);
+      }
+    }
+  }
+  return violations;
+}
