@@ -35,7 +35,7 @@ export const clusterLargeValues: Scenario = {
       'large_values.chunk': random.pick([100, 333]),
       'large_values.upload_timeout': uploadMsMax,
       'large_values.sweep_interval': random.pick([2000, 10_000]),
-      'large_values.linger': 10_000,
+      'large_values.linger': random.pick([1000, 10_000]),
       'large_values.removal_limit': random.pick([20, 1000]),
       'anti_entropy.interval': 5000,
       delete_mode: random.pick(['immediate', 3000]),
