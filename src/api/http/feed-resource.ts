@@ -170,10 +170,11 @@ function dataOf(event: FeedEvent, hasValues: boolean): string {
 
 /** Siblings, each as text if it is text. */
 function valuesOf(object: VersionedObject): readonly Record<string, string | boolean>[] {
-  return object.contents().map(({ value, contentType, deleted }) => ({
+  return object.contents().map(({ value, contentType, deleted, manifest }) => ({
     content_type: contentType === undefined ? 'application/octet-stream' : textOfBytes(contentType),
     ...(deleted ? { deleted } : {}),
-    ...textOrBase64('value', Buffer.from(value)),
+    // A value that is kept in chunks is to be fetched by its key.
+    ...(manifest === undefined ? textOrBase64('value', Buffer.from(value)) : { large: true }),
   }));
 }
 
