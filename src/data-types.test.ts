@@ -171,6 +171,22 @@ for (const [way, make] of bothWays) {
     await assert.rejects(db.set('b').add('k', ['x']), fails('closed'));
   });
 
+  test(`${way}: the properties of a bucket type are those of its buckets`, async (context) => {
+    const db = await make(context);
+    const plain = db.bucketType('plain');
+    const { n_val, allow_mult } = await plain.properties();
+    assert.deepEqual([n_val, allow_mult], [3, true]);
+    await plain.setProperties({ n_val: 2, r: 'one' });
+    const { n_val: copies, r } = await db.bucket('b', { type: 'plain' }).properties();
+    assert.deepEqual([copies, r], [2, 'one']);
+    await assert.rejects(plain.setProperties({ n_val: 0 }), fails('invalid_argument'));
+    // @ts-expect-error: no such property
+    await assert.rejects(plain.setProperties({ nval: 2 }), fails('invalid_argument'));
+    await assert.rejects(db.bucketType('none').properties(), fails('unknown_bucket_type'));
+    await assert.rejects(db.bucketType('none').setProperties({ n_val: 2 }), fails('unknown_bucket_type'));
+    await assert.rejects(db.bucketType('default').setProperties({ n_val: 2 }), fails('invalid_argument'));
+  });
+
   test(`${way}: a value lives as long as its writer says`, async (context) => {
     const db = await make(context);
     const sessions = db.bucket<string>('sessions');

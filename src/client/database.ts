@@ -142,6 +142,15 @@ export interface Bucket<In, Out = In> {
   resetProperties(options?: CallOptions): Promise<void>;
 }
 
+/** A bucket type that is active; who administers the database makes them. */
+export interface BucketTypeHandle {
+  readonly name: string;
+  /** What its buckets have that have none of their own. */
+  properties(options?: CallOptions): Promise<BucketProperties>;
+  /** Changes the properties given; durable when resolved. What kind of values its buckets hold never changes. */
+  setProperties(changes: BucketPropertyChanges, options?: CallOptions): Promise<void>;
+}
+
 export interface Database extends AsyncDisposable {
   /** JSON values, checked by a schema. */
   bucket<Schema extends StandardSchemaV1>(
@@ -168,6 +177,8 @@ export interface Database extends AsyncDisposable {
   cardinality<T>(name: string, options: SetBucketOptions<T>): CardinalityBucket<T>;
   /** Maps of registers, flags, counters, sets and maps. The bucket type is `maps` if absent. */
   map<const F extends Fields>(name: string, options: MapBucketOptions<F>): MapBucket<F>;
+  /** A bucket type other than `default`, whose properties are the node's configuration. */
+  bucketType(name: string): BucketTypeHandle;
   /** Buckets of a type (`default` if absent) that hold at least one key. Expensive. */
   buckets(options?: CallOptions & { readonly type?: string }): AsyncIterableIterator<string>;
   /** Resolves if a node answers. */

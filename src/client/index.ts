@@ -31,6 +31,7 @@ export {
 export type {
   Bucket,
   BucketOptions,
+  BucketTypeHandle,
   Database,
   DeleteOptions,
   Merge,

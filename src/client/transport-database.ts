@@ -2,6 +2,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { Environment } from '../environment/index.ts';
 import { bytesOfText } from '../stdx/index.ts';
+import { checkPropertyNames } from './bucket-properties.ts';
 import type { CallOptions } from './call-options.ts';
 import type {
   CardinalityBucket,
@@ -23,8 +24,9 @@ import {
   TypedMaps,
   TypedSets,
 } from './data-types/typed-data-types.ts';
-import type { Bucket, BucketOptions, Database } from './database.ts';
+import type { Bucket, BucketOptions, BucketTypeHandle, Database } from './database.ts';
 import { Deadline } from './deadline.ts';
+import { nameBytes } from './name-bytes.ts';
 import { namesOf } from './name-iterator.ts';
 import type { Transport } from './transport.ts';
 import { TypedBucket } from './typed-bucket.ts';
@@ -86,6 +88,18 @@ class TransportDatabase implements Database {
 
   map<F extends Fields>(name: string, options: MapBucketOptions<F>): MapBucket<F> {
     return new TypedMaps<F>(this.#dataTypeParts(name, options), options.fields);
+  }
+
+  bucketType(name: string): BucketTypeHandle {
+    const bucketType = nameBytes('bucket type', name);
+    return {
+      name,
+      properties: (options = {}) => this.#transport.typeProperties(bucketType, options),
+      setProperties: async (changes, options = {}) => {
+        checkPropertyNames(changes);
+        await this.#transport.setTypeProperties(bucketType, changes, options);
+      },
+    };
   }
 
   buckets(options: CallOptions & { readonly type?: string } = {}): AsyncIterableIterator<string> {

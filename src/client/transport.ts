@@ -148,6 +148,12 @@ export interface Transport {
   properties(name: BucketName, options: CallOptions): Promise<BucketProperties>;
   setProperties(name: BucketName, changes: BucketPropertyChanges, options: CallOptions): Promise<void>;
   resetProperties(name: BucketName, options: CallOptions): Promise<void>;
+  typeProperties(bucketType: ByteString, options: CallOptions): Promise<BucketProperties>;
+  setTypeProperties(
+    bucketType: ByteString,
+    changes: BucketPropertyChanges,
+    options: CallOptions,
+  ): Promise<void>;
   ping(options: CallOptions): Promise<void>;
   /** Calls in progress reject with `closed`. More than once is harmless. */
   close(): Promise<void>;

@@ -33,22 +33,21 @@ import {
   type CrdtOperation,
   type Datatypes,
   type IndexQuerying,
-  type JsonValue,
   type KeyValueStore,
   KvFailure,
   type MapReduce,
-  parsePropertyChanges,
   type QuorumValue,
   quorumCount,
   quorumOfWord,
-  quorumToJson,
   type VersionedObject,
 } from '../kv/index.ts';
-import type { ByteString } from '../stdx/index.ts';
+import { type ByteString, byteLiteral, textOfBytes } from '../stdx/index.ts';
 import { type Content, encodeContent } from '../wire/index.ts';
 import { haleErrorOf } from './embedded-error.ts';
 import { EmbeddedFeedCursor } from './embedded-feed.ts';
+import { parsedChanges, shownProperties } from './embedded-properties.ts';
 import { EmbeddedIndexCursor, EmbeddedJobCursor } from './embedded-queries.ts';
+import { refusedType } from './ensure-bucket-types.ts';
 
 const replicasMax = 1024;
 
@@ -195,40 +194,33 @@ export class EmbeddedTransport implements Transport {
   async properties(name: BucketName, options: CallOptions): Promise<BucketProperties> {
     if (this.#closing !== undefined) throw this.#closedError();
     this.#deadline(options).check();
-    const found = this.#node.store.properties(name);
-    if (found === undefined) throw new HaleError('unknown_bucket_type', 'there is no such bucket type');
-    return {
-      n_val: found.n_val,
-      allow_mult: found.allow_mult,
-      last_write_wins: found.last_write_wins,
-      r: quorumToJson(found.r),
-      w: quorumToJson(found.w),
-      dw: quorumToJson(found.dw),
-      rw: quorumToJson(found.rw),
-      pr: quorumToJson(found.pr),
-      pw: quorumToJson(found.pw),
-      basic_quorum: found.basic_quorum,
-      notfound_ok: found.notfound_ok,
-      node_confirms: quorumToJson(found.node_confirms),
-      old_vclock: found.old_vclock,
-      young_vclock: found.young_vclock,
-      big_vclock: found.big_vclock,
-      small_vclock: found.small_vclock,
-      ...(found.feed ? { feed: true } : {}),
-    };
+    return shownProperties(this.#node.store.properties(name));
   }
 
   async setProperties(name: BucketName, changes: BucketPropertyChanges, options: CallOptions): Promise<void> {
-    const parsed = parsePropertyChanges({ ...changes } as { readonly [name: string]: JsonValue });
-    if ('problems' in parsed) {
-      throw haleErrorOf({ code: 'invalid_properties', problems: parsed.problems }, 'write');
-    }
+    const parsed = parsedChanges(changes);
     const { store } = this.#node;
-    await this.#settled('write', options, () => store.setProperties(name, parsed.changes));
+    await this.#settled('write', options, () => store.setProperties(name, parsed));
   }
 
   async resetProperties(name: BucketName, options: CallOptions): Promise<void> {
     await this.#settled('write', options, () => this.#node.store.resetProperties(name));
+  }
+
+  typeProperties(bucketType: ByteString, options: CallOptions): Promise<BucketProperties> {
+    // No bucket has the empty name, so what it would have is what the type gives.
+    return this.properties({ bucketType, bucket: byteLiteral('') }, options);
+  }
+
+  async setTypeProperties(
+    bucketType: ByteString,
+    changes: BucketPropertyChanges,
+    options: CallOptions,
+  ): Promise<void> {
+    const parsed = parsedChanges(changes);
+    const { store } = this.#node;
+    const refusal = await this.#settled('write', options, () => store.setTypeProperties(bucketType, parsed));
+    if (refusal !== undefined) throw refusedType(textOfBytes(bucketType), refusal);
   }
 
   async ping(options: CallOptions): Promise<void> {

@@ -27,7 +27,8 @@ async function ensureBucketType(
   const name = bytesOfText(text);
   const json = { ...wanted } as { readonly [property: string]: JsonValue };
   const parsed = parsePropertyChanges(json);
-  if ('problems' in parsed) throw refused(text, { reason: 'invalid_properties', problems: parsed.problems });
+  if ('problems' in parsed)
+    throw refusedType(text, { reason: 'invalid_properties', problems: parsed.problems });
   const known = types.get(name);
   const steps =
     known?.status === 'active'
@@ -41,7 +42,7 @@ async function ensureBucketType(
     const refusal = await step().catch((error: unknown) => {
       throw error instanceof KvFailure ? haleErrorOf(error.error, 'write') : error;
     });
-    if (refusal !== undefined) throw refused(text, refusal);
+    if (refusal !== undefined) throw refusedType(text, refusal);
   }
 }
 
@@ -54,10 +55,13 @@ function isAsWanted(
   );
 }
 
-function refused(name: string, refusal: BucketTypeRefusal): HaleError {
+/** Of a type that is not there, or not active: `unknown_bucket_type`. */
+export function refusedType(name: string, refusal: BucketTypeRefusal): HaleError {
   const why =
     refusal.reason === 'invalid_properties'
       ? refusal.problems.map(({ property, reason }) => `${property}: ${reason}`).join(', ')
       : refusal.reason;
-  return new HaleError('invalid_argument', `the bucket type "${name}" cannot be had: ${why}`);
+  const isUnknown = refusal.reason === 'no_such_type' || refusal.reason === 'not_active';
+  const code = isUnknown ? 'unknown_bucket_type' : 'invalid_argument';
+  return new HaleError(code, `the bucket type "${name}" cannot be had so: ${why}`);
 }

@@ -1,19 +1,25 @@
 /** Operations on data types as messages, and their values read from messages. */
+import type { Buffer } from 'node:buffer';
 import type { CrdtOperation, CrdtType, CrdtValue, MapFieldType, MapOperation } from '../../crdt/index.ts';
-import { unreachable } from '../../stdx/index.ts';
+import { type ByteString, unreachable } from '../../stdx/index.ts';
 import {
   dataType,
+  dtFetchReq,
   type dtFetchResp,
   type dtOp,
+  dtUpdateReq,
   type Encodable,
+  encodeFrame,
   flagOp,
   type MapOp,
   type MapUpdate,
   type MessageOf,
   mapFieldType,
 } from '../../wire/index.ts';
+import type { ReadOptions } from '../call-options.ts';
 import { HaleError } from '../hale-error.ts';
-import type { DatatypeSnapshot } from '../transport.ts';
+import type { BucketName, DatatypeSnapshot, DatatypeUpdateOptions, ObjectName } from '../transport.ts';
+import { numberOfQuorum } from './quorum-number.ts';
 
 type DtFetched = MessageOf<typeof dtFetchResp>;
 type MapEntries = Extract<CrdtValue, { readonly type: 'map' }>['value'];
@@ -28,7 +34,40 @@ const fieldTypesByNumber: ReadonlyMap<number, MapFieldType> = new Map(
   (Object.keys(mapFieldType) as MapFieldType[]).map((type) => [mapFieldType[type], type]),
 );
 
-export function messageOfOperation(operation: CrdtOperation): Encodable<MessageOf<typeof dtOp>> {
+export function fetchRequest(name: ObjectName, options: ReadOptions, timeout: number): Buffer {
+  return encodeFrame(dtFetchReq, {
+    type: name.bucketType,
+    bucket: name.bucket,
+    key: name.key,
+    r: numberOfQuorum(options.r),
+    pr: numberOfQuorum(options.pr),
+    basic_quorum: options.basicQuorum,
+    notfound_ok: options.notfoundOk,
+    timeout,
+  });
+}
+
+export function updateRequest(
+  name: BucketName,
+  key: ByteString | undefined,
+  operation: CrdtOperation,
+  options: DatatypeUpdateOptions,
+  timeout: number,
+): Buffer {
+  return encodeFrame(dtUpdateReq, {
+    type: name.bucketType,
+    bucket: name.bucket,
+    key,
+    op: messageOfOperation(operation),
+    context: options.context,
+    w: numberOfQuorum(options.w),
+    dw: numberOfQuorum(options.dw),
+    pw: numberOfQuorum(options.pw),
+    timeout,
+  });
+}
+
+function messageOfOperation(operation: CrdtOperation): Encodable<MessageOf<typeof dtOp>> {
   switch (operation.kind) {
     case 'counter':
       return { counter_op: { increment: operation.increment } };

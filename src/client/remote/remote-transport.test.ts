@@ -7,14 +7,19 @@ import { nodeEnvironment, silentLog } from '../../runtime/index.ts';
 import { bytesOfText } from '../../stdx/index.ts';
 import {
   type Content,
+  dataType,
+  dtFetchResp,
+  dtUpdateReq,
   encodeFrame,
   FrameReader,
   rpbDelReq,
   rpbErrorResp,
   rpbGetReq,
   rpbGetResp,
+  rpbIndexResp,
   rpbListKeysReq,
   rpbListKeysResp,
+  rpbMapRedResp,
   rpbPutReq,
   rpbPutResp,
 } from '../../wire/index.ts';
@@ -190,5 +195,61 @@ test('a node that refuses for overload is not asked again at once when it is the
   const transport = await peers.transport([answers(error('overload'))]);
   await assert.rejects(transport.get(name, {}), fails('overload', false));
   assert.equal(peers.count(rpbGetReq.code), 1);
+  await transport.close();
+});
+
+test('an update of a data type whose reply is lost is unknown, and sent once; a fetch is asked of the other', async (context) => {
+  const peers = new Peers(context);
+  const transport = await peers.transport([drops, drops]);
+  const operation = { kind: 'counter', increment: 1n } as const;
+  const update = transport.updateDatatype(name, name.key, operation, {});
+  await assert.rejects(update, fails('connection_lost', true));
+  assert.equal(peers.count(dtUpdateReq.code), 1);
+  await transport.close();
+  const nothing = answers(encodeFrame(dtFetchResp, { type: dataType.set }));
+  const moving = await peers.transport([drops, nothing]);
+  for (let i = 0; i < 2; i += 1) assert.equal(await moving.fetchDatatype(name, {}), undefined);
+  await moving.close();
+});
+
+test('a stream that breaks off is an error, not an end', async (context) => {
+  const peers = new Peers(context);
+  const piece = encodeFrame(rpbIndexResp, { keys: [name.key] });
+  const breaks: Script = (_code, connection) => {
+    connection.write(piece);
+    connection.end();
+  };
+  const transport = await peers.transport([breaks]);
+  const query = { ...name, field: bytesOfText('f_bin'), range: { kind: 'equal', term: name.key } } as const;
+  const cursor = transport.queryIndex(query, {});
+  assert.deepEqual((await cursor.next())?.entries, [{ key: 'k' }]);
+  await assert.rejects(cursor.next(), fails('connection_lost', false));
+  await cursor.close();
+  await transport.close();
+});
+
+test('results that are no JSON list, and data types that nobody knows, break the protocol', async (context) => {
+  for (const response of ['{"a":1}', '[1', '\u0000']) {
+    const peers = new Peers(context);
+    const frame = encodeFrame(rpbMapRedResp, { phase: 0, response: Buffer.from(response) });
+    const transport = await peers.transport([answers(frame)]);
+    const cursor = transport.mapReduce({ inputs: 'b', query: [] }, {});
+    await assert.rejects(cursor.next(), fails('protocol', false));
+    await cursor.close();
+    await transport.close();
+  }
+  const peers = new Peers(context);
+  const strange = encodeFrame(dtFetchResp, { type: 9, value: { counter_value: 1n } });
+  const transport = await peers.transport([answers(strange)]);
+  await assert.rejects(transport.fetchDatatype(name, {}), fails('protocol', false));
+  await transport.close();
+});
+
+test('a stream ends when its time is up', async (context) => {
+  const peers = new Peers(context);
+  const transport = await peers.transport([silent]);
+  const job = transport.mapReduce({ inputs: 'b', query: [] }, { timeoutMs: 40 });
+  await assert.rejects(job.next(), fails('timeout', false));
+  await job.close();
   await transport.close();
 });

@@ -9,9 +9,7 @@ import type { ByteString } from '../../stdx/index.ts';
 import {
   type Content,
   decodeContent,
-  dtFetchReq,
   dtFetchResp,
-  dtUpdateReq,
   dtUpdateResp,
   encodeContent,
   encodeFrame,
@@ -20,6 +18,7 @@ import {
   rpbDelResp,
   rpbGetBucketReq,
   rpbGetBucketResp,
+  rpbGetBucketTypeReq,
   rpbGetReq,
   rpbGetResp,
   rpbListBucketsReq,
@@ -34,6 +33,7 @@ import {
   rpbResetBucketResp,
   rpbSetBucketReq,
   rpbSetBucketResp,
+  rpbSetBucketTypeReq,
 } from '../../wire/index.ts';
 import type { BucketProperties, BucketPropertyChanges } from '../bucket-properties.ts';
 import type { CallOptions, ReadOptions } from '../call-options.ts';
@@ -65,7 +65,7 @@ import {
   type PoolEnvironment,
   type PoolLimits,
 } from './connection-pool.ts';
-import { messageOfOperation, snapshotOfMessage } from './datatype-message.ts';
+import { fetchRequest, snapshotOfMessage, updateRequest } from './datatype-message.ts';
 import { decodeReply } from './decode-reply.ts';
 import { feedRequest } from './feed-message.ts';
 import { messageOfChanges, propertiesOfMessage } from './properties-message.ts';
@@ -188,17 +188,7 @@ export class RemoteTransport implements Transport {
       kind: 'read',
       options,
       reply: dtFetchResp,
-      request: (timeout) =>
-        encodeFrame(dtFetchReq, {
-          type: name.bucketType,
-          bucket: name.bucket,
-          key: name.key,
-          r: numberOfQuorum(options.r),
-          pr: numberOfQuorum(options.pr),
-          basic_quorum: options.basicQuorum,
-          notfound_ok: options.notfoundOk,
-          timeout,
-        }),
+      request: (timeout) => fetchRequest(name, options, timeout),
     });
     return snapshotOfMessage(answer);
   }
@@ -213,18 +203,7 @@ export class RemoteTransport implements Transport {
       kind: 'write',
       options,
       reply: dtUpdateResp,
-      request: (timeout) =>
-        encodeFrame(dtUpdateReq, {
-          type: name.bucketType,
-          bucket: name.bucket,
-          key,
-          op: messageOfOperation(operation),
-          context: options.context,
-          w: numberOfQuorum(options.w),
-          dw: numberOfQuorum(options.dw),
-          pw: numberOfQuorum(options.pw),
-          timeout,
-        }),
+      request: (timeout) => updateRequest(name, key, operation, options, timeout),
     });
     return answer.key;
   }
@@ -286,6 +265,22 @@ export class RemoteTransport implements Transport {
   async resetProperties(name: BucketName, options: CallOptions): Promise<void> {
     const request = () => encodeFrame(rpbResetBucketReq, addressOf(name));
     await this.#call({ kind: 'write', options, reply: rpbResetBucketResp, request });
+  }
+
+  async typeProperties(bucketType: ByteString, options: CallOptions): Promise<BucketProperties> {
+    const request = () => encodeFrame(rpbGetBucketTypeReq, { type: bucketType });
+    const { props } = await this.#call({ kind: 'read', options, reply: rpbGetBucketResp, request });
+    return propertiesOfMessage(props);
+  }
+
+  async setTypeProperties(
+    bucketType: ByteString,
+    changes: BucketPropertyChanges,
+    options: CallOptions,
+  ): Promise<void> {
+    const props = messageOfChanges(changes);
+    const request = () => encodeFrame(rpbSetBucketTypeReq, { type: bucketType, props });
+    await this.#call({ kind: 'write', options, reply: rpbSetBucketResp, request });
   }
 
   async ping(options: CallOptions): Promise<void> {
