@@ -10,6 +10,7 @@ import { antiEntropyKeys } from './keys/anti-entropy.ts';
 import { bucketKeys } from './keys/bucket.ts';
 import { clusterLogKeys } from './keys/cluster-log.ts';
 import { datatypeKeys } from './keys/datatype.ts';
+import { feedKeys } from './keys/feed.ts';
 import { handoffKeys } from './keys/handoff.ts';
 import { indexCheckKeys } from './keys/index-check.ts';
 import { largeValueKeys } from './keys/large-value.ts';
@@ -38,6 +39,7 @@ export const schema = {
   ...handoffKeys,
   ...antiEntropyKeys,
   ...indexCheckKeys,
+  ...feedKeys,
   ...mapReduceKeys,
   ...javascriptKeys,
   ...loggerKeys,
@@ -59,6 +61,7 @@ export const sections: readonly { readonly title: string; readonly keys: readonl
   { title: 'Handoff', keys: keysOf(handoffKeys) },
   { title: 'Anti-entropy', keys: keysOf(antiEntropyKeys) },
   { title: 'Secondary indexes', keys: keysOf(indexCheckKeys) },
+  { title: 'Change feeds', keys: keysOf(feedKeys) },
   { title: 'MapReduce', keys: keysOf(mapReduceKeys) },
   { title: 'JavaScript of users', keys: keysOf(javascriptKeys) },
   { title: 'Logging', keys: keysOf(loggerKeys) },

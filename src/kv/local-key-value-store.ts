@@ -28,7 +28,14 @@ import {
 } from './coordinator/index.ts';
 import { Deletes, failureOf, reapReadTimeoutMs } from './deletes.ts';
 import { ExpiredNames, ExpirySweep } from './expiry/index.ts';
-import { AnswerFeed, ChangeFeeds, defaultFeedSettings, FeedEntries, FeedSignals } from './feed/index.ts';
+import {
+  AnswerFeed,
+  ChangeFeeds,
+  defaultFeedSettings,
+  FeedEntries,
+  FeedSignals,
+  FeedTrim,
+} from './feed/index.ts';
 import { getResult } from './get-result.ts';
 import type { KeyValueParts } from './key-value-parts.ts';
 import {
@@ -470,7 +477,7 @@ export class LocalKeyValueStore implements KeyValueStore {
   }
 
   async #close(): Promise<void> {
-    this.feeds.close();
+    await this.feeds.close();
     await this.#admission.stop();
     await this.#merges.close();
     for (const sweep of this.#sweeps) await sweep.close();
@@ -574,6 +581,15 @@ function changeFeeds(
       topology.ring.ownerOf(partition) === topology.self && serves?.(partition) !== false,
   };
   const { tasks, timers } = environment;
+  const settings = parts.feedSettings ?? defaultFeedSettings;
+  const trim = new FeedTrim({
+    environment,
+    commit,
+    topology,
+    entries,
+    settings: { deletionsMs: settings.deletionsMs, intervalMs: settings.trimIntervalMs },
+  });
+  trim.start();
   return new ChangeFeeds({
     coordinator,
     door,
@@ -581,6 +597,7 @@ function changeFeeds(
     peers: parts.feedPeers ?? noPeers,
     signals,
     timers,
-    settings: parts.feedSettings ?? defaultFeedSettings,
+    settings,
+    trim,
   });
 }

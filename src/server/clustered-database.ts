@@ -46,6 +46,7 @@ import { assert } from '../stdx/index.ts';
 import type { GroupCommit } from '../storage/index.ts';
 import { antiEntropySettings } from './anti-entropy-settings.ts';
 import { Departure } from './departure.ts';
+import { feedSettings } from './feed-settings.ts';
 import { hookSettings } from './hook-settings.ts';
 import { keyValueSettings } from './key-value-settings.ts';
 import { largeValueSettings } from './large-value-settings.ts';
@@ -162,6 +163,7 @@ export class ClusteredDatabase {
     this.walkPeers.close();
     this.feedPeers.close();
     this.indexUpkeep.stop();
+    this.store.feeds.stop();
     this.largeValues.stop();
     const endings = await Promise.allSettled([
       this.cluster.halt(),
@@ -242,6 +244,7 @@ async function openOn(cluster: Cluster, parts: ClusteredDatabaseParts): Promise<
     serves: (partition) => !gate.isClosed(partition),
     hookSandbox: parts.hookSandbox,
     hookSettings: hookSettings(configuration),
+    feedSettings: feedSettings(configuration),
   });
   late.store = store;
   const partitions = await KvPartitionStore.open({

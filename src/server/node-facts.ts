@@ -1,6 +1,6 @@
 /** What a node can say of itself at a moment; statistics, status and metrics are made of it. */
 import type { Address } from '../environment/index.ts';
-import type { IndexUpkeepStatus, PropertyDamage } from '../kv/index.ts';
+import type { FeedStatistics, IndexUpkeepStatus, PropertyDamage } from '../kv/index.ts';
 import type { ClusterFacts } from './cluster-admin/cluster-facts.ts';
 import type { NodeMetrics } from './node-metrics.ts';
 import type { ScriptingFacts } from './scripting.ts';
@@ -49,6 +49,8 @@ export interface NodeFacts {
   readonly datatypeCache?: { readonly hits: number; readonly misses: number; readonly memory: number };
   /** Of index entries with their objects; absent: before the start. */
   readonly indexCheck?: IndexUpkeepStatus;
+  /** Absent: before the start. */
+  readonly feeds?: FeedStatistics;
   /** Absent: before the start. */
   readonly scripting?: ScriptingFacts;
   readonly commits: {

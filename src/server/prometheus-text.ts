@@ -31,6 +31,7 @@ function samples(facts: NodeFacts): readonly Sample[] {
     ...datatypeSamples(facts),
     ...indexCheckSamples(facts),
     ...largeValueSamples(facts),
+    ...feedSamples(facts),
     ...gauges(facts),
     ...histograms(facts),
   ];
@@ -88,6 +89,39 @@ function largeValueSamples({ metrics: m, largeValues }: NodeFacts): readonly Sam
     ),
     single('gauge', 'hale_large_uploads', 'Uploads in progress.', largeValues?.uploads ?? 0),
     single('gauge', 'hale_large_downloads', 'Large values being sent.', largeValues?.downloads ?? 0),
+  ];
+}
+
+function feedSamples({ feeds }: NodeFacts): readonly Sample[] {
+  if (feeds === undefined) return [];
+  return [
+    single('gauge', 'hale_feeds', 'Change feeds that are read through this node.', feeds.open),
+    single('counter', 'hale_feed_events_total', 'Changes that feeds handed out.', feeds.events),
+    single('counter', 'hale_feed_gaps_total', 'Times that a feed told of a gap.', feeds.gaps),
+    single(
+      'counter',
+      'hale_feeds_refused_total',
+      'Feeds refused because there were too many.',
+      feeds.refused,
+    ),
+    single(
+      'counter',
+      'hale_feed_entries_trimmed_total',
+      'Entries of old deletions forgotten.',
+      feeds.trimmed,
+    ),
+    single(
+      'gauge',
+      'hale_feed_lag_seconds',
+      'From storing to handing out, of the change handed out last.',
+      feeds.lagMs / 1000,
+    ),
+    single(
+      'gauge',
+      'hale_feed_vnodes_unreached',
+      'Vnodes that feeds cannot follow now, summed over the feeds.',
+      feeds.unreached,
+    ),
   ];
 }
 

@@ -374,6 +374,7 @@ class RunningNode implements HaleNode {
             indexCheck: this.#database.indexUpkeep.status,
           }),
       scripting: this.#scripting.facts(this.#mapReduce?.running ?? 0),
+      ...(this.#database === undefined ? {} : { feeds: this.#database.store.feeds.statistics }),
       commits: this.#commit?.stats ?? { batches: 0, writes: 0, bytes: 0, failedBatches: 0 },
       process: processFacts?.(),
     };
@@ -440,7 +441,7 @@ class RunningNode implements HaleNode {
   /** Requests that came over a listener may still need the store, so that is closed last. */
   async #drain(listeners: readonly ApiListener[]): Promise<void> {
     // These answers would never end.
-    this.#database?.store.feeds.close();
+    await this.#database?.store.feeds.close();
     await Promise.all(listeners.map((listener) => listener.close()));
     await this.#database?.close();
     await this.#scripting.close();

@@ -11,6 +11,7 @@ import { decodeCursor } from './feed-cursor.ts';
 import { type FeedFrom, type FeedReply, type FeedRequest, feedStart } from './feed-protocol.ts';
 import type { FeedSignals } from './feed-signals.ts';
 import { readVersion } from './read-version.ts';
+import type { FeedTrim } from './trim-feeds.ts';
 import { VersionMemory } from './version-memory.ts';
 
 export interface FeedSubscription extends BucketAddress {
@@ -32,6 +33,10 @@ export interface ChangeFeedSettings {
   readonly feedsMax: number;
   /** Keys of which each feed remembers the version that it handed out last. */
   readonly rememberedMax: number;
+  /** Milliseconds that a feed tells of a deletion. */
+  readonly deletionsMs: number;
+  /** Milliseconds between two looks for what is older. */
+  readonly trimIntervalMs: number;
 }
 
 export interface FeedStatistics {
@@ -39,13 +44,20 @@ export interface FeedStatistics {
   readonly events: number;
   readonly gaps: number;
   readonly refused: number;
+  /** Entries of old deletions that this node has forgotten. */
+  readonly trimmed: number;
   /** Milliseconds from storing to handing out, of the event that was handed out last. */
   readonly lagMs: number;
   /** Vnodes, summed over all open feeds, that cannot be followed just now. */
   readonly unreached: number;
 }
 
-export const defaultFeedSettings: ChangeFeedSettings = { feedsMax: 256, rememberedMax: 10_000 };
+export const defaultFeedSettings: ChangeFeedSettings = {
+  feedsMax: 256,
+  rememberedMax: 10_000,
+  deletionsMs: 604_800_000,
+  trimIntervalMs: 3_600_000,
+};
 
 /** A node answers a question about changes at the latest after this time. */
 const nodeWaitMs = 10_000;
@@ -61,6 +73,7 @@ export interface ChangeFeedsParts {
   readonly signals: FeedSignals;
   readonly timers: Environment['timers'];
   readonly settings: ChangeFeedSettings;
+  readonly trim: FeedTrim;
 }
 
 export class ChangeFeeds {
@@ -80,7 +93,7 @@ export class ChangeFeeds {
   get statistics(): FeedStatistics {
     let unreached = 0;
     for (const { unreached: vnodes } of this.#open) unreached += vnodes;
-    return { ...this.#totals, open: this.#open.size, unreached };
+    return { ...this.#totals, open: this.#open.size, unreached, trimmed: this.#parts.trim.trimmed };
   }
 
   /** Throws `KvFailure`. To be closed by who opened it. */
@@ -125,10 +138,16 @@ export class ChangeFeeds {
     for (const feed of [...this.#open]) feed.close();
   }
 
-  /** And answers who waits for changes here. */
-  close(): void {
+  /** And answers who waits for changes here, and begins nothing any more. */
+  stop(): void {
     this.end();
     this.#parts.signals.close();
+    this.#parts.trim.stop();
+  }
+
+  async close(): Promise<void> {
+    this.stop();
+    await this.#parts.trim.close();
   }
 
   /** Where each partition is to be followed from; undefined: the cursor is none of this feed. */

@@ -80,6 +80,7 @@ export class FeedEntries {
   readonly #heads = new Map<ByteString, Heads>();
   /** What is not in `#heads` may have a place up to here. */
   #headsFrom = 0;
+  #used: () => void = () => {};
   /** The run is on disk, or in a batch before any that needs it. */
   #isRecorded = false;
 
@@ -96,6 +97,12 @@ export class FeedEntries {
     const entries = new FeedEntries(parts);
     for (const run of await storedRuns(parts.commit.engine)) entries.#runs.set(numberOfRun(run), run);
     return entries;
+  }
+
+  /** Calls `used` when this node has, or may have, an entry: perhaps at once. */
+  onUsed(used: () => void): void {
+    this.#used = used;
+    if (this.#runs.size > 0) used();
   }
 
   /** Cheap while no bucket has a feed. */
@@ -148,7 +155,7 @@ export class FeedEntries {
       this.#heads.set(name, heads);
     }
     heads.set(partition, counter);
-    this.#committed = counter;
+    this.#committed = Math.max(this.#committed, counter);
     this.#signals.changed(name);
   }
 
@@ -168,12 +175,39 @@ export class FeedEntries {
     }
   }
 
-  /** All of the partition is gone: to be called for a batch that is written after that, and before it is used again. */
-  dropped(batch: WriteBatch, partition: Partition): void {
-    if (this.#runs.size === 0) return;
+  /** The entry at this place goes, and whoever has not seen it hears of a gap. */
+  trim(batch: WriteBatch, partition: Partition, key: ObjectKey, place: Buffer): void {
+    batch.delete(key.feedEntry(partition, place));
+    const placeKey = key.feedPlace(partition);
+    const present = this.#commit.get(placeKey)?.subarray(0, feedPlaceBytes);
+    // A later entry tells of the key: this one was left behind by a batch that failed.
+    if (present !== undefined && !present.equals(place)) return;
+    if (present !== undefined) batch.delete(placeKey);
+    const floorKey = feedFloorKey(partition);
+    const floor = this.#commit.get(floorKey);
+    if (floor === undefined || floor.compare(place) < 0) batch.put(floorKey, place);
+  }
+
+  /**
+   * All of the partition is gone: to be called for a batch that is written after that, and before it is used again.
+   * What it returns is to be handed to `wasDropped`.
+   */
+  dropped(batch: WriteBatch, partition: Partition): number {
+    if (this.#runs.size === 0) return 0;
     const run = this.#run ?? this.#begin();
     if (!this.#isRecorded) this.#record(batch, run);
+    // Behind all that was given out: what happens to the partition elsewhere, before it is back, will not be told here.
+    this.#counter += 1;
     batch.put(feedFloorKey(partition), bufferOf(feedPlace(run, this.#counter)));
+    return this.#counter;
+  }
+
+  /** That batch is visible. Every reader looks once, and hears of the gap. */
+  wasDropped(counter: number): void {
+    if (counter === 0) return;
+    this.#committed = Math.max(this.#committed, counter);
+    this.#heads.clear();
+    this.#headsFrom = this.#committed;
   }
 
   /** Everything that is visible now stands at this place or before it. */
@@ -217,6 +251,7 @@ export class FeedEntries {
     const run = feedRun(nextRunNumber(last), this.#random.u32());
     this.#run = run;
     this.#runs.set(numberOfRun(run), run);
+    this.#used();
     return run;
   }
 

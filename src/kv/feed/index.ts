@@ -11,3 +11,4 @@ export {
 export { FeedEntries } from './feed-entries.ts';
 export { type FeedReply, type FeedRequest, feedCodec } from './feed-protocol.ts';
 export { FeedSignals } from './feed-signals.ts';
+export { FeedTrim } from './trim-feeds.ts';

@@ -49,7 +49,7 @@ export interface KvPartitionStoreParts extends FoldParts {
   readonly changes: StoredChanges;
   readonly strays: Pick<StrayBytes, 'grew' | 'cleared'>;
   /** Absent: no bucket has a change feed. */
-  readonly feeds?: Pick<FeedEntries, 'forget' | 'dropped'>;
+  readonly feeds?: Pick<FeedEntries, 'forget' | 'dropped' | 'wasDropped'>;
 }
 
 const droppingPrefix = 'dropping/';
@@ -149,10 +149,13 @@ export class KvPartitionStore implements PartitionStore {
     const mark = markKey(partition);
     await this.#write('synced', (batch) => batch.put(mark, Buffer.alloc(0)));
     await this.#parts.commit.engine.deleteRange(partitionRange(partition));
+    const { feeds } = this.#parts;
+    let dropped = 0;
     await this.#write('synced', (batch) => {
       batch.delete(mark);
-      this.#parts.feeds?.dropped(batch, partition);
+      dropped = feeds?.dropped(batch, partition) ?? 0;
     });
+    feeds?.wasDropped(dropped);
     this.#parts.changes.doubt(partition);
     this.#parts.strays.cleared(partition);
   }

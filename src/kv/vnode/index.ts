@@ -8,6 +8,7 @@ export {
   derivedRange,
   expiryRange,
   feedFloorKey,
+  feedRange,
   identityKey,
   identityRange,
   indexKeyOf,

@@ -126,6 +126,12 @@ export function bucketRange(
   return { from, to: successor(from) };
 }
 
+/** All entries of the feeds of a partition. */
+export function feedRange(partition: Partition): KeyRange {
+  const from = Buffer.from([spacePartition, partition >> 8, partition & 0xff, sectionFeed]);
+  return { from, to: successor(from) };
+}
+
 /** Where it is said what the feeds of a partition have from. */
 export function feedFloorKey(partition: Partition): Buffer {
   return Buffer.from([spacePartition, partition >> 8, partition & 0xff, sectionFeedFloor]);

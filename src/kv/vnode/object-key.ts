@@ -58,6 +58,24 @@ export class ObjectKey {
     return ObjectKey.decode(mark, readExpiry(mark).nameStart, mark.length);
   }
 
+  /** The object that an entry of a feed is of, and the entry's place of so many bytes; undefined: it is damaged. */
+  static ofFeedEntry(
+    entry: Buffer,
+    placeBytes: number,
+  ): { readonly key: ObjectKey; readonly place: Buffer } | undefined {
+    if (entry[0] !== spacePartition || entry[3] !== sectionFeed || entry.length < prefixBytes + lengthBytes) {
+      return undefined;
+    }
+    const typeEnd = prefixBytes + 2 + entry.readUInt16BE(prefixBytes);
+    if (typeEnd + 2 > entry.length) return undefined;
+    const start = typeEnd + 2 + entry.readUInt16BE(typeEnd);
+    if (start + placeBytes >= entry.length) return undefined;
+    const end = start + placeBytes;
+    const name = Buffer.concat([entry.subarray(prefixBytes, start), entry.subarray(end)]);
+    const key = ObjectKey.decode(name, 0, name.length);
+    return key && { key, place: Buffer.from(entry.subarray(start, end)) };
+  }
+
   get address(): ObjectAddress {
     this.#address ??= addressOf(this.#bytes);
     return this.#address;

@@ -39,6 +39,8 @@ export const clusterFeed: Scenario = {
         ring_size: random.pick([8, 16]),
         'anti_entropy.interval': 5000,
         delete_mode: random.pick(['keep', 'immediate', 3000]),
+        'feed.deletions.retention': random.pick([1000, 604_800_000]),
+        'feed.trim.interval': 2000,
       }),
       startsMayFail: false,
     });

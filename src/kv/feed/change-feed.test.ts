@@ -1,0 +1,216 @@
+/** Feeds over whole stores in a simulated world: what a reader hears, from life to life and from cursor to cursor. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Partition } from '../../core/ring/index.ts';
+import { byteLiteral, textOfBytes } from '../../stdx/index.ts';
+import { GroupCommit, StorageError } from '../../storage/index.ts';
+import { KvPartitionStore } from '../handoff/index.ts';
+import {
+  type ChangeFeedSettings,
+  defaultBucketProperties,
+  defaultFeedSettings,
+  KvFailure,
+} from '../index.ts';
+import { ReplicatedStores, type StoreNode, valuesOf } from '../replicated-stores.fixture.ts';
+import type { FeedEvent } from './change-feed.ts';
+import type { FeedReader, FeedSubscription } from './change-feeds.ts';
+import type { FeedReply, FeedRequest } from './feed-protocol.ts';
+
+const bucket = { bucketType: byteLiteral('default'), bucket: byteLiteral('b') };
+const settings = { bucketDefaults: { ...defaultBucketProperties, allow_mult: true, feed: true } };
+
+function run(
+  options: {
+    readonly nodes: number;
+    readonly feed?: Partial<ChangeFeedSettings>;
+    readonly deleteMode?: 'keep';
+  },
+  body: (stores: ReplicatedStores, ...nodes: StoreNode[]) => Promise<void>,
+): Promise<void> {
+  const nodes: StoreNode[] = [];
+  const { deleteMode } = options;
+  return ReplicatedStores.run(
+    {
+      nodes: options.nodes,
+      settings: deleteMode === undefined ? settings : { ...settings, deleteMode },
+      parts: () => ({
+        feedSettings: { ...defaultFeedSettings, ...options.feed },
+        feedPeers: {
+          send(to, partition, request: FeedRequest, _route, reply: (reply: FeedReply) => void) {
+            const node = nodes.find(({ id }) => id === to)!;
+            if (node.isDown) reply({ kind: 'failed', reason: 'unreachable' });
+            else node.store.feeds.answers.handle(partition, request, reply);
+          },
+        },
+      }),
+    },
+    async (stores, ...all) => {
+      nodes.push(...all);
+      await body(stores, ...all);
+      for (const { store } of all) await store.feeds.close();
+    },
+  );
+}
+
+function open(
+  node: StoreNode,
+  since: FeedSubscription['since'],
+  only?: FeedSubscription['only'],
+): FeedReader {
+  return node.store.feeds.open({ ...bucket, since, ...(only === undefined ? {} : { only }) });
+}
+
+function text(event: FeedEvent): string {
+  if (event.kind === 'gap') return 'gap';
+  const { object } = event;
+  const isDeleted = object === undefined || object.isTombstone;
+  return `${textOfBytes(event.key)}=${isDeleted ? '' : valuesOf(object).join('|')}`;
+}
+
+/** All that comes until nothing comes for a while; and the cursor behind it. */
+async function heard(reader: FeedReader): Promise<{ readonly events: string[]; readonly cursor: string }> {
+  const events: string[] = [];
+  for (;;) {
+    const batch = await reader.next(1000);
+    assert.ok(batch !== undefined);
+    events.push(...batch.events.map(text));
+    if (batch.events.length === 0) return { events, cursor: batch.cursor };
+  }
+}
+
+test('F1, F3: the last of each key is told once, whichever of three replicas tells it first', () =>
+  run({ nodes: 5 }, async (_stores, a, b) => {
+    const whole = open(b, 'start');
+    const late = open(a, 'now');
+    await late.next(0);
+    for (const key of ['x', 'y', 'z']) await a.put(key, '1');
+    assert.deepEqual((await heard(whole)).events.toSorted(), ['x=1', 'y=1', 'z=1']);
+    const context = (await a.get('x')) as { readonly object: { readonly context: Buffer } };
+    await a.put('x', '2', { context: context.object.context });
+    await b.delete('y');
+    assert.deepEqual((await heard(whole)).events.toSorted(), ['x=2', 'y=']);
+    const { events } = await heard(late);
+    for (const event of ['x=2', 'y=', 'z=1']) assert.ok(events.includes(event), event);
+  }));
+
+test('F4: nothing is missed from cursor to cursor, through another node and a new life', () =>
+  run({ nodes: 3 }, async (_stores, a, b, c) => {
+    await a.put('k', '1');
+    const first = await heard(open(a, 'start'));
+    assert.deepEqual(first.events, ['k=1']);
+    await b.put('l', '1');
+    const second = await heard(open(b, { cursor: first.cursor }));
+    assert.deepEqual(second.events, ['l=1'], 'and k does not come again');
+    for (const node of [a, b, c]) {
+      await node.store.close();
+      await node.open();
+    }
+    await c.put('m', '1');
+    const third = await heard(open(c, { cursor: second.cursor }));
+    assert.deepEqual(third.events, ['m=1'], 'a clean restart loses no place');
+    assert.deepEqual((await heard(open(a, 'start'))).events.toSorted(), ['k=1', 'l=1', 'm=1'], 'E2');
+  }));
+
+test('F1: what a node has stored is told when it can be reached again', () =>
+  run({ nodes: 5 }, async (stores, ...nodes) => {
+    const { primaries, others } = stores.placesOf('k');
+    const reader = open(others[0]!, 'start');
+    for (const node of primaries) node.isDown = true;
+    stores.declareDown(...primaries);
+    await others[0]!.put('k', 'on fallbacks');
+    assert.deepEqual((await heard(reader)).events, [], 'no owner has it');
+    for (const node of primaries) node.isDown = false;
+    stores.heal();
+    const copy = await nodes[0]!.get('k');
+    assert.ok(copy.kind !== 'failed');
+    await primaries[0]!.put('k', 'known');
+    const { events } = await heard(reader);
+    assert.match(events.at(-1)!, /^k=(known|known\|on fallbacks)$/);
+  }));
+
+test('E3, E5: after an engine of old data, and after a drop, the reader is told of a gap', () =>
+  run({ nodes: 3 }, async (stores, a) => {
+    await a.put('k', '1');
+    const { cursor } = await heard(open(a, 'start'));
+    const { partitions, primaries } = stores.placesOf('k');
+    const owner = primaries[0]!;
+    const { strays, replicas, placements, feedEntries } = owner.store;
+    const commit = new GroupCommit(owner.engine, owner.environment.tasks);
+    const partitionStore = await KvPartitionStore.open({
+      commit,
+      vnodes: replicas,
+      changes: { observe() {}, doubt() {} },
+      strays,
+      feeds: feedEntries,
+      ring: () => owner.topology.ring,
+      placementOf: (address) => placements.of(address),
+      damaged: () => {},
+    });
+    await partitionStore.drop(partitions[0] as Partition);
+    const { events } = await heard(open(a, { cursor }));
+    assert.deepEqual(events, ['gap'], 'nothing else is missing: the other replicas are where they were');
+  }));
+
+test('E1: a batch that fails leaves no entry, and no place is given out twice', () =>
+  run({ nodes: 1 }, async (_stores, a) => {
+    await a.put('k', '1');
+    const { cursor } = await heard(open(a, 'start'));
+    const write = a.engine.write.bind(a.engine);
+    a.engine.write = () => Promise.reject(new StorageError('full', 'no room'));
+    assert.equal((await a.put('k', 'lost')).kind, 'failed');
+    a.engine.write = write;
+    assert.deepEqual((await heard(open(a, { cursor }))).events, []);
+    await a.put('l', '2');
+    assert.deepEqual((await heard(open(a, { cursor }))).events, ['l=2']);
+  }));
+
+test('T1, T2: old deletions are forgotten, and who has not heard them is told of a gap', () =>
+  run({ nodes: 1, feed: { deletionsMs: 10_000, trimIntervalMs: 5000 } }, async (stores, a) => {
+    await a.put('k', '1');
+    await a.put('l', '1');
+    const { cursor } = await heard(open(a, 'start'));
+    await a.delete('k');
+    await stores.world.sleep(1000);
+    assert.equal((await a.get('k')).kind, 'notfound');
+    assert.deepEqual(
+      (await heard(open(a, { cursor }))).events,
+      ['k='],
+      'E4: it is told though nothing is stored',
+    );
+    const after = await heard(open(a, { cursor }));
+    await stores.world.sleep(20_000);
+    assert.ok(a.store.feeds.statistics.trimmed > 0);
+    const late = (await heard(open(a, { cursor }))).events;
+    assert.ok(late.length > 0 && late.every((event) => event === 'gap'));
+    assert.deepEqual(
+      (await heard(open(a, { cursor: after.cursor }))).events,
+      [],
+      'who has heard it is not troubled',
+    );
+    assert.deepEqual((await heard(open(a, 'start'))).events, ['l=1'], 'what is stored stays');
+  }));
+
+test('what cannot be followed is refused, and feeds are bounded in number', () =>
+  run({ nodes: 1, feed: { feedsMax: 2 } }, async (_stores, a) => {
+    const fails = (code: string) => (error: unknown) =>
+      error instanceof KvFailure && error.error.code === code;
+    assert.throws(() => open(a, { cursor: 'none' }), fails('bad_cursor'));
+    const [one] = [open(a, 'now'), open(a, 'now')];
+    assert.throws(() => open(a, 'now'), fails('too_many_feeds'));
+    one?.close();
+    const three = open(a, 'now');
+    assert.equal(a.store.feeds.statistics.open, 2);
+    assert.equal(a.store.feeds.statistics.refused, 1);
+    const waiting = three.next(60_000);
+    a.store.feeds.end();
+    assert.equal(await waiting, undefined, 'who waits is told of the end');
+  }));
+
+test('one key is watched, or those with a prefix', () =>
+  run({ nodes: 3 }, async (_stores, a, b) => {
+    const watched = open(a, 'start', { kind: 'key', name: byteLiteral('ab') });
+    const prefixed = open(b, 'start', { kind: 'prefix', name: byteLiteral('ab') });
+    for (const key of ['a', 'ab', 'abc', 'b']) await a.put(key, '1');
+    assert.deepEqual((await heard(watched)).events, ['ab=1']);
+    assert.deepEqual((await heard(prefixed)).events.toSorted(), ['ab=1', 'abc=1']);
+  }));
