@@ -39,7 +39,7 @@ export class Admission {
   readonly #commit: Pick<GroupCommit, 'pendingShare'>;
   readonly #observer: Pick<KvObserver, 'overloaded'>;
   readonly #gate: AdmissionGate;
-  #stopping = false;
+  #stopped: Promise<void> | undefined;
   #handedOffAt: Instant;
   #idle: (() => void) | undefined;
   readonly #turnEnded = (): void => this.#gate.turnEnded(this.#clock.now());
@@ -64,7 +64,7 @@ export class Admission {
   }
 
   get isStopping(): boolean {
-    return this.#stopping;
+    return this.#stopped !== undefined;
   }
 
   limitOf(kind: 'reads' | 'writes'): number {
@@ -73,7 +73,7 @@ export class Admission {
 
   /** Why a request is refused before anything has happened; undefined: it is not, and may `enter`. */
   refusal(work: AdmittedWork, now: Instant): 'stopping' | 'overload' | undefined {
-    if (this.#stopping) return 'stopping';
+    if (this.isStopping) return 'stopping';
     this.#busy(now);
     const cause = this.#gate.refusal(work, now);
     if (cause === undefined) return undefined;
@@ -120,9 +120,12 @@ export class Admission {
   }
 
   /** Refuses what comes. Resolves when all that had entered have left. */
-  async stop(): Promise<void> {
-    this.#stopping = true;
-    if (this.inProgress > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
+  stop(): Promise<void> {
+    this.#stopped ??= new Promise((resolve) => {
+      if (this.inProgress === 0) resolve();
+      else this.#idle = resolve;
+    });
+    return this.#stopped;
   }
 
   #busy(now: Instant): void {

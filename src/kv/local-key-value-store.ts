@@ -467,6 +467,11 @@ export class LocalKeyValueStore implements KeyValueStore {
     return this.#admission.inProgress;
   }
 
+  /** Refuses new requests of clients, and goes on to answer for its replicas. Resolves when none is in progress. */
+  turnAway(): Promise<void> {
+    return this.#admission.stop();
+  }
+
   /**
    * Refuses new requests, waits for those in progress (each has a deadline) and for all writes, and
    * hands the vnodes' ids on. The engine is the caller's to close. Every call returns the same promise.

@@ -245,8 +245,10 @@ class RunningNode implements HaleNode {
     this.#ownHttp = undefined;
     this.#protobuf = undefined;
     const closing = Promise.all(listeners.map((listener) => listener.close())).then(() => undefined);
-    if (await this.#endsWithin(closing, this.#configuration.drain_timeout)) return;
-    for (const listener of listeners) listener.destroy();
+    const drainMs = this.#configuration.drain_timeout;
+    if (!(await this.#endsWithin(closing, drainMs))) for (const listener of listeners) listener.destroy();
+    // An application that has the node within itself has no listener: struck off, it would miss what is there.
+    await this.#endsWithin(this.database.store.turnAway(), drainMs);
   }
 
   /** Other members learn where the APIs of this node are. */

@@ -22,6 +22,8 @@ export interface LeaderOptions {
   readonly transferLimit: number;
   /** Who cannot be reached for so long loses its vote, if another can take it. */
   readonly voterAwayMsMax: number;
+  /** Who was admitted, never came, cannot be reached for so long and is not staged is struck off. */
+  readonly ghostAwayMsMax: number;
   /** How often to look though nothing seems to have changed; also how often who is behind is asked. */
   readonly lookMs: number;
 }
@@ -29,6 +31,7 @@ export interface LeaderOptions {
 export const defaultLeaderOptions: LeaderOptions = {
   transferLimit: 64,
   voterAwayMsMax: 30_000,
+  ghostAwayMsMax: 600_000,
   lookMs: 1000,
 };
 
@@ -159,10 +162,13 @@ export class LeaderDuties {
     }
   }
 
-  #isAwayForLong(node: NodeId): boolean {
+  #isAwayForLong(node: NodeId, awayMsMax = this.#parts.options.voterAwayMsMax): boolean {
     const since = this.#awaySince.get(node);
-    if (since === undefined) return false;
-    return this.#parts.environment.clock.now() - since >= this.#parts.options.voterAwayMsMax;
+    return since !== undefined && this.#parts.environment.clock.now() - since >= awayMsMax;
+  }
+
+  #hasNeverCome(node: NodeId): boolean {
+    return !this.#acks.has(node) && this.#isAwayForLong(node, this.#parts.options.ghostAwayMsMax);
   }
 
   #voters(): readonly PeerId[] {
@@ -230,6 +236,7 @@ export class LeaderDuties {
       reachable: new Set(nodes.filter((node) => this.#isReachable(node))),
       withoutStrays: new Set(nodes.filter((node) => !liveness.hasStrays(node))),
       voters: new Set(this.#voters().map(nodeOfReplica)),
+      neverCame: new Set(nodes.filter((node) => this.#hasNeverCome(node))),
       verified: this.#verified,
       dropped: this.#dropped,
       transferLimit: options.transferLimit,

@@ -120,7 +120,7 @@ export type ClusterCommand =
       readonly to: 'copying' | 'switched' | 'released' | 'done';
       readonly asOf: number;
     }
-  /** An exiting member owns nothing and has stopped: it is no member any more. */
+  /** An exiting member owns nothing and has stopped, or a joining one has never come: it is no member any more. */
   | { readonly kind: 'expel'; readonly node: NodeId }
   /** `value` undefined removes. Refused if `expected` is given and the entry's revision is another (0: none). */
   | {

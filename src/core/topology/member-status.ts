@@ -21,6 +21,7 @@ export type StatusCause =
   | 'lost'
   /** A plan that removes it, or gives its partitions to another by force, was committed. */
   | 'removed'
+  /** It owns nothing: it has left, or died on its way in. */
   | 'expelled';
 
 export const statusTransitions: {
@@ -35,7 +36,7 @@ export const statusTransitions: {
     'marked-valid': 'refused',
     lost: 'joining',
     removed: 'gone',
-    expelled: 'refused',
+    expelled: 'gone',
   },
   valid: {
     'join-committed': 'refused',

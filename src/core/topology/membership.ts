@@ -59,13 +59,23 @@ export function markMember(state: ClusterState, node: NodeId, status: 'down' | '
 export function expelMember(state: ClusterState, node: NodeId): Folded {
   const member = state.members.get(node);
   if (member === undefined) return refused(state, 'unknown_member', `${node} is no member`);
-  if (!mayBecome(member.status, 'expelled')) {
-    return refused(state, 'wrong_status', `${node} is ${member.status}: only who is exiting is expelled`);
+  const isWanted = member.status === 'joining' && isStaged(state, node);
+  if (isWanted || !mayBecome(member.status, 'expelled')) {
+    return refused(
+      state,
+      'wrong_status',
+      `${node} is ${member.status}: only who is exiting or joining is expelled`,
+    );
   }
   return reshaped(state, {
     members: withStatus(state.members, node, 'expelled'),
     staged: state.staged.filter((change) => change.node !== node),
   });
+}
+
+/** Somebody means it to join, or to take the place of another. */
+export function isStaged({ staged }: ClusterState, node: NodeId): boolean {
+  return staged.some((change) => change.node === node || ('by' in change && change.by === node));
 }
 
 /** Who was leaving and has nothing left is exiting. For the end of every command that ends or changes moves. */

@@ -103,6 +103,25 @@ test('who is exiting is expelled when it is here, has no strays, does not vote a
   assert.deepEqual(next({ acked: new Map([[a, 99]]) }), []);
 });
 
+test('who was admitted and never came is struck off, unless it is staged; it may be admitted again', () => {
+  const cluster = new FoldedCluster().grow(b);
+  const ghost = memberOf(c);
+  cluster.apply({ kind: 'admit', member: ghost });
+  const next = (neverCame: readonly NodeId[]) =>
+    nextStages(cluster.state, factsOf(cluster.state, { neverCame: new Set(neverCame) }));
+  assert.deepEqual(next([]), []);
+  assert.deepEqual(next([b]), []);
+  cluster.stage({ kind: 'join', node: c });
+  assert.deepEqual(next([c]), []);
+  cluster.refuse('wrong_status', { kind: 'expel', node: c });
+  cluster.apply({ kind: 'clear' });
+  assert.deepEqual(next([c]), [{ kind: 'expel', node: c }]);
+  cluster.apply({ kind: 'expel', node: c });
+  assert.equal(cluster.statusOf(c), undefined);
+  cluster.apply({ kind: 'admit', member: ghost });
+  assert.equal(cluster.statusOf(c), 'joining');
+});
+
 test('what is proposed is never refused, nor done twice by two leaders', () => {
   const cluster = moving();
   let steps = 0;

@@ -7,6 +7,7 @@
 import type { NodeId } from '../../environment/index.ts';
 import type { Partition } from '../ring/index.ts';
 import type { ClusterCommand, ClusterState, Move } from './cluster-state.ts';
+import { isStaged } from './membership.ts';
 import { type StageGoal, stageGoals } from './move-stage.ts';
 import { movesInOrder } from './moves.ts';
 
@@ -18,6 +19,8 @@ export interface StageFacts {
   /** Members that said they hold no stray data. */
   readonly withoutStrays: ReadonlySet<NodeId>;
   readonly voters: ReadonlySet<NodeId>;
+  /** Members that have been away for long and have never said that they follow the log. Absent: none. */
+  readonly neverCame?: ReadonlySet<NodeId>;
   /**
    * By partition, the `since` of the move's stage when it was reported: what was said of an earlier move, or of a
    * copying that has begun anew, does not count. `verified`: by the old owner, or of a rebuild by the new one.
@@ -43,9 +46,9 @@ export function nextStages(state: ClusterState, facts: StageFacts): ClusterComma
     if (partitions.length > 0) commands.push({ kind: 'advance', partitions, to, asOf: state.epoch });
   }
   for (const { node, status } of state.members.values()) {
-    if (status === 'exiting' && mayBeExpelled(node, state, followed, facts)) {
-      commands.push({ kind: 'expel', node });
-    }
+    const isDone = status === 'exiting' && mayBeExpelled(node, state, followed, facts);
+    const isGhost = status === 'joining' && isForgotten(node, state, facts);
+    if (isDone || isGhost) commands.push({ kind: 'expel', node });
   }
   return commands;
 }
@@ -83,6 +86,14 @@ function nextGoal(move: Move, facts: StageFacts, slots: TransferSlots): StageGoa
 function mayBeExpelled(node: NodeId, state: ClusterState, followed: number, facts: StageFacts): boolean {
   if (facts.voters.has(node) || state.planBasis > followed) return false;
   return facts.reachable.has(node) && facts.withoutStrays.has(node);
+}
+
+/**
+ * It was admitted and died before it had the state, and nobody has staged it: a name that keeps the cluster from being at
+ * rest. If it comes after all it asks again, and is admitted anew.
+ */
+function isForgotten(node: NodeId, state: ClusterState, { neverCame }: StageFacts): boolean {
+  return neverCame?.has(node) === true && !isStaged(state, node);
 }
 
 class TransferSlots {

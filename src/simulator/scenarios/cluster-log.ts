@@ -33,7 +33,7 @@ export const clusterLog: Scenario = {
           trailingEntriesMax: 10,
           snapshotChunkBytesMax: 2048,
         },
-        leader: { transferLimit: 8, voterAwayMsMax: 5000, lookMs: 1000 },
+        leader: { transferLimit: 8, voterAwayMsMax: 5000, ghostAwayMsMax: 600_000, lookMs: 1000 },
       },
     });
     await nodes.form(names);
