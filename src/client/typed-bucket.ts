@@ -208,7 +208,11 @@ export class TypedBucket<In, Out> implements Bucket<In, Out> {
     const source = {
       open: (query: Pick<FeedQuery, 'only' | 'since'>) =>
         transport.follow({ ...this.#bucket, ...query }, { signal }),
-      resolve: async (key: string, stored: StoredObject) => (await this.#resolve(key, stored))?.sibling.value,
+      resolve: async (key: string, stored: StoredObject) => {
+        // Of a value that is kept in chunks the feed has only where they are.
+        const isLarge = stored.siblings.some(({ manifest }) => manifest !== undefined);
+        return isLarge ? this.get(key, { signal }) : (await this.#resolve(key, stored))?.sibling.value;
+      },
       random,
       pause: (delayMs: number) => deadline({ signal }).pause(delayMs),
     };

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Partition } from '../../core/ring/index.ts';
 import { byteLiteral, textOfBytes } from '../../stdx/index.ts';
-import { GroupCommit, StorageError } from '../../storage/index.ts';
+import { GroupCommit, StorageError, WriteBatch } from '../../storage/index.ts';
 import { KvPartitionStore } from '../handoff/index.ts';
 import {
   type ChangeFeedSettings,
@@ -12,6 +12,7 @@ import {
   KvFailure,
 } from '../index.ts';
 import { ReplicatedStores, type StoreNode, valuesOf } from '../replicated-stores.fixture.ts';
+import { feedRange, nodeFactKey } from '../vnode/index.ts';
 import type { FeedEvent } from './change-feed.ts';
 import type { FeedReader, FeedSubscription } from './change-feeds.ts';
 import type { FeedReply, FeedRequest } from './feed-protocol.ts';
@@ -162,6 +163,46 @@ test('E1: a batch that fails leaves no entry, and no place is given out twice', 
     assert.deepEqual((await heard(open(a, { cursor }))).events, []);
     await a.put('l', '2');
     assert.deepEqual((await heard(open(a, { cursor }))).events, ['l=2']);
+  }));
+
+test('E2: a key that was written often has one entry in each of its partitions', () =>
+  run({ nodes: 1 }, async (_stores, a) => {
+    for (const value of ['1', '2', '3']) await a.put('k', value);
+    let entries = 0;
+    for (const partition of a.topology.ring.partitions()) {
+      const cursor = a.engine.scan(feedRange(partition), { keysOnly: true });
+      entries += (await cursor.next({ entriesMax: 100, bytesMax: 10_000 })).length;
+      await cursor.close();
+    }
+    assert.equal(entries, 3);
+  }));
+
+test('E3: who comes with a place that the node does not know hears all, and of a gap', () =>
+  run({ nodes: 1 }, async (_stores, a) => {
+    await a.put('k', '1');
+    const { cursor } = await heard(open(a, 'start'));
+    await a.store.close();
+    // As if the directory were a copy of before.
+    const facts = new WriteBatch();
+    facts.delete(nodeFactKey('feed-run/00000001'));
+    await a.engine.write(facts, 'synced');
+    await a.open();
+    await a.put('l', '1');
+    const { events } = await heard(open(a, { cursor }));
+    assert.deepEqual([...new Set(events)].toSorted(), ['gap', 'k=1', 'l=1']);
+  }));
+
+test('F4: what cannot be read yet is told later', () =>
+  run({ nodes: 5 }, async (stores, ...nodes) => {
+    const { primaries, others } = stores.placesOf('k');
+    const reader = open(others[0]!, 'start');
+    await primaries[0]!.put('k', '1');
+    for (const node of nodes) if (node !== others[0]) stores.cut(others[0]!, node, 'refused');
+    const before = await heard(reader);
+    assert.deepEqual(before.events, []);
+    stores.heal();
+    assert.deepEqual((await heard(reader)).events, ['k=1']);
+    assert.deepEqual((await heard(open(others[0]!, { cursor: before.cursor }))).events, ['k=1']);
   }));
 
 test('T1, T2: old deletions are forgotten, and who has not heard them is told of a gap', () =>

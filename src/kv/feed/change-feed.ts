@@ -4,7 +4,8 @@
  * F1  A change that a replica has made durable is handed out, at the version of then or a later one, as long as that
  *     replica can be reached. A partition whose owner cannot be is asked again, from where it was, when it can; the
  *     other replicas of the key have told of it meanwhile.
- * F2  What is handed out is the merge of all replicas that answer: never less than what told of the change.
+ * F2  What is handed out is the merge of all replicas that answer, that whose feed tells of the change among them: never
+ *     less than what that one has.
  * F3  Of a key, nothing is handed out after something newer, as far as `VersionMemory` reaches.
  * F4  The cursor of a batch is behind no change that was not handed out: who begins again there misses nothing.
  * F5  Nothing is asked for before the reader takes what was asked for before: what is in memory is one answer of each node.
@@ -53,7 +54,8 @@ export interface ChangeFeedParts {
   readonly clock: Pick<Clock, 'now' | 'wallMicros'>;
   readonly timers: Timers;
   readonly memory: VersionMemory;
-  readonly read: (key: ByteString) => Promise<ReadVersion>;
+  /** `teller`: the replica whose feed tells of the change. */
+  readonly read: (key: ByteString, teller: Replica) => Promise<ReadVersion>;
   /** Milliseconds that a node may keep a question that has no answer yet. */
   readonly waitMs: number;
   readonly entriesMax: number;
@@ -76,11 +78,18 @@ interface Track {
   dueAt: Instant;
 }
 
+/** What a node has answered to a question about these partitions of its. */
+interface Answered {
+  readonly node: NodeId;
+  readonly asked: readonly Track[];
+  readonly reply: FeedReply;
+}
+
 export class ChangeFeed {
   readonly #of: FeedOf;
   readonly #parts: ChangeFeedParts;
   readonly #tracks = new Map<Partition, Track>();
-  readonly #replies: { readonly asked: readonly Track[]; readonly reply: FeedReply }[] = [];
+  readonly #replies: Answered[] = [];
   #wake: (() => void) | undefined;
   #isClosed = false;
   #hasNoFeed = false;
@@ -122,7 +131,7 @@ export class ChangeFeed {
       if (this.#hasNoFeed) throw new KvFailure({ code: 'no_feed' });
       const answered = this.#replies.shift();
       if (answered !== undefined) {
-        const events = await this.#take(answered.asked, answered.reply);
+        const events = await this.#take(answered);
         if (events.length > 0) return { events, cursor: this.cursor };
         continue;
       }
@@ -144,7 +153,7 @@ export class ChangeFeed {
       const answered = this.#replies.shift();
       if (answered !== undefined) {
         // Of the present alone: there are no items yet.
-        await this.#take(answered.asked, answered.reply);
+        await this.#take(answered);
         continue;
       }
       const leftMs = until - this.#parts.clock.now();
@@ -195,14 +204,14 @@ export class ChangeFeed {
       replica,
       request,
       (reply) => {
-        this.#replies.push({ asked: tracks, reply });
+        this.#replies.push({ node, asked: tracks, reply });
         this.#wakeUp();
       },
       waitMs + answerMs,
     );
   }
 
-  async #take(asked: readonly Track[], reply: FeedReply): Promise<readonly FeedEvent[]> {
+  async #take({ node, asked, reply }: Answered): Promise<readonly FeedEvent[]> {
     const now = this.#parts.clock.now();
     for (const track of asked) track.isAsked = false;
     if (reply.kind !== 'slice') {
@@ -215,7 +224,7 @@ export class ChangeFeed {
     for (const part of reply.parts) {
       const track = asked.find(({ partition }) => partition === part.partition);
       if (track === undefined) continue;
-      if (!(await this.#takePart(part, events))) {
+      if (!(await this.#takePart(part, node, events))) {
         track.dueAt = (this.#parts.clock.now() + retryMs) as Instant;
         continue;
       }
@@ -225,13 +234,18 @@ export class ChangeFeed {
   }
 
   /** False: a key could not be read, and the partition is to be followed from the same place again. */
-  async #takePart({ items, isBroken }: FeedPart, events: FeedEvent[]): Promise<boolean> {
+  async #takePart(
+    { partition, items, isBroken }: FeedPart,
+    node: NodeId,
+    events: FeedEvent[],
+  ): Promise<boolean> {
+    const teller = { partition, node, primary: true };
     if (isBroken) events.push({ kind: 'gap' });
     const { memory } = this.#parts;
     const fresh = items.filter(({ key, digest }) => !memory.has(key, digest));
     for (let at = 0; at < fresh.length; at += readsMax) {
       const some = fresh.slice(at, at + readsMax);
-      const versions = await Promise.all(some.map(({ key }) => this.#parts.read(key)));
+      const versions = await Promise.all(some.map(({ key }) => this.#parts.read(key, teller)));
       for (const [index, version] of versions.entries()) {
         if (version.kind === 'failed') return false;
         this.#handOut(some[index]!, version, events);

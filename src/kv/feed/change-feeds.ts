@@ -115,11 +115,11 @@ export class ChangeFeeds {
       clock: coordinator.clock,
       timers,
       memory: new VersionMemory(settings.rememberedMax),
-      read: async (key) => {
+      read: async (key, teller) => {
         const now = door.lookUp(subscription);
         return 'code' in now
           ? { kind: 'failed' }
-          : readVersion(coordinator, { bucketType, bucket, key }, now);
+          : readVersion(coordinator, { bucketType, bucket, key }, now, teller);
       },
       waitMs: nodeWaitMs,
       entriesMax,
