@@ -1,6 +1,6 @@
 /**
- * Bytes rot under one of three replicas at a time. The journal of the memory engine holds all replicas in
- * one file; what rots here is always the value of one copy, found in the file by its key and bytes.
+ * Bytes rot under one of three replicas at a time. Either engine holds all replicas in the same
+ * files; what rots here is always the value of one copy, found in the file by its key and bytes.
  */
 import { Buffer } from 'node:buffer';
 import { type Disk, DiskError, type DiskFile, type Environment } from '../../environment/index.ts';
@@ -9,7 +9,7 @@ import { StorageError } from '../../storage/index.ts';
 import { type StoredCopy, storedCopies } from '../checkers/replicas-agree.ts';
 import type { Prng } from '../prng.ts';
 import type { Scenario } from '../scenario.ts';
-import { journalDirectory } from '../workloads/database-node.ts';
+import { engineDirectory } from '../workloads/simulated-engine.ts';
 import { calmStory, type Stage, tellStory, threeCopies } from './database-story.ts';
 
 const rotsPerRound = 8;
@@ -24,6 +24,7 @@ export const bitRot: Scenario = {
       ...calmStory,
       buckets: threeCopies,
       needsQuorums: true,
+      cachesReads: false,
       strike: async (stage) => {
         for (let rot = 0; rot < rotsPerRound; rot++) {
           await world.sleep(stage.random.exponential(10));
@@ -65,11 +66,11 @@ function areWhole(copies: readonly StoredCopy[]): boolean {
   return copies.length === 3 && copies.every(({ bytes }) => copies[0]?.bytes.equals(bytes));
 }
 
-/** False if the journal no longer has the copy. */
+/** False if no file has the copy any more. */
 async function flipBit({ disk }: Environment, copy: StoredCopy, random: Prng): Promise<boolean> {
-  const names = (await disk.list(journalDirectory)).filter((name) => !name.endsWith('.new'));
+  const names = (await disk.list(engineDirectory)).filter((name) => !name.endsWith('.new'));
   for (const name of names) {
-    const file = await openIfThere(disk, `${journalDirectory}/${name}`);
+    const file = await openIfThere(disk, `${engineDirectory}/${name}`);
     if (file === undefined) continue;
     const journal = file.read(0, file.size);
     const at = journal.lastIndexOf(Buffer.concat([copy.storageKey, copy.bytes]));
@@ -85,7 +86,7 @@ async function flipBit({ disk }: Environment, copy: StoredCopy, random: Prng): P
   return false;
 }
 
-/** A journal that was compacted since it was listed is gone. */
+/** A file that was compacted or collected since it was listed is gone. */
 async function openIfThere(disk: Disk, path: string): Promise<DiskFile | undefined> {
   try {
     return await disk.open(path, { create: false });

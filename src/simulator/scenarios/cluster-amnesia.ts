@@ -6,7 +6,7 @@ import { WriteBatch } from '../../storage/index.ts';
 import { storedCopies } from '../checkers/replicas-agree.ts';
 import type { Scenario } from '../scenario.ts';
 import type { ClusterMember } from '../workloads/cluster-member.ts';
-import { journalDirectory } from '../workloads/database-node.ts';
+import { engineDirectory } from '../workloads/simulated-engine.ts';
 import { ClusterPlay, calmCluster, faultErrors } from './cluster-story.ts';
 
 export const clusterAmnesia: Scenario = {
@@ -43,8 +43,8 @@ export const clusterAmnesia: Scenario = {
 async function loseDisk(victim: ClusterMember): Promise<void> {
   victim.end('kill');
   const { disk } = victim.process;
-  for (const file of disk.list(journalDirectory)) disk.change([[`${journalDirectory}/${file}`, undefined]]);
-  disk.syncDirectory(journalDirectory);
+  for (const file of disk.list(engineDirectory)) disk.change([[`${engineDirectory}/${file}`, undefined]]);
+  disk.syncDirectory(engineDirectory);
   victim.process.restart();
 }
 

@@ -2,7 +2,7 @@
 
 import type { Scenario } from '../scenario.ts';
 import { quietDisk } from '../simulated-disk.ts';
-import { journalDirectory } from '../workloads/database-node.ts';
+import { engineDirectory } from '../workloads/simulated-engine.ts';
 import { ClusterPlay, calmCluster, faultErrors } from './cluster-story.ts';
 
 export const clusterPowerCut: Scenario = {
@@ -30,7 +30,7 @@ export const clusterPowerCut: Scenario = {
       await play.stopWork();
       await world.sleep(random.exponential(5000));
       const { disk } = random.pick(play.stage.members).process;
-      const files = disk.list(journalDirectory).map((file) => `${journalDirectory}/${file}`);
+      const files = disk.list(engineDirectory).map((file) => `${engineDirectory}/${file}`);
       if (files.length > 0 && disk.rot(random.pick(files))) world.work.add('flipped bits');
       await play.rest();
     }

@@ -30,6 +30,7 @@ import { checkReplicasAgree, storedCopies } from '../checkers/replicas-agree.ts'
 import type { Prng } from '../prng.ts';
 import { DatabaseClients, type WorkloadBucket } from '../workloads/database-clients.ts';
 import { DatabaseNode } from '../workloads/database-node.ts';
+import { drawnLogEngine, type SimulatedEngine, withoutPages } from '../workloads/simulated-engine.ts';
 import type { World } from '../world.ts';
 
 export const threeCopies: readonly WorkloadBucket[] = [
@@ -59,7 +60,10 @@ export interface DatabaseStory {
   readonly needsQuorums: boolean;
   /** `one` write a batch: replicas of one object fail apart from each other. */
   readonly batches: 'any' | 'one';
+  /** Of the memory engine's journal. */
   readonly compacts: boolean;
+  /** False: each read is one of the disk. */
+  readonly cachesReads: boolean;
   /** `keep`: tombstones are never forgotten. `any`: as the configuration says. */
   readonly tombstones: 'keep' | 'any';
   readonly replicasForget: boolean;
@@ -93,6 +97,7 @@ export const calmStory: DatabaseStory = {
   needsQuorums: false,
   batches: 'any',
   compacts: true,
+  cachesReads: true,
   tombstones: 'any',
   replicasForget: false,
   wrapEngine: (engine) => engine,
@@ -114,7 +119,7 @@ export async function tellStory(world: World, story: DatabaseStory): Promise<voi
     ringSize,
     settings,
     commitLimits: variedLimits(random, story),
-    compactionDeadBytesMin: story.compacts ? random.pick([2_000, 50_000, 1_000_000]) : 2 ** 40,
+    engine: drawnEngine(world, random, story),
     wrapEngine: story.wrapEngine,
     startsMayFail: story.startsMayFail,
   });
@@ -254,6 +259,15 @@ function variedSettings(
     settings: needsQuorums ? { ...settings, bucketDefaults: usual } : settings,
     ringSize: random.pick([8, 8, 64, 256]),
   };
+}
+
+/** Either that keeps its data on the disk. */
+function drawnEngine(world: World, random: Prng, story: DatabaseStory): SimulatedEngine {
+  const compactionDeadBytesMin = story.compacts ? random.pick([2_000, 50_000, 1_000_000]) : 2 ** 40;
+  const ofEngine = world.random.fork('engine');
+  if (ofEngine.chance(0.5)) return { kind: 'memory', compactionDeadBytesMin };
+  const engine = drawnLogEngine(ofEngine);
+  return story.cachesReads ? engine : withoutPages(engine);
 }
 
 /** A value that a crash left on few replicas does not meet a quorum to which "not found" does not count. */

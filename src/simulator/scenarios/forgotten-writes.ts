@@ -47,7 +47,7 @@ class Story {
       ringSize: 64,
       settings,
       commitLimits: GROUP_COMMIT_LIMITS,
-      compactionDeadBytesMin: 2 ** 40,
+      engine: { kind: 'memory', compactionDeadBytesMin: 2 ** 40 },
       wrapEngine: (engine) => new HidingEngine(engine, this.hidden),
       startsMayFail: false,
     });

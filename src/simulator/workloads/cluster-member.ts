@@ -1,6 +1,6 @@
 /**
- * One node of a cluster in a simulated process: what `startNode` composes, with the memory engine and its journal on
- * the simulated disk, begun anew in each life. Clients call from outside; what they ask arrives as an event of the
+ * One node of a cluster in a simulated process: what `startNode` composes, with an engine on the simulated
+ * disk, begun anew in each life. Clients call from outside; what they ask arrives as an event of the
  * life they ask, and is never answered if that ends.
  */
 import type { Configuration } from '../../config/index.ts';
@@ -9,10 +9,11 @@ import { nodeIdOf } from '../../environment/index.ts';
 import type { KeyValueStore } from '../../kv/index.ts';
 import { type HaleNode, StartError, startNode } from '../../server/index.ts';
 import { assert } from '../../stdx/index.ts';
-import { openMemoryEngine, type StorageEngine } from '../../storage/index.ts';
+import type { StorageEngine } from '../../storage/index.ts';
 import type { SimulatedProcess } from '../simulated-process.ts';
 import type { World } from '../world.ts';
-import { journalDirectory, type Unanswered } from './database-node.ts';
+import type { Unanswered } from './database-node.ts';
+import { openSimulatedEngine, type SimulatedEngine } from './simulated-engine.ts';
 
 /** A supervisor starts a node again that could not start. */
 const startAgainMs = 500;
@@ -20,7 +21,7 @@ const requestDelayMsMean = 0.05;
 
 export interface ClusterMemberOptions {
   readonly configuration: Configuration;
-  readonly compactionDeadBytesMin: number;
+  readonly engine: SimulatedEngine;
   /** A start that the disk refuses is tried again; elsewhere it fails the run. */
   readonly startsMayFail: boolean;
   /** Stands between the database and its engine, to misbehave within the engine's contract. */
@@ -146,23 +147,18 @@ export class ClusterMember {
   }
 
   async #start(environment: Environment): Promise<ServingMember> {
-    const { configuration, compactionDeadBytesMin, wrapEngine } = this.options;
-    const { disk, log } = environment;
+    const { configuration, engine: ofKind, wrapEngine } = this.options;
     const damaged = ({ kind }: { readonly kind: string }) => this.#world.work.add(`journals with ${kind}`);
-    const journal = { disk, directory: journalDirectory, damaged, compactionDeadBytesMin };
-    const engine = wrapEngine(await openEngine({ journal, log }, environment));
+    const engine = wrapEngine(await openEngine(ofKind, environment, damaged));
     const node = await startNode(configuration, { environment, version: 'simulated', engine });
     return { node, engine, environment };
   }
 }
 
 /** The engine's errors as the start of a node tells them. */
-async function openEngine(
-  options: Parameters<typeof openMemoryEngine>[0],
-  environment: Environment,
-): Promise<StorageEngine> {
+async function openEngine(...parameters: Parameters<typeof openSimulatedEngine>): Promise<StorageEngine> {
   try {
-    return await openMemoryEngine(options, environment);
+    return await openSimulatedEngine(...parameters);
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     throw new StartError('data', error.message, { cause: error });

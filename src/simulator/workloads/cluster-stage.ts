@@ -20,6 +20,7 @@ import type { Prng } from '../prng.ts';
 import type { World } from '../world.ts';
 import { clusterPort } from './cluster-configuration.ts';
 import { ClusterMember, type ServingMember } from './cluster-member.ts';
+import { drawnLogEngine, type SimulatedEngine } from './simulated-engine.ts';
 
 export interface ClusterStageOptions {
   readonly nodes: number;
@@ -27,7 +28,6 @@ export interface ClusterStageOptions {
   readonly configuration: Configuration;
   /** The location of the node with this number. */
   readonly locationOf?: (index: number) => string;
-  readonly compactionDeadBytesMin?: number;
   readonly startsMayFail?: boolean;
   readonly wrapEngine?: (engine: StorageEngine, name: string) => StorageEngine;
 }
@@ -99,7 +99,7 @@ export class ClusterStage {
   boot(): ClusterMember {
     const index = this.#members.length + 1;
     const host = `10.0.0.${index}`;
-    const { configuration, compactionDeadBytesMin, startsMayFail, wrapEngine, locationOf } = this.#options;
+    const { configuration, startsMayFail, wrapEngine, locationOf } = this.#options;
     const name = `hale${index}@${host}`;
     const member = new ClusterMember(this.world, {
       configuration: {
@@ -108,13 +108,21 @@ export class ClusterStage {
         location: locationOf?.(index) ?? '',
         'listener.cluster.internal': { host, port: clusterPort },
       },
-      compactionDeadBytesMin: compactionDeadBytesMin ?? 1_000_000,
+      engine: this.#drawnEngine(name),
       startsMayFail: startsMayFail ?? false,
       wrapEngine: (engine) => wrapEngine?.(engine, name) ?? engine,
     });
     this.#members.push(member);
     member.boot();
     return member;
+  }
+
+  /** One node in four has the log engine: also in one cluster engines may differ. */
+  #drawnEngine(name: string): SimulatedEngine {
+    const random = this.world.random.fork(`engine of ${name}`);
+    return random.chance(0.25)
+      ? drawnLogEngine(random)
+      : { kind: 'memory', compactionDeadBytesMin: 1_000_000 };
   }
 
   /** Enters `member` in the cluster of `seed`, as `hale cluster join` does. */

@@ -1,6 +1,6 @@
 /**
- * One node's database in a simulated process: the store, group commit and the memory engine with its
- * journal on the simulated disk, opened anew in each life, as `startNode` puts them together but without
+ * One node's database in a simulated process: the store, group commit and an engine on the
+ * simulated disk, opened anew in each life, as `startNode` puts them together but without
  * listeners. Clients call from outside; what they ask arrives as an event of the life they ask.
  */
 import { SoloTopology } from '../../core/topology/index.ts';
@@ -18,15 +18,14 @@ import { assert } from '../../stdx/index.ts';
 import {
   GroupCommit,
   type GroupCommitLimits,
-  openMemoryEngine,
   type StorageEngine,
   StorageError,
 } from '../../storage/index.ts';
 import type { Prng } from '../prng.ts';
 import type { SimulatedProcess } from '../simulated-process.ts';
 import type { World } from '../world.ts';
+import { openSimulatedEngine, type SimulatedEngine } from './simulated-engine.ts';
 
-export const journalDirectory = 'journal';
 const name = 'db@127.0.0.1';
 const requestDelayMsMean = 0.05;
 const startAgainMs = 20;
@@ -35,7 +34,7 @@ export interface DatabaseNodeOptions {
   readonly ringSize: number;
   readonly settings: KeyValueSettings;
   readonly commitLimits: GroupCommitLimits;
-  readonly compactionDeadBytesMin: number;
+  readonly engine: SimulatedEngine;
   /** Stands between the database and its engine, to misbehave within the engine's contract. */
   readonly wrapEngine: (engine: StorageEngine) => StorageEngine;
   /** A start that the disk refuses is tried again; elsewhere it fails the run. */
@@ -168,11 +167,9 @@ export class DatabaseNode {
   }
 
   async #open(environment: Environment): Promise<Serving> {
-    const { settings, commitLimits, compactionDeadBytesMin, wrapEngine } = this.options;
-    const { disk, log } = environment;
+    const { settings, commitLimits, engine: ofKind, wrapEngine } = this.options;
     const damaged = ({ kind }: { readonly kind: string }) => this.#world.work.add(`journals with ${kind}`);
-    const journal = { disk, directory: journalDirectory, damaged, compactionDeadBytesMin };
-    const engine = wrapEngine(await openMemoryEngine({ journal, log }, environment));
+    const engine = wrapEngine(await openSimulatedEngine(ofKind, environment, damaged));
     try {
       const commit = new GroupCommit(engine, environment.tasks, commitLimits);
       const { topology } = this;

@@ -200,7 +200,7 @@ export class LogCursor implements Cursor {
   }
 
   #damaged(error: StorageError, source: number, run: Run, block: number): void {
-    this.#source.indexDamaged();
+    if (error.code === 'corrupt') this.#source.indexDamaged();
     const { from, to } = run.spanOf(block);
     const { from: first, to: end } = this.#range;
     if (end !== undefined && from.compare(end) >= 0) return;

@@ -57,5 +57,7 @@ export const COLLECT_SLICE_RECORDS_MAX = 256;
 export const PAUSE_MS = 2;
 /** After a failure of background work. */
 export const UPKEEP_RETRY_MS = 1000;
+/** Attempts to build the index anew, the last of which takes for damaged what the disk refuses to read. */
+export const REBUILDS_MAX = 10;
 /** Output is handed to the disk in pieces of this size. */
 export const RUN_CHUNK_BYTES = 256 * 1024;

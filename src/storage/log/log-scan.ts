@@ -12,6 +12,7 @@
  */
 import type { Buffer } from 'node:buffer';
 import { DiskError, type DiskFile } from '../../environment/index.ts';
+import { StorageError } from '../storage-engine.ts';
 import {
   FRAME_HEAD_BYTES,
   FRAME_MAGIC,
@@ -23,6 +24,27 @@ import {
 } from './log-record.ts';
 
 const SEARCH_BYTES = 64 * 1024;
+
+/** As much of a file as reading the log needs. */
+export type LogFile = Pick<DiskFile, 'path' | 'size' | 'read'>;
+
+/** A file that cannot be read says so with a `StorageError`; else it passes for damaged where that is. */
+export function mustBeRead(file: LogFile): LogFile {
+  return {
+    path: file.path,
+    get size() {
+      return file.size;
+    },
+    read: (offset, length) => {
+      try {
+        return file.read(offset, length);
+      } catch (cause) {
+        if (!(cause instanceof DiskError)) throw cause;
+        throw new StorageError('io', `reading the log: ${cause.message}`, { cause });
+      }
+    },
+  };
+}
 
 export interface LogDamage {
   readonly file: string;
@@ -57,12 +79,7 @@ export interface ScannedSegment {
  * `sealedEnd`: up to where all is known to have been on disk, if the next segment told. Frames are read up to there,
  * or to the end of the file.
  */
-export function scanSegment(
-  file: DiskFile,
-  number: number,
-  from: number,
-  sealedEnd?: number,
-): ScannedSegment {
+export function scanSegment(file: LogFile, number: number, from: number, sealedEnd?: number): ScannedSegment {
   const size = Math.min(sealedEnd ?? file.size, file.size);
   const { pieces, syncedEnd: told } = piecesOf(file, segmentSeed(number), from, size);
   const syncedEnd = sealedEnd ?? told;
@@ -100,7 +117,7 @@ export function readFrameAt(
   return { body, end: start + head.bodyBytes };
 }
 
-function isZero(file: DiskFile, { from, to }: Piece): boolean {
+function isZero(file: LogFile, { from, to }: Piece): boolean {
   for (let start = from; start < to; start += SEARCH_BYTES) {
     const bytes = readIfThere(file, start, Math.min(to, start + SEARCH_BYTES));
     if (bytes === undefined || bytes.some((byte) => byte !== 0)) return false;
@@ -108,7 +125,7 @@ function isZero(file: DiskFile, { from, to }: Piece): boolean {
   return true;
 }
 
-function kindOfRot(file: DiskFile, piece: Piece): LogDamage['kind'] {
+function kindOfRot(file: LogFile, piece: Piece): LogDamage['kind'] {
   if (piece.state === 'unreadable') return 'rot that hides keys';
   const bodyBytes = piece.to - piece.from - FRAME_HEAD_BYTES;
   let told = 0;
@@ -119,7 +136,7 @@ function kindOfRot(file: DiskFile, piece: Piece): LogDamage['kind'] {
 }
 
 /** The records of a frame, up to the first whose head is damaged. */
-export function applyFrame(file: DiskFile, { from, to }: Piece, apply: ApplyRecord): void {
+export function applyFrame(file: LogFile, { from, to }: Piece, apply: ApplyRecord): void {
   const start = from + FRAME_HEAD_BYTES;
   const body = readIfThere(file, start, to);
   if (body === undefined) return;
@@ -133,7 +150,7 @@ export function applyFrame(file: DiskFile, { from, to }: Piece, apply: ApplyReco
 
 /** The segment cut into frames and the gaps between them. */
 function piecesOf(
-  file: DiskFile,
+  file: LogFile,
   seed: number,
   from: number,
   size: number,
@@ -170,7 +187,7 @@ function isBodySound(body: Buffer, records: number): boolean {
 }
 
 /** A sound head whose body is cut off belongs to a torn tail: nothing can follow it. */
-function headAt(file: DiskFile, seed: number, offset: number, size: number) {
+function headAt(file: LogFile, seed: number, offset: number, size: number) {
   if (offset + FRAME_HEAD_BYTES > size) return undefined;
   const bytes = readIfThere(file, offset, offset + FRAME_HEAD_BYTES);
   const head = bytes && readFrameHead(bytes, 0, seed, offset);
@@ -178,7 +195,7 @@ function headAt(file: DiskFile, seed: number, offset: number, size: number) {
 }
 
 /** The offset of the first sound frame head at or after `from`; `size` if there is none. */
-export function findFrame(file: DiskFile, seed: number, from: number, size: number): number {
+export function findFrame(file: LogFile, seed: number, from: number, size: number): number {
   for (let start = from; start < size; start += SEARCH_BYTES) {
     const window = readIfThere(file, start, Math.min(size, start + SEARCH_BYTES + FRAME_MAGIC.length - 1));
     if (window === undefined) continue;
@@ -190,7 +207,7 @@ export function findFrame(file: DiskFile, seed: number, from: number, size: numb
 }
 
 /** Undefined if the device refuses: that counts as damage. */
-function readIfThere(file: DiskFile, from: number, to: number): Buffer | undefined {
+function readIfThere(file: LogFile, from: number, to: number): Buffer | undefined {
   try {
     return file.read(from, to - from);
   } catch (cause) {

@@ -107,8 +107,8 @@ async function assemble(
     if (newest !== undefined && segment === newest.segment && from === newest.from) return newest.scanned;
     return scanSegment(segment.file, segment.number, from, sealedEnds.get(segment.number));
   };
-  const rebuild = async (): Promise<void> => {
-    tellDamages(options, await rebuildIndex({ index, segments, parts, tuning, scan }));
+  const rebuild = async (mustReadAll: boolean): Promise<void> => {
+    tellDamages(options, await rebuildIndex({ index, segments, parts, tuning, mustReadAll }));
   };
   const upkeep = new Upkeep({
     disk,

@@ -6,7 +6,7 @@
 import type { KeyIndexParts } from './key-index.ts';
 import { KeyIndex } from './key-index.ts';
 import type { LogTuning } from './log-limits.ts';
-import type { LogDamage, ScannedSegment } from './log-scan.ts';
+import { type LogDamage, type LogFile, mustBeRead, scanSegment } from './log-scan.ts';
 import { LOG_START } from './position.ts';
 import { replayLog } from './replay-log.ts';
 import type { Segment, SegmentSet } from './segment.ts';
@@ -19,7 +19,8 @@ export interface RebuildParts {
   readonly segments: SegmentSet;
   readonly parts: KeyIndexParts;
   readonly tuning: LogTuning;
-  readonly scan: (segment: Segment, from: number) => ScannedSegment;
+  /** True: rejects if the disk refuses a read, which it may not do the next time. False: what it refuses is damaged. */
+  readonly mustReadAll: boolean;
 }
 
 /** Resolves with the damage that was met. Rejects with `DiskError` or `StorageError`; then nothing has changed. */
@@ -28,7 +29,7 @@ export async function rebuildIndex({
   segments,
   parts,
   tuning,
-  scan,
+  mustReadAll,
 }: RebuildParts): Promise<readonly LogDamage[]> {
   const { checkpoint: to, runs: old } = index;
   const built = new KeyIndex({
@@ -41,6 +42,7 @@ export async function rebuildIndex({
     await built.flush();
     while (await built.merge());
   };
+  const fileOf = ({ file }: Segment): LogFile => (mustReadAll ? mustBeRead(file) : file);
   let frames = 0;
   try {
     const damages = await replayLog({
@@ -48,7 +50,12 @@ export async function rebuildIndex({
       index: built,
       from: LOG_START,
       to,
-      scan,
+      // All of it is on disk, up to where each of them ends.
+      scan: (segment, from) => {
+        const end = segment.number === to.segment ? to.offset : segment.end;
+        return scanSegment(fileOf(segment), segment.number, from, end);
+      },
+      fileOf,
       countsTombstones: false,
       applied: async () => {
         frames += 1;

@@ -2,7 +2,13 @@
 import { byteStringOf } from '../../stdx/index.ts';
 import type { KeyIndex } from './key-index.ts';
 import { deletedRangeOf, RECORD_DELETE, RECORD_RANGE } from './log-record.ts';
-import { type ApplyRecord, applyFrame, type LogDamage, type ScannedSegment } from './log-scan.ts';
+import {
+  type ApplyRecord,
+  applyFrame,
+  type LogDamage,
+  type LogFile,
+  type ScannedSegment,
+} from './log-scan.ts';
 import { kindOfCode, type Position } from './position.ts';
 import type { Segment, SegmentSet } from './segment.ts';
 import { SEGMENT_HEADER_BYTES } from './segment-header.ts';
@@ -14,6 +20,8 @@ export interface ReplayOptions {
   /** Up to here; undefined: up to the end of the log. */
   readonly to?: Position | undefined;
   readonly scan: (segment: Segment, from: number) => ScannedSegment;
+  /** Where a segment is read; its own file if absent. */
+  readonly fileOf?: (segment: Segment) => LogFile;
   /** After each frame; the next one stands at `position`. May write the memtable out. */
   readonly applied: (position: Position) => Promise<void>;
   /** Whether segments learn of the tombstones in them. */
@@ -25,7 +33,8 @@ export async function replayLog(options: ReplayOptions): Promise<readonly LogDam
   const { segments, from, to, applied, scan } = options;
   const damages: LogDamage[] = [];
   for (const segment of [...segments.all()]) {
-    const { number, file } = segment;
+    const { number } = segment;
+    const file = options.fileOf?.(segment) ?? segment.file;
     if (number < from.segment || (to !== undefined && number > to.segment)) continue;
     const start = number === from.segment ? from.offset : SEGMENT_HEADER_BYTES;
     const scanned = scan(segment, Math.max(start, SEGMENT_HEADER_BYTES));

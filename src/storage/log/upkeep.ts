@@ -12,6 +12,7 @@ import type { KeyIndex } from './key-index.ts';
 import {
   type LogTuning,
   PAUSE_MS,
+  REBUILDS_MAX,
   REPLAY_SEGMENTS_MAX,
   RUNS_HURRY,
   RUNS_MAX,
@@ -32,7 +33,7 @@ export interface UpkeepParts {
   readonly writer: LogWriter;
   readonly turns: Turns;
   /** Builds the runs anew from the log and puts them in the place of the present ones. */
-  readonly rebuild: () => Promise<void>;
+  readonly rebuild: (mustReadAll: boolean) => Promise<void>;
 }
 
 export interface UpkeepOwner {
@@ -52,6 +53,8 @@ export class Upkeep {
   #working: Promise<void> | undefined;
   #retry: Timer | undefined;
   #isIndexDamaged = false;
+  /** Attempts since it was found damaged. */
+  #rebuilds = 0;
   /** Of the last attempt. */
   #flushFailure: DiskError | StorageError | undefined;
   #workFailure: DiskError | StorageError | undefined;
@@ -232,8 +235,7 @@ export class Upkeep {
     const { index } = this.#parts;
     while (!this.#isStopped()) {
       if (this.#isIndexDamaged) {
-        await this.#parts.rebuild();
-        this.#isIndexDamaged = false;
+        await this.#rebuild();
         continue;
       }
       if (await index.merge()) continue;
@@ -241,6 +243,14 @@ export class Upkeep {
       if (victim === undefined) return;
       await this.#collect(victim);
     }
+  }
+
+  /** A disk that refuses to be read may think better of it: what cannot be read for long is given up. */
+  async #rebuild(): Promise<void> {
+    this.#rebuilds += 1;
+    await this.#parts.rebuild(this.#rebuilds < REBUILDS_MAX);
+    this.#rebuilds = 0;
+    this.#isIndexDamaged = false;
   }
 
   #victim(): Segment | undefined {
