@@ -28,6 +28,7 @@ import { measureIndexQueries, measureListing, measureMapReduce } from './queries
 import { measureScaleOut } from './scale-out.ts';
 import { measureStart } from './start.ts';
 import { type MeasuredTails, measureTails } from './tails.ts';
+import { measureVoxer } from './voxer.ts';
 import { measureWal } from './wal.ts';
 
 const { values, positionals } = parseArgs({
@@ -89,6 +90,7 @@ const questions = new Map<string, () => Promise<string>>([
   ],
   ['listing', () => measureListing(values.quick ? 50_000 : 1_000_000, values.node)],
   ['mapreduce', () => measureMapReduce(values.quick ? 5000 : 100_000, values.node)],
+  ['voxer', () => measureVoxer(values.quick ? 5000 : 15_000, values.node)],
   ['wal', () => measureWal(values.quick ? quick.measuredMs : full.measuredMs)],
 ]);
 

@@ -32,6 +32,16 @@ export type { BootMain, SimulatedProcess } from './simulated-process.ts';
 export type { PortConditions } from './switch-port.ts';
 export type { WorkLedger } from './work-ledger.ts';
 export {
+  deliver,
+  type InboxBucket,
+  type InboxObject,
+  type InboxStore,
+  inboxBuckets,
+  messageName,
+  readTimeline,
+  type Timeline,
+} from './workloads/inbox-timeline.ts';
+export {
   orderOfOneWriter,
   type RegisterClientsOptions,
   runRegisterClients,

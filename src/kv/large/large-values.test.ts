@@ -82,7 +82,7 @@ async function* pieces(value: Buffer, pieceBytes = 77, breaksOff = false): Async
   if (breaksOff) throw new Error('the peer went away');
 }
 
-function valueOf(length: number, seed = 1): Buffer {
+function patternOf(length: number, seed = 1): Buffer {
   return Buffer.from(Array.from({ length }, (_, i) => (i * 31 + seed * 7 + (i >> 8)) & 0xff));
 }
 
@@ -130,7 +130,7 @@ test('what was put in pieces is read in pieces, at any node, with its metadata',
   run(async (_, a, b, c) => {
     for (const length of [1001, 1100, 6400, 6401, 20_000]) {
       for (const known of [true, false]) {
-        const value = valueOf(length, length);
+        const value = patternOf(length, length);
         const key = `k${length} ${known}`;
         const result = await a!.put(key, pieces(value), known ? { length } : {});
         assert.equal(result.kind, 'stored');
@@ -146,21 +146,21 @@ test('what was put in pieces is read in pieces, at any node, with its metadata',
 test('a body of unknown length that is not large is stored as any other object', () =>
   run(async (stores, a, b) => {
     for (const length of [0, 1, 999, 1000]) {
-      assert.equal((await a!.put(`k${length}`, pieces(valueOf(length)))).kind, 'stored');
+      assert.equal((await a!.put(`k${length}`, pieces(patternOf(length)))).kind, 'stored');
       const found = await b!.node.get(`k${length}`);
       assert.ok(found.kind === 'found' && !found.object.hasManifest);
-      assert.deepEqual(found.object.contents()[0]!.value, valueOf(length));
+      assert.deepEqual(found.object.contents()[0]!.value, patternOf(length));
     }
     assert.equal(await chunkObjects(stores), 0);
   }));
 
 test('who takes objects whole gets the value, or is told why not', () =>
   run(async (_, a, b) => {
-    await a!.put('fits', pieces(valueOf(5000)));
-    await a!.put('too large', pieces(valueOf(20_001)));
+    await a!.put('fits', pieces(patternOf(5000)));
+    await a!.put('too large', pieces(patternOf(20_001)));
     const whole = await b!.node.get('fits');
     assert.ok(whole.kind === 'found');
-    assert.deepEqual(whole.object.contents()[0]!.value, valueOf(5000));
+    assert.deepEqual(whole.object.contents()[0]!.value, patternOf(5000));
     assert.equal(whole.object.contents()[0]!.manifest, undefined);
     const head = await b!.node.get('too large', { head: true });
     assert.ok(head.kind === 'found', 'the head needs no value');
@@ -170,7 +170,7 @@ test('who takes objects whole gets the value, or is told why not', () =>
       error: { code: 'too_large_to_assemble', bytes: 20_001, bytesMax: 20_000 },
     });
     // Several at once have room for one.
-    await a!.put('another', pieces(valueOf(18_000)));
+    await a!.put('another', pieces(patternOf(18_000)));
     const both = await Promise.all([b!.node.get('another'), b!.node.get('another')]);
     assert.deepEqual(both.map((got) => (got.kind === 'failed' ? got.error.code : got.kind)).sort(), [
       'found',
@@ -180,7 +180,7 @@ test('who takes objects whole gets the value, or is told why not', () =>
 
 test('a part of a value is read from its chunks', () =>
   run(async (_, a) => {
-    const value = valueOf(2050);
+    const value = patternOf(2050);
     await a!.put('k', pieces(value));
     const found = await a!.node.get('k', { leaveChunks: true });
     assert.ok(found.kind === 'found');
@@ -203,7 +203,7 @@ test('a part of a value is read from its chunks', () =>
 
 test('concurrent writers leave siblings, each with its own value; a successor takes the place of both', () =>
   run(async (_, a, b) => {
-    await Promise.all([a!.put('k', pieces(valueOf(3000, 1))), b!.put('k', pieces(valueOf(4000, 2)))]);
+    await Promise.all([a!.put('k', pieces(patternOf(3000, 1))), b!.put('k', pieces(patternOf(4000, 2)))]);
     await a!.node.put('k', 'small');
     const whole = await a!.node.get('k');
     assert.ok(whole.kind === 'found');
@@ -212,24 +212,24 @@ test('concurrent writers leave siblings, each with its own value; a successor ta
       values.sort((x, y) => x - y),
       [5, 3000, 4000],
     );
-    await b!.put('k', pieces(valueOf(2000, 3)), { context: contextOf(whole) });
-    assert.deepEqual(await a!.read('k'), valueOf(2000, 3));
+    await b!.put('k', pieces(patternOf(2000, 3)), { context: contextOf(whole) });
+    assert.deepEqual(await a!.read('k'), patternOf(2000, 3));
   }));
 
 test('a condition holds for a large write too', () =>
   run(async (_, a) => {
     await a!.node.put('k', 'v');
-    assert.equal(codeOf(await a!.put('k', pieces(valueOf(3000)), { ifNoneMatch: true })), 'match_found');
+    assert.equal(codeOf(await a!.put('k', pieces(patternOf(3000)), { ifNoneMatch: true })), 'match_found');
     assert.deepEqual(await a!.node.values('k'), ['v']);
   }));
 
 test('a body that breaks off, is too long or is not what was announced writes nothing, and leaves nothing', () =>
   run(async (stores, a) => {
     await a!.node.put('k', 'v');
-    assert.equal((await a!.put('k', pieces(valueOf(5000), 100, true))).kind, 'broken_off');
-    assert.equal((await a!.put('k', pieces(valueOf(5000)), { length: 5001 })).kind, 'broken_off');
-    assert.equal(codeOf(await a!.put('k', pieces(valueOf(60_000)))), 'too_large');
-    assert.equal(codeOf(await a!.put('k', pieces(valueOf(1)), { length: 60_000 })), 'too_large');
+    assert.equal((await a!.put('k', pieces(patternOf(5000), 100, true))).kind, 'broken_off');
+    assert.equal((await a!.put('k', pieces(patternOf(5000)), { length: 5001 })).kind, 'broken_off');
+    assert.equal(codeOf(await a!.put('k', pieces(patternOf(60_000)))), 'too_large');
+    assert.equal(codeOf(await a!.put('k', pieces(patternOf(1)), { length: 60_000 })), 'too_large');
     assert.deepEqual(await a!.node.values('k'), ['v']);
     await stores.world.sleep(300_000);
     assert.equal(await chunkObjects(stores), 0);
@@ -238,7 +238,7 @@ test('a body that breaks off, is too long or is not what was announced writes no
 test('more uploads at once than the node takes are refused', () =>
   run(async (_, a) => {
     const results = await Promise.all(
-      [1, 2, 3].map((i) => a!.put(`k${i}`, pieces(valueOf(3000)), { length: 3000 })),
+      [1, 2, 3].map((i) => a!.put(`k${i}`, pieces(patternOf(3000)), { length: 3000 })),
     );
     assert.deepEqual(
       results.map((result) => codeOf(result) ?? result.kind),
@@ -251,7 +251,7 @@ test('an upload that takes too long is ended, and its manifest never written', (
     async function* slow(): AsyncGenerator<Buffer> {
       for (let at = 0; at < 20; at += 1) {
         await stores.world.sleep(4000);
-        yield valueOf(100);
+        yield patternOf(100);
       }
     }
     assert.equal(codeOf(await a!.put('k', slow(), { length: 2000 })), 'timeout');
@@ -260,12 +260,12 @@ test('an upload that takes too long is ended, and its manifest never written', (
 
 test('chunks of what was replaced, deleted or given up are removed; what is referred to stays', () =>
   run(async (stores, a, b, c) => {
-    await a!.put('kept', pieces(valueOf(3000, 1)));
-    await a!.put('replaced', pieces(valueOf(3000, 2)));
-    await a!.put('deleted', pieces(valueOf(3000, 3)));
+    await a!.put('kept', pieces(patternOf(3000, 1)));
+    await a!.put('replaced', pieces(patternOf(3000, 2)));
+    await a!.put('deleted', pieces(patternOf(3000, 3)));
     await Promise.all([
-      a!.put('sibling', pieces(valueOf(3000, 4))),
-      b!.put('sibling', pieces(valueOf(3000, 5))),
+      a!.put('sibling', pieces(patternOf(3000, 4))),
+      b!.put('sibling', pieces(patternOf(3000, 5))),
     ]);
     const before = await chunkObjects(stores);
     assert.equal(before, 5 * 31);
@@ -275,14 +275,14 @@ test('chunks of what was replaced, deleted or given up are removed; what is refe
     assert.equal(await chunkObjects(stores), before, 'uploads may still be under way');
     await stores.world.sleep(180_000);
     assert.equal(await chunkObjects(stores), 3 * 31);
-    assert.deepEqual(await c!.read('kept'), valueOf(3000, 1));
+    assert.deepEqual(await c!.read('kept'), patternOf(3000, 1));
     const siblings = await c!.node.get('sibling');
     assert.ok(siblings.kind === 'found' && siblings.object.siblingCount === 2);
   }));
 
 test('while a node is away nothing is removed: it may hold the manifest', () =>
   run(async (stores, a, b) => {
-    await a!.put('k', pieces(valueOf(3000)));
+    await a!.put('k', pieces(patternOf(3000)));
     await b!.node.delete('k');
     for (const node of stores.nodes) node.topology.isSettled = false;
     await stores.world.sleep(600_000);
@@ -294,7 +294,7 @@ test('while a node is away nothing is removed: it may hold the manifest', () =>
 
 test('who reads a value while it is replaced reads it to its end', () =>
   run(async (stores, a, b) => {
-    await a!.put('k', pieces(valueOf(3000)));
+    await a!.put('k', pieces(patternOf(3000)));
     await stores.world.sleep(300_000);
     const found = await a!.node.get('k', { leaveChunks: true });
     assert.ok(found.kind === 'found');
@@ -306,12 +306,12 @@ test('who reads a value while it is replaced reads it to its end', () =>
       await stores.world.sleep(250);
       parts.push(part);
     }
-    assert.deepEqual(Buffer.concat(parts), valueOf(3000));
+    assert.deepEqual(Buffer.concat(parts), patternOf(3000));
   }));
 
 test('a chunk that one replica lost is read from another; one that all lost is named', () =>
   run(async (stores, a) => {
-    await a!.put('k', pieces(valueOf(3000)));
+    await a!.put('k', pieces(patternOf(3000)));
     const found = await a!.node.get('k', { leaveChunks: true });
     assert.ok(found.kind === 'found');
     const [manifest] = manifestsOf(found.object);
@@ -329,7 +329,7 @@ test('a chunk that one replica lost is read from another; one that all lost is n
       }
     };
     await lose(stores.nodes.slice(0, 2));
-    assert.deepEqual(await a!.read('k'), valueOf(3000));
+    assert.deepEqual(await a!.read('k'), patternOf(3000));
     await lose(stores.nodes);
     await assert.rejects(a!.read('k'), { error: { code: 'chunk_missing', index: 3 } });
     const whole = await a!.node.get('k');

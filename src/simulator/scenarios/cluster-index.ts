@@ -17,6 +17,7 @@ import { clusterSecondDeath } from './cluster-second-death.ts';
 import { clusterSplit, clusterSplitLong } from './cluster-split.ts';
 import { clusterStaleReplica } from './cluster-stale-replica.ts';
 import { clusterWriteOnce } from './cluster-write-once.ts';
+import { voxer } from './voxer.ts';
 
 /** Of whole clusters: real nodes, and clients that ask any of them. */
 export const clusterScenarios: readonly Scenario[] = [
@@ -36,6 +37,7 @@ export const clusterScenarios: readonly Scenario[] = [
   clusterIndexQueries,
   clusterExpiry,
   clusterLargeValues,
+  voxer,
   clusterDatatypes,
   clusterMapReduce,
   clusterWriteOnce,

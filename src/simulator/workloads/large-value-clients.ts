@@ -102,7 +102,7 @@ export class LargeValueClients {
     const id = value.length < headBytes ? 0 : value.readUInt32BE(0);
     const write = this.writes.get(id);
     const isWhole =
-      write?.key === key && write.bytes === value.length && value.equals(valueOf(id, value.length));
+      write?.key === key && write.bytes === value.length && value.equals(patternOf(id, value.length));
     if (!isWhole)
       this.violations.push(`L1 ${key}: ${value.length} bytes that begin with ${id} were written by nobody`);
     return id;
@@ -126,7 +126,7 @@ export class LargeValueClients {
       };
       return database.largeValues.put(
         put,
-        sent(valueOf(write.id, bytes), pieceBytes, pauseMs, breaksOff, environment),
+        sent(patternOf(write.id, bytes), pieceBytes, pauseMs, breaksOff, environment),
       );
     });
     this.#end(node, write, result);
@@ -187,7 +187,7 @@ export class LargeValueClients {
 }
 
 /** Begins with who wrote it and how long it is; what follows is no repetition that a chunk in a wrong place would hide in. */
-function valueOf(id: number, bytes: number): Buffer {
+function patternOf(id: number, bytes: number): Buffer {
   const value = Buffer.alloc(bytes);
   for (let at = 0; at < bytes; at += 1) value[at] = (at * 167 + id * 13 + (at >> 8)) & 0xff;
   value.writeUInt32BE(id, 0);
