@@ -467,6 +467,11 @@ export class LocalKeyValueStore implements KeyValueStore {
     return this.#admission.inProgress;
   }
 
+  /** Of expired objects and of tombstones. */
+  async stopSweeps(): Promise<void> {
+    await Promise.all(this.#sweeps.map((sweep) => sweep.close()));
+  }
+
   /** Refuses new requests of clients, and goes on to answer for its replicas. Resolves when none is in progress. */
   turnAway(): Promise<void> {
     return this.#admission.stop();
@@ -485,7 +490,7 @@ export class LocalKeyValueStore implements KeyValueStore {
     await this.feeds.close();
     await this.#admission.stop();
     await this.#merges.close();
-    for (const sweep of this.#sweeps) await sweep.close();
+    await this.stopSweeps();
     this.deletes.close();
     this.#reaper.close();
     this.coordinator.deadlines.close();

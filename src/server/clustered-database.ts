@@ -42,7 +42,7 @@ import {
   replicaCodec,
 } from '../kv/index.ts';
 import type { Sandbox } from '../sandbox/index.ts';
-import { assert } from '../stdx/index.ts';
+import { assert, type Ending, endInTurn } from '../stdx/index.ts';
 import type { GroupCommit } from '../storage/index.ts';
 import { antiEntropySettings } from './anti-entropy-settings.ts';
 import { Departure } from './departure.ts';
@@ -127,12 +127,16 @@ export class ClusteredDatabase {
       ...clusterOptions(configuration, environment, clusterNetwork),
       isHeld: true,
     });
+    const begun: Ending[] = [() => cluster.close()];
     try {
-      const database = new ClusteredDatabase(await openOn(cluster, parts));
+      const database = new ClusteredDatabase(await openOn(cluster, parts, begun));
       cluster.serve();
       return database;
     } catch (error) {
-      await cluster.close();
+      await endInTurn(begun.reverse()).catch((failure: unknown) => {
+        // Why it could not be opened says more than what failed on the way back.
+        environment.log.warn('what had been opened could not be closed', { reason: String(failure) });
+      });
       throw error;
     }
   }
@@ -141,20 +145,19 @@ export class ClusteredDatabase {
    * Refuses new requests, ends those in progress, and says goodbye to the others, whatever fails on the way. The
    * engine stays open. Rejects with the first failure.
    */
-  async close(): Promise<void> {
-    try {
-      await this.antiEntropy.stop();
-      await this.transfers.close();
-      await this.indexUpkeep.close();
-      await this.largeValues.close();
-      await this.store.close();
-      await this.antiEntropy.close();
-    } finally {
-      this.replicaPeers.close();
-      this.walkPeers.close();
-      this.feedPeers.close();
-      await this.cluster.close();
-    }
+  close(): Promise<void> {
+    return endInTurn([
+      () => this.antiEntropy.stop(),
+      () => this.transfers.close(),
+      () => this.indexUpkeep.close(),
+      () => this.largeValues.close(),
+      () => this.store.close(),
+      () => this.antiEntropy.close(),
+      () => this.replicaPeers.close(),
+      () => this.walkPeers.close(),
+      () => this.feedPeers.close(),
+      () => this.cluster.close(),
+    ]);
   }
 
   /** Falls silent at once, and begins nothing any more: for a node whose state is not to be trusted. */
@@ -169,12 +172,14 @@ export class ClusteredDatabase {
       this.cluster.halt(),
       this.antiEntropy.stop(),
       this.transfers.close(),
+      this.store.stopSweeps(),
     ]);
     for (const ending of endings) if (ending.status === 'rejected') throw ending.reason;
   }
 }
 
-async function openOn(cluster: Cluster, parts: ClusteredDatabaseParts): Promise<Opened> {
+/** `begun`: how to end what was opened, the latest last. */
+async function openOn(cluster: Cluster, parts: ClusteredDatabaseParts, begun: Ending[]): Promise<Opened> {
   const { configuration, environment, commit, observer } = parts;
   const { topology, log } = cluster;
   const late = new LateServices();
@@ -200,6 +205,11 @@ async function openOn(cluster: Cluster, parts: ClusteredDatabaseParts): Promise<
     on: channel.feed,
     inFlightMax,
   });
+  begun.push(
+    () => replicaPeers.close(),
+    () => walkPeers.close(),
+    () => feedPeers.close(),
+  );
   const gate = new MoveGate<ReplicaRequest>({
     self: topology.self,
     state: log.state,
@@ -247,6 +257,7 @@ async function openOn(cluster: Cluster, parts: ClusteredDatabaseParts): Promise<
     feedSettings: feedSettings(configuration),
   });
   late.store = store;
+  begun.push(() => store.close());
   const partitions = await KvPartitionStore.open({
     commit,
     vnodes: store.replicas,
@@ -289,7 +300,9 @@ async function openOn(cluster: Cluster, parts: ClusteredDatabaseParts): Promise<
       },
     },
   });
+  begun.push(() => transfers.close());
   transfers.open();
+  begun.push(() => antiEntropy.stop());
   antiEntropy.start({
     messenger: cluster.messenger,
     router: store.router,

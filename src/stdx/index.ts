@@ -8,6 +8,7 @@ export {
   textOfBytes,
 } from './byte-string.ts';
 export { crc32 } from './crc32.ts';
+export { type Ending, endInTurn } from './endings.ts';
 export { FieldReader } from './field-reader.ts';
 export { FieldWriter } from './field-writer.ts';
 export { Heap } from './heap.ts';

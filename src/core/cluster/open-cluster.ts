@@ -6,7 +6,7 @@
  */
 import type { Buffer } from 'node:buffer';
 import type { Address, Environment, NodeId, Timer } from '../../environment/index.ts';
-import { assert } from '../../stdx/index.ts';
+import { assert, endInTurn } from '../../stdx/index.ts';
 import type { SwimOptions } from '../liveness/index.ts';
 import { type ClusterCommand, foundCluster, LiveTopology, type Member } from '../topology/index.ts';
 import { TcpMessenger, type TcpMessengerOptions } from '../transport/index.ts';
@@ -120,6 +120,7 @@ export class Cluster {
     const { environment, self, ringSize } = options;
     const journal = await LogJournal.open(environment);
     let messenger: TcpMessenger | undefined;
+    let cluster: Cluster | undefined;
     try {
       const restored = restoreJournal(journal, { self, ringSize, random: environment.random });
       const { identity } = restored;
@@ -137,12 +138,13 @@ export class Cluster {
       const address = options.listen && (await messenger.listen(options.listen));
       const records = restored.records ?? foundingRecords(options, identity, address);
       await written(journal, records);
-      const cluster = new Cluster(options, messenger, address, journal);
+      cluster = new Cluster(options, messenger, address, journal);
       await cluster.#start(restored.isStale);
       return cluster;
     } catch (error) {
-      await messenger?.close();
-      await journal.close();
+      // Its timers end with it, and its journal.
+      if (cluster !== undefined) await cluster.halt();
+      else await endInTurn([() => messenger?.close(), () => journal.close()]);
       throw error;
     }
   }
@@ -195,10 +197,12 @@ export class Cluster {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#standingTimer?.cancel();
-    await this.log.handOver();
-    this.liveness.close();
-    await this.log.close();
-    await this.messenger.close();
+    await endInTurn([
+      () => this.log.handOver(),
+      () => this.liveness.close(),
+      () => this.log.close(),
+      () => this.messenger.close(),
+    ]);
   }
 
   /** As `close`, without a word to anybody: what this node says is not to be trusted. */
