@@ -12,7 +12,7 @@ import {
   parsePropertyChanges,
   propertiesToJson,
 } from '../kv/index.ts';
-import { type ByteString, bytesOfText, textOfBytes, unreachable } from '../stdx/index.ts';
+import { type ByteString, bytesOfText, jsonNestingOf, textOfBytes, unreachable } from '../stdx/index.ts';
 import { AdminFailure, badRequest } from './cluster-admin/admin-failure.ts';
 import type { ClusterRoute } from './cluster-admin/cluster-routes.ts';
 
@@ -64,6 +64,9 @@ function viewOf({ name, status, properties, isDamaged }: BucketType): BucketType
   };
 }
 
+/** Deeper values would be stored and could then not be printed. */
+const nestingMax = 64;
+
 interface TypeBody {
   readonly name: ByteString;
   /** The name, for people. */
@@ -73,9 +76,11 @@ interface TypeBody {
 
 /** `{"name": …}`, with `"props"` where they are needed. Throws `AdminFailure`. */
 function typeBodyIn(bytes: Buffer): TypeBody {
+  const json = bytes.toString('utf8');
+  if (jsonNestingOf(json) > nestingMax) throw badRequest(`the body is nested deeper than ${nestingMax}`);
   let body: JsonValue;
   try {
-    body = JSON.parse(bytes.toString('utf8')) as JsonValue;
+    body = JSON.parse(json) as JsonValue;
   } catch {
     throw badRequest('the body is not JSON');
   }

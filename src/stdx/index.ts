@@ -12,5 +12,6 @@ export { type Ending, endInTurn } from './endings.ts';
 export { FieldReader } from './field-reader.ts';
 export { FieldWriter } from './field-writer.ts';
 export { Heap } from './heap.ts';
+export { jsonNestingOf } from './json-nesting.ts';
 export { OrderedMap, type OrderedMapSnapshot, type OrderedMapWalker } from './ordered-map.ts';
 export { readVarint, varintSize, writeVarint } from './varint.ts';

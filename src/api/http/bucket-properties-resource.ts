@@ -10,7 +10,7 @@ import {
   parsePropertyChanges,
   propertiesToJson,
 } from '../../kv/index.ts';
-import { type ByteString, byteLiteral, textOfBytes } from '../../stdx/index.ts';
+import { type ByteString, byteLiteral, jsonNestingOf, textOfBytes } from '../../stdx/index.ts';
 import { mediaTypeOf } from './content-negotiation.ts';
 import { sendError } from './error-response.ts';
 import { sendJson, sendNoContent, sendPage, sendText, varyEncoding } from './http-response.ts';
@@ -134,10 +134,11 @@ function readChanges(
 
 /** The value of the member `props`; undefined if there is no such object. */
 export function parsePropertiesBody(bytes: Buffer): { readonly [name: string]: JsonValue } | undefined {
-  if (nestingOf(bytes) > nestingMax) return undefined;
+  const text = bytes.toString('utf8');
+  if (jsonNestingOf(text) > nestingMax) return undefined;
   let parsed: JsonValue;
   try {
-    parsed = JSON.parse(bytes.toString('utf8')) as JsonValue;
+    parsed = JSON.parse(text) as JsonValue;
   } catch {
     return undefined; // Not JSON: the caller answers with the form that is wanted.
   }
@@ -165,22 +166,4 @@ function addressOf({ bucketType, bucket }: BucketRoute): BucketAddress {
 
 function isObject(value: JsonValue): value is { readonly [name: string]: JsonValue } {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-/** How deep brackets go, outside of strings; of text that is no JSON, any number. */
-function nestingOf(bytes: Buffer): number {
-  let depth = 0;
-  let deepest = 0;
-  let inString = false;
-  for (let at = 0; at < bytes.length; at += 1) {
-    const byte = bytes[at]!;
-    if (byte === 0x22) inString = !inString;
-    else if (inString) {
-      if (byte === 0x5c) at += 1;
-    } else if (byte === 0x5b || byte === 0x7b) {
-      depth += 1;
-      if (depth > deepest) deepest = depth;
-    } else if (byte === 0x5d || byte === 0x7d) depth -= 1;
-  }
-  return deepest;
 }

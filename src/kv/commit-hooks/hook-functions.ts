@@ -1,7 +1,7 @@
 /** Calls the functions that buckets name: built-in ones, and those that are stored as objects. */
 import type { Clock, Instant, Log } from '../../environment/index.ts';
 import type { Sandbox, SandboxOutcome } from '../../sandbox/index.ts';
-import { unreachable } from '../../stdx/index.ts';
+import { jsonNestingOf, unreachable } from '../../stdx/index.ts';
 import type { CommitHook } from '../bucket-properties.ts';
 import type { GetRequest, GetResult, ObjectAddress } from '../key-value-store.ts';
 import type { KvError } from '../kv-error.ts';
@@ -38,6 +38,8 @@ const sourceBytesMax = 1024 * 1024;
 export const reasonLengthMax = 1024;
 /** Characters of what a hook returns, beyond twice the object's bytes. */
 const outputSlack = 64 * 1024;
+/** Arrays and objects within each other: an object takes six of them. */
+const resultNestingMax = 64;
 
 interface KnownSource {
   readonly source: string;
@@ -67,7 +69,7 @@ export class HookFunctions {
     return this.#parts.settings;
   }
 
-  /** What the function returned, as JSON. Rejects with `Rejection`. */
+  /** What the function returned, as JSON that may be walked. Rejects with `Rejection`. */
   async call(hook: CommitHook, input: string): Promise<string> {
     const { sandbox, settings } = this.#parts;
     if (sandbox === undefined) throw this.failed(hook, 'JavaScript is not available on this node');
@@ -80,7 +82,11 @@ export class HookFunctions {
       limits: { runMsMax, memoryBytesMax, outputMax: 2 * input.length + outputSlack },
       waitMsMax: lastsFactor * runMsMax,
     });
-    if (outcome.kind === 'returned') return outcome.results[0] ?? 'null';
+    if (outcome.kind === 'returned') {
+      const result = outcome.results[0] ?? 'null';
+      if (jsonNestingOf(result) <= resultNestingMax) return result;
+      throw this.failed(hook, `it returned what is nested deeper than ${resultNestingMax}`);
+    }
     if (outcome.kind === 'overload') throw new Rejection({ code: 'overload' });
     throw this.failed(hook, reasonOf(outcome, settings));
   }

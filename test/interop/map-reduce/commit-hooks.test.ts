@@ -17,6 +17,9 @@ const functions = {
   same: 'function(object) { return object; }',
   broken: 'function(object) { return nosuch; }',
   odd: 'function(object) { return 7; }',
+  deep: 'function() { var x = 1; for (var i = 0; i < 4500; i++) x = [x]; return { fail: x }; }',
+  deepMetadata:
+    'function(object) { var x = 1; for (var i = 0; i < 4500; i++) x = [x]; object.values[0].metadata.x = x; return object; }',
   slow: 'function() { for (;;); }',
   keep: 'function(object) { return object.values[0].metadata["X-Riak-Deleted"] ? { fail: "kept" } : object; }',
 };
@@ -89,6 +92,8 @@ test('a hook that fails, is missing, returns something else or does not end reje
   const reasons: readonly (readonly [string, RegExp])[] = [
     ['broken', /hook functions\/broken: ReferenceError/],
     ['odd', /must return an object/],
+    ['deep', /nested deeper than 64|RangeError/],
+    ['deepMetadata', /nested deeper than 64|RangeError/],
     ['none', /functions\/none: it is not stored/],
     ['slow', /ran longer than 500 ms|not called in time/],
   ];
