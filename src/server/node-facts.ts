@@ -1,6 +1,7 @@
 /** What a node can say of itself at a moment; statistics, status and metrics are made of it. */
 import type { Address } from '../environment/index.ts';
 import type { FeedStatistics, IndexUpkeepStatus, PropertyDamage } from '../kv/index.ts';
+import type { EngineGauge } from '../storage/index.ts';
 import type { ClusterFacts } from './cluster-admin/cluster-facts.ts';
 import type { NodeMetrics } from './node-metrics.ts';
 import type { ScriptingFacts } from './scripting.ts';
@@ -38,6 +39,8 @@ export interface NodeFacts {
   readonly storageBackend: string;
   /** Undefined while writes are taken. */
   readonly storageFailure: string | undefined;
+  /** What the engine tells of itself; empty if nothing. */
+  readonly storageGauges: readonly EngineGauge[];
   readonly propertyDamage: PropertyDamage;
   readonly requestsInProgress: number;
   readonly http: ListenerFacts | undefined;

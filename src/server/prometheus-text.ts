@@ -216,6 +216,7 @@ function gauges(facts: NodeFacts): readonly Sample[] {
       facts.cluster?.strayPartitions ?? 0,
     ),
     gauge('hale_storage_failing', '1 while storage refuses writes.', storageFails),
+    ...facts.storageGauges.map(({ name, help, value }) => gauge(`hale_storage_${name}`, help, value)),
     gauge(
       'hale_damaged_property_buckets',
       'Buckets that refuse writes because their properties are damaged.',

@@ -363,6 +363,7 @@ class RunningNode implements HaleNode {
       cluster: this.#database === undefined ? undefined : clusterFacts(this.#database),
       storageBackend: this.#engine?.name ?? this.#configuration.storage_backend,
       storageFailure: health?.kind === 'failing' ? health.error.message : undefined,
+      storageGauges: this.#engine?.gauges?.() ?? [],
       propertyDamage: this.#database?.store.propertyDamage ?? { buckets: 0, unknown: 0 },
       requestsInProgress: this.#database?.store.inProgress ?? 0,
       http: this.#http,

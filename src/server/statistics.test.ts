@@ -26,6 +26,7 @@ function exampleFacts(): NodeFacts {
     members: ['hale@127.0.0.1'],
     storageBackend: 'memory',
     storageFailure: undefined,
+    storageGauges: [{ name: 'log_segments', help: 'Segments of the log.', value: 7 }],
     propertyDamage: { buckets: 0, unknown: 0 },
     requestsInProgress: 3,
     http: { address: { host: '::1', port: 8098 }, connections: 2 },
@@ -81,6 +82,11 @@ test('statistics have the names and shapes on which dashboards depend', () => {
     (stats.node_get_fsm_time_100 as number) >= 4000 && (stats.node_get_fsm_time_100 as number) <= 5000,
   );
   assert.equal(stats.node_get_fsm_time_mean, 3333);
+});
+
+test('what the engine tells of itself is shown under its own names', async () => {
+  const { text } = await prometheusText(exampleFacts());
+  assert.match(text, /^# TYPE hale_storage_log_segments gauge\nhale_storage_log_segments 7$/m);
 });
 
 test('data types and index checks are counted, by type and outcome', async () => {
