@@ -150,3 +150,8 @@ export interface KeyValueStore {
     changes: BucketPropertyChanges,
   ): Promise<BucketTypeRefusal | undefined>;
 }
+
+/** One text for each address, for maps: names may hold any character. */
+export function addressName({ bucketType, bucket, key }: ObjectAddress): string {
+  return `${bucketType.length} ${bucket.length} ${bucketType}${bucket}${key}`;
+}

@@ -14,6 +14,8 @@ export interface KvObserver {
   writeOncePut?(durationMs: number, bytes: number): void;
   /** A replica met two writes of one key of such a bucket, and kept one of them. */
   writeOnceMerged?(): void;
+  /** This node has decided a conditional write of a bucket that serialises them. */
+  serialisedWrite?(outcome: 'stored' | 'failed'): void;
   /** Siblings gave way to one, by the bucket's merge policy. */
   siblingsMerged?(siblings: number): void;
   /** They could not be merged, and stay. */

@@ -62,6 +62,7 @@ import { quorumAll } from './quorum-value.ts';
 import { ReplicaService } from './replica-service.ts';
 import { prepareWrite } from './request-checks.ts';
 import { RequestDoor } from './request-door.ts';
+import { SerialisedWrites } from './serialised-writes.ts';
 import { SiblingMerges } from './sibling-merges.ts';
 import { TombstoneSweep } from './tombstone-sweep.ts';
 import { generatedKeyLength, uniqueText, vtagLength } from './unique-text.ts';
@@ -107,6 +108,7 @@ export class LocalKeyValueStore implements KeyValueStore {
   readonly #reaper: TombstoneReaper;
   readonly #hooks: CommitHooks;
   readonly #merges: SiblingMerges;
+  readonly #serialised: SerialisedWrites;
   readonly #listings: NameListings;
   readonly #admission: Admission;
   readonly #sweeps: readonly (ExpirySweep | TombstoneSweep)[];
@@ -150,7 +152,10 @@ export class LocalKeyValueStore implements KeyValueStore {
       functions: this.#hooks.functions,
       isStopping: () => admission.isStopping,
     });
-    this.replicas = new ReplicaService(coordinator, admission, settings.bucketDefaults);
+    this.#serialised = new SerialisedWrites(coordinator, environment);
+    this.replicas = new ReplicaService(coordinator, admission, settings.bucketDefaults, (write, of, done) =>
+      this.#serialised.decide(write, of, done),
+    );
     this.placements = new BucketPlacements(properties);
     const coverage = new CoverageQueries({
       coordinator,
@@ -556,6 +561,10 @@ export class LocalKeyValueStore implements KeyValueStore {
   ): void {
     if (write.condition === 'none') {
       coordinatePut(this.coordinator, write, properties, done);
+      return;
+    }
+    if (properties.conditional === 'serialised') {
+      this.#serialised.write(write, properties, done);
       return;
     }
     const startedAt = this.#environment.clock.now();

@@ -6,15 +6,22 @@ import type { Partition } from '../core/ring/index.ts';
 import type { VnodeService } from '../core/vnode/index.ts';
 import type { Admission } from './admission.ts';
 import type { BucketProperties } from './bucket-properties.ts';
-import { type CoordinatorParts, coordinateForwarded } from './coordinator/index.ts';
+import { type CoordinatorParts, coordinateForwarded, type DecideWrite } from './coordinator/index.ts';
 import type { ReplicaCoordinate, ReplicaReply, ReplicaRequest } from './vnode/index.ts';
 
 export class ReplicaService implements VnodeService<ReplicaRequest, ReplicaReply> {
   readonly #coordinator: CoordinatorParts;
   readonly #admission: Admission;
   readonly #defaults: BucketProperties;
+  readonly #decide: DecideWrite;
 
-  constructor(coordinator: CoordinatorParts, admission: Admission, defaults: BucketProperties) {
+  constructor(
+    coordinator: CoordinatorParts,
+    admission: Admission,
+    defaults: BucketProperties,
+    decide: DecideWrite,
+  ) {
+    this.#decide = decide;
     this.#coordinator = coordinator;
     this.#admission = admission;
     this.#defaults = defaults;
@@ -35,11 +42,12 @@ export class ReplicaService implements VnodeService<ReplicaRequest, ReplicaReply
       return;
     }
     this.#admission.enter('forwarded', startedAt);
-    coordinateForwarded(this.#coordinator, request, this.#defaults, (last) => {
+    const replied = (last: ReplicaReply): void => {
       const now = clock.now();
       this.#admission.leave('forwarded', last.kind === 'coordinated' ? now - startedAt : undefined, now);
       reply(last);
-    });
+    };
+    coordinateForwarded(this.#coordinator, request, this.#defaults, replied, this.#decide);
   }
 }
 

@@ -15,7 +15,7 @@ import {
   rejectionOf,
 } from './commit-hooks/index.ts';
 import { type CoordinatorParts, coordinatePut, type WriteOutcome } from './coordinator/index.ts';
-import type { ObjectAddress } from './key-value-store.ts';
+import { addressName, type ObjectAddress } from './key-value-store.ts';
 import { makeObject, type VersionedObject, withoutExpired, withoutTwins } from './object/index.ts';
 import { jsonOfObject } from './query/map-reduce/object-json.ts';
 import { addressOnly } from './request-checks.ts';
@@ -52,7 +52,7 @@ export class SiblingMerges {
     if (object === undefined || object.siblingCount <= siblings_max) return;
     if (merge_policy === 'none' || !allow_mult || siblings_max === 0) return;
     if (withoutTwins(object).siblingCount <= siblings_max) return;
-    const name = nameOf(address);
+    const name = addressName(address);
     if (this.#parts.isStopping() || this.#underWay.size >= mergesMax || this.#underWay.has(name)) return;
     const pausedAt = this.#paused.get(name);
     if (pausedAt !== undefined && this.#parts.environment.clock.now() - pausedAt < mergePauseMs) return;
@@ -148,9 +148,4 @@ export class SiblingMerges {
     } as const;
     return new Promise((done) => coordinatePut(this.#parts.coordinator, write, properties, done));
   }
-}
-
-/** Different for different addresses: any name may hold any character. */
-function nameOf({ bucketType, bucket, key }: ObjectAddress): string {
-  return `${bucketType.length} ${bucket.length} ${bucketType}${bucket}${key}`;
 }

@@ -34,6 +34,8 @@ export class NodeMetrics implements KvObserver, LargeValueObserver, MapReduceObs
   readonly writeOnceMerges = new SlidingCounter();
   readonly writeOncePutTime = new SlidingHistogram();
   readonly writeOncePutSize = new SlidingHistogram();
+  readonly serialisedWrites = new SlidingCounter();
+  readonly serialisedFailures = new SlidingCounter();
   readonly siblingMerges = new SlidingCounter();
   readonly siblingMergeFailures = new SlidingCounter();
   readonly precommitFailures = new SlidingCounter();
@@ -130,6 +132,11 @@ export class NodeMetrics implements KvObserver, LargeValueObserver, MapReduceObs
 
   writeOnceMerged(): void {
     this.writeOnceMerges.add();
+  }
+
+  serialisedWrite(outcome: 'stored' | 'failed'): void {
+    this.serialisedWrites.add();
+    if (outcome === 'failed') this.serialisedFailures.add();
   }
 
   siblingsMerged(): void {

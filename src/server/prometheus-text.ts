@@ -139,6 +139,16 @@ function counters({ metrics: m, commits, scripting }: NodeFacts): readonly Sampl
       'Writes of keys of such buckets that were there already, one for each replica.',
       m.writeOnceMerges.total,
     ),
+    count(
+      'hale_serialised_writes_total',
+      'Conditional writes that this node has decided, where one node decides.',
+      m.serialisedWrites.total,
+    ),
+    count(
+      'hale_serialised_write_failures_total',
+      'Those that were refused or failed.',
+      m.serialisedFailures.total,
+    ),
     count('hale_sibling_merges_total', 'Objects whose siblings were merged.', m.siblingMerges.total),
     count(
       'hale_sibling_merge_failures_total',

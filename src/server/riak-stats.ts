@@ -35,6 +35,8 @@ export function riakStats(facts: NodeFacts): Stats {
     ...distribution('write_once_put_time', m.writeOncePutTime),
     ...distribution('write_once_put_objsize', m.writeOncePutSize),
     write_once_merge: m.writeOnceMerges.recent,
+    ...counter('serialised_writes', m.serialisedWrites),
+    ...counter('serialised_write_failures', m.serialisedFailures),
     ...counter('sibling_merges', m.siblingMerges),
     ...counter('sibling_merge_failures', m.siblingMergeFailures),
     precommit_fail: m.precommitFailures.total,

@@ -1,13 +1,13 @@
 /** PUT and POST of an object, with a key or, to the bucket, without one. */
 import type { Buffer } from 'node:buffer';
 import type { HttpBody, HttpExchange } from '../../environment/index.ts';
-import type { PutRequest, PutResult } from '../../kv/index.ts';
+import type { KvError, PutRequest, PutResult } from '../../kv/index.ts';
 import { type ByteString, byteLiteral, unreachable } from '../../stdx/index.ts';
 import { type Content, encodeContent, type Link, type Pair } from '../../wire/index.ts';
 import { isAcceptable, mediaTypeOf } from './content-negotiation.ts';
 import { ContextHeaderError, parseContext } from './context-header.ts';
 import { sendError } from './error-response.ts';
-import { sendNoContent, sendText, serverHeader, varyEncoding } from './http-response.ts';
+import { sendNoContent, sendPage, sendText, serverHeader, varyEncoding } from './http-response.ts';
 import type { HttpRequest } from './http-services.ts';
 import { IndexError, parseIndexHeader } from './index-headers.ts';
 import { LinkError, parseLinks } from './link-header.ts';
@@ -66,7 +66,9 @@ export function writeObject(request: HttpRequest<WriteRoute>): void {
   }
   const store = bodyIsForChunks(request) ? streamValue : gatherValue;
   if (request.route.kind === 'object' && store === streamValue && needsReadBeforePut(request.headers)) {
-    checkByReading(request as HttpRequest<ObjectRoute>, () => streamValue(request, prepared));
+    checkByReading(request as HttpRequest<ObjectRoute>, (unchanged) =>
+      streamValue(request, { ...prepared, put: { ...prepared.put, ...unchanged } }),
+    );
   } else store(request, prepared);
 }
 
@@ -74,7 +76,8 @@ function gatherValue(request: HttpRequest<WriteRoute>, prepared: PreparedPut): v
   const { exchange, services } = request;
   exchange.readBody(services.limits.bodyBytesMax, (body) => {
     if (body.kind !== 'complete') return sendBodyRefusal(exchange, body);
-    const store = (): void => putContent(request, prepared, body.bytes);
+    const store = (unchanged: Partial<PutRequest> = {}): void =>
+      putContent(request, { ...prepared, put: { ...prepared.put, ...unchanged } }, body.bytes);
     if (request.route.kind === 'object' && needsReadBeforePut(request.headers)) {
       checkByReading(request as HttpRequest<ObjectRoute>, store);
     } else store();
@@ -224,6 +227,10 @@ function sendStored(request: HttpRequest<WriteRoute>, prepared: PreparedPut, res
   const { exchange, route } = request;
   if (result.kind === 'failed') {
     // A condition of the store's own: what is not there cannot be unmodified.
+    if (needsReadBeforePut(request.headers) && isConditionOf(result.error)) {
+      sendPage(exchange, 412, 'Vary', varyEncoding);
+      return;
+    }
     const conflict = prepared.put.ifNotModified === true && result.error.code === 'notfound';
     sendError(exchange, conflict ? { code: 'modified' } : result.error);
     return;
@@ -243,6 +250,11 @@ function sendStored(request: HttpRequest<WriteRoute>, prepared: PreparedPut, res
     return;
   }
   sendSiblings(request, 300, object, formOfWritten(request));
+}
+
+/** Somebody wrote between the read of a condition and the write. */
+function isConditionOf({ code }: KvError): boolean {
+  return code === 'modified' || code === 'match_found' || code === 'notfound';
 }
 
 function sendCreated(

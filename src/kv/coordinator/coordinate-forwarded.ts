@@ -5,7 +5,15 @@ import { decodeDatatypeWrite } from '../datatype/index.ts';
 import type { ReplicaCoordinate, ReplicaReply } from '../vnode/index.ts';
 import { coordinatePut } from './coordinate-put.ts';
 import type { CoordinatorParts } from './coordinator-parts.ts';
+import type { PreparedWrite, WriteOutcome } from './prepared-write.ts';
 import { requestByRules } from './write-plan.ts';
+
+/** Carries out a conditional write of a bucket where one node decides them. */
+export type DecideWrite = (
+  write: PreparedWrite,
+  properties: BucketProperties,
+  done: (outcome: WriteOutcome) => void,
+) => void;
 
 /** `others`: properties that the rules of the write do not name. */
 export function coordinateForwarded(
@@ -13,6 +21,7 @@ export function coordinateForwarded(
   request: ReplicaCoordinate,
   others: BucketProperties,
   reply: (reply: ReplicaReply) => void,
+  decide: DecideWrite,
 ): void {
   const { key, context, content, isUpdate, condition, wantsObject, timeoutMs } = request;
   const update = isUpdate ? decodeDatatypeWrite(content) : undefined;
@@ -29,7 +38,10 @@ export function coordinateForwarded(
     wantsObject,
     isForwarded: true,
   };
-  coordinatePut(parts, write, properties, (outcome) => {
+  const isDecided = request.rules.serialised && condition !== 'none';
+  const coordinate: DecideWrite = (...asked) =>
+    isDecided ? decide(...asked) : coordinatePut(parts, ...asked);
+  coordinate(write, properties, (outcome) => {
     if (outcome.kind === 'written') {
       reply({ kind: 'coordinated', object: wantsObject ? outcome.object : undefined });
     } else reply(outcome);

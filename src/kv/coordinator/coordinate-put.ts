@@ -263,7 +263,7 @@ class WriteOperation extends Deadline {
       key: this.#key,
       object,
       durability: this.#durability(false),
-      purpose: 'write',
+      purpose: this.#write.condition === 'latest' ? 'fenced' : 'write',
       announce: this.#announce,
     };
   }

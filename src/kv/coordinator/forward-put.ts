@@ -7,6 +7,7 @@
  */
 import type { PreferenceList, Replica } from '../../core/ring/index.ts';
 import type { Instant, NodeId } from '../../environment/index.ts';
+import { assert } from '../../stdx/index.ts';
 import type { BucketProperties } from '../bucket-properties.ts';
 import { encodeDatatypeWrite } from '../datatype/index.ts';
 import { ObjectKey, type ReplicaCoordinate, type ReplicaReply } from '../vnode/index.ts';
@@ -67,6 +68,7 @@ class ForwardedWrite {
     candidates: readonly Replica[],
   ) {
     const { address, context, content, update, condition, options, wantsObject } = write;
+    assert(condition !== 'latest', 'who decides a condition coordinates the write, too');
     this.#parts = parts;
     this.#request = {
       kind: 'coordinate',

@@ -1,7 +1,8 @@
-export { coordinateForwarded } from './coordinate-forwarded.ts';
+export { coordinateForwarded, type DecideWrite } from './coordinate-forwarded.ts';
 export { coordinateGet, type ReadOutcome } from './coordinate-get.ts';
 export { coordinatePut } from './coordinate-put.ts';
 export type { CoordinatorParts, CoordinatorSettings } from './coordinator-parts.ts';
+export { forwardPut } from './forward-put.ts';
 export { HedgeBudget } from './hedge-budget.ts';
 export { NameHash } from './name-hash.ts';
 export { nextFallback } from './next-fallback.ts';
@@ -10,4 +11,5 @@ export type { PreparedWrite, WriteOutcome } from './prepared-write.ts';
 export { type ReadDecision, ReadQuorum, type ReadRequirements } from './read-quorum.ts';
 export { RepairBudget } from './repair-budget.ts';
 export { ReplicaRequests } from './replica-requests.ts';
+export { fencedOptions, holdersOfWrite, majorityOf } from './write-plan.ts';
 export { type WriteDecision, WriteQuorum, type WriteRequirements } from './write-quorum.ts';

@@ -63,6 +63,24 @@ function requirementsOf(n: number, options: WriteOptions, properties: BucketProp
   };
 }
 
+export function majorityOf(n: number): number {
+  return Math.floor(n / 2) + 1;
+}
+
+/** At least most of the primaries, whatever the request says; and of all that the bucket keeps. */
+export function fencedOptions(options: WriteOptions, properties: BucketProperties): WriteOptions {
+  const { w, dw, pw, nodeConfirms } = requirementsOf(properties.n_val, options, properties);
+  const atLeast = (quorum: number) => quorumCount(Math.max(quorum, majorityOf(properties.n_val)));
+  return {
+    ...options,
+    w: atLeast(w),
+    dw: atLeast(dw),
+    pw: atLeast(pw),
+    nodeConfirms: quorumCount(nodeConfirms),
+    nVal: undefined,
+  };
+}
+
 /** For the node that is to coordinate the write instead of this one. */
 export function rulesOf(n: number, options: WriteOptions, properties: BucketProperties): WriteRules {
   return {

@@ -37,7 +37,7 @@ import {
   versionDigest,
 } from '../object/index.ts';
 import { cappedObject, type SiblingCap } from '../sibling-cap/index.ts';
-import { conditionFailure, type WriteCondition } from '../write-condition.ts';
+import { conditionFailure, hasSeen, type WriteCondition } from '../write-condition.ts';
 import { changeDerived } from './derived-entries.ts';
 import type { ExpiryTimes } from './expiry-times.ts';
 import { LargeObjectNotices } from './large-object-notices.ts';
@@ -111,6 +111,11 @@ const stored: ReplicaReply = { kind: 'stored' };
 const same: ReplicaReply = { kind: 'same' };
 const declined: ReplicaReply = { kind: 'declined' };
 const behind: ReplicaReply = { kind: 'behind' };
+/** Another write is here that this one has not seen. Not `modified`: that would say that nothing has happened anywhere. */
+const fencedOff: ReplicaReply = {
+  kind: 'failed',
+  error: { code: 'quorum_unsatisfied', quorum: 'pw', wanted: 1, got: 0 },
+};
 /** Refused before anything has happened: a write goes to the next fallback. */
 const dropping: ReplicaReply = { kind: 'failed', error: { code: 'overload' } };
 
@@ -287,6 +292,10 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
     // A tombstone brings nothing back: one that another replica still has is taken, and forgotten again by all.
     const reaped = local ?? (put.object.isTombstone ? undefined : this.#reaper.reapedOf(partition, put.key));
     this.#identities.checkAmnesia(partition, reaped, put.object);
+    if (put.purpose === 'fenced' && !hasSeen(put.object.clock, local)) {
+      reply(fencedOff);
+      return;
+    }
     const merged = replicaPut(reaped, put.object);
     if (put.object.isWriteOnce && local?.bytes.equals(put.object.bytes) === false) {
       this.#observer.writeOnceMerged?.();
@@ -295,7 +304,7 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
       reply(stored);
       return;
     }
-    const tooLarge = put.purpose === 'write' ? this.#checkLimits(put.key, merged) : undefined;
+    const tooLarge = put.purpose !== 'repair' ? this.#checkLimits(put.key, merged) : undefined;
     const excess = tooLarge ?? this.#checkStrays(partition, local, merged);
     if (excess !== undefined) {
       reply(failed(excess));

@@ -106,7 +106,7 @@ const requests: fc.Arbitrary<ReplicaRequest> = fc.oneof(
     key: keys,
     object: objects,
     durability,
-    purpose: fc.constantFrom('write' as const, 'repair' as const),
+    purpose: fc.constantFrom('write' as const, 'repair' as const, 'fenced' as const),
     announce: fc.boolean(),
   }),
   fc.record({

@@ -50,6 +50,7 @@ const getUnless = 2;
 const putSynced = 1;
 const putRepair = 2;
 const putAnnounce = 4;
+const putFenced = 8;
 const coordinateWantsObject = 1;
 const coordinateSloppy = 2;
 const coordinateSynced = 4;
@@ -137,7 +138,7 @@ function flagsOf(request: ReplicaRequest): number {
     case 'put':
       return (
         (request.durability === 'synced' ? putSynced : 0) |
-        (request.purpose === 'repair' ? putRepair : 0) |
+        (request.purpose === 'repair' ? putRepair : request.purpose === 'fenced' ? putFenced : 0) |
         (request.announce ? putAnnounce : 0)
       );
     case 'reap':
@@ -198,13 +199,13 @@ function readRequestRest(body: Buffer, key: ObjectKey, start: number): ReplicaRe
       return readGet(body, key, flags, start);
     case requestKind.put: {
       const object = readObject(body, start);
-      if (object === undefined || flags > (putSynced | putRepair | putAnnounce)) return undefined;
+      if (object === undefined || !isPutFlags(flags)) return undefined;
       return {
         kind: 'put',
         key,
         object,
         durability: (flags & putSynced) === 0 ? 'os' : 'synced',
-        purpose: (flags & putRepair) === 0 ? 'write' : 'repair',
+        purpose: (flags & putRepair) !== 0 ? 'repair' : (flags & putFenced) === 0 ? 'write' : 'fenced',
         announce: (flags & putAnnounce) !== 0,
       };
     }
@@ -234,6 +235,11 @@ function readRequestRest(body: Buffer, key: ObjectKey, start: number): ReplicaRe
     default:
       return undefined;
   }
+}
+
+function isPutFlags(flags: number): boolean {
+  const both = putRepair | putFenced;
+  return flags < putFenced * 2 && (flags & both) !== both;
 }
 
 function readGet(body: Buffer, key: ObjectKey, flags: number, start: number): ReplicaRequest | undefined {

@@ -11,7 +11,7 @@ import type { DatatypeDelta } from '../datatype/index.ts';
 import type { KvError } from '../kv-error.ts';
 import type { VersionedObject } from '../object/index.ts';
 import type { SiblingCap } from '../sibling-cap/index.ts';
-import type { WriteCondition } from '../write-condition.ts';
+import type { AskedCondition } from '../write-condition.ts';
 import type { ObjectKey } from './object-key.ts';
 
 export interface ReplicaGet {
@@ -29,8 +29,11 @@ export interface ReplicaPut {
   /** The resulting object of the coordinator, never the client's. */
   readonly object: VersionedObject;
   readonly durability: Durability;
-  /** Limits hold for writes of clients; what is stored already must be able to move (`repair`). */
-  readonly purpose: 'write' | 'repair';
+  /**
+   * Limits hold for writes of clients; what is stored already must be able to move (`repair`). `fenced`: a write that is
+   * refused unless it supersedes all that the replica holds.
+   */
+  readonly purpose: 'write' | 'fenced' | 'repair';
   /** Say `accepted` before storing: the coordinator waits for more receipts than stores. */
   readonly announce: boolean;
 }
@@ -82,7 +85,7 @@ export interface ReplicaCoordinate {
   readonly content: Buffer;
   /** An operation on a data type, which must not be carried out twice. */
   readonly isUpdate: boolean;
-  readonly condition: WriteCondition;
+  readonly condition: AskedCondition;
   readonly rules: WriteRules;
   /** Milliseconds that the client still waits. */
   readonly timeoutMs: number;

@@ -14,6 +14,7 @@ import { clusterMapReduce } from './cluster-map-reduce.ts';
 import { clusterOverwriteHandoff } from './cluster-overwrite-handoff.ts';
 import { clusterPowerCut } from './cluster-power-cut.ts';
 import { clusterSecondDeath } from './cluster-second-death.ts';
+import { clusterSerialised } from './cluster-serialised.ts';
 import { clusterSplit, clusterSplitLong } from './cluster-split.ts';
 import { clusterStaleReplica } from './cluster-stale-replica.ts';
 import { clusterWriteOnce } from './cluster-write-once.ts';
@@ -41,5 +42,6 @@ export const clusterScenarios: readonly Scenario[] = [
   clusterDatatypes,
   clusterMapReduce,
   clusterWriteOnce,
+  clusterSerialised,
   clusterFeed,
 ].map((scenario) => ({ ...scenario, seedsPerHundred: 10 }));
