@@ -9,6 +9,7 @@ import { measureClaim } from './claim.ts';
 import { measureCostByKeys, measureCostByRing } from './cost-growth.ts';
 import { measureDatatypes } from './datatypes.ts';
 import { measureEngines } from './engine.ts';
+import { measureFeed } from './feed.ts';
 import { measureHandoff } from './handoff.ts';
 import { measureHop } from './hop.ts';
 import { measureHotKey } from './hot-key.ts';
@@ -84,6 +85,7 @@ const questions = new Map<string, () => Promise<string>>([
   ['ingest', async () => withPicture('ingest', await measureIngest(watchedMs, values.node))],
   ['handoff', () => measureHandoff(values.quick ? 50_000 : 300_000, values.node)],
   ['datatypes', () => measureDatatypes(values.quick ? quick.measuredMs : full.measuredMs * 2, values.node)],
+  ['feed', () => measureFeed(values.quick ? quick.measuredMs : full.measuredMs * 2, values.node)],
   [
     'index',
     () => measureIndexQueries(values.quick ? 20_000 : 200_000, values.quick ? 500 : 3000, values.node),

@@ -107,7 +107,8 @@ export class AnswerFeed implements VnodeService<FeedRequest, FeedReply> {
     const found =
       only?.kind === 'key'
         ? this.#lookAt(partition, after, { ...request, key: only.name })
-        : await this.#scan(partition, after, request, itemsMax);
+        : (this.#newest(partition, after, request, itemsMax) ??
+          (await this.#scan(partition, after, request, itemsMax)));
     return { partition, items: found.items, after: found.after, isBroken: !isWhole || found.isDamaged };
   }
 
@@ -126,6 +127,26 @@ export class AnswerFeed implements VnodeService<FeedRequest, FeedReply> {
     const place = byteStringOf(bytes, 0, feedPlaceBytes);
     const items = place > after ? [{ key: address.key, ...value }] : [];
     return { items, after: later(now, place), isDamaged: false };
+  }
+
+  /** Without a look at the disk; undefined: it takes one. */
+  #newest(
+    partition: Partition,
+    after: ByteString,
+    request: FeedRequest,
+    itemsMax: number,
+  ): Found | undefined {
+    const { entries } = this.#parts;
+    const newest = entries.newest(partition, request, after);
+    if (newest === undefined) return undefined;
+    const prefix = request.only?.name ?? '';
+    const items: FeedItem[] = [];
+    for (const entry of newest) {
+      const { key, micros, digest } = entry;
+      if (key.startsWith(prefix)) items.push({ key, micros, digest });
+      if (items.length >= itemsMax) return { items, after: entries.placeOf(entry), isDamaged: false };
+    }
+    return { items, after: later(after, entries.now()), isDamaged: false };
   }
 
   async #scan(

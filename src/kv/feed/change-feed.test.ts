@@ -222,7 +222,8 @@ test('T1, T2: old deletions are forgotten, and who has not heard them is told of
     await stores.world.sleep(20_000);
     assert.ok(a.store.feeds.statistics.trimmed > 0);
     const late = (await heard(open(a, { cursor }))).events;
-    assert.ok(late.length > 0 && late.every((event) => event === 'gap'));
+    // The node may still have it in memory, and does not count on that.
+    assert.ok(late.includes('gap') && late.every((event) => event === 'gap' || event === 'k='));
     assert.deepEqual(
       (await heard(open(a, { cursor: after.cursor }))).events,
       [],

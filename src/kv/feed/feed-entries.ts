@@ -17,7 +17,7 @@ import type { Partition } from '../../core/ring/index.ts';
 import type { Clock, Random } from '../../environment/index.ts';
 import { type ByteString, bufferOf, byteStringOf } from '../../stdx/index.ts';
 import type { GroupCommit, StorageEngine, WriteBatch } from '../../storage/index.ts';
-import type { BucketAddress } from '../key-value-store.ts';
+import type { BucketAddress, ObjectAddress } from '../key-value-store.ts';
 import { type VersionedObject, versionDigest, versionDigestBytes } from '../object/index.ts';
 import { feedFloorKey, nodeFactKey, type ObjectKey } from '../vnode/index.ts';
 import {
@@ -31,6 +31,7 @@ import {
   runOfPlace,
 } from './feed-place.ts';
 import type { FeedSignals } from './feed-signals.ts';
+import { FeedTail, type TailEntry } from './feed-tail.ts';
 
 /** What is known of an entry besides its place and key. */
 export interface FeedEntryValue {
@@ -40,6 +41,11 @@ export interface FeedEntryValue {
   readonly digest: ByteString;
 }
 
+/** To be handed back when it is committed. */
+export interface AppendedEntry extends FeedEntryValue {
+  readonly counter: number;
+}
+
 const microsBytes = 8;
 const entryValueBytes = microsBytes + versionDigestBytes;
 const runFactPrefix = 'feed-run/';
@@ -47,6 +53,8 @@ const runFactPrefix = 'feed-run/';
 const runsMax = 1000;
 /** Buckets whose newest places are in memory; beyond, all are forgotten, and every partition is looked into once. */
 const headsMax = 10_000;
+/** Entries in memory, of all feeds. */
+const tailEntriesMax = 4096;
 
 /** Which buckets have a feed. */
 export interface KeptFeeds {
@@ -78,6 +86,7 @@ export class FeedEntries {
   #counter = 0;
   #committed = 0;
   readonly #heads = new Map<ByteString, Heads>();
+  readonly #tail = new FeedTail(tailEntriesMax);
   /** What is not in `#heads` may have a place up to here. */
   #headsFrom = 0;
   #used: () => void = () => {};
@@ -123,7 +132,7 @@ export class FeedEntries {
     partition: Partition,
     key: ObjectKey,
     object: VersionedObject | undefined,
-  ): number {
+  ): AppendedEntry {
     const run = this.#run ?? this.#begin();
     if (!this.#isRecorded) this.#record(batch, run);
     this.#counter += 1;
@@ -135,16 +144,19 @@ export class FeedEntries {
       batch.delete(key.feedEntry(partition, before.subarray(0, feedPlaceBytes)));
     }
     const value = Buffer.alloc(entryValueBytes);
-    value.writeBigUInt64BE(BigInt(this.#clock.wallMicros()), 0);
+    const micros = this.#clock.wallMicros();
+    value.writeBigUInt64BE(BigInt(micros), 0);
     if (object !== undefined) value.set(versionDigest(object), microsBytes);
     batch.put(key.feedEntry(partition, place), value);
     batch.put(placeKey, Buffer.concat([place, value]));
-    return counter;
+    return { counter, micros, digest: byteStringOf(value, microsBytes) };
   }
 
   /** The batch with that entry is visible. */
-  written(partition: Partition, bucket: BucketAddress, counter: number): void {
-    const name = bucketName(bucket);
+  written(partition: Partition, address: ObjectAddress, entry: AppendedEntry): void {
+    const name = bucketName(address);
+    const { counter } = entry;
+    this.#tail.add({ ...entry, bucket: name, partition, key: address.key });
     let heads = this.#heads.get(name);
     if (heads === undefined) {
       if (this.#heads.size >= headsMax) {
@@ -230,6 +242,17 @@ export class FeedEntries {
   isKnown(place: ByteString): boolean {
     const run = runOfPlace(place);
     return this.#runs.get(numberOfRun(run)) === run;
+  }
+
+  /** What was committed behind the place, if that is of late; undefined: only the disk knows. */
+  newest(partition: Partition, bucket: BucketAddress, after: ByteString): readonly TailEntry[] | undefined {
+    if (this.#run === undefined || after === '' || runOfPlace(after) !== this.#run) return undefined;
+    return this.#tail.after(bucketName(bucket), partition, counterOfPlace(after));
+  }
+
+  /** Where an entry of this run stands. */
+  placeOf({ counter }: TailEntry): ByteString {
+    return feedPlace(this.#run ?? this.#begin(), counter);
   }
 
   /** False: there is nothing behind the place, for sure. */

@@ -8,7 +8,7 @@ export {
   type FeedStatistics,
   type FeedSubscription,
 } from './change-feeds.ts';
-export { FeedEntries } from './feed-entries.ts';
+export { type AppendedEntry, FeedEntries } from './feed-entries.ts';
 export { type FeedReply, type FeedRequest, feedCodec } from './feed-protocol.ts';
 export { FeedSignals } from './feed-signals.ts';
 export { FeedTrim } from './trim-feeds.ts';

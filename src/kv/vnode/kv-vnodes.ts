@@ -23,7 +23,7 @@ import {
   updateDatatype,
 } from '../datatype/index.ts';
 import { datatypeErrorOf } from '../datatype-error.ts';
-import type { FeedEntries } from '../feed/index.ts';
+import type { AppendedEntry, FeedEntries } from '../feed/index.ts';
 import type { KvError } from '../kv-error.ts';
 import type { KvObserver } from '../kv-observer.ts';
 import {
@@ -362,7 +362,7 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
     if (!this.#strays.isOwned(partition)) this.#strays.grew(partition, growthOf(local, object));
     const moving = this.#gate.isMoving(partition) ? new MovingWrite(done) : undefined;
     const feeds = this.#feeds?.keeps(key) ? this.#feeds : undefined;
-    let entry = 0;
+    let entry: AppendedEntry | undefined;
     this.#commit.write(
       durability,
       (batch) => {
@@ -374,7 +374,7 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
       (error) => {
         if (error === undefined) {
           this.#changes.observe(partition, key, local, object);
-          feeds?.written(partition, key.address, entry);
+          if (entry !== undefined) feeds?.written(partition, key.address, entry);
         } else {
           this.#changes.doubt(partition);
           this.#identities.writeFailed();

@@ -14,7 +14,7 @@ import type { Topology } from '../../core/topology/index.ts';
 import type { Clock, Log, Timers } from '../../environment/index.ts';
 import { type GroupCommit, StorageError } from '../../storage/index.ts';
 import { ignoredChanges, type StoredChanges } from '../anti-entropy/index.ts';
-import type { FeedEntries } from '../feed/index.ts';
+import type { AppendedEntry, FeedEntries } from '../feed/index.ts';
 import type { KvObserver } from '../kv-observer.ts';
 import { lastExpiryOf, type VersionedObject } from '../object/index.ts';
 import { PostponedWork } from '../postponed-work.ts';
@@ -103,7 +103,7 @@ export class TombstoneReaper {
     if (this.#topology.ring.ownerOf(partition) !== this.#topology.self) return;
     // A feed has told of the delete. That something expired it hears only now.
     const feeds = !tombstone.hasTombstone && this.#feeds?.keeps(key) ? this.#feeds : undefined;
-    let entry = 0;
+    let entry: AppendedEntry | undefined;
     // A copy of what has expired is not shown wherever it comes from.
     if (tombstone.isTombstone && this.#reaped !== undefined) {
       if (!this.#reaped.hasRoom) return;
@@ -119,7 +119,7 @@ export class TombstoneReaper {
       (error) => {
         if (error === undefined) {
           this.#changes.observe(partition, key, tombstone, undefined);
-          feeds?.written(partition, key.address, entry);
+          if (entry !== undefined) feeds?.written(partition, key.address, entry);
           if (tombstone.hasTombstone) this.#observer.tombstoneReaped();
           else this.#observer.expiredForgotten?.();
           return;
