@@ -55,16 +55,19 @@ test('changes become one operation; null removes, undefined leaves', () => {
 });
 
 test('what is not stored reads as nothing, and what is stored beside the fields is not shown', () => {
-  const stored = [
-    { field: { name: bytesOfText('name'), type: 'counter' }, value: { type: 'counter', value: 1n } },
-  ];
-  assert.deepEqual(mapValueOf(fields, stored as never), {
-    name: undefined,
-    visits: 0,
-    tags: new Set(),
-    on: false,
-    inner: { tags: new Set() },
+  const named = (name: string, value: object & { readonly type: string }) => ({
+    field: { name: bytesOfText(name), type: value.type },
+    value,
   });
+  const stored = [
+    named('name', { type: 'counter', value: 1n }),
+    named('name', { type: 'register', value: 'x' }),
+    named('tags', { type: 'map', value: [] }),
+    named('other', { type: 'flag', value: true }),
+  ];
+  const nothing = { name: undefined, visits: 0, tags: new Set(), on: false, inner: { tags: new Set() } };
+  assert.deepEqual(mapValueOf(fields, stored as never), { ...nothing, name: 'x' });
+  assert.deepEqual(mapValueOf(fields, []), nothing);
 });
 
 /** Whether something is removed, by looking at every part. */

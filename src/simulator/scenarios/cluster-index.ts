@@ -17,6 +17,7 @@ import { clusterSecondDeath } from './cluster-second-death.ts';
 import { clusterSerialised } from './cluster-serialised.ts';
 import { clusterSplit, clusterSplitLong } from './cluster-split.ts';
 import { clusterStaleReplica } from './cluster-stale-replica.ts';
+import { clusterTypedClient } from './cluster-typed-client.ts';
 import { clusterWriteOnce } from './cluster-write-once.ts';
 import { voxer } from './voxer.ts';
 
@@ -44,4 +45,5 @@ export const clusterScenarios: readonly Scenario[] = [
   clusterWriteOnce,
   clusterSerialised,
   clusterFeed,
+  clusterTypedClient,
 ].map((scenario) => ({ ...scenario, seedsPerHundred: 10 }));
