@@ -55,7 +55,7 @@ test('changes become one operation; null removes, undefined leaves', () => {
 });
 
 test('what is not stored reads as nothing, and what is stored beside the fields is not shown', () => {
-  const named = (name: string, value: object & { readonly type: string }) => ({
+  const named = (name: string, value: { readonly type: string; readonly value: unknown }) => ({
     field: { name: bytesOfText(name), type: value.type },
     value,
   });
