@@ -8,7 +8,7 @@
  * D3  A write that has nothing derived, and replaces nothing that has, adds nothing to the batch.
  *
  * D1 is lost where what was replaced is not known: a damaged copy, a batch that failed under one that was computed from
- * it. Then the partition is doubted, and its entries are compared with its objects (`kv/query/index-check.ts`).
+ * it. Then the partition is doubted, and its entries are compared with its objects (`kv/query/check-entries.ts`).
  */
 import { Buffer } from 'node:buffer';
 import type { Partition } from '../../core/ring/index.ts';
