@@ -1,5 +1,6 @@
 /** One engine in a process of its own, as `engine.ts` orders; says how it went by a message. */
 import { Buffer } from 'node:buffer';
+import { randomBytes } from 'node:crypto';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { nodeEnvironment, silentLog, throwUncaught } from '../../src/runtime/index.ts';
 import { openLevelEngine, openLogEngine, type StorageEngine, WriteBatch } from '../../src/storage/index.ts';
@@ -27,6 +28,7 @@ export interface EngineReport {
 }
 
 const batchPuts = 32;
+const noiseBytes = 2 ** 20;
 
 function keyOf(n: number): Buffer {
   return Buffer.from(`o\0partition-of-the-key/bucket/key-${String(n).padStart(10, '0')}`);
@@ -35,20 +37,21 @@ function keyOf(n: number): Buffer {
 class EngineRun {
   readonly #order: EngineOrder;
   readonly #engine: StorageEngine;
-  readonly #value: Buffer;
+  /** Values are pieces of it: nothing that is stored can be compressed. */
+  readonly #noise: Buffer;
   #seed = 1;
 
   constructor(order: EngineOrder, engine: StorageEngine) {
     this.#order = order;
     this.#engine = engine;
-    this.#value = Buffer.alloc(order.valueBytes, 'v');
+    this.#noise = randomBytes(noiseBytes);
   }
 
   async fill(): Promise<void> {
     const { keys } = this.#order;
     for (let from = 0; from < keys; from += 1000) {
       const batch = new WriteBatch();
-      for (let n = from; n < Math.min(keys, from + 1000); n += 1) batch.put(keyOf(n), this.#value);
+      for (let n = from; n < Math.min(keys, from + 1000); n += 1) batch.put(keyOf(n), this.#anyValue());
       await this.#engine.write(batch, 'os');
     }
   }
@@ -65,7 +68,7 @@ class EngineRun {
     let count = 0;
     for (const end = performance.now() + this.#order.measuredMs; performance.now() < end; count += 100) {
       for (let i = 0; i < 100; i += 1) {
-        if (this.#engine.get(keyOf(this.#any()))?.length !== this.#value.length) throw new Error('lost');
+        if (this.#engine.get(keyOf(this.#any()))?.length !== this.#order.valueBytes) throw new Error('lost');
       }
     }
     return count;
@@ -79,7 +82,7 @@ class EngineRun {
       count += batchPuts
     ) {
       const batch = new WriteBatch();
-      for (let i = 0; i < batchPuts; i += 1) batch.put(keyOf(this.#any()), this.#value);
+      for (let i = 0; i < batchPuts; i += 1) batch.put(keyOf(this.#any()), this.#anyValue());
       const startedAt = performance.now();
       await this.#engine.write(batch, durability);
       latencies?.push((performance.now() - startedAt) * 1000);
@@ -87,9 +90,18 @@ class EngineRun {
     return count;
   }
 
+  #anyValue(): Buffer {
+    const at = this.#next() % (noiseBytes - this.#order.valueBytes);
+    return this.#noise.subarray(at, at + this.#order.valueBytes);
+  }
+
   #any(): number {
+    return this.#next() % this.#order.keys;
+  }
+
+  #next(): number {
     this.#seed = (Math.imul(this.#seed, 1664525) + 1013904223) >>> 0;
-    return this.#seed % this.#order.keys;
+    return this.#seed;
   }
 }
 
