@@ -1,6 +1,7 @@
 /** `hale bucket-type`: what it says is what Riak's tool says, for the scripts that read it. */
 import type { BucketTypeView } from '../server/index.ts';
 import { adminGet, adminPost } from './admin-request.ts';
+import { sayDropped, type Waiting } from './bucket-command.ts';
 import { CommandFailure, exitCodes } from './exit-codes.ts';
 import { printable, type Terminal } from './terminal.ts';
 
@@ -10,7 +11,7 @@ interface ViewOptions {
 }
 
 export interface TypeChange {
-  readonly action: 'create' | 'update' | 'activate' | 'drop';
+  readonly action: 'create' | 'update' | 'activate';
   readonly type: string;
   /** `{"props":{…}}` */
   readonly props: string | undefined;
@@ -52,7 +53,6 @@ const doneOf: Readonly<Record<TypeChange['action'], string>> = {
   create: 'created',
   update: 'updated',
   activate: 'has been activated',
-  drop: 'dropped',
 };
 
 export async function changeBucketType(
@@ -62,6 +62,15 @@ export async function changeBucketType(
   const body = { name: type, ...(props === undefined ? {} : { props: propertiesIn(props) }) };
   await adminPost<unknown>(at, `bucket-types/${action}`, body);
   terminal.out(`${printable(type)} ${doneOf[action]}\n`);
+}
+
+export async function dropBucketType(
+  terminal: Terminal,
+  type: string,
+  { at, withObjects, wait }: Waiting & { readonly withObjects: boolean },
+): Promise<void> {
+  await adminPost<unknown>(at, 'bucket-types/drop', { name: type, with_objects: withObjects });
+  await sayDropped(terminal, { type }, { at, wait: wait || !withObjects });
 }
 
 function propertiesIn(text: string): object {

@@ -39,13 +39,17 @@ export function addBucketTypeCommands(
       },
     );
   }
-  for (const [action, description] of [
-    ['activate', 'let clients use a type'],
-    ['drop', 'forget a type whose buckets hold no keys'],
-  ] as const) {
-    declare(`${action} <TYPE>`, description).action(async (type: string, flags: Flags) => {
-      const { changeBucketType } = await import('./bucket-type-command.ts');
-      await changeBucketType(terminal, { action, type, props: undefined, at: flags.at });
-    });
-  }
+  declare('activate <TYPE>', 'let clients use a type').action(async (type: string, { at }: Flags) => {
+    const { changeBucketType } = await import('./bucket-type-command.ts');
+    await changeBucketType(terminal, { action: 'activate', type, props: undefined, at });
+  });
+  declare('drop <TYPE>', 'forget a type whose buckets hold no keys')
+    .option('--with-objects', 'delete all objects of its buckets first', false)
+    .option('--wait', 'return when it has gone', false)
+    .action(
+      async (type: string, flags: Flags & { readonly withObjects: boolean; readonly wait: boolean }) => {
+        const { dropBucketType } = await import('./bucket-type-command.ts');
+        await dropBucketType(terminal, type, flags);
+      },
+    );
 }

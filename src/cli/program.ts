@@ -4,6 +4,7 @@ import { Buffer } from 'node:buffer';
 import { readFileSync } from 'node:fs';
 import { Command, type CommanderError, InvalidArgumentError } from 'commander';
 import { flagDefinitions } from '../config/index.ts';
+import { addBucketCommands } from './bucket-program.ts';
 import { addBucketTypeCommands } from './bucket-type-program.ts';
 import { addClusterCommands, addRingCommands } from './cluster-program.ts';
 import { addDev } from './dev-program.ts';
@@ -33,6 +34,7 @@ export function program(terminal: Terminal): Command {
   addClusterCommands(hale, terminal, addressed);
   addRingCommands(hale, terminal, addressed);
   addBucketTypeCommands(hale, terminal, addressed);
+  addBucketCommands(hale, terminal, addressed);
   addObjectCommands(hale, terminal);
   addConfigurationCommands(hale, terminal);
   hale

@@ -36,6 +36,7 @@ export {
   type DatatypeUpdateRequest,
 } from './datatype-store.ts';
 export { dropBucketType } from './drop-bucket-type.ts';
+export { BucketDrops, type Dropped } from './drops/index.ts';
 export * from './feed/index.ts';
 export { KvPartitionStore } from './handoff/index.ts';
 export { canonicalIndexEntry, type IndexProblem } from './index-entry.ts';

@@ -71,6 +71,8 @@ export type KvError =
   /** A chunk of a value is not to be had: every replica that could be asked lacks it. */
   | { readonly code: 'chunk_missing'; readonly index: number }
   | { readonly code: 'too_many_siblings'; readonly siblings: number; readonly siblingsMax: number }
+  /** The bucket, or its type, is being dropped: nothing of it is shown, and nothing written, until that is done. */
+  | { readonly code: 'being_dropped' }
   /** if_none_match, and something live is stored. */
   | { readonly code: 'match_found' }
   /** if_not_modified, and the stored clock is another one. */

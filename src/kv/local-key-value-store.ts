@@ -27,6 +27,7 @@ import {
   ReplicaRequests,
 } from './coordinator/index.ts';
 import { Deletes, failureOf, reapReadTimeoutMs } from './deletes.ts';
+import { BucketDrops } from './drops/index.ts';
 import { ExpiredNames, ExpirySweep } from './expiry/index.ts';
 import {
   AnswerFeed,
@@ -100,6 +101,7 @@ export class LocalKeyValueStore implements KeyValueStore {
   readonly door: RequestDoor;
   readonly coordinator: CoordinatorParts;
   readonly deletes: Deletes;
+  readonly drops: BucketDrops;
   readonly #environment: KeyValueParts['environment'];
   readonly #commit: GroupCommit;
   readonly #identities: VnodeIdentities;
@@ -182,6 +184,14 @@ export class LocalKeyValueStore implements KeyValueStore {
     this.feedEntries = feedEntries;
     this.feeds = changeFeeds(parts, coordinator, this.door, feedEntries, feedSignals);
     this.#listings = new NameListings(coverage, this.#observer, settings.listTimeoutMs);
+    this.drops = new BucketDrops({
+      ...swept,
+      properties,
+      placements: this.placements,
+      coordinator,
+      deletes: this.deletes,
+      listings: this.#listings,
+    });
     this.indexes = new IndexQueries({
       coverage,
       door: this.door,
@@ -277,6 +287,7 @@ export class LocalKeyValueStore implements KeyValueStore {
       signals,
     );
     for (const sweep of store.#sweeps) sweep.start();
+    store.drops.start();
     return store;
   }
 
@@ -474,7 +485,7 @@ export class LocalKeyValueStore implements KeyValueStore {
 
   /** Of expired objects and of tombstones. */
   async stopSweeps(): Promise<void> {
-    await Promise.all(this.#sweeps.map((sweep) => sweep.close()));
+    await Promise.all([...this.#sweeps, this.drops].map((sweep) => sweep.close()));
   }
 
   /** Refuses new requests of clients, and goes on to answer for its replicas. Resolves when none is in progress. */

@@ -9,6 +9,7 @@ import type { BucketProperties, BucketPropertyChanges } from './bucket-propertie
 import { checkUpdate } from './bucket-type-rules.ts';
 import { BucketTypes } from './bucket-types.ts';
 import { chunkSpaceProperties, chunkType } from './chunk-space.ts';
+import { DropMarks } from './drops/drop-marks.ts';
 import { type BucketAddress, KvFailure } from './key-value-store.ts';
 import {
   bucketOfPropertiesName,
@@ -48,6 +49,7 @@ export interface PropertyStoreParts {
 
 export class PropertyStore {
   readonly types: BucketTypes;
+  readonly drops: DropMarks;
   readonly #registry: Registry;
   readonly #registered: RegisteredChanges;
   readonly #log: Log;
@@ -63,6 +65,7 @@ export class PropertyStore {
     this.#registry = registry;
     this.#registered = new RegisteredChanges(registry, timeoutMs);
     this.#log = log;
+    this.drops = new DropMarks(registry, timeoutMs);
     this.#unknownDamage = unknownDamage ?? 0;
     this.types = new BucketTypes({ registry, changes: this.#registered, defaults, log });
     this.#untyped = new PropertyOverrides(defaults);

@@ -89,6 +89,7 @@ export class RequestDoor {
     const badType = checkName('type', address.bucketType);
     if (badType !== undefined) return badType;
     const properties = address.bucketType === chunkType ? undefined : this.#properties.of(address);
+    if (this.#properties.drops.has(address)) return { code: 'being_dropped' };
     return properties ?? { code: 'unknown_bucket_type', bucketType: textOfBytes(address.bucketType) };
   }
 }

@@ -1,10 +1,12 @@
 /** `/admin/v1/bucket-types…`: bucket types are made and activated by whoever administers a node, never by clients. */
 import type { Buffer } from 'node:buffer';
 import {
+  type BucketDrops,
   type BucketPropertyChanges,
   type BucketType,
   type BucketTypeRefusal,
   type BucketTypes,
+  type Dropped,
   dropBucketType,
   type JsonValue,
   type KeyValueStore,
@@ -23,11 +25,17 @@ export interface BucketTypeView {
   readonly props: Readonly<Record<string, JsonValue>>;
 }
 
+/** Without a bucket: a type with all its buckets. */
+export interface DropView {
+  readonly type: string;
+  readonly bucket?: string;
+}
+
 type Outcome = Promise<BucketTypeRefusal | undefined>;
 
 /** By path below `/admin/v1/`. Answers are JSON; they throw, or reject with, `AdminFailure`. */
 export function bucketTypeRoutes(
-  store: KeyValueStore & { readonly bucketTypes: BucketTypes },
+  store: KeyValueStore & { readonly bucketTypes: BucketTypes; readonly drops: BucketDrops },
 ): ReadonlyMap<string, ClusterRoute> {
   const types = store.bucketTypes;
   const changing = (carryOut: (body: TypeBody) => Outcome): ClusterRoute => ({
@@ -45,7 +53,14 @@ export function bucketTypeRoutes(
     ['bucket-types/create', changing(({ name, changes }) => types.create(name, changes))],
     ['bucket-types/update', changing(({ name, changes }) => types.update(name, changes))],
     ['bucket-types/activate', changing(({ name }) => types.activate(name))],
-    ['bucket-types/drop', changing(({ name }) => dropBucketType(store, types, name))],
+    [
+      'bucket-types/drop',
+      changing(({ name, withObjects }) =>
+        withObjects ? store.drops.dropType(name) : dropBucketType(store, types, name),
+      ),
+    ],
+    ['buckets/drop', { method: 'POST', answer: (bytes) => dropBucket(store.drops, bytes) }],
+    ['drops', { method: 'GET', answer: () => ({ drops: store.drops.inProgress.map(dropView) }) }],
   ]);
 }
 
@@ -67,15 +82,48 @@ function viewOf({ name, status, properties, isDamaged }: BucketType): BucketType
 /** Deeper values would be stored and could then not be printed. */
 const nestingMax = 64;
 
+/** `{"bucket": …}`, with `"type"` unless it is of none. */
+async function dropBucket(drops: BucketDrops, bytes: Buffer): Promise<DropView> {
+  const { bucket, type = 'default', ...rest } = objectIn(bytes);
+  refuseOthers(rest);
+  if (typeof bucket !== 'string' || typeof type !== 'string') {
+    throw badRequest('bucket and type must be names');
+  }
+  const address = { bucketType: bytesOfText(type), bucket: bytesOfText(bucket) };
+  await orAdminFailure(drops.dropBucket(address).then(() => undefined));
+  return dropView(address);
+}
+
+function dropView({ bucketType, bucket }: Dropped): DropView {
+  const type = textOfBytes(bucketType);
+  return bucket === undefined ? { type } : { type, bucket: textOfBytes(bucket) };
+}
+
 interface TypeBody {
   readonly name: ByteString;
   /** The name, for people. */
   readonly text: string;
   readonly changes: BucketPropertyChanges;
+  /** Of a drop. */
+  readonly withObjects: boolean;
 }
 
-/** `{"name": …}`, with `"props"` where they are needed. Throws `AdminFailure`. */
+/** `{"name": …}`, with `"props"` or `"with_objects"` where they are meant. Throws `AdminFailure`. */
 function typeBodyIn(bytes: Buffer): TypeBody {
+  const { name: text, props = {}, with_objects: withObjects = false, ...rest } = objectIn(bytes);
+  refuseOthers(rest);
+  if (typeof withObjects !== 'boolean') throw badRequest('with_objects must be true or false');
+  if (typeof text !== 'string') throw badRequest('name must be the name of a bucket type');
+  if (!isObject(props)) throw badRequest('props must be a JSON object of bucket properties');
+  const parsed = parsePropertyChanges(props);
+  if ('problems' in parsed) {
+    throw failureOf(text, { reason: 'invalid_properties', problems: parsed.problems });
+  }
+  return { name: bytesOfText(text), text, changes: parsed.changes, withObjects };
+}
+
+/** Throws `AdminFailure`. */
+function objectIn(bytes: Buffer): { readonly [name: string]: JsonValue } {
   const json = bytes.toString('utf8');
   if (jsonNestingOf(json) > nestingMax) throw badRequest(`the body is nested deeper than ${nestingMax}`);
   let body: JsonValue;
@@ -85,16 +133,12 @@ function typeBodyIn(bytes: Buffer): TypeBody {
     throw badRequest('the body is not JSON');
   }
   if (!isObject(body)) throw badRequest('the body is not a JSON object');
-  const { name: text, props = {}, ...rest } = body;
+  return body;
+}
+
+function refuseOthers(rest: { readonly [name: string]: JsonValue }): void {
   const [unknown] = Object.keys(rest);
   if (unknown !== undefined) throw badRequest(`the body has an unknown field ${JSON.stringify(unknown)}`);
-  if (typeof text !== 'string') throw badRequest('name must be the name of a bucket type');
-  if (!isObject(props)) throw badRequest('props must be a JSON object of bucket properties');
-  const parsed = parsePropertyChanges(props);
-  if ('problems' in parsed) {
-    throw failureOf(text, { reason: 'invalid_properties', problems: parsed.problems });
-  }
-  return { name: bytesOfText(text), text, changes: parsed.changes };
 }
 
 function isObject(value: JsonValue): value is { readonly [name: string]: JsonValue } {
@@ -111,6 +155,10 @@ async function orAdminFailure(outcome: Outcome): Outcome {
       throw new AdminFailure(400, cause.code, 'the properties are not valid', reasonsOf(cause.problems));
     }
     // As the cluster's own refusals say it: it may still happen.
+    if (cause.code === 'unknown_bucket_type') {
+      throw new AdminFailure(409, 'no_such_type', `${cause.bucketType} is not an active bucket type`);
+    }
+    if (cause.code === 'bad_name') throw badRequest(`the ${cause.what} is ${cause.reason}`);
     if (cause.code === 'no_majority') throw new AdminFailure(503, 'unavailable', cause.reason);
     const reason = 'reason' in cause && typeof cause.reason === 'string' ? `: ${cause.reason}` : '';
     throw new AdminFailure(503, cause.code, `not now, or not surely${reason}`);

@@ -22,6 +22,7 @@ const codes: Readonly<Record<KvError['code'], HaleErrorCode>> = {
   too_large_to_assemble: 'too_large',
   chunk_missing: 'storage',
   too_many_siblings: 'too_large',
+  being_dropped: 'unavailable',
   match_found: 'exists',
   modified: 'changed',
   notfound: 'changed',

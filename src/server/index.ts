@@ -1,4 +1,4 @@
-export type { BucketTypeView } from './bucket-type-routes.ts';
+export type { BucketTypeView, DropView } from './bucket-type-routes.ts';
 export { parseSeed } from './cluster-admin/change-body.ts';
 export { ClusterAdmin } from './cluster-admin/cluster-admin.ts';
 export type {

@@ -32,6 +32,7 @@ function samples(facts: NodeFacts): readonly Sample[] {
     ...indexCheckSamples(facts),
     ...largeValueSamples(facts),
     ...feedSamples(facts),
+    ...dropSamples(facts),
     ...gauges(facts),
     ...histograms(facts),
   ];
@@ -89,6 +90,14 @@ function largeValueSamples({ metrics: m, largeValues }: NodeFacts): readonly Sam
     ),
     single('gauge', 'hale_large_uploads', 'Uploads in progress.', largeValues?.uploads ?? 0),
     single('gauge', 'hale_large_downloads', 'Large values being sent.', largeValues?.downloads ?? 0),
+  ];
+}
+
+function dropSamples({ drops }: NodeFacts): readonly Sample[] {
+  if (drops === undefined) return [];
+  return [
+    single('gauge', 'hale_drops', 'Buckets and types that are being dropped.', drops.inProgress),
+    single('counter', 'hale_dropped_objects_total', 'Objects deleted with their buckets.', drops.removed),
   ];
 }
 

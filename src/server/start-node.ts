@@ -377,7 +377,7 @@ class RunningNode implements HaleNode {
             indexCheck: this.#database.indexUpkeep.status,
           }),
       scripting: this.#scripting.facts(this.#mapReduce?.running ?? 0),
-      ...(this.#database === undefined ? {} : { feeds: this.#database.store.feeds.statistics }),
+      ...(this.#database === undefined ? {} : kvFactsOf(this.#database)),
       commits: this.#commit?.stats ?? { batches: 0, writes: 0, bytes: 0, failedBatches: 0 },
       process: processFacts?.(),
     };
@@ -478,4 +478,11 @@ async function listening<L>(address: HostAndPort | 'off', key: string, listen: (
     const message = `${formatAddress(address)} ${reason}; set ${key} to another address`;
     throw new StartError('address', message, { cause: error });
   }
+}
+
+function kvFactsOf({ store: { feeds, drops } }: ClusteredDatabase) {
+  return {
+    feeds: feeds.statistics,
+    drops: { inProgress: drops.inProgress.length, removed: drops.removed },
+  };
 }

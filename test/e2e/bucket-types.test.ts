@@ -65,3 +65,44 @@ test('a type made at one node is there at the other, and after a restart; script
     await sandbox.close();
   }
 });
+
+test('a bucket is dropped with all it holds, and so is a type', async () => {
+  await using cluster = await HaleCluster.start({ size: 3 });
+  const sandbox = new HaleSandbox();
+  try {
+    const [one, , three] = cluster.nodes;
+    const run = async (...args: readonly string[]) => {
+      const { code, out, err } = await sandbox.run([...args, '--at', three!.url]);
+      return [code, out, err] as const;
+    };
+    const put = async (path: string): Promise<number> =>
+      (await fetch(`${one!.url}${path}`, { method: 'PUT', body: 'v' })).status;
+    const get = async (path: string): Promise<number> => (await fetch(`${one!.url}${path}`)).status;
+    assert.equal((await run('bucket-type', 'create', 't'))[0], 0);
+    assert.equal((await run('bucket-type', 'activate', 't'))[0], 0);
+    await cluster.settled();
+    for (let i = 0; i < 50; i += 1) {
+      assert.equal(await put(`/buckets/b/keys/${i}`), 204);
+      assert.equal(await put(`/types/t/buckets/b${i % 3}/keys/${i}`), 204);
+    }
+    assert.equal(await put('/buckets/other/keys/k'), 204);
+    assert.deepEqual(await run('bucket', 'drop', 'b', '--wait'), [0, 'default/b dropped\n', '']);
+    assert.equal(await get('/buckets/b/keys/7'), 404);
+    assert.equal(await get('/buckets/other/keys/k'), 200);
+    assert.equal(await put('/buckets/b/keys/7'), 204);
+    assert.deepEqual(await run('bucket-type', 'drop', 't', '--with-objects', '--wait'), [
+      0,
+      't dropped\n',
+      '',
+    ]);
+    assert.equal(await get('/types/t/buckets/b0/keys/0'), 404);
+    assert.deepEqual(await run('bucket', 'drops'), [0, 'nothing is being dropped\n', '']);
+    assert.deepEqual(await run('bucket', 'drop', 'b', '--type', 'none'), [
+      9,
+      '',
+      'hale: none is not an active bucket type (no_such_type)\n',
+    ]);
+  } finally {
+    await sandbox.close();
+  }
+});

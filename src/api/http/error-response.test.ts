@@ -54,6 +54,7 @@ const answers: {
   match_found: [{ code: 'match_found' }, 412, /Precondition Failed/],
   modified: [{ code: 'modified' }, 409, /Conflict/],
   notfound: [{ code: 'notfound' }, 404, 'not found\n'],
+  being_dropped: [{ code: 'being_dropped' }, 503, 'The bucket is being dropped.\n'],
   no_majority: [{ code: 'no_majority', reason: 'no voters' }, 503, 'no_majority: no voters\n'],
   storage: [{ code: 'storage', reason: 'disk full' }, 503, 'storage: disk full\n'],
   invalid_properties: [

@@ -92,6 +92,8 @@ function errorText(error: TextError): { readonly status: number; readonly text: 
         status: 400,
         text: `The object has ${error.siblings} siblings; ${error.siblingsMax} are allowed.\n`,
       };
+    case 'being_dropped':
+      return { status: 503, text: 'The bucket is being dropped.\n' };
     case 'storage':
       return { status: 503, text: `storage: ${error.reason}\n` };
     case 'no_feed':

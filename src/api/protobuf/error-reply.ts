@@ -71,6 +71,7 @@ export function textOfError(error: KvError): string {
     case 'modified':
     case 'notfound':
     case 'all_nodes_down':
+    case 'being_dropped':
     case 'no_feed':
     case 'bad_cursor':
       return error.code;

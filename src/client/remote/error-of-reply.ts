@@ -19,6 +19,7 @@ const meanings: readonly (readonly [RegExp, HaleErrorCode])[] = [
   [/^\{too_(large|many_siblings),/, 'too_large'],
   [/^(storage: |\{chunk_missing,)/, 'storage'],
   [/^no_majority: /, 'unavailable'],
+  [/^being_dropped$/, 'unavailable'],
   [
     /^\{precommit_fail,\[\{(unknown_field_type|field_parsing_failed|field_too_long|too_many_fields),/,
     'invalid_argument',

@@ -17,6 +17,7 @@ type TravellingCode = Exclude<
   | 'no_datatype'
   | 'needs_allow_mult'
   | 'no_feed'
+  | 'being_dropped'
   | 'bad_cursor'
   | 'too_many_feeds'
 >;

@@ -1,0 +1,199 @@
+/**
+ * Deletes what was dropped, and says when nothing is left of it.
+ *
+ * Z1  Objects go as by a delete each: with a tombstone, so that no replica that was away brings one back. Of the replicas
+ *     of a key the first in the ring looks after it.
+ * Z2  A drop ends when a listing of all of it has found no live key twice, `restMs` apart, with nobody away or in doubt
+ *     both times; then the properties go, and the mark last. One node looks: the owner of the partition of its name.
+ * Z3  Whatever dies in between, the mark is there, and the next look goes on.
+ */
+import type { Buffer } from 'node:buffer';
+import type { Partition } from '../../core/ring/index.ts';
+import type { Topology } from '../../core/topology/index.ts';
+import type { Environment, Instant } from '../../environment/index.ts';
+import { type ByteString, byteLiteral } from '../../stdx/index.ts';
+import { type KeyRange, type StorageEngine, StorageError } from '../../storage/index.ts';
+import { Pause } from '../anti-entropy/index.ts';
+import type { NameHash } from '../coordinator/index.ts';
+import { type BucketAddress, KvFailure, type ObjectAddress } from '../key-value-store.ts';
+import { VersionedObject } from '../object/index.ts';
+import { addressOf, bucketRange, bucketTypeRange } from '../vnode/index.ts';
+import type { DropMarks, Dropped } from './drop-marks.ts';
+
+const sliceLimits = { entriesMax: 256, bytesMax: 256 * 1024 };
+/** Deletes of one node that are under way at once. */
+const windowMax = 16;
+/** Between two looks at what is being dropped. */
+const intervalMs = 1000;
+/** Every node has heard of a mark by then that is not away. */
+const restMs = 5000;
+
+export interface DropSweepParts {
+  readonly environment: Pick<Environment, 'clock' | 'timers' | 'tasks' | 'log'>;
+  readonly engine: StorageEngine;
+  readonly topology: Topology;
+  readonly names: NameHash;
+  readonly marks: DropMarks;
+  /** Undefined: nobody knows such a bucket type. */
+  readonly placementOf: (address: BucketAddress) => { readonly bucketOnly: boolean } | undefined;
+  /** There is too much to do for what is not urgent. */
+  readonly isLoaded: () => boolean;
+  /** Deletes an object whatever its bucket lets clients do. Does not reject. */
+  readonly remove: (address: ObjectAddress) => Promise<void>;
+  /** Whether no key is live in it. Rejects with `KvFailure` if not everybody could say. */
+  readonly isEmpty: (dropped: Dropped) => Promise<boolean>;
+  /** Forgets its properties, and the type. Rejects with `KvFailure`. */
+  readonly forget: (dropped: Dropped) => Promise<void>;
+}
+
+export class DropSweep {
+  readonly #parts: DropSweepParts;
+  readonly #pause: Pause;
+  /** Since when nothing was found. */
+  readonly #emptySince = new Map<string, Instant>();
+  #removed = 0;
+  #running: Promise<void> | undefined;
+
+  constructor(parts: DropSweepParts) {
+    this.#parts = parts;
+    this.#pause = new Pause(parts.environment.timers);
+  }
+
+  /** Objects that this node has deleted of what was dropped. */
+  get removed(): number {
+    return this.#removed;
+  }
+
+  /** Once. Nothing runs while nothing is being dropped. */
+  start(): void {
+    const { marks } = this.#parts;
+    marks.onChange(() => this.#begin());
+    this.#begin();
+  }
+
+  async close(): Promise<void> {
+    this.#pause.close();
+    await this.#running;
+  }
+
+  #begin(): void {
+    const { marks, environment } = this.#parts;
+    if (this.#running !== undefined || this.#pause.isClosed || marks.list().length === 0) return;
+    let ended = () => {};
+    this.#running = new Promise((resolve) => {
+      ended = resolve;
+    });
+    environment.tasks.spawn('drop-sweep', async () => {
+      while (!this.#pause.isClosed && marks.list().length > 0) {
+        for (const dropped of marks.list()) await this.#lookAt(dropped);
+        await this.#pause.for(intervalMs);
+      }
+      this.#running = undefined;
+      this.#emptySince.clear();
+      ended();
+    });
+  }
+
+  async #lookAt(dropped: Dropped): Promise<void> {
+    const { environment } = this.#parts;
+    try {
+      const found = await this.#removeOwn(dropped);
+      if (found === 0 && this.#looksAfter(dropped)) await this.#endIfEmpty(dropped);
+    } catch (error) {
+      if (!(error instanceof StorageError || error instanceof KvFailure)) throw error;
+      environment.log.warn('a drop could not be gone on with; it is tried again', { reason: error.message });
+    }
+  }
+
+  /** How many were found in this node's partitions. */
+  async #removeOwn(dropped: Dropped): Promise<number> {
+    const { topology } = this.#parts;
+    let found = 0;
+    for (const partition of topology.ring.partitionsOf(topology.self)) {
+      if (this.#pause.isClosed) return 1;
+      found += await this.#removeIn(partition, rangeOf(partition, dropped));
+    }
+    return found;
+  }
+
+  async #removeIn(partition: Partition, range: KeyRange): Promise<number> {
+    const { engine, isLoaded } = this.#parts;
+    // What cannot be read is deleted like the rest.
+    const damaged: Buffer[] = [];
+    const cursor = engine.scan(range, { corrupt: (key) => key !== undefined && damaged.push(key) });
+    let found = 0;
+    try {
+      for (;;) {
+        const entries = await cursor.next(sliceLimits);
+        const keys = entries
+          .filter(({ value }) => !VersionedObject.decode(value).isTombstone)
+          .map(({ key }) => key);
+        const live = [...keys, ...damaged.splice(0)]
+          .map((key) => addressOf(key))
+          .filter((address) => this.#isFirst(partition, address));
+        found += live.length;
+        await this.#remove(live);
+        if (entries.length === 0) return found;
+        if (isLoaded()) await this.#pause.for(intervalMs);
+        if (this.#pause.isClosed) return found;
+      }
+    } finally {
+      await cursor.close();
+    }
+  }
+
+  async #remove(addresses: readonly ObjectAddress[]): Promise<void> {
+    for (let from = 0; from < addresses.length; from += windowMax) {
+      const some = addresses.slice(from, from + windowMax);
+      await Promise.all(some.map((address) => this.#parts.remove(address)));
+      this.#removed += some.length;
+      if (this.#pause.isClosed) return;
+    }
+  }
+
+  #isFirst(partition: Partition, address: ObjectAddress): boolean {
+    const { topology, names, placementOf } = this.#parts;
+    const placement = placementOf(address);
+    if (placement === undefined) return false;
+    return topology.ring.partitionOf(names.of(address, placement.bucketOnly)) === partition;
+  }
+
+  #looksAfter({ bucketType, bucket = byteLiteral('') }: Dropped): boolean {
+    const { topology, names } = this.#parts;
+    const { ring } = topology;
+    const address = { bucketType, bucket, key: byteLiteral('') };
+    return ring.ownerOf(ring.partitionOf(names.of(address))) === topology.self;
+  }
+
+  async #endIfEmpty(dropped: Dropped): Promise<void> {
+    const { marks, forget, environment } = this.#parts;
+    const id = idOf(dropped);
+    if (!(await this.#isEmpty(dropped))) {
+      this.#emptySince.delete(id);
+      return;
+    }
+    const now = environment.clock.now();
+    const since = this.#emptySince.get(id);
+    if (since === undefined) this.#emptySince.set(id, now);
+    else if (now - since >= restMs) {
+      await forget(dropped);
+      await marks.clear(dropped);
+      this.#emptySince.delete(id);
+    }
+  }
+
+  async #isEmpty(dropped: Dropped): Promise<boolean> {
+    const { topology, isEmpty } = this.#parts;
+    return topology.isSettled && (await isEmpty(dropped)) && topology.isSettled;
+  }
+}
+
+function rangeOf(partition: Partition, { bucketType, bucket }: Dropped): KeyRange {
+  return bucket === undefined
+    ? bucketTypeRange(partition, bucketType)
+    : bucketRange(partition, { bucketType, bucket });
+}
+
+function idOf({ bucketType, bucket }: Dropped): ByteString {
+  return `${bucketType}\0${bucket ?? ''}` as ByteString;
+}
