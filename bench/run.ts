@@ -15,6 +15,7 @@ import { measureHop } from './hop.ts';
 import { measureHotKey } from './hot-key.ts';
 import { measureIdleConnections } from './idle-connections.ts';
 import { measureIngest } from './ingest.ts';
+import { measureLargeValues } from './large-values.ts';
 import { measureMemory } from './memory.ts';
 import { measureOverload } from './overload.ts';
 import {
@@ -92,6 +93,7 @@ const questions = new Map<string, () => Promise<string>>([
   ],
   ['listing', () => measureListing(values.quick ? 50_000 : 1_000_000, values.node)],
   ['mapreduce', () => measureMapReduce(values.quick ? 5000 : 100_000, values.node)],
+  ['large-values', () => measureLargeValues((values.quick ? 64 : 256) * 2 ** 20, values.node)],
   ['voxer', () => measureVoxer(values.quick ? 5000 : 15_000, values.node)],
   ['wal', () => measureWal(values.quick ? quick.measuredMs : full.measuredMs)],
 ]);

@@ -17,12 +17,13 @@ import type { KvError } from '../kv-error.ts';
 import type { VersionedObject } from '../object/index.ts';
 import { type QuorumValue, quorumAll, quorumCount, quorumOne, resolveQuorum } from '../quorum-value.ts';
 import { uniqueText, vtagLength } from '../unique-text.ts';
+import { ChunkTurns } from './chunk-turns.ts';
 import { decodeUploadRecord, encodeUploadRecord, type UploadRecord } from './upload-record.ts';
 
 const crcBytes = 4;
 
 export interface ChunkStoreParts {
-  readonly environment: Pick<Environment, 'clock' | 'random'>;
+  readonly environment: Pick<Environment, 'clock' | 'random' | 'tasks'>;
   readonly coordinator: CoordinatorParts;
   readonly deletes: Deletes;
   /** Of buckets that have none of their own. */
@@ -42,10 +43,12 @@ export type ReadAnswer =
 export class ChunkStore {
   readonly #parts: ChunkStoreParts;
   readonly #properties: BucketProperties;
+  readonly #turns: ChunkTurns;
 
   constructor(parts: ChunkStoreParts) {
     this.#parts = parts;
     this.#properties = chunkSpaceProperties(parts.defaults);
+    this.#turns = new ChunkTurns(parts.environment.tasks);
   }
 
   /**
@@ -73,12 +76,13 @@ export class ChunkStore {
     };
   }
 
-  putChunk(
+  async putChunk(
     upload: ByteString,
     index: number,
     bytes: Buffer,
     how: ChunkWriting,
   ): Promise<KvError | undefined> {
+    await this.#turns.wait();
     const key = chunkKey(upload, index);
     const value = Buffer.allocUnsafe(crcBytes + bytes.length);
     value.writeUInt32BE(checksum(key, bytes), 0);
@@ -93,6 +97,7 @@ export class ChunkStore {
 
   /** Whoever has the chunk has all there is to know of it: the first that answers is enough. */
   async getChunk(upload: ByteString, index: number, timeoutMs?: number): Promise<Buffer | KvError> {
+    await this.#turns.wait();
     const key = chunkKey(upload, index);
     const address = { bucketType: chunkType, bucket: chunkBucket, key };
     const read = { ...address, r: quorumOne, notfoundOk: false, basicQuorum: false, timeoutMs };

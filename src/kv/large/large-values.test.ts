@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
 import { test } from 'node:test';
 import { byteLiteral } from '../../stdx/index.ts';
+import { StorageError } from '../../storage/index.ts';
 import { defaultBucketProperties } from '../bucket-properties.ts';
 import { chunkType } from '../chunk-space.ts';
 import {
@@ -345,4 +346,41 @@ test('no client reaches the chunks by their names', () =>
     assert.throws(() => a!.node.store.listKeys(address, {}), {
       error: { code: 'unknown_bucket_type', bucketType: '\0large' },
     });
+  }));
+
+test('G1: when a chunk cannot be stored the object is not written', () =>
+  run(async (stores, a) => {
+    await a!.node.put('k', 'v');
+    const lost = Buffer.from('.00000007');
+    for (const { engine } of stores.nodes) {
+      const write = engine.write.bind(engine);
+      engine.write = (batch, durability) =>
+        batch.keys.some((key) => key.includes(lost))
+          ? Promise.reject(new StorageError('io', 'sick disk'))
+          : write(batch, durability);
+    }
+    // Neither in the middle nor when it is the last one.
+    for (const length of [3000, 800, 750]) {
+      const result = await a!.put('k', pieces(patternOf(length)), { length });
+      assert.equal(result.kind, 'failed', `${length} bytes`);
+    }
+    assert.deepEqual(await a!.node.values('k'), ['v']);
+  }));
+
+test('a value that is deleted and written anew keeps the chunks of the new one only', () =>
+  run(async (stores, a, b) => {
+    for (let round = 0; round < 3; round += 1) {
+      await a!.put('k', pieces(patternOf(1500, round)));
+      await b!.node.delete('k');
+    }
+    const found = await b!.node.get('k');
+    assert.ok(found.kind === 'notfound');
+    await a!.put(
+      'k',
+      pieces(patternOf(1500, 9)),
+      found.tombstone === undefined ? {} : { context: found.tombstone.context },
+    );
+    await stores.world.sleep(400_000);
+    assert.deepEqual(await b!.read('k'), patternOf(1500, 9));
+    assert.equal(await chunkObjects(stores), 16);
   }));

@@ -9,6 +9,7 @@
  * G3  Chunks are removed only when no copy of their object refers to them, every replica has said so, nobody is away who
  *     could know better, and no write of theirs can still be under way (`ChunkSweep`).
  * G4  At most `windowMax` chunks of an upload, or of a value that is sent, are in memory at once.
+ * G5  One chunk a turn of the event loop, of all transfers together (`ChunkTurns`).
  */
 import { Buffer } from 'node:buffer';
 import { crc32 } from 'node:zlib';
