@@ -67,8 +67,10 @@ const retryMs = 500;
 const movedRetryMs = 100;
 /** What a node may take beyond the time it was told to wait. */
 const answerMs = 10_000;
+/** Before a key that could not be read is read again. */
+const readAgainMs = 100;
 /** Reads of changed keys that are under way at a time. */
-const readsMax = 16;
+const readsMax = 64;
 
 /** How far one partition was followed. */
 interface Track {
@@ -77,6 +79,9 @@ interface Track {
   isAsked: boolean;
   dueAt: Instant;
 }
+
+/** By `versionName`. */
+type Versions = ReadonlyMap<string, ReadVersion>;
 
 /** What a node has answered to a question about these partitions of its. */
 interface Answered {
@@ -220,36 +225,46 @@ export class ChangeFeed {
       for (const track of asked) track.dueAt = (now + pauseMs) as Instant;
       return [];
     }
+    const versions = await this.#read(reply.parts, node);
     const events: FeedEvent[] = [];
     for (const part of reply.parts) {
       const track = asked.find(({ partition }) => partition === part.partition);
       if (track === undefined) continue;
-      if (!(await this.#takePart(part, node, events))) {
-        track.dueAt = (this.#parts.clock.now() + retryMs) as Instant;
-        continue;
-      }
-      track.after = part.after;
+      if (this.#tell(part, versions, events)) track.after = part.after;
+      else track.dueAt = (this.#parts.clock.now() + readAgainMs) as Instant;
     }
     return events;
   }
 
-  /** False: a key could not be read, and the partition is to be followed from the same place again. */
-  async #takePart(
-    { partition, items, isBroken }: FeedPart,
-    node: NodeId,
-    events: FeedEvent[],
-  ): Promise<boolean> {
-    const teller = { partition, node, primary: true };
-    if (isBroken) events.push({ kind: 'gap' });
-    const { memory } = this.#parts;
-    const fresh = items.filter(({ key, digest }) => !memory.has(key, digest));
-    for (let at = 0; at < fresh.length; at += readsMax) {
-      const some = fresh.slice(at, at + readsMax);
-      const versions = await Promise.all(some.map(({ key }) => this.#parts.read(key, teller)));
-      for (const [index, version] of versions.entries()) {
-        if (version.kind === 'failed') return false;
-        this.#handOut(some[index]!, version, events);
+  /** What the changed keys hold now that were not told yet: each version that is told of is read once. */
+  async #read(parts: readonly FeedPart[], node: NodeId): Promise<Versions> {
+    const { memory, read } = this.#parts;
+    const wanted = new Map<string, { readonly key: ByteString; readonly teller: Replica }>();
+    for (const { partition, items } of parts) {
+      const teller = { partition, node, primary: true };
+      for (const item of items) {
+        if (!memory.has(item.key, item.digest)) wanted.set(versionName(item), { key: item.key, teller });
       }
+    }
+    const names = [...wanted];
+    const versions = new Map<string, ReadVersion>();
+    for (let at = 0; at < names.length; at += readsMax) {
+      const some = names.slice(at, at + readsMax);
+      const found = await Promise.all(some.map(([, { key, teller }]) => read(key, teller)));
+      for (const [index, version] of found.entries()) versions.set(some[index]![0], version);
+    }
+    return versions;
+  }
+
+  /** False: a key could not be read, and the partition is to be followed from the same place again. */
+  #tell({ items, isBroken }: FeedPart, versions: Versions, events: FeedEvent[]): boolean {
+    if (isBroken) events.push({ kind: 'gap' });
+    for (const item of items) {
+      const version = versions.get(versionName(item));
+      // Without one it was told before.
+      if (version === undefined || this.#parts.memory.has(item.key, item.digest)) continue;
+      if (version.kind === 'failed') return false;
+      this.#handOut(item, version, events);
     }
     return true;
   }
@@ -275,4 +290,9 @@ export class ChangeFeed {
     this.#wake = undefined;
     wake?.();
   }
+}
+
+/** Digests are of one length. */
+function versionName({ key, digest }: FeedItem): string {
+  return digest + key;
 }
