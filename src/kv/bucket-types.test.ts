@@ -151,6 +151,7 @@ test('what kind of values a bucket has is checked', () => {
     [withCustom({ datatype: 'map' }, { ttl: 1 }), { ttl: 'not_with_datatype' }],
     [withCustom({}, { last_write_wins: true }), { last_write_wins: 'not_with_dvv_enabled' }],
     [withCustom({}, { last_write_wins: true, dvv_enabled: false }), {}],
+    [withCustom({ backend: 'bitcask_mult' }), { backend: 'unknown_backend' }],
   ] as const) {
     assert.deepEqual(reasonsOf(checkCombination(properties)), expected);
   }

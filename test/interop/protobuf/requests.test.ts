@@ -180,12 +180,14 @@ test('bucket properties: set, get, hooks, reset', async () => {
     precommit: [hook],
     has_precommit: true,
     postcommit: [{ name: name('ignored: the flag is not set') }],
-    backend: name('b1'),
     node_confirms: 2,
     sync_on_write: 2,
   };
   assert.equal(await client.ask(hex(encodeFrame(rpbSetBucketReq, { bucket, props }))), '16');
   assert.deepEqual(await ask(), { ...initial, ...props, postcommit: [] });
+  const elsewhere = encodeFrame(rpbSetBucketReq, { bucket, props: { backend: name('b1') } });
+  const refused = Buffer.from(await client.ask(hex(elsewhere)), 'hex').toString('latin1');
+  assert.match(refused, /Invalid bucket properties: \[\{backend,unknown_backend\}\]/);
   const type = name('default');
   const ofType = await client.ask(hex(encodeFrame(rpbGetBucketTypeReq, { type })));
   assert.deepEqual(decodeMessage(rpbGetBucketResp, Buffer.from(ofType, 'hex'), 1).props, initial);
