@@ -26,8 +26,11 @@ const bucketTypes: Readonly<Record<string, BucketTypeProperties>> = {
   short: { ttl: 60 },
 };
 
+/** The machine that runs tests does other things too; these are not about overload. */
+const patience = { 'overload.turn_delay': 10_000, 'overload.request_delay': 30_000 };
+
 async function embeddedDatabase(context: TestContext): Promise<Database> {
-  const cluster = await testCluster({ bucketTypes });
+  const cluster = await testCluster({ bucketTypes, configuration: patience });
   context.after(() => cluster.close());
   return cluster.db;
 }
@@ -45,6 +48,7 @@ export async function servedNode(context: TestContext): Promise<HaleNode> {
     'listener.cluster.internal': 'off',
     'listener.protobuf.internal': { host: '127.0.0.1', port: 0 },
     drain_timeout: 500,
+    ...patience,
   });
   const openSandbox = openSandboxPool(silentLog);
   const node = await startNode(configuration, { environment, version: '0.0.0', openSandbox });

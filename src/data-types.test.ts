@@ -227,7 +227,11 @@ test('embedded: bucket types are made, brought up to date, or refused', async (c
   assert.ok(expiresAt!.getTime() < Date.now() + 31_000);
   await second.close();
   await assert.rejects(embedded.open(directory, { short: { datatype: 'map' } }), fails('invalid_argument'));
-  await (await embedded.open(directory, {})).close();
+  const third = await embedded.open(directory, { accounts: { conditional: 'serialised' } });
+  const accounts = third.bucket<number>('a', { type: 'accounts' });
+  await Promise.all(Array.from({ length: 8 }, () => accounts.update('k', (now = 0) => now + 1)));
+  assert.equal(await accounts.get('k'), 8);
+  await third.close();
   await assert.rejects(testCluster({ bucketTypes: { x: { ttl: -1 } } }), fails('invalid_argument'));
   await assert.rejects(testCluster({ bucketTypes: { default: { ttl: 1 } } }), fails('invalid_argument'));
 });

@@ -36,6 +36,11 @@ export interface BucketTypeProperties extends BucketPropertyChanges {
   readonly datatype?: 'counter' | 'set' | 'gset' | 'map' | 'hll';
   /** Seconds that objects live which do not say so themselves; 0: for ever. */
   readonly ttl?: number;
+  /** `serialised`: of conditional writes that name one version of a key at most one is acknowledged. */
+  readonly conditional?: 'checked' | 'serialised';
+  /** Siblings that an object may have before `merge_policy` makes fewer of them; 0: as many as the node allows. */
+  readonly siblings_max?: number;
+  readonly merge_policy?: 'none' | 'lww' | 'union' | { readonly name: string };
   /** Objects are written once and not changed. */
   readonly write_once?: boolean;
   /** Registers of `hll` are 2 to this power. */
