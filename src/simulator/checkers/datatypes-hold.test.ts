@@ -91,6 +91,8 @@ test('DT5: what was seen and removed does not come back', () => {
   assert.deepEqual(atRest(places('a'), add(5, 'a'), add(6, 'a'), removal), [], 'the other add is unseen');
   assert.deepEqual(atRest(places('a'), add(5, 'a'), update(9, { removes: ['a'], seen: seen(4) })), []);
   assert.deepEqual(atRest(places('a'), add(5, 'a'), update(9, { removes: ['a'] })), ['DT5'], 'it was there');
+  const disabled = update(4, { removes: ['on:flag/'] });
+  assert.deepEqual(atRest(places('on:flag/'), add(5, 'on:flag/'), disabled), [], 'it may have found nothing');
   const deleted = update(9, { removes: [''], isDelete: true });
   assert.deepEqual(atRest(places('a'), add(5, 'a'), removal, deleted), []);
 });

@@ -135,8 +135,9 @@ function checkRemoved(key: string, shown: ShownPlaces, begun: readonly DatatypeU
     if (outcome !== 'acked') continue;
     for (const place of shown.places) {
       if (additions.get(place) !== 1) continue;
-      // Without a context one that names the very place was refused unless the place was there.
-      const sawIt = seen === undefined ? removes.includes(place) : seen.shown.places.has(place);
+      // Without a context one that names an element was refused unless it was there; a flag is disabled in any case.
+      const sawIt =
+        seen === undefined ? removes.includes(place) && !place.endsWith('/') : seen.shown.places.has(place);
       if (!sawIt || !removes.some((removed) => covers(removed, place))) continue;
       back.push(`DT5: ${key} shows ${place} again, which was removed at ${invokedAt}`);
     }
