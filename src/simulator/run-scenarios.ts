@@ -42,6 +42,7 @@ export async function runScenarios(options: RunnerOptions, host: RunnerHost): Pr
   let areAllGood = true;
   let eventsRun = 0;
   let elapsedMs = 0;
+  let virtualMs = 0;
   for (const scenario of options.scenarios) {
     const seeds = seedsOf(options, scenario);
     host.print(`${scenario.name}: ${scenario.describe}`);
@@ -52,6 +53,7 @@ export async function runScenarios(options: RunnerOptions, host: RunnerHost): Pr
       const result = await runScenario(scenario, seed, watch);
       elapsedMs += host.now() - startedAt;
       eventsRun += result.eventsRun;
+      virtualMs += result.virtualMs;
       if (options.twice && !(await isRepeatable(scenario, result, watch, host))) areAllGood = false;
       isFound = scenario.mustFail?.message.test(result.failure?.message ?? '') ?? false;
       if (isFound) {
@@ -69,7 +71,10 @@ export async function runScenarios(options: RunnerOptions, host: RunnerHost): Pr
     host.print(`  repeat: ${commandOf(scenario, options.firstSeed)}`);
   }
   const perSecond = Math.round((eventsRun / Math.max(1, elapsedMs)) * 1000);
-  host.print(`${eventsRun} events, ${perSecond} a second; ${areAllGood ? 'all good' : 'FAILED'}`);
+  // Milliseconds of one in those of the other, as hours in a minute.
+  const hoursPerMinute = (virtualMs / Math.max(1, elapsedMs) / 60).toFixed(2);
+  const pace = `${perSecond} a second, ${hoursPerMinute} virtual hours a minute`;
+  host.print(`${eventsRun} events, ${pace}; ${areAllGood ? 'all good' : 'FAILED'}`);
   return areAllGood;
 }
 

@@ -39,6 +39,7 @@ interface Size {
   readonly keysPerBucket: number;
   readonly pauseMsMean: number;
   readonly faultsMs: number;
+  readonly gapMsMean: number;
 }
 
 function sizeOf(random: Prng): Size {
@@ -50,6 +51,7 @@ function sizeOf(random: Prng): Size {
       keysPerBucket: 16,
       pauseMsMean: 100,
       faultsMs: random.between(20_000, 60_000),
+      gapMsMean: random.pick([500, 1000, 2000]),
     };
   }
   return {
@@ -59,6 +61,7 @@ function sizeOf(random: Prng): Size {
     keysPerBucket: 1 + random.below(6),
     pauseMsMean: random.pick([50, 100, 200]),
     faultsMs: random.between(5000, 15_000),
+    gapMsMean: random.pick([500, 1000, 2000]),
   };
 }
 
@@ -69,9 +72,20 @@ function kindsOf(random: Prng): readonly FaultKind[] {
   return kinds.filter((kind) => kept.has(kind));
 }
 
-async function ackedMeansKept(world: World): Promise<void> {
+/** For how fast it goes: most of an hour is like most hours. */
+const eleven: Size = {
+  nodes: 11,
+  ringSize: 64,
+  clients: 4,
+  keysPerBucket: 16,
+  pauseMsMean: 1000,
+  faultsMs: 3_600_000,
+  gapMsMean: 60_000,
+};
+
+async function ackedMeansKept(world: World, fixedSize?: Size): Promise<void> {
   const random = world.random.fork('scenario');
-  const { faultsMs, keysPerBucket, pauseMsMean, ...size } = sizeOf(random);
+  const { faultsMs, gapMsMean, keysPerBucket, pauseMsMean, ...size } = fixedSize ?? sizeOf(random);
   world.work.atLeast('faults', 1);
   const play = await ClusterPlay.begin(world, {
     ...calmCluster,
@@ -88,7 +102,7 @@ async function ackedMeansKept(world: World): Promise<void> {
     kinds: kindsOf(random),
     untilMs: faultsMs,
     faultsMin: 1,
-    gapMsMean: random.pick([500, 1000, 2000]),
+    gapMsMean,
     durationMsMean: random.pick([500, 2500]),
   });
   await carryOutFaults(world, plan);
@@ -100,5 +114,12 @@ export const clusterAckedMeansKept: Scenario = {
   name: 'cluster-acked-means-kept',
   describe:
     'whatever befalls a cluster, acknowledged writes stay, deleted values stay away, replicas converge',
-  run: ackedMeansKept,
+  run: (world) => ackedMeansKept(world),
+};
+
+export const clusterAckedMeansKeptEleven: Scenario = {
+  name: 'cluster-acked-means-kept-eleven',
+  describe: 'as cluster-acked-means-kept, eleven nodes for an hour',
+  isLong: true,
+  run: (world) => ackedMeansKept(world, eleven),
 };

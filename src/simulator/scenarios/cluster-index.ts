@@ -1,5 +1,5 @@
 import type { Scenario } from '../scenario.ts';
-import { clusterAckedMeansKept } from './cluster-acked-means-kept.ts';
+import { clusterAckedMeansKept, clusterAckedMeansKeptEleven } from './cluster-acked-means-kept.ts';
 import { clusterAmnesia } from './cluster-amnesia.ts';
 import { clusterCoverageFlip } from './cluster-coverage-flip.ts';
 import { clusterDatatypes } from './cluster-datatypes.ts';
@@ -24,6 +24,7 @@ import { voxer } from './voxer.ts';
 /** Of whole clusters: real nodes, and clients that ask any of them. */
 export const clusterScenarios: readonly Scenario[] = [
   clusterAckedMeansKept,
+  clusterAckedMeansKeptEleven,
   clusterPowerCut,
   clusterSplit,
   clusterSplitLong,

@@ -5,6 +5,7 @@
 import type { Move } from '../../core/index.ts';
 import type { Prng } from '../prng.ts';
 import type { Scenario } from '../scenario.ts';
+import { usualClients } from '../workloads/cluster-clients.ts';
 import type { ClusterMember } from '../workloads/cluster-member.ts';
 import type { World } from '../world.ts';
 import { ClusterPlay, type ClusterStory, calmCluster, faultErrors } from './cluster-story.ts';
@@ -14,6 +15,8 @@ const lookMs = 20;
 const firstLookMs = 3;
 /** One in so many seeds has the ring of the original, and some of the others a ring between. */
 const wholeRingEvery = 40;
+/** Of a key with one replica nobody else has what a move loses. */
+const buckets = [...usualClients.buckets, { name: 'lone', conflicts: 'siblings', nVal: 1 } as const];
 const usualRings = [64, 64, 64, 64, 64, 64, 128, 128, 256];
 
 interface LeaveRace {
@@ -34,7 +37,7 @@ async function leaveRace(world: World, random: Prng, race: LeaveRace): Promise<v
       transfer_limit: race.ringSize > 256 ? 16 : random.pick([1, 2, 16]),
     },
     clients: 4,
-    client: { keysPerBucket: 4 + random.below(16), listings: 3, pauseMsMean: random.pick([20, 50]) },
+    client: { buckets, keysPerBucket: 4 + random.below(16), listings: 3, pauseMsMean: random.pick([20, 50]) },
     ackedPutsMin: 5,
   };
   const play = await ClusterPlay.begin(world, story);
@@ -80,8 +83,8 @@ class DeathsInMoves {
       const serving = stage.members.filter(({ isServing }) => isServing);
       const moves = serving.length === 0 ? [] : [...stage.state(serving[0]).moves.values()];
       // Not all die at once: with two of three away writes may wait.
-      if (moves.length === 0 || serving.length < stage.members.length - 1 || this.#random.chance(0.7))
-        continue;
+      if (moves.length === 0 || serving.length < stage.members.length - 1) continue;
+      if (this.#ended > 0 && this.#random.chance(0.7)) continue;
       const victim = this.#victimOf(this.#random.pick(moves), serving);
       if (victim !== undefined) revivals.push(this.#end(victim));
     }
