@@ -1,0 +1,107 @@
+/** A feed and a peer that does not read: what is written, what is asked for, and when it ends. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { HttpExchange } from '../../environment/index.ts';
+import type { FeedBatch, FeedReader } from '../../kv/index.ts';
+import { byteLiteral } from '../../stdx/index.ts';
+import { watchKey } from './feed-resource.ts';
+import type { HttpServices } from './http-services.ts';
+import { QueryParameters } from './query-parameters.ts';
+import { readRequestHeaders } from './request-headers.ts';
+
+class SlowPeer {
+  readonly written: string[] = [];
+  readonly controller = new AbortController();
+  asked = 0;
+  isClosed = false;
+  hasEnded = false;
+  #drain: () => void = () => {};
+  isFull = true;
+
+  readonly exchange = {
+    signal: this.controller.signal,
+    start() {},
+    write: (bytes: Buffer) => {
+      this.written.push(bytes.toString());
+      return !this.isFull;
+    },
+    drained: () =>
+      new Promise<void>((resolve) => {
+        this.#drain = resolve;
+        this.controller.signal.addEventListener('abort', () => resolve());
+      }),
+    end: () => {
+      this.hasEnded = true;
+    },
+  } as unknown as HttpExchange;
+
+  readonly reader: FeedReader = {
+    next: (): Promise<FeedBatch | undefined> => {
+      this.asked += 1;
+      if (this.isClosed) return Promise.resolve(undefined);
+      const event = { kind: 'changed', key: byteLiteral('k'), object: undefined, micros: 5000 } as const;
+      return Promise.resolve({ events: [event], cursor: `c${this.asked}` });
+    },
+    close: () => {
+      this.isClosed = true;
+    },
+  };
+
+  takesAll(): void {
+    this.#drain();
+  }
+
+  follow(): Promise<void> {
+    let sent: Promise<void> | undefined;
+    const services = {
+      feeds: { open: () => this.reader },
+      clock: { wallMicros: () => 0 },
+      tasks: {
+        spawn: (_name: string, run: () => Promise<void>) => {
+          sent = run();
+        },
+      },
+    } as unknown as HttpServices;
+    const route = {
+      kind: 'watch',
+      style: 'buckets',
+      bucketType: byteLiteral('default'),
+      bucket: byteLiteral('b'),
+      key: byteLiteral('k'),
+    } as const;
+    const query = new QueryParameters('');
+    watchKey({ exchange: this.exchange, services, route, query, headers: readRequestHeaders([]) });
+    assert.ok(sent !== undefined);
+    return sent;
+  }
+}
+
+async function turns(): Promise<void> {
+  for (let turn = 0; turn < 50; turn += 1) await Promise.resolve();
+}
+
+test('nothing is asked for while the peer does not read', async () => {
+  const peer = new SlowPeer();
+  const sent = peer.follow();
+  await turns();
+  assert.equal(peer.asked, 1);
+  assert.deepEqual(peer.written, ['id: c1\nevent: deleted\ndata: {"key":"k","time":5}\n\n']);
+  peer.takesAll();
+  await turns();
+  assert.equal(peer.asked, 2);
+  assert.equal(peer.written.length, 2);
+  peer.controller.abort();
+  await sent;
+  assert.ok(peer.isClosed, 'who has gone is not followed for');
+  assert.equal(peer.asked, 2);
+});
+
+test('a feed that ends ends the answer', async () => {
+  const peer = new SlowPeer();
+  const sent = peer.follow();
+  await turns();
+  peer.isClosed = true;
+  peer.takesAll();
+  await sent;
+  assert.ok(peer.hasEnded);
+});
