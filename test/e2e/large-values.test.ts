@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
 import { Readable } from 'node:stream';
 import { after, before, test } from 'node:test';
@@ -13,9 +14,9 @@ import { ObjectRequests } from './object-requests.ts';
 import { sleep } from './seeded-run.ts';
 
 const mebibyte = 2 ** 20;
-const largeBytes = 200 * mebibyte;
-/** A node at rest takes about 100 MiB; what it may take more is far less than the value. */
-const residentBytesMax = 320 * mebibyte;
+const largeBytes = 480 * mebibyte;
+/** A node at rest has about 80 MiB; with transfers of any length 200 to 330, as the collector lags. */
+const ownBytesMax = 400 * mebibyte;
 const pieceBytes = 64 * 1024;
 
 let sandbox: HaleSandbox;
@@ -77,6 +78,12 @@ async function download(key: string): Promise<{ readonly bytes: number; readonly
   return { bytes, hash: hash.digest('hex') };
 }
 
+/** Memory that is the process's alone. What it has mapped of LevelDB's files is the system's to take back. */
+function ownBytes(): number {
+  const status = readFileSync(`/proc/${node.pid}/status`, 'latin1');
+  return Number(/^RssAnon:\s+(\d+) kB$/m.exec(status)![1]) * 1024;
+}
+
 /** The most memory that the node had while `work` went on. */
 async function peakOf(work: Promise<unknown>): Promise<number> {
   let peak = 0;
@@ -85,21 +92,21 @@ async function peakOf(work: Promise<unknown>): Promise<number> {
     isOver = true;
   });
   while (!isOver) {
-    peak = Math.max(peak, node.residentBytes);
+    peak = Math.max(peak, ownBytes());
     await Promise.race([sleep(50), ended]);
   }
   await ended;
   return peak;
 }
 
-test('200 MiB go in and out, and the memory of the node does not grow with them', async () => {
+test('480 MiB go in and out, and the memory of the node does not grow with them', async () => {
   const put = upload('large', largeBytes, 1).then((status) => assert.equal(status, 204));
   const peakIn = await peakOf(put);
-  assert.ok(peakIn < residentBytesMax, `${Math.round(peakIn / mebibyte)} MiB while it came in`);
+  assert.ok(peakIn < ownBytesMax, `${Math.round(peakIn / mebibyte)} MiB while it came in`);
   const got = download('large');
   const peakOut = await peakOf(got);
   assert.deepEqual(await got, { bytes: largeBytes, hash: hashOf(piecesOf(largeBytes, 1)) });
-  assert.ok(peakOut < residentBytesMax, `${Math.round(peakOut / mebibyte)} MiB while it went out`);
+  assert.ok(peakOut < ownBytesMax, `${Math.round(peakOut / mebibyte)} MiB while it went out`);
 });
 
 test('a plain Riak client reads a large value that fits its protocol, and is told of one that does not', async () => {
@@ -110,7 +117,7 @@ test('a plain Riak client reads a large value that fits its protocol, and is tol
   assert.equal(hashOf(values), hashOf(piecesOf(5 * mebibyte, 2)));
   await assert.rejects(connection.get('b', 'large'), (error) => {
     assert.ok(error instanceof ErrorReply);
-    assert.match(error.message, /^\{too_large,209715200,\d+\}: .*HTTP/);
+    assert.match(error.message, /^\{too_large,503316480,\d+\}: .*HTTP/);
     return true;
   });
   assert.equal((await connection.get('b', 'medium')).values.length, 1, 'the connection goes on');
