@@ -503,8 +503,10 @@ export class LocalKeyValueStore implements KeyValueStore {
   }
 
   async #close(): Promise<void> {
+    // At once: what comes in the same turn is refused.
+    const ended = this.#admission.stop();
     await this.feeds.close();
-    await this.#admission.stop();
+    await ended;
     await this.#merges.close();
     await this.stopSweeps();
     this.deletes.close();
