@@ -44,7 +44,7 @@ export async function openStore() {
     store,
     preflists: new Preflists(store, topology),
     datatypes: new DatatypeStore(store, environment, datatypeBytesMax),
-    async close() {
+    close: async () => {
       await store.close();
       await engine.close();
       await environment.close();

@@ -4,12 +4,14 @@ export { expiryOfObject, isExpired, lastExpiryOf, withoutExpired } from './expir
 export { collapse, lastModified, mergeObjects } from './merge-objects.ts';
 export { EmptyObjectError, ObjectFormatError } from './object-error.ts';
 export {
+  afterReap,
   asisObject,
   type CoordinatedWrite,
   needsNewEpoch,
   pruned,
   putObject,
   replicaPut,
+  replicaPutAfterReap,
   writeOnceObject,
 } from './put-object.ts';
 export type { Sibling } from './stored-form.ts';

@@ -9,6 +9,7 @@ import { type ActorId, actorId, VersionVector } from '../../clocks/index.ts';
 import { byteLiteral, byteStringOf } from '../../stdx/index.ts';
 import { encodeContent, stampContent, tombstoneContent } from '../../wire/index.ts';
 import {
+  afterReap,
   asisObject,
   type CoordinatedWrite,
   collapse,
@@ -20,6 +21,7 @@ import {
   pruned,
   putObject,
   replicaPut,
+  replicaPutAfterReap,
   sameVersion,
   VersionedObject,
 } from './index.ts';
@@ -256,4 +258,20 @@ test('M1: a version whose clock was pruned keeps its sibling beside a newer cloc
   const newer = put(undefined, b1, nothing, 'y', { context: seen, dot: { actor: b1, counter: 2 } });
   assert.deepEqual(values(mergeObjects(prunedAway, newer)), ['x', 'y']);
   assert.deepEqual(values(mergeObjects(newer, prunedAway)), ['x', 'y']);
+});
+
+test('what was reaped lately keeps late copies out, and nothing that was written since, whatever the clocks say', () => {
+  const old = put(undefined, a1, nothing, 'old');
+  const reaped = put(old, a1, old.clock, tombstone(1_000_000));
+  const fresh = put(undefined, b1, nothing, 'new');
+  for (const late of [old, reaped]) assert.equal(replicaPutAfterReap(reaped, late), reaped);
+  const stored = replicaPutAfterReap(reaped, fresh);
+  assert.deepEqual(values(stored), ['new']);
+  assert.deepEqual(values(replicaPutAfterReap(reaped, mergeObjects(old, fresh))), ['new']);
+  const coordinated = afterReap(reaped, fresh);
+  assert.deepEqual(values(coordinated), ['new']);
+  for (const kept of [stored, coordinated]) {
+    assert.deepEqual(values(mergeObjects(kept, old)), ['new'], 'a late copy gives way');
+    assert.deepEqual(values(mergeObjects(kept, fresh)), ['new']);
+  }
 });

@@ -7,6 +7,7 @@ import {
   type Dot,
   epochOfActor,
   type PruneLimits,
+  sameDot,
   VersionVector,
   vnodeIdOfActor,
 } from '../../clocks/index.ts';
@@ -70,6 +71,27 @@ function unread(local: VersionedObject, { context, expiredByMicros }: Coordinate
  */
 export function replicaPut(local: VersionedObject | undefined, incoming: VersionedObject): VersionedObject {
   return local === undefined ? incoming : mergeObjects(local, incoming);
+}
+
+/**
+ * As `replicaPut` of a vnode that has reaped `tombstone` lately: what the tombstone has seen does not come back. The
+ * tombstone itself does not, either: whatever its stamp, it does not stand beside what was written after it was forgotten.
+ * Returns `tombstone` itself if there is nothing to store.
+ */
+export function replicaPutAfterReap(tombstone: VersionedObject, incoming: VersionedObject): VersionedObject {
+  const merged = mergeObjects(tombstone, incoming);
+  if (merged === tombstone || merged === incoming) return merged;
+  const news = merged.siblings.filter(({ dot }) => dot === undefined || !isDotOf(tombstone, dot));
+  return news.length === 0 ? tombstone : makeObject(merged.clock, news);
+}
+
+/** A new object at its coordinator that has reaped `tombstone` lately: so that late copies elsewhere give way, too. */
+export function afterReap(tombstone: VersionedObject, object: VersionedObject): VersionedObject {
+  return makeObject(VersionVector.merge(object.clock, tombstone.clock), object.siblings);
+}
+
+function isDotOf(object: VersionedObject, dot: Dot): boolean {
+  return object.dots.some((other) => other !== undefined && sameDot(other, dot));
 }
 
 /**

@@ -27,12 +27,14 @@ import type { AppendedEntry, FeedEntries } from '../feed/index.ts';
 import type { KvError } from '../kv-error.ts';
 import type { KvObserver } from '../kv-observer.ts';
 import {
+  afterReap,
   holdsContent,
   ObjectFormatError,
   type PruneLimits,
   pruned,
   putObject,
   replicaPut,
+  replicaPutAfterReap,
   VersionedObject,
   versionDigest,
 } from '../object/index.ts';
@@ -225,7 +227,7 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
     const actor = this.#identities.actorFor(partition, local, put.context);
     const counter = (local?.clock.counterOf(actor) ?? 0) + 1;
     const dot = { actor, counter };
-    const written = putObject(local, {
+    const fresh = putObject(local, {
       context: put.context,
       content: put.content,
       dot,
@@ -235,6 +237,7 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
       // Where siblings are shown, who has another clock may still be looking at them.
       expiredByMicros: put.siblings.allow_mult ? nowMicros - this.#expiryMarginMicros : nowMicros,
     });
+    const written = this.#afterReap(partition, put.key, local, fresh);
     const merged = put.cap === undefined ? written : this.#capped(written, put.cap, dot);
     const object = pruned(merged, put.prune, nowSeconds);
     const excess = this.#checkLimits(put.key, object, put.cap) ?? this.#checkStrays(partition, local, object);
@@ -259,7 +262,7 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
     const actor = this.#identities.actorFor(partition, local, VersionVector.empty);
     const result = updateDatatype(local, datatype, write, { actor, vtag, micros }, this.decoded);
     if (result.kind !== 'updated') return failed(datatypeErrorOf(result));
-    const { object } = result;
+    const object = this.#afterReap(partition, key, local, result.object);
     const excess =
       this.#checkDatatypeSize(object) ??
       this.#checkLimits(key, object) ??
@@ -267,6 +270,16 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
     if (excess !== undefined) return failed(excess);
     this.#store(partition, key, local, object, durability, done);
     return { kind: 'merged', object, delta: deltaOfUpdate(local, write, result) };
+  }
+
+  #afterReap(
+    partition: Partition,
+    key: ObjectKey,
+    local: VersionedObject | undefined,
+    object: VersionedObject,
+  ): VersionedObject {
+    const reaped = local === undefined ? this.#reaper.reapedOf(partition, key) : undefined;
+    return reaped === undefined ? object : afterReap(reaped, object);
   }
 
   #get(partition: Partition, { key, want, unless }: ReplicaGet): ReplicaReply {
@@ -296,7 +309,10 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
       reply(fencedOff);
       return;
     }
-    const merged = replicaPut(reaped, put.object);
+    const merged =
+      local === undefined && reaped !== undefined
+        ? replicaPutAfterReap(reaped, put.object)
+        : replicaPut(local, put.object);
     if (put.object.isWriteOnce && local?.bytes.equals(put.object.bytes) === false) {
       this.#observer.writeOnceMerged?.();
     }
