@@ -90,7 +90,7 @@ async function remove(bucket: string, key: string): Promise<void> {
   assert.equal(answer.status, 204);
 }
 
-const keysOf = (reader: EventReader) => reader.events.map(({ data }) => data['key']);
+const keysOf = (reader: EventReader) => reader.events.map(({ data }) => data.key);
 
 test('a feed hands out each change once, in order, and goes on from the last id', async () => {
   await keepFeed('orders');
@@ -108,7 +108,7 @@ test('a feed hands out each change once, in order, and goes on from the last id'
   await remove('orders', 'b');
   await reader.until(() => reader.events.length === 4);
   assert.deepEqual(
-    reader.events.map(({ event, data }) => [event, data['key'], data['values']]),
+    reader.events.map(({ event, data }) => [event, data.key, data.values]),
     [
       ['changed', 'a', [{ content_type: 'text/plain', value: '1' }]],
       ['changed', 'b', [{ content_type: 'text/plain', value: '1' }]],
