@@ -19,10 +19,10 @@ const nodes = 4;
 const valueBytes = 256 * 1024;
 const keyCount = 8;
 const readsBefore = 5;
-const readsMeasured = 60;
+const readsMeasured = 120;
 const stallMs = 200;
 const stallsMax = 3;
-/** With so many stalls; a collapse carries a third of it. */
+/** With so many stalls; a collapse carries a third of it. One timer of 200 ms costs as much as fifty reads. */
 const megabitsMin = 150;
 /** Values through the port for each read: retransmissions and hedged reads are more than one; three would be three. */
 const valuesMax = 1.6;
