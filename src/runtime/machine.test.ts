@@ -93,10 +93,10 @@ test('a task, a timer and an end of turn that fail crash the node, once, by the 
   environment.tasks.endOfTurn(() => {
     throw new Error('bug');
   });
-  environment.timers.after(1, () => {
+  environment.timers.after(10, () => {
     throw new Error('bug');
   });
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await new Promise((resolve) => setTimeout(resolve, 40));
   await environment.close();
   assert.deepEqual(crashes, ['repair']);
   assert.deepEqual(logged, ['repair', 'end of turn', 'timer']);
