@@ -4,10 +4,10 @@
  */
 import type { WalkReply, WalkRequest } from '../core/coverage/index.ts';
 import type { Partition } from '../core/ring/index.ts';
-import { Deadlines, noPeers, VnodeRouter, type VnodeService } from '../core/vnode/index.ts';
+import { noPeers, type VnodeService } from '../core/vnode/index.ts';
 import { type ByteString, byteLiteral } from '../stdx/index.ts';
 import type { Durability, GroupCommit } from '../storage/index.ts';
-import { Admission } from './admission.ts';
+import type { Admission } from './admission.ts';
 import type { ReplicaRouter } from './anti-entropy/index.ts';
 import { BucketPlacements } from './bucket-placements.ts';
 import type { BucketProperties, BucketPropertyChanges } from './bucket-properties.ts';
@@ -15,28 +15,11 @@ import type { BucketTypeRefusal } from './bucket-type.ts';
 import type { BucketTypes } from './bucket-types.ts';
 import { chunkType } from './chunk-space.ts';
 import { CommitHooks, defaultHookSettings } from './commit-hooks/index.ts';
-import {
-  type CoordinatorParts,
-  coordinateGet,
-  coordinatePut,
-  HedgeBudget,
-  NameHash,
-  PeerLatencies,
-  type PreparedWrite,
-  RepairBudget,
-  ReplicaRequests,
-} from './coordinator/index.ts';
-import { Deletes, failureOf, reapReadTimeoutMs } from './deletes.ts';
+import { type CoordinatorParts, coordinateGet } from './coordinator/index.ts';
+import { Deletes, reapReadTimeoutMs } from './deletes.ts';
 import { BucketDrops } from './drops/index.ts';
 import { ExpiredNames, ExpirySweep } from './expiry/index.ts';
-import {
-  AnswerFeed,
-  ChangeFeeds,
-  defaultFeedSettings,
-  FeedEntries,
-  FeedSignals,
-  FeedTrim,
-} from './feed/index.ts';
+import { type ChangeFeeds, type FeedEntries, openChangeFeeds } from './feed/index.ts';
 import { getResult } from './get-result.ts';
 import type { KeyValueParts } from './key-value-parts.ts';
 import {
@@ -56,35 +39,24 @@ import {
 import type { KvError } from './kv-error.ts';
 import type { KvObserver } from './kv-observer.ts';
 import type { VersionedObject } from './object/index.ts';
-import { openProperties } from './open-properties.ts';
+import { openReplicas, type Replicas } from './open-replicas.ts';
 import type { PropertyDamage, PropertyStore } from './property-store.ts';
+import { type AssembleObject, PutRequests } from './put-requests.ts';
 import { CoverageQueries, IndexQueries, type IndexQuerying, NameListings } from './query/index.ts';
 import { quorumAll } from './quorum-value.ts';
 import { ReplicaService } from './replica-service.ts';
-import { prepareWrite } from './request-checks.ts';
 import { RequestDoor } from './request-door.ts';
 import { SerialisedWrites } from './serialised-writes.ts';
 import { SiblingMerges } from './sibling-merges.ts';
 import { TombstoneSweep } from './tombstone-sweep.ts';
-import { generatedKeyLength, uniqueText, vtagLength } from './unique-text.ts';
-import { shownObject } from './visible-object.ts';
 import {
-  ExpiryTimes,
-  expiryMarginMsDefault,
-  KvVnodes,
   ObjectKey,
-  ReapedVersions,
   type ReplicaReply,
   type ReplicaRequest,
-  StrayBytes,
-  TombstoneReaper,
-  VnodeIdentities,
+  type StrayBytes,
+  type TombstoneReaper,
+  type VnodeIdentities,
 } from './vnode/index.ts';
-import { conditionFailure } from './write-condition.ts';
-import { preparedOnce } from './write-once.ts';
-
-/** Calls `done` once, with the object whose values are in it. */
-type AssembleObject = (object: VersionedObject, done: (whole: VersionedObject | KvError) => void) => void;
 
 export class LocalKeyValueStore implements KeyValueStore {
   /** For requests of other nodes. */
@@ -110,33 +82,23 @@ export class LocalKeyValueStore implements KeyValueStore {
   readonly #reaper: TombstoneReaper;
   readonly #hooks: CommitHooks;
   readonly #merges: SiblingMerges;
-  readonly #serialised: SerialisedWrites;
+  readonly #puts: PutRequests;
   readonly #listings: NameListings;
   readonly #admission: Admission;
   readonly #sweeps: readonly (ExpirySweep | TombstoneSweep)[];
   #assemble: AssembleObject | undefined;
   #closed: Promise<void> | undefined;
 
-  private constructor(
-    parts: KeyValueParts,
-    identities: VnodeIdentities,
-    properties: PropertyStore,
-    reaper: TombstoneReaper,
-    strays: StrayBytes,
-    coordinator: CoordinatorParts,
-    admission: Admission,
-    expiries: ExpiryTimes,
-    feedEntries: FeedEntries,
-    feedSignals: FeedSignals,
-  ) {
+  private constructor(parts: KeyValueParts, replicas: Replicas) {
+    const { admission, coordinator, expiries, feedEntries, feedSignals, properties } = replicas;
     const { commit, environment, settings } = parts;
     this.coordinator = coordinator;
     this.#environment = environment;
     this.#commit = commit;
-    this.#identities = identities;
+    this.#identities = replicas.identities;
     this.#properties = properties;
-    this.#reaper = reaper;
-    this.strays = strays;
+    this.#reaper = replicas.reaper;
+    this.strays = replicas.strays;
     this.#observer = parts.observer;
     this.#admission = admission;
     this.door = new RequestDoor(admission, properties, environment.clock, settings.requestTimeoutMs);
@@ -154,9 +116,19 @@ export class LocalKeyValueStore implements KeyValueStore {
       functions: this.#hooks.functions,
       isStopping: () => admission.isStopping,
     });
-    this.#serialised = new SerialisedWrites(coordinator, environment);
+    const serialised = new SerialisedWrites(coordinator, environment);
+    this.#puts = new PutRequests({
+      environment,
+      coordinator,
+      door: this.door,
+      hooks: this.#hooks,
+      merges: this.#merges,
+      serialised,
+      observer: parts.observer,
+      assemble: (object, done) => this.#whole(object, done),
+    });
     this.replicas = new ReplicaService(coordinator, admission, settings.bucketDefaults, (write, of, done) =>
-      this.#serialised.decide(write, of, done),
+      serialised.decide(write, of, done),
     );
     this.placements = new BucketPlacements(properties);
     const coverage = new CoverageQueries({
@@ -182,7 +154,13 @@ export class LocalKeyValueStore implements KeyValueStore {
     const expirySweep = new ExpirySweep({ ...swept, times: expiries });
     this.#sweeps = settings.deleteMode === 'keep' ? [expirySweep] : [expirySweep, new TombstoneSweep(swept)];
     this.feedEntries = feedEntries;
-    this.feeds = changeFeeds(parts, coordinator, this.door, feedEntries, feedSignals);
+    this.feeds = openChangeFeeds({
+      ...parts,
+      coordinator,
+      door: this.door,
+      entries: feedEntries,
+      signals: feedSignals,
+    });
     this.#listings = new NameListings(coverage, this.#observer, settings.listTimeoutMs);
     this.drops = new BucketDrops({
       ...swept,
@@ -206,86 +184,7 @@ export class LocalKeyValueStore implements KeyValueStore {
    * this node kept by itself cannot be brought into the cluster's registry.
    */
   static async open(parts: KeyValueParts): Promise<LocalKeyValueStore> {
-    const { environment, commit, topology, observer, settings, changes, gate } = parts;
-    const { clock, timers, tasks, random, log } = environment;
-    const admission = new Admission({ clock, tasks, commit, observer, settings });
-    // Of every partition: any node may have to stand in for any other.
-    const identities = await VnodeIdentities.open(topology.ring.partitions(), commit, random, log);
-    const properties = await openProperties({
-      commit,
-      registry: parts.registry,
-      defaults: settings.bucketDefaults,
-      timeoutMs: settings.requestTimeoutMs,
-      log,
-    });
-    const strays = await StrayBytes.open(topology, commit.engine, settings.strayBytesMax);
-    const mode = settings.deleteMode;
-    const expiry = { clock, marginMs: settings.expiryMarginMs ?? expiryMarginMsDefault };
-    const signals = new FeedSignals(timers);
-    const feeds = await FeedEntries.open({ commit, clock, random, signals, kept: properties });
-    const reaper = new TombstoneReaper({
-      commit,
-      timers,
-      mode,
-      topology,
-      feeds,
-      changes,
-      observer,
-      log,
-      expiry,
-      reaped: new ReapedVersions(clock),
-    });
-    const expiries = new ExpiryTimes(commit.engine);
-    const vnodes = new KvVnodes({
-      clock,
-      commit,
-      identities,
-      reaper,
-      limits: settings,
-      observer,
-      log,
-      strays,
-      expiries,
-      feeds,
-      gate,
-      changes,
-      serves: parts.serves,
-    });
-    const deadlines = new Deadlines(clock, timers);
-    const router = new VnodeRouter<ReplicaRequest, ReplicaReply>(
-      topology.self,
-      vnodes,
-      parts.peers ?? noPeers,
-    );
-    const latencies = new PeerLatencies();
-    topology.onChange(() => latencies.keepOnly((peer) => topology.isUp(peer)));
-    const coordinator: CoordinatorParts = {
-      clock,
-      timers,
-      random,
-      topology,
-      replicas: new ReplicaRequests({ router, topology, clock, deadlines }),
-      vnodes,
-      deadlines,
-      names: new NameHash(),
-      repairs: new RepairBudget(clock, settings.readRepairsPerSecondMax, () => admission.defersRepair),
-      latencies,
-      hedges: new HedgeBudget(),
-      observer,
-      settings,
-    };
-    const store = new LocalKeyValueStore(
-      parts,
-      identities,
-      properties,
-      reaper,
-      strays,
-      coordinator,
-      admission,
-      expiries,
-      feeds,
-      signals,
-    );
+    const store = new LocalKeyValueStore(parts, await openReplicas(parts));
     for (const sweep of store.#sweeps) sweep.start();
     store.drops.start();
     return store;
@@ -320,76 +219,7 @@ export class LocalKeyValueStore implements KeyValueStore {
   }
 
   put(request: PutRequest, done: (result: PutResult) => void): void {
-    const startedAt = this.#environment.clock.now();
-    const generatedKey =
-      request.key === undefined ? uniqueText(this.#environment.random, generatedKeyLength) : undefined;
-    const address: ObjectAddress = {
-      bucketType: request.bucketType,
-      bucket: request.bucket,
-      key: request.key ?? generatedKey ?? byteLiteral(''),
-    };
-    const properties = this.door.enterWrite(address, address.key, startedAt);
-    if ('code' in properties) {
-      done({ kind: 'failed', error: properties });
-      return;
-    }
-    const finish = (result: PutResult, object: VersionedObject | undefined) => {
-      const durationMs = this.door.left('write', startedAt, result.kind === 'stored');
-      this.#observer.putFinished(durationMs, result.kind, object?.sizeBytes ?? 0, object?.siblingCount ?? 0);
-      if (properties.write_once) this.#observer.writeOncePut?.(durationMs, object?.sizeBytes ?? 0);
-      done(result);
-    };
-    const { random, clock } = this.#environment;
-    const vtag = uniqueText(random, vtagLength);
-    const prepared = prepareWrite(request, address, vtag, clock.wallMicros(), properties.ttl);
-    if ('code' in prepared) {
-      finish({ kind: 'failed', error: prepared }, undefined);
-      return;
-    }
-    const write = properties.write_once ? preparedOnce(prepared, random) : prepared;
-    const returns = request.returnObject === 'body' && request.leaveChunks !== true ? 'body' : 'other';
-    if (properties.precommit.length === 0 && properties.postcommit.length === 0) {
-      this.#store(write, properties, returns, generatedKey, finish);
-      return;
-    }
-    this.#hooks.before(write, properties, (hooked) => {
-      if ('code' in hooked) {
-        finish({ kind: 'failed', error: hooked }, undefined);
-        return;
-      }
-      this.#store(hooked, properties, returns, generatedKey, (result, object) => {
-        if (result.kind === 'stored') this.#hooks.after(hooked, object, properties);
-        finish(result, object);
-      });
-    });
-  }
-
-  #store(
-    write: PreparedWrite,
-    properties: BucketProperties,
-    returns: 'body' | 'other',
-    generatedKey: ByteString | undefined,
-    finish: (result: PutResult, object: VersionedObject | undefined) => void,
-  ): void {
-    const { clock } = this.#environment;
-    this.#checkThenWrite(write, properties, (outcome) => {
-      if (outcome.kind !== 'written') {
-        finish(failureOf(outcome), undefined);
-        return;
-      }
-      if (properties.siblings_max > 0) this.#merges.saw(write.address, outcome.object, properties);
-      const shown = write.wantsObject ? outcome.object : undefined;
-      const object = shown === undefined ? undefined : shownObject(shown, properties, clock.wallMicros());
-      const result: PutResult = { kind: 'stored', object, generatedKey };
-      if (object?.hasManifest !== true || returns !== 'body' || this.#assemble === undefined) {
-        finish(result, outcome.object);
-        return;
-      }
-      this.#assemble(object, (whole) => {
-        if ('code' in whole) finish({ kind: 'failed', error: whole }, outcome.object);
-        else finish({ ...result, object: whole }, outcome.object);
-      });
-    });
+    this.#puts.put(request, done);
   }
 
   /** Values that are kept in chunks are put in their places, unless nobody wants to see them. */
@@ -398,13 +228,19 @@ export class LocalKeyValueStore implements KeyValueStore {
     { head, leaveChunks }: GetRequest,
     finish: (result: GetResult) => void,
   ): void {
-    if (head === true || leaveChunks === true || this.#assemble === undefined) {
+    if (head === true || leaveChunks === true) {
       finish(result);
       return;
     }
-    this.#assemble(result.object, (whole) => {
+    this.#whole(result.object, (whole) => {
       finish('code' in whole ? { kind: 'failed', error: whole } : { kind: 'found', object: whole });
     });
+  }
+
+  /** As it is, where nobody puts values together. */
+  #whole(object: VersionedObject, done: (whole: VersionedObject | KvError) => void): void {
+    if (this.#assemble === undefined) done(object);
+    else this.#assemble(object, done);
   }
 
   /** Says who puts values together that are kept in chunks. Once. */
@@ -565,71 +401,4 @@ export class LocalKeyValueStore implements KeyValueStore {
       this.replicas.handle(partition, put, () => {});
     });
   }
-
-  /** A condition is read at a quorum first, then checked again where the write is made. */
-  #checkThenWrite(
-    write: PreparedWrite,
-    properties: BucketProperties,
-    done: Parameters<typeof coordinatePut>[3],
-  ): void {
-    if (write.condition === 'none') {
-      coordinatePut(this.coordinator, write, properties, done);
-      return;
-    }
-    if (properties.conditional === 'serialised') {
-      this.#serialised.write(write, properties, done);
-      return;
-    }
-    const startedAt = this.#environment.clock.now();
-    const { timeoutMs, sloppyQuorum, nVal } = write.options;
-    const read = { ...write.address, timeoutMs, sloppyQuorum, nVal };
-    coordinateGet(this.coordinator, read, properties, (outcome) => {
-      const refusal =
-        outcome.kind === 'failed'
-          ? outcome.error
-          : conditionFailure(write, outcome.object, properties, this.#environment.clock.wallMicros());
-      if (refusal === undefined) {
-        const options = { ...write.options, timeoutMs: this.door.timeLeft(timeoutMs, startedAt) };
-        coordinatePut(this.coordinator, { ...write, options }, properties, done);
-      } else done({ kind: 'failed', error: refusal });
-    });
-  }
-}
-
-function changeFeeds(
-  parts: KeyValueParts,
-  coordinator: CoordinatorParts,
-  door: RequestDoor,
-  entries: FeedEntries,
-  signals: FeedSignals,
-): ChangeFeeds {
-  const { commit, environment, serves } = parts;
-  const { topology } = coordinator;
-  const ownership = {
-    get epoch() {
-      return topology.ring.epoch;
-    },
-    serves: (partition: Partition) =>
-      topology.ring.ownerOf(partition) === topology.self && serves?.(partition) !== false,
-  };
-  const { tasks, timers } = environment;
-  const settings = parts.feedSettings ?? defaultFeedSettings;
-  const trim = new FeedTrim({
-    environment,
-    commit,
-    topology,
-    entries,
-    settings: { deletionsMs: settings.deletionsMs, intervalMs: settings.trimIntervalMs },
-  });
-  trim.start();
-  return new ChangeFeeds({
-    coordinator,
-    door,
-    answers: new AnswerFeed({ commit, entries, signals, ownership, tasks }),
-    peers: parts.feedPeers ?? noPeers,
-    signals,
-    timers,
-    settings,
-    trim,
-  });
 }

@@ -1,4 +1,3 @@
-export { AnswerFeed } from './answer-feed.ts';
 export type { FeedBatch, FeedEvent } from './change-feed.ts';
 export {
   type ChangeFeedSettings,
@@ -11,4 +10,4 @@ export {
 export { type AppendedEntry, FeedEntries } from './feed-entries.ts';
 export { type FeedReply, type FeedRequest, feedCodec } from './feed-protocol.ts';
 export { FeedSignals } from './feed-signals.ts';
-export { FeedTrim } from './trim-feeds.ts';
+export { openChangeFeeds } from './open-change-feeds.ts';
