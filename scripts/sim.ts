@@ -1,10 +1,10 @@
 /**
- * `npm run sim -- [--scenario NAME] [--seed N] [--count K] [--twice] [--list]`. `--count check`: as many seeds of
- * each as `npm run check` has time for.
+ * `npm run sim -- [--scenario NAME] [--seed N] [--count K] [--twice] [--engine log|memory] [--list]`.
+ * `--count check`: as many seeds of each as `npm run check` has time for.
  */
 import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
-import { runScenarios, scenarios } from '../src/simulator/index.ts';
+import { runScenarios, scenarios, type WorldEngine, worldEngines } from '../src/simulator/index.ts';
 
 const { values } = parseArgs({
   options: {
@@ -12,6 +12,7 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     count: { type: 'string', default: '1' },
     twice: { type: 'boolean', default: false },
+    engine: { type: 'string' },
     list: { type: 'boolean', default: false },
   },
 });
@@ -24,6 +25,13 @@ function wholeNumber(text: string, name: string): number {
   const number = Number(text);
   if (!Number.isInteger(number) || number < 0) throw new Error(`--${name} is a whole number, not ${text}`);
   return number;
+}
+
+function engineOf(name: string | undefined): WorldEngine | undefined {
+  const engine = worldEngines.find((known) => known === name);
+  if (engine === undefined && name !== undefined)
+    throw new Error(`--engine is ${worldEngines.join(' or ')}, not ${name}`);
+  return engine;
 }
 
 const named = values.scenario ?? [];
@@ -42,6 +50,7 @@ if (values.list || unknown.length > 0) {
       firstSeed: values.seed === undefined ? randomInt(2 ** 32) : wholeNumber(values.seed, 'seed'),
       count: values.count === 'check' ? 'check' : wholeNumber(values.count, 'count'),
       twice: values.twice,
+      engine: engineOf(values.engine),
     },
     {
       print,

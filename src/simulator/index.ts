@@ -46,4 +46,4 @@ export {
   type RegisterClientsOptions,
   runRegisterClients,
 } from './workloads/register-clients.ts';
-export { SimulationFailure, World, type WorldOptions } from './world.ts';
+export { SimulationFailure, World, type WorldEngine, type WorldOptions, worldEngines } from './world.ts';

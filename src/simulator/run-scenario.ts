@@ -1,6 +1,6 @@
 import type { HistoryEvent } from './history.ts';
 import type { Scenario } from './scenario.ts';
-import { SimulationFailure, World } from './world.ts';
+import { SimulationFailure, World, type WorldEngine } from './world.ts';
 
 export interface RunResult {
   readonly seed: number;
@@ -21,8 +21,9 @@ export async function runScenario(
   scenario: Scenario,
   seed: number,
   watch?: (world: World) => void,
+  engine?: WorldEngine,
 ): Promise<RunResult> {
-  const world = new World({ seed });
+  const world = new World({ seed, engine });
   watch?.(world);
   let failure: SimulationFailure | undefined;
   try {

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { runScenarios } from './run-scenarios.ts';
+import { type RunnerOptions, runScenarios } from './run-scenarios.ts';
 import type { Scenario } from './scenario.ts';
 import { scenarioNamed } from './scenarios/index.ts';
 
-async function runPrinted(list: readonly Scenario[], options: { count?: number; twice?: boolean } = {}) {
+async function runPrinted(list: readonly Scenario[], options: Partial<RunnerOptions> = {}) {
   const lines: string[] = [];
   const host = { print: (line: string) => lines.push(line), onUnhandled: () => undefined, now: () => 0 };
   const areAllGood = await runScenarios(
-    { scenarios: list, firstSeed: 77, count: options.count ?? 1, twice: options.twice ?? false },
+    { scenarios: list, firstSeed: 77, count: 1, twice: false, ...options },
     host,
   );
   return { areAllGood, text: lines.join('\n'), lines };
@@ -88,4 +88,15 @@ test('a scenario that is not the same twice fails', async () => {
   const { areAllGood, text } = await runPrinted([restless], { twice: true });
   assert.equal(areAllGood, false);
   assert.match(text, /seed 77 ran in two ways[\s\S]*--seed 77 --twice/);
+});
+
+test('the engine of all nodes may be chosen, and the command says so', async () => {
+  const engines: unknown[] = [];
+  const failing = scenario(async (world) => {
+    engines.push(world.engine);
+    throw new Error('the law is broken');
+  });
+  const { text } = await runPrinted([failing], { engine: 'log' });
+  assert.deepEqual(engines, ['log']);
+  assert.match(text, /repeat: npm run sim -- --scenario story --seed 77 --engine log$/m);
 });

@@ -4,7 +4,7 @@
  */
 import { type RunResult, runScenario } from './run-scenario.ts';
 import { type Scenario, seedsInCheckUsual } from './scenario.ts';
-import type { World } from './world.ts';
+import type { World, WorldEngine } from './world.ts';
 
 const seedCount = 2 ** 32;
 const eventsShownMax = 30;
@@ -27,6 +27,8 @@ export interface RunnerOptions {
   readonly areNamed?: boolean;
   /** Runs every seed twice and compares the hashes. */
   readonly twice: boolean;
+  /** The storage engine of all nodes; by each seed's draw if absent. */
+  readonly engine?: WorldEngine | undefined;
 }
 
 /** True if every scenario did what it should: passed, or, as a canary, was found out. */
@@ -50,11 +52,11 @@ export async function runScenarios(options: RunnerOptions, host: RunnerHost): Pr
     for (const seed of seeds) {
       host.print(`  seed ${seed}`);
       const startedAt = host.now();
-      const result = await runScenario(scenario, seed, watch);
+      const result = await runScenario(scenario, seed, watch, options.engine);
       elapsedMs += host.now() - startedAt;
       eventsRun += result.eventsRun;
       virtualMs += result.virtualMs;
-      if (options.twice && !(await isRepeatable(scenario, result, watch, host))) areAllGood = false;
+      if (options.twice && !(await isRepeatable(scenario, result, watch, host, options))) areAllGood = false;
       isFound = scenario.mustFail?.message.test(result.failure?.message ?? '') ?? false;
       if (isFound) {
         host.print(`    found, as it must be: ${result.failure?.message}`);
@@ -63,12 +65,12 @@ export async function runScenarios(options: RunnerOptions, host: RunnerHost): Pr
       host.print(`    ${result.work} in ${Math.round(result.virtualMs)} ms; ${result.hash}`);
       if (result.failure === undefined) continue;
       areAllGood = false;
-      printFailure(scenario, result, host);
+      printFailure(scenario, result, host, options);
     }
     if (scenario.mustFail === undefined || isFound) continue;
     areAllGood = false;
     host.print(`  FAILED: the planted bug was not found in ${seeds.length} seeds`);
-    host.print(`  repeat: ${commandOf(scenario, options.firstSeed)}`);
+    host.print(`  repeat: ${commandOf(scenario, options.firstSeed, options)}`);
   }
   const perSecond = Math.round((eventsRun / Math.max(1, elapsedMs)) * 1000);
   // Milliseconds of one in those of the other, as hours in a minute.
@@ -83,11 +85,12 @@ async function isRepeatable(
   first: RunResult,
   watch: (world: World) => void,
   host: RunnerHost,
+  options: RunnerOptions,
 ): Promise<boolean> {
-  const second = await runScenario(scenario, first.seed, watch);
+  const second = await runScenario(scenario, first.seed, watch, options.engine);
   if (second.hash === first.hash) return true;
   host.print(`  FAILED: seed ${first.seed} ran in two ways: ${first.hash} and ${second.hash}`);
-  host.print(`  repeat: ${commandOf(scenario, first.seed)} --twice`);
+  host.print(`  repeat: ${commandOf(scenario, first.seed, options)} --twice`);
   return false;
 }
 
@@ -102,16 +105,17 @@ function seedsInCheck({ seedsInCheck: own, seedsPerHundred = 100 }: Scenario): n
   return own ?? Math.max(1, Math.round((seedsInCheckUsual * seedsPerHundred) / 100));
 }
 
-function printFailure(scenario: Scenario, result: RunResult, host: RunnerHost): void {
+function printFailure(scenario: Scenario, result: RunResult, host: RunnerHost, options: RunnerOptions): void {
   for (const event of result.recent.slice(-eventsShownMax)) {
     host.print(`    ${event.atMs.toFixed(3).padStart(12)} ${event.node} ${event.kind} ${event.detail}`);
   }
   host.print(`  FAILED: ${result.failure?.message}`);
   const cause = result.failure?.cause;
   if (cause instanceof Error) host.print(`  ${cause.stack}`);
-  host.print(`  repeat: ${commandOf(scenario, result.seed)}`);
+  host.print(`  repeat: ${commandOf(scenario, result.seed, options)}`);
 }
 
-function commandOf(scenario: Scenario, seed: number): string {
-  return `npm run sim -- --scenario ${scenario.name} --seed ${seed}`;
+function commandOf(scenario: Scenario, seed: number, { engine }: RunnerOptions): string {
+  const ofEngine = engine === undefined ? '' : ` --engine ${engine}`;
+  return `npm run sim -- --scenario ${scenario.name} --seed ${seed}${ofEngine}`;
 }

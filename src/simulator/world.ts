@@ -24,8 +24,13 @@ const stepsPerTurn = 64;
 
 export interface WorldOptions {
   readonly seed: number;
+  /** The storage engine of all nodes that have one; by the seed's draw if absent. */
+  readonly engine?: WorldEngine | undefined;
   readonly eventsMax?: number;
 }
+
+export const worldEngines = ['memory', 'log'] as const;
+export type WorldEngine = (typeof worldEngines)[number];
 
 /** The run failed. `cause` is what failed it, if it was an exception. */
 export class SimulationFailure extends Error {
@@ -34,6 +39,7 @@ export class SimulationFailure extends Error {
 
 export class World {
   readonly seed: number;
+  readonly engine: WorldEngine | undefined;
   readonly random: Prng;
   readonly history = new History();
   readonly work = new WorkLedger();
@@ -50,6 +56,7 @@ export class World {
 
   constructor(options: WorldOptions) {
     this.seed = options.seed;
+    this.engine = options.engine;
     this.#eventsMax = options.eventsMax ?? eventsMaxDefault;
     this.random = new Prng(options.seed, 'world');
     this.network = new SimulatedNetwork(this);

@@ -265,7 +265,8 @@ function variedSettings(
 function drawnEngine(world: World, random: Prng, story: DatabaseStory): SimulatedEngine {
   const compactionDeadBytesMin = story.compacts ? random.pick([2_000, 50_000, 1_000_000]) : 2 ** 40;
   const ofEngine = world.random.fork('engine');
-  if (ofEngine.chance(0.5)) return { kind: 'memory', compactionDeadBytesMin };
+  const drawn = ofEngine.chance(0.5) ? 'memory' : 'log';
+  if ((world.engine ?? drawn) === 'memory') return { kind: 'memory', compactionDeadBytesMin };
   const engine = drawnLogEngine(ofEngine);
   return story.cachesReads ? engine : withoutPages(engine);
 }

@@ -120,7 +120,8 @@ export class ClusterStage {
   /** One node in four has the log engine: also in one cluster engines may differ. */
   #drawnEngine(name: string): SimulatedEngine {
     const random = this.world.random.fork(`engine of ${name}`);
-    return random.chance(0.25)
+    const drawn = random.chance(0.25) ? 'log' : 'memory';
+    return (this.world.engine ?? drawn) === 'log'
       ? drawnLogEngine(random)
       : { kind: 'memory', compactionDeadBytesMin: 1_000_000 };
   }
