@@ -26,6 +26,10 @@ export interface KvObserver {
   readRepaired(replicas: number): void;
   readRepairSkipped(): void;
   tombstoneReaped(): void;
+  /** A tombstone stays for a later look: as many reaped versions are remembered as may be. */
+  reapPutOff?(): void;
+  /** A tombstone that had stayed behind was looked at again, at all its replicas. */
+  tombstoneLookedAt?(): void;
   /** A copy of an object that has expired is gone. */
   expiredForgotten?(): void;
   /** A replica was late with a value, and another was asked for it as well. */

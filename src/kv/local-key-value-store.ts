@@ -152,7 +152,9 @@ export class LocalKeyValueStore implements KeyValueStore {
       settings,
     };
     const expirySweep = new ExpirySweep({ ...swept, times: expiries });
-    this.#sweeps = settings.deleteMode === 'keep' ? [expirySweep] : [expirySweep, new TombstoneSweep(swept)];
+    const tombstones = { ...swept, hasRoom: () => this.#reaper.hasRoom, observer: parts.observer };
+    this.#sweeps =
+      settings.deleteMode === 'keep' ? [expirySweep] : [expirySweep, new TombstoneSweep(tombstones)];
     this.feedEntries = feedEntries;
     this.feeds = openChangeFeeds({
       ...parts,
@@ -350,6 +352,11 @@ export class LocalKeyValueStore implements KeyValueStore {
     this.coordinator.deadlines.close();
     await this.#commit.drain();
     await this.#identities.closeCleanly();
+  }
+
+  /** Tombstones that were forgotten here and are remembered for a while. */
+  get reapedVersions(): number {
+    return this.#reaper.remembered;
   }
 
   /** Whether handoff should rest for now; to be asked before each of its steps. */

@@ -75,7 +75,7 @@ export async function openReplicas(parts: KeyValueParts): Promise<Replicas> {
     observer,
     log,
     expiry,
-    reaped: new ReapedVersions(clock),
+    reaped: new ReapedVersions(clock, settings.reapedMax),
   });
   const expiries = new ExpiryTimes(commit.engine);
   const vnodes = new KvVnodes({

@@ -14,6 +14,7 @@ import { type StorageEngine, StorageError } from '../storage/index.ts';
 import { Pause } from './anti-entropy/index.ts';
 import type { NameHash } from './coordinator/index.ts';
 import type { BucketAddress, ObjectAddress } from './key-value-store.ts';
+import type { KvObserver } from './kv-observer.ts';
 import { ObjectKey, tombstonesRange } from './vnode/index.ts';
 
 const sliceLimits = { entriesMax: 64, bytesMax: 256 * 1024 };
@@ -27,6 +28,8 @@ export interface TombstoneSweepSettings {
   readonly tombstoneSweepIntervalMs?: number;
   /** Tombstones a second that are read. */
   readonly tombstoneSweepPerSecondMax?: number;
+  /** Forgotten tombstones that are remembered. */
+  readonly reapedMax?: number;
 }
 
 export interface TombstoneSweepParts {
@@ -38,6 +41,9 @@ export interface TombstoneSweepParts {
   readonly placementOf: (address: BucketAddress) => { readonly bucketOnly: boolean } | undefined;
   /** There is too much to do for what is not urgent. */
   readonly isLoaded: () => boolean;
+  /** What is forgotten now can be remembered for its time. */
+  readonly hasRoom: () => boolean;
+  readonly observer: KvObserver;
   /** Reads the key at all its replicas. */
   readonly readAll: (address: ObjectAddress) => void;
   readonly settings: TombstoneSweepSettings;
@@ -97,9 +103,10 @@ export class TombstoneSweep {
     }
   }
 
-  /** While a node is away, or has much to do, tombstones wait. */
+  /** While a node is away, or this one has much to do or to remember, tombstones wait. */
   #mayForget(): boolean {
-    return !this.#pause.isClosed && this.#parts.topology.isSettled && !this.#parts.isLoaded();
+    const { topology, isLoaded, hasRoom } = this.#parts;
+    return !this.#pause.isClosed && topology.isSettled && !isLoaded() && hasRoom();
   }
 
   async #lookInto(partition: Partition): Promise<void> {
@@ -128,6 +135,7 @@ export class TombstoneSweep {
     if (placement === undefined) return false;
     if (topology.ring.partitionOf(names.of(address, placement.bucketOnly)) !== partition) return false;
     readAll(address);
+    this.#parts.observer.tombstoneLookedAt?.();
     return true;
   }
 }

@@ -33,6 +33,7 @@ export function keyValueSettings(configuration: Configuration): KeyValueSettings
     expirySweepPerSecondMax: configuration['expiry.sweep.limit'],
     tombstoneSweepIntervalMs: configuration['tombstone.sweep.interval'],
     tombstoneSweepPerSecondMax: configuration['tombstone.sweep.limit'],
+    reapedMax: configuration['tombstone.reaped.maximum'],
     listTimeoutMs: configuration.list_timeout,
     queryTimeoutMs: configuration.secondary_index_timeout,
     bucketDefaults: bucketDefaults(configuration),

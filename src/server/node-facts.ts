@@ -54,6 +54,8 @@ export interface NodeFacts {
   readonly indexCheck?: IndexUpkeepStatus;
   /** Absent: before the start. */
   readonly feeds?: FeedStatistics;
+  /** Tombstones that were removed and are remembered for a while; absent: before the start. */
+  readonly reapedVersions?: number;
   /** Of buckets and types that are dropped. */
   readonly drops?: { readonly inProgress: number; readonly removed: number };
   /** Absent: before the start. */

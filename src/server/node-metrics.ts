@@ -19,6 +19,8 @@ export class NodeMetrics implements KvObserver, LargeValueObserver, MapReduceObs
   readonly readRepairs = new SlidingCounter();
   readonly readRepairsSkipped = new SlidingCounter();
   readonly tombstonesReaped = new SlidingCounter();
+  readonly reapsPutOff = new SlidingCounter();
+  readonly tombstonesLookedAt = new SlidingCounter();
   readonly expiredForgettings = new SlidingCounter();
   readonly readHedges = new SlidingCounter();
   readonly coordinatorRedirects = new SlidingCounter();
@@ -167,6 +169,14 @@ export class NodeMetrics implements KvObserver, LargeValueObserver, MapReduceObs
 
   tombstoneReaped(): void {
     this.tombstonesReaped.add();
+  }
+
+  reapPutOff(): void {
+    this.reapsPutOff.add();
+  }
+
+  tombstoneLookedAt(): void {
+    this.tombstonesLookedAt.add();
   }
 
   expiredForgotten(): void {

@@ -193,6 +193,8 @@ function counters({ metrics: m, commits, scripting }: NodeFacts): readonly Sampl
     count('hale_writes_forwarded_total', 'Writes sent to a coordinator.', m.coordinatorRedirects.total),
     count('hale_replicas_replaced_total', 'Replicas replaced by fallbacks.', m.replicaReplacements.total),
     count('hale_tombstones_reaped_total', 'Tombstones removed.', m.tombstonesReaped.total),
+    count('hale_tombstones_looked_at_total', 'Tombstones that a sweep read.', m.tombstonesLookedAt.total),
+    count('hale_tombstones_put_off_total', 'Tombstones kept for want of room.', m.reapsPutOff.total),
     count('hale_expired_forgotten_total', 'Copies of expired objects removed.', m.expiredForgettings.total),
     count('hale_protobuf_connects_total', 'Protocol Buffers connections accepted.', m.protobufConnects.total),
     count('hale_protobuf_requests_total', 'Protocol Buffers requests answered.', m.protobufRequests.total),
@@ -211,6 +213,7 @@ function gauges(facts: NodeFacts): readonly Sample[] {
   return [
     gauge('hale_uptime_seconds', 'Time since the node started.', facts.uptimeMs / 1000),
     gauge('hale_requests_in_progress', 'Requests in progress.', facts.requestsInProgress),
+    gauge('hale_reaped_versions', 'Removed tombstones still remembered.', facts.reapedVersions ?? 0),
     gauge('hale_mapreduce_jobs_running', 'MapReduce jobs in progress.', facts.scripting?.jobsRunning ?? 0),
     gauge('hale_ring_partitions', 'Partitions of the ring.', facts.ringSize),
     gauge('hale_ring_members', 'Members of the cluster.', facts.members.length),

@@ -480,9 +480,10 @@ async function listening<L>(address: HostAndPort | 'off', key: string, listen: (
   }
 }
 
-function kvFactsOf({ store: { feeds, drops } }: ClusteredDatabase) {
+function kvFactsOf({ store: { feeds, drops, reapedVersions } }: ClusteredDatabase) {
   return {
     feeds: feeds.statistics,
+    reapedVersions,
     drops: { inProgress: drops.inProgress.length, removed: drops.removed },
   };
 }

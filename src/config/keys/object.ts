@@ -50,6 +50,12 @@ export const objectKeys = {
     doc: 'Tombstones a second that this node looks at again.',
     extremes: [1],
   }),
+  'tombstone.reaped.maximum': defineKey({
+    type: integer({ minimum: 1, maximum: 10_000_000 }),
+    default: 100_000,
+    doc: 'Forgotten tombstones that this node remembers for two minutes, so that no late message brings back what they deleted; each takes about half a KB. Without room tombstones wait for the sweep.',
+    extremes: [1],
+  }),
   'expiry.margin': defineKey({
     type: duration({ minimum: 0, maximum: 604_800_000 }),
     default: 600_000,

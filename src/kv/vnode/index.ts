@@ -34,7 +34,7 @@ export {
   type ObjectLimits,
 } from './kv-vnodes.ts';
 export { ObjectKey } from './object-key.ts';
-export { ReapedVersions, reapedMax, reapedMsMin } from './reaped-versions.ts';
+export { ReapedVersions, reapedMaxDefault, reapedMsMin } from './reaped-versions.ts';
 export { isReapingSafe } from './reaping-rule.ts';
 export { replicaCodec } from './replica-codec.ts';
 export type {

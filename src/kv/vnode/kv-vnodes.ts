@@ -278,8 +278,14 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
     local: VersionedObject | undefined,
     object: VersionedObject,
   ): VersionedObject {
-    const reaped = local === undefined ? this.#reaper.reapedOf(partition, key) : undefined;
+    const reaped = local === undefined ? this.#reapedFor(partition, key, object) : undefined;
     return reaped === undefined ? object : afterReap(reaped, object);
+  }
+
+  /** Of a type that was dropped and made again otherwise: what was written once would be before all that comes (M4). */
+  #reapedFor(partition: Partition, key: ObjectKey, arriving: VersionedObject): VersionedObject | undefined {
+    const reaped = this.#reaper.reapedOf(partition, key);
+    return reaped?.isWriteOnce === arriving.isWriteOnce ? reaped : undefined;
   }
 
   #get(partition: Partition, { key, want, unless }: ReplicaGet): ReplicaReply {
@@ -303,7 +309,8 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
       return;
     }
     // A tombstone brings nothing back: one that another replica still has is taken, and forgotten again by all.
-    const reaped = local ?? (put.object.isTombstone ? undefined : this.#reaper.reapedOf(partition, put.key));
+    const reaped =
+      local ?? (put.object.isTombstone ? undefined : this.#reapedFor(partition, put.key, put.object));
     this.#identities.checkAmnesia(partition, reaped, put.object);
     if (put.purpose === 'fenced' && !hasSeen(put.object.clock, local)) {
       reply(fencedOff);

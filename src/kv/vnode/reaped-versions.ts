@@ -9,14 +9,16 @@
  * In memory: a process that ends takes its connections with it, and what lies in them. Bounded: without room nothing is
  * reaped.
  */
+import { Buffer } from 'node:buffer';
 import type { Partition } from '../../core/ring/index.ts';
 import type { Clock } from '../../environment/index.ts';
-import type { VersionedObject } from '../object/index.ts';
+import { mergeObjects, VersionedObject } from '../object/index.ts';
 import type { ObjectKey } from './object-key.ts';
 
 /** Longer than a request lives, and than a connection that does not get through. */
 export const reapedMsMin = 120_000;
-export const reapedMax = 100_000;
+/** Unless the node is told otherwise: some hundred bytes each. */
+export const reapedMaxDefault = 100_000;
 
 interface Reaped {
   readonly tombstone: VersionedObject;
@@ -29,9 +31,14 @@ export class ReapedVersions {
   /** By storage key; the oldest first. */
   readonly #reaped = new Map<string, Reaped>();
 
-  constructor(clock: Pick<Clock, 'now'>, max = reapedMax) {
+  constructor(clock: Pick<Clock, 'now'>, max = reapedMaxDefault) {
     this.#clock = clock;
     this.#max = max;
+  }
+
+  /** How many are remembered, those included whose time is over and that nobody has asked for. */
+  get size(): number {
+    return this.#reaped.size;
   }
 
   get hasRoom(): boolean {
@@ -39,11 +46,14 @@ export class ReapedVersions {
     return this.#reaped.size < this.#max;
   }
 
-  add(partition: Partition, key: ObjectKey, tombstone: VersionedObject): void {
+  /** Beside what is remembered of the key: an older tombstone that came late must not stand for the newer one. */
+  add(partition: Partition, key: ObjectKey, reaped: VersionedObject): void {
     const name = nameOf(partition, key);
+    const before = this.of(partition, key);
+    const tombstone = before === undefined ? reaped : mergeObjects(before, reaped);
     // Behind those that came before: the map is in the order of time.
     this.#reaped.delete(name);
-    this.#reaped.set(name, { tombstone, until: this.#clock.now() + reapedMsMin });
+    this.#reaped.set(name, { tombstone: copyOf(tombstone), until: this.#clock.now() + reapedMsMin });
   }
 
   /** What was reaped of the key in this partition, if that was lately. */
@@ -60,6 +70,13 @@ export class ReapedVersions {
       this.#reaped.delete(name);
     }
   }
+}
+
+/** Small buffers are slices of a page, and would keep all of it. */
+function copyOf({ bytes }: VersionedObject): VersionedObject {
+  const own = Buffer.allocUnsafeSlow(bytes.length);
+  bytes.copy(own);
+  return VersionedObject.decode(own);
 }
 
 function nameOf(partition: Partition, key: ObjectKey): string {

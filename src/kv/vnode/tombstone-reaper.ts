@@ -20,7 +20,7 @@ import { lastExpiryOf, type VersionedObject } from '../object/index.ts';
 import { PostponedWork } from '../postponed-work.ts';
 import { changeDerived } from './derived-entries.ts';
 import type { ObjectKey } from './object-key.ts';
-import type { ReapedVersions } from './reaped-versions.ts';
+import { type ReapedVersions, reapedMsMin } from './reaped-versions.ts';
 import { isReapingSafe } from './reaping-rule.ts';
 import type { ReplicaReap } from './replica-protocol.ts';
 
@@ -87,6 +87,16 @@ export class TombstoneReaper {
     this.#postponed.postpone(mode, () => this.#remove(partition, reap));
   }
 
+  /** Keys of which a reaped version is remembered. */
+  get remembered(): number {
+    return this.#reaped?.size ?? 0;
+  }
+
+  /** False: nothing is forgotten before some of what is remembered has become old. */
+  get hasRoom(): boolean {
+    return this.#reaped?.hasRoom ?? true;
+  }
+
   /** Where the key has no object: the tombstone that was forgotten lately, with which whatever comes is merged. */
   reapedOf(partition: Partition, key: ObjectKey): VersionedObject | undefined {
     return this.#reaped?.of(partition, key);
@@ -104,9 +114,11 @@ export class TombstoneReaper {
     // A feed has told of the delete. That something expired it hears only now.
     const feeds = !tombstone.hasTombstone && this.#feeds?.keeps(key) ? this.#feeds : undefined;
     let entry: AppendedEntry | undefined;
-    // A copy of what has expired is not shown wherever it comes from.
-    if (tombstone.isTombstone && this.#reaped !== undefined) {
-      if (!this.#reaped.hasRoom) return;
+    if (this.#reaped !== undefined && this.#mayBeLate(tombstone)) {
+      if (!this.#reaped.hasRoom) {
+        this.#observer.reapPutOff?.();
+        return;
+      }
       this.#reaped.add(partition, key, tombstone);
     }
     this.#commit.write(
@@ -128,6 +140,14 @@ export class TombstoneReaper {
         this.#log.warn('could not remove a tombstone; a later look will', { reason: error.message });
       },
     );
+  }
+
+  /**
+   * Whether a copy of what it superseded can still be under way. What has expired is not shown wherever it comes from; and
+   * what it replaced has had the margin to arrive in.
+   */
+  #mayBeLate({ hasTombstone }: VersionedObject): boolean {
+    return hasTombstone || this.#expiry === undefined || this.#expiry.marginMs < reapedMsMin;
   }
 
   /** By this node's clock, and with the margin: all of it that ever does. */

@@ -14,7 +14,8 @@ import {
 } from '../../environment/index.ts';
 import { GroupCommit, openMemoryEngine, type StorageEngine } from '../../storage/index.ts';
 import { silentObserver } from '../kv-observer.ts';
-import { KvVnodes, StrayBytes, TombstoneReaper, VnodeIdentities } from './index.ts';
+import { KvVnodes, type ReapedVersions, StrayBytes, TombstoneReaper, VnodeIdentities } from './index.ts';
+import type { ExpiryRule } from './tombstone-reaper.ts';
 
 export const tasks: Tasks = {
   spawn: (_name, body) => void body(),
@@ -43,6 +44,9 @@ export interface VnodesOptions extends Chosen {
   readonly deleteMode?: 'immediate' | 'keep';
   readonly strayBytesMax?: number;
   readonly topology?: Topology;
+  /** Absent: what is reaped is forgotten at once. */
+  readonly reaped?: ReapedVersions;
+  readonly expiry?: ExpiryRule;
 }
 
 export function memoryEngine(): Promise<StorageEngine> {
@@ -51,7 +55,7 @@ export function memoryEngine(): Promise<StorageEngine> {
 
 export async function openVnodes(options: VnodesOptions = {}) {
   const { partitions = [0 as Partition], deleteMode = 'keep', strayBytesMax = 1e6, ...given } = options;
-  const { engine = await memoryEngine(), topology = solo, ...chosen } = given;
+  const { engine = await memoryEngine(), topology = solo, reaped, expiry, ...chosen } = given;
   const commit = new GroupCommit(engine, tasks);
   const identities = await VnodeIdentities.open(partitions, commit, random, log);
   const shared = { commit, observer: silentObserver, log };
@@ -60,6 +64,8 @@ export async function openVnodes(options: VnodesOptions = {}) {
     timers,
     mode: deleteMode,
     topology,
+    ...(reaped === undefined ? {} : { reaped }),
+    ...(expiry === undefined ? {} : { expiry }),
     ...(chosen.changes === undefined ? {} : { changes: chosen.changes }),
   });
   const strays = await StrayBytes.open(topology, engine, strayBytesMax);
