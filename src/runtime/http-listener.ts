@@ -9,13 +9,20 @@
  * - Slow and silent peers: bounded by the header, request, idle and stalled-write timeouts; their
  *   unfinished bodies by one budget for all connections.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { createRequire } from 'node:module';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Address, HttpHandler, HttpListener, HttpServer, Log } from '../environment/index.ts';
 import { assert } from '../stdx/index.ts';
 import { type ExchangeSettings, NodeHttpExchange } from './http-exchange.ts';
 import { networkErrorOf } from './network-failure.ts';
 import { TurnResponses } from './turn-responses.ts';
+
+/**
+ * Not by `import`: that reads every property of the module, and `WebSocket` among them loads the whole of Node's `fetch`,
+ * a tenth of the start of a node.
+ */
+const { createServer } = createRequire(import.meta.url)('node:http') as typeof import('node:http');
 
 export interface HttpServerLimits {
   readonly connectionsMax: number;

@@ -4,15 +4,12 @@
  *
  * Synchronous: whoever runs it waits. In the node that is a process of its own (`runtime/sandbox`).
  */
-import variantModule from '@jitl/quickjs-wasmfile-release-sync';
-import {
-  type CustomizeVariantOptions,
-  newQuickJSWASMModuleFromVariant,
-  newVariant,
-  type QuickJSContext,
-  type QuickJSHandle,
-  type QuickJSSyncVariant,
-  type QuickJSWASMModule,
+import type {
+  CustomizeVariantOptions,
+  QuickJSContext,
+  QuickJSHandle,
+  QuickJSSyncVariant,
+  QuickJSWASMModule,
 } from 'quickjs-emscripten-core';
 import { preludeSource } from './built-ins.ts';
 import type { SandboxCall, SandboxOutcome, ScriptError } from './sandbox.ts';
@@ -46,8 +43,12 @@ export class QuickJsEngine {
     this.#module = module;
   }
 
-  /** `memoryBytesMax`: of the largest call. */
+  /** `memoryBytesMax`: of the largest call. Loads the interpreter's code, which a node never does in its own process. */
   static async load(memoryBytesMax: number): Promise<QuickJsEngine> {
+    const [{ newQuickJSWASMModuleFromVariant, newVariant }, { default: variantModule }] = await Promise.all([
+      import('quickjs-emscripten-core'),
+      import('@jitl/quickjs-wasmfile-release-sync'),
+    ]);
     const maximum = pagesMin + Math.ceil(memoryBytesMax / pageBytes);
     const wasmMemory = new WebAssembly.Memory({ initial: pagesMin, maximum });
     // Its declarations are those of the CommonJS form.

@@ -1,0 +1,62 @@
+/** What a node has loaded before it serves: each module costs it a millisecond and 50 KiB, a package more. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { test } from 'node:test';
+
+/** What `hale start` loads without being asked to: the command line, and the command. */
+const entries = ['src/cli/main.js', 'src/cli/start-command.js'];
+
+/** Whoever adds one has measured what it costs: `npm run bench -- start memory`. */
+const packages = ['classic-level', 'commander', 'pino', 're2js', 'smol-toml'];
+
+/** Folders whose code runs in another process, or for another program. */
+const elsewhere = ['src/simulator/', 'src/runtime/sandbox/sandbox-process.js'];
+
+/** An `import` of it reads all its properties, one of which loads Node's `fetch`. */
+const neverImported = ['node:http', 'node:https', 'node:http2'];
+
+interface Graph {
+  readonly files: ReadonlySet<string>;
+  readonly specifiers: ReadonlySet<string>;
+}
+
+/** As the compiler wrote them: types are gone, and each begins a line; `import(…)` waits until it is reached. */
+const staticImport = /^(?:import|export)\s(?:[^'"]*?\sfrom\s+)?['"]([^'"]+)['"]/gm;
+const compiledRoot = path.join(import.meta.dirname, '..');
+
+function loadedBy(roots: readonly string[]): Graph {
+  const files = new Set<string>();
+  const specifiers = new Set<string>();
+  const waiting = [...roots];
+  for (let file = waiting.pop(); file !== undefined; file = waiting.pop()) {
+    if (files.has(file)) continue;
+    files.add(file);
+    for (const [, specifier] of readFileSync(path.join(compiledRoot, file), 'utf8').matchAll(staticImport)) {
+      if (specifier.startsWith('.')) waiting.push(path.posix.join(path.posix.dirname(file), specifier));
+      else specifiers.add(specifier);
+    }
+  }
+  return { files, specifiers };
+}
+
+const start = loadedBy(entries);
+
+test('a start loads the packages that every node needs, and no other', () => {
+  const loaded = [...start.specifiers].filter((specifier) => !specifier.startsWith('node:'));
+  assert.deepEqual(loaded.sort(), packages);
+});
+
+test('a start loads nothing that runs elsewhere', () => {
+  assert.ok(start.files.has('src/server/start-node.js'));
+  for (const prefix of elsewhere) {
+    assert.deepEqual(
+      [...start.files].filter((file) => file.startsWith(prefix)),
+      [],
+    );
+  }
+});
+
+test('a start does not load what Node has for clients of the web', () => {
+  for (const name of neverImported) assert.equal(start.specifiers.has(name), false, name);
+});
