@@ -41,8 +41,10 @@ const { values, positionals } = parseArgs({
     node: { type: 'string', default: process.execPath },
     /** Of what takes its time: `tails`, `ingest`, `memory`. */
     minutes: { type: 'string' },
-    /** Of `point-operations` and `cluster-operations`: the engine of the nodes, their default if absent. */
+    /** Of `point-operations` and `cluster-operations`: engines of the nodes, such as 'leveldb,log'; their default if absent. */
     backend: { type: 'string' },
+    /** Of the same: settings of the nodes, such as 'overload.turn_delay=10s' on a machine that others crowd. */
+    set: { type: 'string', multiple: true, default: [] },
     /** Of the same: a pattern that the names of rows must match, such as 'pb put 1024'. */
     only: { type: 'string' },
   },
@@ -51,9 +53,13 @@ const { values, positionals } = parseArgs({
 const only = values.only === undefined ? undefined : new RegExp(values.only);
 const full: BenchDuration = { warmupMs: 300, measuredMs: 1500, repetitions: 3, only };
 const quick: BenchDuration = { warmupMs: 300, measuredMs: 1000, repetitions: 1, only };
-const { backend } = values;
-const engineSettings = backend === undefined ? [] : [`storage_backend=${backend}`];
-const engineLabel = backend === undefined ? '' : ` ${backend}`;
+/** Of several, each is measured right after the other: the machine's speed changes. */
+const engines: readonly { readonly label: string; readonly settings: readonly string[] }[] =
+  values.backend === undefined
+    ? [{ label: '', settings: values.set }]
+    : values.backend
+        .split(',')
+        .map((engine) => ({ label: ` ${engine}`, settings: [`storage_backend=${engine}`, ...values.set] }));
 
 /** How long something is looked at that should not change. */
 const watchedMs =
@@ -107,12 +113,16 @@ function withPicture(name: string, { table, svg }: MeasuredTails): string {
 
 async function pointOperations(): Promise<string> {
   const { node } = values;
-  const subject = (nVal: number, durability: string) =>
-    haleSubject(`hale n=${nVal} ${durability}${engineLabel}`, {
-      node,
-      settings: [`buckets.default.n_val=${nVal}`, `durability=${durability}`, ...engineSettings],
-    });
-  const subjects = [subject(1, 'synced'), subject(1, 'os'), subject(3, 'synced'), subject(3, 'os')];
+  const subjects = [1, 3].flatMap((nVal) =>
+    ['synced', 'os'].flatMap((durability) =>
+      engines.map(({ label, settings }) =>
+        haleSubject(`hale n=${nVal} ${durability}${label}`, {
+          node,
+          settings: [`buckets.default.n_val=${nVal}`, `durability=${durability}`, ...settings],
+        }),
+      ),
+    ),
+  );
   const rows = await measurePointOperations(subjects, values.quick ? quick : full, (line) =>
     console.log(line),
   );
@@ -121,11 +131,13 @@ async function pointOperations(): Promise<string> {
 
 /** Three nodes that keep three copies, connections spread over them. */
 async function clusterOperations(): Promise<string> {
-  const subjects = ['synced', 'os'].map((durability) =>
-    clusterSubject(`three nodes, n=3 ${durability}${engineLabel}`, 3, {
-      node: values.node,
-      settings: [`durability=${durability}`, ...engineSettings],
-    }),
+  const subjects = ['synced', 'os'].flatMap((durability) =>
+    engines.map(({ label, settings }) =>
+      clusterSubject(`three nodes, n=3 ${durability}${label}`, 3, {
+        node: values.node,
+        settings: [`durability=${durability}`, ...settings],
+      }),
+    ),
   );
   const rows = await measurePointOperations(subjects, values.quick ? quick : full, (line) =>
     console.log(line),

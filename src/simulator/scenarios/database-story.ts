@@ -49,6 +49,8 @@ export interface DatabaseStory {
   readonly rounds: number;
   readonly clients: number;
   readonly operations: number;
+  /** A run with fewer acknowledged puts says nothing. */
+  readonly ackedPutsMin: number;
   readonly keysPerBucket: number;
   readonly pauseMsMean: number;
   readonly valueBytesMax: number;
@@ -88,6 +90,7 @@ export const calmStory: DatabaseStory = {
   rounds: 3,
   clients: 5,
   operations: 40,
+  ackedPutsMin: 30,
   keysPerBucket: 3,
   pauseMsMean: 2,
   valueBytesMax: 100,
@@ -112,7 +115,7 @@ const sweepsMax = 4;
 
 export async function tellStory(world: World, story: DatabaseStory): Promise<void> {
   const random = world.random.fork('story');
-  world.work.atLeast('acked puts', 30);
+  world.work.atLeast('acked puts', story.ackedPutsMin);
   world.work.atLeast('reads', 60);
   const { settings, ringSize } = variedSettings(random.fork('configuration'), story);
   const node = new DatabaseNode(world, {

@@ -11,7 +11,7 @@ export const sickReads: Scenario = {
   describe: 'replicas that cannot be read for a moment miss writes and deletes, and catch up',
   async run(world) {
     world.work.atLeast('unreadable copies', 20);
-    world.work.atLeast('repairs', 5);
+    world.work.atLeast('repairs', 2);
     await tellStory(world, {
       ...calmStory,
       buckets: threeCopies,

@@ -18,11 +18,13 @@ export const tornWrite: Scenario = {
     await tellStory(world, {
       ...calmStory,
       valueBytesMax: 3000,
+      // An engine that starts again every 40 ms, with a disk that takes 3 ms for each sync.
+      ackedPutsMin: 10,
       strike: async ({ node, random }) => {
         node.process.disk.conditions = disk;
         for (let cut = 0; cut < cuts; cut++) {
-          await world.sleep(random.exponential(20));
           await node.untilServing();
+          await world.sleep(random.exponential(40));
           node.restartAfter('crash');
         }
       },

@@ -18,7 +18,7 @@ import type { BlockCache } from './block-cache.ts';
 import { hashOfKey } from './bloom-filter.ts';
 import { isHidden, isRangeHidden, withRange } from './deleted-ranges.ts';
 import { type BlockDamaged, type EntrySource, MemtableSource, RunSource } from './entry-source.ts';
-import { RANGES_MAX } from './log-limits.ts';
+import { HIDDEN_SHARE_MAX, RANGES_MAX } from './log-limits.ts';
 import { type DeletedRange, RECORD_HEAD_BYTES } from './log-record.ts';
 import { Memtable } from './memtable.ts';
 import { planMerge } from './merge-plan.ts';
@@ -231,9 +231,23 @@ export class KeyIndex {
   }
 
   #plan() {
-    const purges = this.#ranges.length > RANGES_MAX / 2;
+    const purges = this.#ranges.length > RANGES_MAX / 2 || this.#hidesMuch();
     const sizes = this.#runs.map((run) => run.entries);
     return planMerge(sizes, purges);
+  }
+
+  /** Whether deleted ranges hide so much of the log that it is worth writing the index anew: only then it is collected. */
+  #hidesMuch(): boolean {
+    if (this.#ranges.length === 0) return false;
+    let all = 0;
+    let hidden = 0;
+    for (const run of this.#runs) {
+      all += run.logBytesIn(undefined, undefined);
+      for (const range of this.#ranges) {
+        if (!isBefore(range, run.purgedTo)) hidden += run.logBytesIn(range.from, range.to);
+      }
+    }
+    return hidden > 0 && hidden >= HIDDEN_SHARE_MAX * all;
   }
 
   #purgeTo({ segment, offset }: DeletedRange): void {

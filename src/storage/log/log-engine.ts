@@ -74,7 +74,8 @@ export class LogEngine implements StorageEngine {
   }
 
   get health(): StorageHealth {
-    return this.#failure === undefined ? { kind: 'healthy' } : { kind: 'failing', error: this.#failure };
+    const error = this.#failure ?? this.#parts.upkeep.blockage;
+    return error === undefined ? { kind: 'healthy' } : { kind: 'failing', error };
   }
 
   get(key: Buffer): Buffer | undefined {
@@ -121,6 +122,7 @@ export class LogEngine implements StorageEngine {
 
   async deleteRange(range: KeyRange): Promise<void> {
     await this.#enqueue(rangeWrite(range));
+    this.#parts.upkeep.wake();
   }
 
   async sizeEstimate(range: KeyRange): Promise<number> {

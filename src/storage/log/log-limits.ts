@@ -48,6 +48,8 @@ export const RUNS_HURRY = 16;
 export const RUNS_MAX = 48;
 /** Deleted ranges that are kept beside the index until it is rewritten without what they hid. */
 export const RANGES_MAX = 64;
+/** Share of the log that deleted ranges may hide before the index is written anew without it. */
+export const HIDDEN_SHARE_MAX = 0.1;
 
 /** A slice of background work: so many entries or bytes, about a millisecond, before others have their turn. */
 export const SLICE_ENTRIES_MAX = 512;

@@ -83,6 +83,9 @@ export function scanSegment(file: LogFile, number: number, from: number, sealedE
   const size = Math.min(sealedEnd ?? file.size, file.size);
   const { pieces, syncedEnd: told } = piecesOf(file, segmentSeed(number), from, size);
   const syncedEnd = sealedEnd ?? told;
+  // What was there once, and the file has lost.
+  const lostFrom = Math.max(from, size);
+  if (lostFrom < syncedEnd) pieces.push({ from: lostFrom, to: syncedEnd, state: 'unreadable' });
   const isRot = (piece: Piece): boolean => piece.state !== 'sound' && piece.to <= syncedEnd;
   const counted = pieces.filter((piece) => piece.state === 'sound' || isRot(piece));
   const end = counted.at(-1)?.to ?? from;

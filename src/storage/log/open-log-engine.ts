@@ -12,7 +12,7 @@ import { BlockCache } from './block-cache.ts';
 import { diskFailure } from './disk-failure.ts';
 import { KeyIndex, type KeyIndexParts } from './key-index.ts';
 import { LogEngine } from './log-engine.ts';
-import { LOG_TUNING, type LogTuning } from './log-limits.ts';
+import { LOG_TUNING, type LogTuning, RUNS_HURRY } from './log-limits.ts';
 import { type LogDamage, type ScannedSegment, scanSegment } from './log-scan.ts';
 import { LogWriter } from './log-writer.ts';
 import { type Manifest, readManifest, UNFINISHED_MANIFEST_NAME, writeManifest } from './manifest.ts';
@@ -98,6 +98,8 @@ async function assemble(
   };
   const index = new KeyIndex(parts);
   let newest = await settleNewest(segments, checkpoint);
+  // What is served from here on is what a name stands for: no crash may take that away again.
+  await disk.syncDirectory(directory);
   const nextNumber = Math.max(opened.nextNumber, checkpoint.segment + 1);
   const writer = new LogWriter(
     { disk, log, directory, segments, segmentBytesMax: tuning.segmentBytesMax },
@@ -108,7 +110,7 @@ async function assemble(
     return scanSegment(segment.file, segment.number, from, sealedEnds.get(segment.number));
   };
   const rebuild = async (mustReadAll: boolean): Promise<void> => {
-    tellDamages(options, await rebuildIndex({ index, segments, parts, tuning, mustReadAll }));
+    tellDamages(options, await rebuildIndex({ index, segments, parts, tuning, sealedEnds, mustReadAll }));
   };
   const upkeep = new Upkeep({
     disk,
@@ -135,7 +137,8 @@ async function assemble(
       if (index.memtableEntries < tuning.memtableEntriesMax) return;
       index.freeze(position);
       await index.flush();
-      while (await index.merge());
+      // The other merges come when the engine serves: one of the whole index would keep a start waiting.
+      if (index.runs.length >= RUNS_HURRY) await index.merge();
     },
   });
   newest = undefined;
@@ -171,6 +174,7 @@ function tellDamages({ log, damaged }: LogEngineOptions, damages: readonly LogDa
 /**
  * Finds the end of the log, and writes once more what no frame says was on disk. A sync that failed before the process
  * was killed leaves bytes that can be read and are on no disk, and the next sync does not tell (Rebello et al., 2020).
+ * A segment of which no frame says anything was perhaps just begun: its header is written once more as well.
  */
 async function settleNewest(segments: SegmentSet, checkpoint: Position) {
   const segment = segments.newest;
@@ -180,7 +184,8 @@ async function settleNewest(segments: SegmentSet, checkpoint: Position) {
   const scanned = scanSegment(segment.file, segment.number, from);
   const { end } = scanned;
   const { file } = segment;
-  for (let at = Math.max(from, scanned.syncedEnd); at < end; at += REWRITE_BYTES) {
+  const settledEnd = scanned.syncedEnd === 0 ? 0 : Math.max(from, scanned.syncedEnd);
+  for (let at = settledEnd; at < end; at += REWRITE_BYTES) {
     await file.write(at, file.read(at, Math.min(REWRITE_BYTES, end - at)));
   }
   await file.sync();

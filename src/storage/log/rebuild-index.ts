@@ -19,6 +19,8 @@ export interface RebuildParts {
   readonly segments: SegmentSet;
   readonly parts: KeyIndexParts;
   readonly tuning: LogTuning;
+  /** Up to where segments were on disk when the next one was begun: their files may have lost some of it. */
+  readonly sealedEnds: ReadonlyMap<number, number>;
   /** True: rejects if the disk refuses a read, which it may not do the next time. False: what it refuses is damaged. */
   readonly mustReadAll: boolean;
 }
@@ -29,6 +31,7 @@ export async function rebuildIndex({
   segments,
   parts,
   tuning,
+  sealedEnds,
   mustReadAll,
 }: RebuildParts): Promise<readonly LogDamage[]> {
   const { checkpoint: to, runs: old } = index;
@@ -52,7 +55,8 @@ export async function rebuildIndex({
       to,
       // All of it is on disk, up to where each of them ends.
       scan: (segment, from) => {
-        const end = segment.number === to.segment ? to.offset : segment.end;
+        const sealedEnd = sealedEnds.get(segment.number) ?? segment.end;
+        const end = segment.number === to.segment ? to.offset : sealedEnd;
         return scanSegment(fileOf(segment), segment.number, from, end);
       },
       fileOf,

@@ -24,21 +24,29 @@ export class Segment {
     this.end = end;
   }
 
-  /** Throws `DiskError`. */
+  /** Throws `DiskError`: 'missing' for what the file has lost. */
   read(offset: number, length: number): Buffer {
     if (offset >= this.#insteadFrom) return this.#instead!(offset, length);
+    this.#assertThere(offset, length);
     return this.file.read(offset, length);
   }
 
   /** As `read`; pages that are asked for again are kept. */
   readThrough(cache: PageCache, offset: number, length: number): Buffer {
     if (offset >= this.#insteadFrom) return this.#instead!(offset, length);
+    this.#assertThere(offset, length);
     return cache.read(this, offset, length);
   }
 
   readFrom(offset: number, instead: (offset: number, length: number) => Buffer): void {
     this.#insteadFrom = offset;
     this.#instead = instead;
+  }
+
+  #assertThere(offset: number, length: number): void {
+    const { file } = this;
+    if (offset + length <= file.size) return;
+    throw new DiskError('missing', file.path, `the file ends before ${offset + length}`);
   }
 
   get bytes(): number {

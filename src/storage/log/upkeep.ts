@@ -7,6 +7,7 @@ import { type Disk, DiskError, type Environment, type Log, type Timer } from '..
 import { type EngineGauge, StorageError } from '../storage-engine.ts';
 import { Collection } from './collect-segment.ts';
 import { planCollection } from './collection-plan.ts';
+import { diskFailure } from './disk-failure.ts';
 import { IndexWalk } from './index-walk.ts';
 import type { KeyIndex } from './key-index.ts';
 import {
@@ -62,6 +63,7 @@ export class Upkeep {
   readonly #unreadable = new Set<Segment>();
   readonly #pauses = new Set<() => void>();
   #isHurried = false;
+  #hasUnsettledNames = false;
   #collectedBytes = 0;
   #copiedBytes = 0;
   #collections = 0;
@@ -92,6 +94,13 @@ export class Upkeep {
   #isMemtableFull(): boolean {
     const { index, tuning } = this.#parts;
     return index.isFlushing && index.memtableEntries >= tuning.memtableEntriesMax;
+  }
+
+  /** Why writes are refused that `isBehind` would let wait: the work that they need has just failed. */
+  get blockage(): StorageError | undefined {
+    if (!this.isBehind) return undefined;
+    const failure = this.#parts.index.isFlushing ? this.#flushFailure : this.#workFailure;
+    return failure === undefined ? undefined : diskFailure(failure, 'writing the index');
   }
 
   /** Resolves when some of the work that `isBehind` waits for is done, or all work is stopped. Rejects if it failed. */
@@ -232,16 +241,27 @@ export class Upkeep {
   }
 
   async #work(): Promise<void> {
-    const { index } = this.#parts;
     while (!this.#isStopped()) {
       if (this.#isIndexDamaged) {
         await this.#rebuild();
         continue;
       }
-      if (await index.merge()) continue;
+      const merged = await this.#merge();
+      if (merged === true) continue;
       const victim = this.#victim();
-      if (victim === undefined) return;
-      await this.#collect(victim);
+      if (victim !== undefined) await this.#collect(victim);
+      else if (merged === false) return;
+      else throw merged;
+    }
+  }
+
+  /** Whether there was anything to merge; or that the disk has no room for it: collection may make some. */
+  async #merge(): Promise<boolean | DiskError> {
+    try {
+      return await this.#parts.index.merge();
+    } catch (cause) {
+      if (cause instanceof DiskError && cause.code === 'full') return cause;
+      throw cause;
     }
   }
 
@@ -265,6 +285,7 @@ export class Upkeep {
 
   async #collect(victim: Segment): Promise<void> {
     const { turns, index, log } = this.#parts;
+    await this.#settleNames();
     const collection = new Collection(victim, this.#parts);
     try {
       for (let isMore = true; isMore; ) {
@@ -296,6 +317,7 @@ export class Upkeep {
       throw cause;
     }
     await turns.exclusively(() => this.#remove(victim));
+    await this.#settleNames();
     this.#collections += 1;
     this.#collectedBytes += victim.bytes;
     this.#copiedBytes += collection.copiedBytes;
@@ -320,7 +342,7 @@ export class Upkeep {
   }
 
   async #remove(victim: Segment): Promise<void> {
-    const { writer, segments, disk, directory } = this.#parts;
+    const { writer, segments, disk } = this.#parts;
     if (this.#isStopped()) throw new Stopped();
     try {
       await writer.sync();
@@ -329,8 +351,15 @@ export class Upkeep {
       throw new Stopped();
     }
     await disk.remove(victim.file.path);
+    this.#hasUnsettledNames = true;
     await segments.retire(victim);
-    await disk.syncDirectory(directory);
+  }
+
+  /** A name that is removed comes back with the next crash until its directory is on disk (G3). */
+  async #settleNames(): Promise<void> {
+    if (!this.#hasUnsettledNames) return;
+    await this.#parts.disk.syncDirectory(this.#parts.directory);
+    this.#hasUnsettledNames = false;
   }
 
   /** Runs work; what the disk refuses is told and tried again later. Resolves with what it was. */

@@ -1,0 +1,151 @@
+/** Space is given back, also where the disk refuses, and what is refused is said. */
+import assert from 'node:assert/strict';
+import { Buffer } from 'node:buffer';
+import { test } from 'node:test';
+import { DiskError } from '../../environment/index.ts';
+import { FaultyDisk, seeded } from '../memory/faulty-disk.fixture.ts';
+import { type StorageEngine, StorageError, WriteBatch } from '../storage-engine.ts';
+import { gauge, openLog, SMALL, turn } from './log-engine.fixture.ts';
+
+const KEYS = 200;
+
+function nameOf(i: number): Buffer {
+  return Buffer.from(`key-${String(i).padStart(3, '0')}`);
+}
+
+async function put(engine: StorageEngine, key: Buffer, value: string): Promise<void> {
+  const batch = new WriteBatch();
+  batch.put(key, Buffer.from(value));
+  await engine.write(batch, 'synced');
+}
+
+async function fill(engine: StorageEngine, version: string): Promise<void> {
+  for (let i = 0; i < KEYS; i++) await put(engine, nameOf(i), `${version}-${'v'.repeat(50)}`);
+}
+
+async function rest(turns = 600): Promise<void> {
+  for (let i = 0; i < turns; i++) await turn();
+}
+
+/** Refuses what its test says. */
+class RefusingDisk extends FaultyDisk {
+  refusesRuns = false;
+  refusedDirectorySyncs = 0;
+  /** What was done to names, in order. */
+  readonly names: string[] = [];
+
+  override open(path: string, options: { readonly create: boolean }) {
+    const isRefused = this.refusesRuns && options.create && path.endsWith('.run');
+    return isRefused ? Promise.reject(new DiskError('full', path, 'no space')) : super.open(path, options);
+  }
+
+  override async remove(path: string): Promise<void> {
+    await super.remove(path);
+    if (path.endsWith('.log')) this.names.push('removed');
+  }
+
+  override async syncDirectory(path: string): Promise<void> {
+    if (this.refusedDirectorySyncs > 0 && this.names.at(-1) === 'removed') {
+      this.refusedDirectorySyncs -= 1;
+      this.names.push('refused');
+      throw new DiskError('io', path, 'input/output error');
+    }
+    await super.syncDirectory(path);
+    this.names.push('synced');
+  }
+}
+
+test('a range that was deleted gives its space back, though nothing is written any more', async () => {
+  const disk = new FaultyDisk(seeded(1));
+  const engine = await openLog(disk, { ...SMALL, memtableEntriesMax: 20 });
+  await fill(engine, 'a');
+  await rest();
+  const before = gauge(engine, 'log_bytes');
+  await engine.deleteRange({ from: nameOf(20), to: nameOf(180) });
+  await rest(3000);
+  const after = gauge(engine, 'log_bytes');
+  assert.ok(after < 0.5 * before, `${after} bytes are left of ${before}`);
+  for (const i of [0, 19, 180, KEYS - 1]) assert.match(String(engine.get(nameOf(i))), /^a-/);
+  for (const i of [20, 100, 179]) assert.equal(engine.get(nameOf(i)), undefined);
+  await engine.close();
+});
+
+test('G3: no segment is removed before the removal of the last one is on disk', async () => {
+  const disk = new RefusingDisk(seeded(2));
+  const engine = await openLog(disk);
+  disk.refusedDirectorySyncs = 5;
+  for (let round = 0; round < 6; round++) {
+    await fill(engine, String(round));
+    await rest(200);
+  }
+  assert.equal(disk.refusedDirectorySyncs, 0);
+  let isSettled = true;
+  let removed = 0;
+  for (const deed of disk.names) {
+    if (deed === 'removed') {
+      assert.ok(isSettled, `${removed} were removed, and then one more`);
+      removed += 1;
+    }
+    isSettled = deed === 'synced' || (isSettled && deed === 'refused');
+  }
+  assert.ok(removed > 20, `${removed} segments were removed`);
+  await engine.close();
+});
+
+test('while the index cannot be written out, writes fail with full and the engine says that it is failing', async () => {
+  const disk = new RefusingDisk(seeded(3));
+  const engine = await openLog(disk);
+  disk.refusesRuns = true;
+  const refusals: unknown[] = [];
+  for (let i = 0; i < 60; i++) await put(engine, nameOf(i), 'a').catch((error) => refusals.push(error));
+  assert.ok(refusals.length > 10, `${refusals.length} were refused`);
+  for (const error of refusals) assert.ok(error instanceof StorageError && error.code === 'full');
+  assert.equal(engine.health.kind, 'failing');
+  assert.equal(String(engine.get(nameOf(0))), 'a');
+  disk.refusesRuns = false;
+  await put(engine, nameOf(1), 'b');
+  await rest();
+  assert.equal(engine.health.kind, 'healthy');
+  assert.equal(String(engine.get(nameOf(1))), 'b');
+  await engine.close();
+});
+
+test('what a segment has lost at its end is corrupt, never missing, and told where keys were in it', async () => {
+  const disk = new FaultyDisk(seeded(4));
+  const tuning = { ...SMALL, memtableEntriesMax: 20, garbageShare: 1 };
+  let engine = await openLog(disk, tuning);
+  await fill(engine, 'a');
+  await rest();
+  await engine.close();
+  const segments = (await disk.list('log')).filter((name) => name.endsWith('.log')).sort();
+  const path = `log/${segments[1]}`;
+  const file = await disk.open(path, { create: false });
+  await file.truncate(Math.floor(file.size / 2));
+  await file.sync();
+  const readAll = (): { right: number; corrupt: number } => {
+    const counts = { right: 0, corrupt: 0 };
+    for (let i = 0; i < KEYS; i++) {
+      try {
+        assert.match(String(engine.get(nameOf(i))), /^a-/);
+        counts.right += 1;
+      } catch (error) {
+        assert.ok(error instanceof StorageError && error.code === 'corrupt', String(error));
+        counts.corrupt += 1;
+      }
+    }
+    return counts;
+  };
+  engine = await openLog(disk, tuning);
+  const { right, corrupt } = readAll();
+  assert.ok(corrupt > 5, `${corrupt} were in what is lost`);
+  assert.ok(right > KEYS / 2);
+  await engine.close();
+  await disk.remove('log/manifest');
+  const damages: { kind: string; file: string }[] = [];
+  engine = await openLog(disk, tuning, damages as never);
+  assert.ok(
+    damages.some(({ kind, file: of }) => kind === 'rot that hides keys' && of === path),
+    JSON.stringify(damages),
+  );
+  await engine.close();
+});
