@@ -1,24 +1,73 @@
-/** What do 32 writers of one key do to it? Throughput, and how large the object gets. */
-import { runLoad } from './load/run-load.ts';
+/**
+ * What do 32 writers of one key do to it? Throughput, and how large the object gets: where the last write is shown, where
+ * each client reads, merges what it sees and writes that with its context, and where nobody says what was read.
+ */
+import { Buffer } from 'node:buffer';
+import { byteLiteral } from '../src/stdx/index.ts';
+import {
+  decodeMessage,
+  encodeContent,
+  encodeFrame,
+  rpbGetReq,
+  rpbGetResp,
+  rpbPutReq,
+} from '../src/wire/index.ts';
+import { FrameClient, measureLoop } from './load/frame-client.ts';
 import { type BenchServer, startHale, startHaleCluster } from './servers.ts';
 
 const writers = 32;
 const valueBytes = 100;
+const address = { bucket: byteLiteral('bench'), key: byteLiteral('hot') };
+const content = encodeContent({
+  value: Buffer.alloc(valueBytes, 'x'),
+  links: [],
+  userMeta: [],
+  indexes: [],
+  deleted: false,
+});
+
+/** What a writer has seen when it has written once. `refused`: the object has as many siblings as it may. */
+interface Written {
+  readonly refused: boolean;
+  readonly siblings: number;
+}
+
+interface Manner {
+  readonly label: string;
+  readonly allowMult: boolean;
+  readonly write: (client: FrameClient) => Promise<Written>;
+}
+
+async function writeBlindly(client: FrameClient): Promise<Written> {
+  return { refused: await isRefused(client, undefined), siblings: 0 };
+}
+
+/** All siblings are one value of the same size here: what merging them costs a client is not the question. */
+async function readMergeWrite(client: FrameClient): Promise<Written> {
+  const { siblings, context } = await read(client);
+  return { refused: await isRefused(client, context), siblings };
+}
+
+const manners: readonly Manner[] = [
+  { label: 'blind, the last write is shown', allowMult: false, write: writeBlindly },
+  { label: 'read, merge, write', allowMult: true, write: readMergeWrite },
+  { label: 'blind, siblings kept', allowMult: true, write: writeBlindly },
+];
 
 export async function measureHotKey(measuredMs: number, node: string): Promise<string> {
   const lines = [
-    '| servers | siblings | puts/s | CPU µs/put | p50, ms | p99, ms | siblings left |',
-    '|---|---|---:|---:|---:|---:|---:|',
+    '| servers | writers | written/s | refused/s | CPU µs/write | p50, ms | p99, ms | siblings at most | left |',
+    '|---|---|---:|---:|---:|---:|---:|---:|---:|',
   ];
   const subjects: readonly (readonly [string, (settings: readonly string[]) => Promise<BenchServer>])[] = [
     ['one node, n=3', (settings) => startHale({ node, settings })],
     ['three nodes, n=3', (settings) => startHaleCluster(3, { node, settings })],
   ];
   for (const [label, start] of subjects) {
-    for (const allowMult of [false, true]) {
-      const server = await start([`buckets.default.allow_mult=${allowMult}`]);
+    for (const manner of manners) {
+      const server = await start([`buckets.default.allow_mult=${manner.allowMult}`]);
       try {
-        lines.push(await rowOf(label, allowMult, server, measuredMs));
+        lines.push(`| ${[label, ...(await cellsOf(manner, server, measuredMs))].join(' | ')} |`);
       } finally {
         await server.stop();
       }
@@ -26,45 +75,68 @@ export async function measureHotKey(measuredMs: number, node: string): Promise<s
   }
   lines.push(
     '',
-    'With siblings no writer says what it has read, which is the worst that can be done: each put adds one, until',
-    '`object.siblings.maximum` refuses more. The rate with siblings is that of refusals too, once that is reached.',
+    `${writers} writers, one request at a time each; the limits are the defaults. Time and CPU are of all that a writer does, the read`,
+    'included, and whatever comes of it. A refusal is `too_many_siblings`: who keeps siblings and does not say what was read adds',
+    'one with each write, until `object.siblings.maximum` of them are there.',
   );
   return lines.join('\n');
 }
 
-async function rowOf(
-  label: string,
-  allowMult: boolean,
-  server: BenchServer,
-  measuredMs: number,
-): Promise<string> {
-  const { pb: port, http } = server.ports;
-  if (port === undefined) throw new Error('the server has no such port');
-  const otherPorts = (server.otherPorts ?? []).flatMap(({ pb }) => pb ?? []);
-  const order = { protocol: 'pb', port, otherPorts, valueBytes, keys: 1, connections: writers } as const;
-  const load = { ...order, operation: 'put', pipeline: 1, order: 'uniform', warmupMs: 300 } as const;
-  const siblings = allowMult ? 'kept' : 'last write shown';
+async function cellsOf(manner: Manner, server: BenchServer, measuredMs: number): Promise<readonly string[]> {
+  const ports = [server.ports, ...(server.otherPorts ?? [])].flatMap(({ pb }) => pb ?? []);
+  const clients = await Promise.all(
+    Array.from({ length: writers }, (_, at) => FrameClient.connect(ports[at % ports.length]!)),
+  );
+  let refused = 0;
+  let most = 0;
   try {
-    const run = await runLoad({ ...load, measuredMs }, server.pids);
-    const cells = [
-      label,
-      siblings,
-      (run.operations / run.seconds).toFixed(0),
-      (run.serverCpuMicros / run.operations).toFixed(1),
-      (run.p50Micros / 1000).toFixed(2),
-      (run.p99Micros / 1000).toFixed(2),
-      await siblingCount(http),
+    const operate = async (client: FrameClient): Promise<void> => {
+      const written = await manner.write(client);
+      if (written.refused) refused += 1;
+      most = Math.max(most, written.siblings);
+    };
+    const run = await measureLoop(clients, operate, {
+      pids: () => server.pids,
+      measuredMs,
+      warmedUp: () => (refused = 0),
+    });
+    const left = (await read(clients[0]!)).siblings;
+    return [
+      manner.label,
+      ((run.operations - refused) / run.seconds).toFixed(0),
+      (refused / run.seconds).toFixed(0),
+      run.cpuMicros.toFixed(1),
+      run.p50Ms.toFixed(2),
+      run.p99Ms.toFixed(2),
+      `${Math.max(most, left)}`,
+      `${left}`,
     ];
-    return `| ${cells.join(' | ')} |`;
-  } catch (error) {
-    // The generator takes no error for an answer: the bound was reached.
-    return `| ${label} | ${siblings} | refused: ${(error as Error).message} | | | | ${await siblingCount(http)} |`;
+  } finally {
+    for (const client of clients) client.close();
   }
 }
 
-async function siblingCount(http: number | undefined): Promise<string> {
-  const response = await fetch(`http://127.0.0.1:${http}/buckets/bench/keys/k0000000000`);
-  if (response.status === 200) return '1';
-  const names = (await response.text()).trim().split('\n');
-  return `${names.length - 1}`;
+async function read(
+  client: FrameClient,
+): Promise<{ readonly siblings: number; readonly context: Buffer | undefined }> {
+  let siblings = 0;
+  let context: Buffer | undefined;
+  await client.ask(encodeFrame(rpbGetReq, address), (body) => {
+    const reply = decodeMessage(rpbGetResp, Buffer.from(body));
+    siblings = reply.content.length;
+    context = reply.vclock === undefined ? undefined : Buffer.from(reply.vclock);
+    return true;
+  });
+  return { siblings, context };
+}
+
+async function isRefused(client: FrameClient, context: Buffer | undefined): Promise<boolean> {
+  const put = { ...address, content };
+  try {
+    await client.ask(encodeFrame(rpbPutReq, context === undefined ? put : { ...put, vclock: context }));
+    return false;
+  } catch (error) {
+    if ((error as Error).message.includes('too_many_siblings')) return true;
+    throw error;
+  }
 }

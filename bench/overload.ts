@@ -17,6 +17,9 @@ const connections = 128;
 /** The search for what the node can do: rates from `stepsFrom` a second on. */
 const stepFactor = 1.5;
 const stepMs = 2000;
+const stepSliceMs = 250;
+/** While clients connect. */
+const stepSlicesLeftOut = 2;
 const stepsFrom = 2000;
 const stepsTo = 200_000;
 const warmupPerSecond = 2000;
@@ -52,15 +55,16 @@ export async function measureOverload(measuredMs: number, node: string): Promise
 
 /** The most that was answered in time, as what is offered grows by steps until it is refused. */
 export async function capacityOf(
-  order: Omit<OfferOrder, 'phases'>,
+  asked: Omit<OfferOrder, 'phases' | 'sliceMs'>,
   pids: readonly number[],
 ): Promise<number> {
+  const order = { ...asked, sliceMs: stepSliceMs };
   await offer({ ...order, phases: [{ perSecond: warmupPerSecond, forMs: warmupMs }] }, pids);
   let best = 0;
   for (let perSecond = stepsFrom; perSecond < stepsTo; perSecond *= stepFactor) {
     const phases = [{ perSecond, forMs: stepMs }];
-    const slices = (await offer({ ...order, phases }, pids)).slices.slice(2);
-    const seconds = (slices.at(-1)!.atMs - slices[0]!.atMs + sliceMs) / 1000;
+    const slices = (await offer({ ...order, phases }, pids)).slices.slice(stepSlicesLeftOut);
+    const seconds = (slices.at(-1)!.atMs - slices[0]!.atMs + stepSliceMs) / 1000;
     const useful = slices.reduce((total, { good }) => total + good, 0) / seconds;
     best = Math.max(best, useful);
     if (useful < perSecond / 2) break;

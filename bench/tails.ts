@@ -13,6 +13,8 @@ import { type BenchServer, joinHaleCluster, startHale, startHaleCluster } from '
 const valueBytes = 1024;
 const keys = 100_000;
 const connections = 64;
+/** While it is filled: few enough that nothing is refused. */
+const fillConnections = 8;
 const share = 0.7;
 const sliceMs = 1000;
 const warmupMs = 5000;
@@ -30,18 +32,19 @@ export async function measureTails(measuredMs: number, node: string): Promise<Me
   const rows: string[] = [];
   const lines: Line[] = [];
   const measure = async (label: string, start: () => Promise<BenchServer>, during?: During) => {
-    const server = await start();
-    try {
-      for (const operation of ['put', 'get'] as const) {
+    for (const operation of ['put', 'get'] as const) {
+      // A cluster of its own for each: what happens to it happens once.
+      const server = await start();
+      try {
         const { perSecond, offered } = await tailOf(server, operation, measuredMs, during);
         rows.push(rowOf(`${label}, ${operation}`, perSecond, offered));
         lines.push({
           label: `${label} ${operation}`,
           points: offered.slices.map(({ atMs, p99Micros }) => [atMs / 1000, p99Micros / 1000] as const),
         });
+      } finally {
+        await server.stop();
       }
-    } finally {
-      await server.stop();
     }
   };
   const options = { node, settings: [] };
@@ -75,8 +78,7 @@ async function tailOf(
   const order: Omit<OfferOrder, 'phases'> = {
     ...{ port, otherPorts, valueBytes, keys, connections, operation, sliceMs },
   };
-  // Every key is there before it is read.
-  if (operation === 'put') await fill(order, server);
+  await fill(order, server);
   await untilIdle(server.pids);
   const perSecond = share * (await capacityOf(order, server.pids));
   await untilIdle(server.pids);
@@ -93,7 +95,8 @@ async function tailOf(
 
 async function fill(order: Omit<OfferOrder, 'phases'>, server: BenchServer): Promise<void> {
   const puts = { protocol: 'pb', operation: 'put', pipeline: 16, order: 'sequential' } as const;
-  await runLoad({ ...order, ...puts, warmupMs: 0, measuredMs: 0 }, server.pids);
+  const load = { ...order, ...puts, connections: fillConnections };
+  await runLoad({ ...load, warmupMs: 0, measuredMs: 0 }, server.pids);
 }
 
 function rowOf(label: string, perSecond: number, { slices, whole }: Offered): string {

@@ -94,13 +94,15 @@ export interface LoopOptions {
   readonly measuredMs: number;
   /** At least so many, however long that takes. */
   readonly operationsMin?: number;
+  /** Called when what follows is measured. */
+  readonly warmedUp?: () => void;
 }
 
 /** Each client asks one thing after another. The server is idle before, and weighed until it is idle again. */
 export async function measureLoop(
   clients: readonly FrameClient[],
   operate: (client: FrameClient, index: number) => Promise<void>,
-  { pids, measuredMs, operationsMin = 1 }: LoopOptions,
+  { pids, measuredMs, operationsMin = 1, warmedUp }: LoopOptions,
 ): Promise<LoopResult> {
   const times: number[] = [];
   let begun = 0;
@@ -120,6 +122,7 @@ export async function measureLoop(
   await untilIdle(pids());
   const cpuBefore = cpuMicros(pids());
   times.length = 0;
+  warmedUp?.();
   const startedAt = performance.now();
   await run(measuredMs, begun + operationsMin);
   const seconds = (performance.now() - startedAt) / 1000;

@@ -9,6 +9,7 @@ export const fixtureSettings: KeyValueSettings = {
   coordinatorFailureTimeoutMs: 3000,
   hedgeDelayMsMin: 10,
   hedgeDelayMsMax: 1000,
+  readEveryoneInterval: 1,
   strayBytesMax: 2 ** 30,
   deleteMode: 'immediate',
   listTimeoutMs: 10_000,

@@ -34,6 +34,8 @@ export interface KvObserver {
   expiredForgotten?(): void;
   /** A replica was late with a value, and another was asked for it as well. */
   readHedged(): void;
+  /** A read that asked no more replicas than it needs asks the others too. */
+  readWidened(): void;
   /** A write went to another node, which coordinates it. */
   writeForwarded(): void;
   /** A replica of a write could not be reached, and a fallback took its place. */
@@ -66,6 +68,7 @@ export const silentObserver: KvObserver = {
   readRepairSkipped() {},
   tombstoneReaped() {},
   readHedged() {},
+  readWidened() {},
   writeForwarded() {},
   replicaReplaced() {},
   missDoubted() {},

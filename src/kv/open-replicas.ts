@@ -5,6 +5,7 @@ import {
   type CoordinatorParts,
   HedgeBudget,
   NameHash,
+  NarrowReads,
   PeerLatencies,
   RepairBudget,
   ReplicaRequests,
@@ -109,6 +110,7 @@ export async function openReplicas(parts: KeyValueParts): Promise<Replicas> {
     repairs: new RepairBudget(clock, settings.readRepairsPerSecondMax, () => admission.defersRepair),
     latencies,
     hedges: new HedgeBudget(),
+    narrowReads: new NarrowReads(settings.readEveryoneInterval),
     observer,
     settings,
   };

@@ -20,6 +20,7 @@ export function keyValueSettings(configuration: Configuration): KeyValueSettings
     coordinatorFailureTimeoutMs: configuration.put_coordinator_failure_timeout,
     hedgeDelayMsMin: configuration['read_hedge.minimum'],
     hedgeDelayMsMax: configuration['read_hedge.maximum'],
+    readEveryoneInterval: configuration['read_everyone.interval'],
     strayBytesMax: configuration['handoff.stray.maximum'],
     objectBytesMax: configuration['object.size.maximum'],
     objectBytesWarn: configuration['object.size.warning_threshold'],

@@ -23,6 +23,7 @@ export class NodeMetrics implements KvObserver, LargeValueObserver, MapReduceObs
   readonly tombstonesLookedAt = new SlidingCounter();
   readonly expiredForgettings = new SlidingCounter();
   readonly readHedges = new SlidingCounter();
+  readonly widenedReads = new SlidingCounter();
   readonly coordinatorRedirects = new SlidingCounter();
   readonly replicaReplacements = new SlidingCounter();
   readonly missesDoubted = new SlidingCounter();
@@ -181,6 +182,10 @@ export class NodeMetrics implements KvObserver, LargeValueObserver, MapReduceObs
 
   expiredForgotten(): void {
     this.expiredForgettings.add();
+  }
+
+  readWidened(): void {
+    this.widenedReads.add();
   }
 
   readHedged(): void {

@@ -188,6 +188,7 @@ function counters({ metrics: m, commits, scripting }: NodeFacts): readonly Sampl
     count('hale_replica_read_errors_total', 'Replica reads that storage failed.', m.replicaReadErrors.total),
     count('hale_read_repairs_total', 'Replicas repaired after a read.', m.readRepairs.total),
     count('hale_read_repairs_skipped_total', 'Read repairs beyond the limit.', m.readRepairsSkipped.total),
+    count('hale_reads_widened_total', 'Reads that asked more replicas than at first.', m.widenedReads.total),
     count('hale_read_hedges_total', 'Values asked of a second replica.', m.readHedges.total),
     count('hale_misses_doubted_total', 'Misses for which primaries were asked again.', m.missesDoubted.total),
     count('hale_writes_forwarded_total', 'Writes sent to a coordinator.', m.coordinatorRedirects.total),

@@ -55,6 +55,12 @@ export const requestKeys = {
     doc: 'A second replica is asked for a value after this at the latest, or if nothing is known of the first.',
     extremes: [1, 3_600_000],
   }),
+  'read_everyone.interval': defineKey({
+    type: integer({ minimum: 1, maximum: 1_000_000 }),
+    default: 10,
+    doc: 'A read asks as many replicas as its quorum needs, and the others when these differ, miss the key, fail or are late. Every so many-th asks all at once, and repairs what missed a write; 1: each does, as in Riak.',
+    extremes: [1, 1_000_000],
+  }),
   put_coordinator_failure_timeout: defineKey({
     type: duration({ minimum: 1, maximum: 3_600_000 }, 'ms'),
     default: 3000,

@@ -3,7 +3,8 @@
  * once everybody has answered or the deadline has passed (Dynamo §4.7, read repair).
  *
  * This node's own copy is read first, which takes no waiting; the others are asked for their object unless it is that
- * version. Without a copy here the nearest replica is asked for its object and the others for digests (D9).
+ * version. Without a copy here the nearest replica is asked for its object and the others for digests (D9). Replicas that the
+ * quorum does not need are asked only if something is amiss (`NarrowReads`).
  */
 import { distinctNodes, type PreferenceList, primariesOf, type Replica } from '../../core/ring/index.ts';
 import { Deadline } from '../../core/vnode/index.ts';
@@ -82,6 +83,7 @@ class ReadOperation extends Deadline {
   readonly #properties: BucketProperties;
   #replicas: PreferenceList;
   readonly #key: ObjectKey;
+  readonly #need: ReadRequirements;
   readonly #quorum: ReadQuorum;
   readonly #done: (outcome: ReadOutcome) => void;
   #remotes: RemoteReads | undefined;
@@ -108,6 +110,7 @@ class ReadOperation extends Deadline {
     this.#properties = properties;
     this.#replicas = replicas;
     this.#key = new ObjectKey(request);
+    this.#need = need;
     this.#quorum = new ReadQuorum(replicas, n, need);
     this.#done = done;
   }
@@ -124,7 +127,7 @@ class ReadOperation extends Deadline {
       else fallbacks += 1;
     });
     if (fallbacks > 0) this.#readFallbacksHere(message, timeoutMs);
-    if (remotes > 0) this.#readElsewhere(timeoutMs);
+    if (remotes > 0) this.#readElsewhere(remotes, timeoutMs);
     if (!this.#isOver) deadlines.set(this, timeoutMs);
   }
 
@@ -141,6 +144,7 @@ class ReadOperation extends Deadline {
 
   /** All has been heard, and the client has its answer. */
   get #isOver(): boolean {
+    if (this.#remotes?.isHeard === true) return this.#answered;
     return this.#quorum.complete && (this.#answered || this.#secondLook === undefined);
   }
 
@@ -162,13 +166,19 @@ class ReadOperation extends Deadline {
     this.#parts.replicas.send(replica, message, replied, timeoutMs);
   }
 
-  #readElsewhere(timeoutMs: number): void {
+  #readElsewhere(remotes: number, timeoutMs: number): void {
+    const here = this.#replicas.length - remotes;
+    // What is here may be all that is amiss, and be known already.
+    const askedFirst = this.#quorum.isUnanimous
+      ? this.#parts.narrowReads.askedFirst(this.#replicas, this.#need)
+      : undefined;
     this.#remotes = new RemoteReads({
       parts: this.#parts,
       replicas: this.#replicas,
       key: this.#key,
       timeoutMs,
       local: this.#quorum.merged,
+      askedFirst: askedFirst === undefined ? undefined : askedFirst - here,
       heard: (position, reply) => this.#replied(position, reply),
       standInFor: (position) => this.#replace(position),
     });
@@ -225,7 +235,15 @@ class ReadOperation extends Deadline {
       default:
         unreachable(decision);
     }
+    this.#widenIfAmiss();
     this.#endIfOver();
+  }
+
+  /** R11. */
+  #widenIfAmiss(): void {
+    const remotes = this.#remotes;
+    if (remotes?.isNarrow !== true) return;
+    if (!this.#quorum.isUnanimous || (remotes.isHeard && !this.#answered)) remotes.widen();
   }
 
   #endIfOver(): void {

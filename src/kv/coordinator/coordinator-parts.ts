@@ -8,6 +8,7 @@ import type { KvObserver } from '../kv-observer.ts';
 import type { KvVnodes } from '../vnode/index.ts';
 import type { HedgeBudget } from './hedge-budget.ts';
 import type { NameHash } from './name-hash.ts';
+import type { NarrowReads } from './narrow-reads.ts';
 import type { PeerLatencies } from './peer-latencies.ts';
 import type { RepairBudget } from './repair-budget.ts';
 import type { ReplicaRequests } from './replica-requests.ts';
@@ -24,6 +25,8 @@ export interface CoordinatorSettings {
   /** Milliseconds: a second replica is asked for a value no sooner, and no later, than this. */
   readonly hedgeDelayMsMin: number;
   readonly hedgeDelayMsMax: number;
+  /** Every so many-th read asks all replicas; see `NarrowReads`. */
+  readonly readEveryoneInterval: number;
   /** As in `ObjectLimits`. */
   readonly expiryMarginMs?: number;
 }
@@ -40,6 +43,7 @@ export interface CoordinatorParts {
   readonly repairs: RepairBudget;
   readonly latencies: PeerLatencies;
   readonly hedges: HedgeBudget;
+  readonly narrowReads: NarrowReads;
   readonly observer: KvObserver;
   readonly settings: CoordinatorSettings;
 }

@@ -5,6 +5,7 @@ export type { CoordinatorParts, CoordinatorSettings } from './coordinator-parts.
 export { forwardPut } from './forward-put.ts';
 export { HedgeBudget } from './hedge-budget.ts';
 export { NameHash } from './name-hash.ts';
+export { NarrowReads } from './narrow-reads.ts';
 export { nextFallback } from './next-fallback.ts';
 export { PeerLatencies } from './peer-latencies.ts';
 export type { PreparedWrite, WriteOutcome } from './prepared-write.ts';

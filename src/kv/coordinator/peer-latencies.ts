@@ -15,6 +15,8 @@ const fadeEvery = 256;
 /** Before so many samples nothing is said about a peer. */
 const samplesMin = 8;
 const quantile = 0.95;
+/** More than any doubling. */
+const lateRank = 100;
 
 class LatencyHistogram {
   readonly #counts = new Uint32Array(stepCount);
@@ -64,6 +66,8 @@ class LatencyHistogram {
 
 export class PeerLatencies {
   readonly #peers = new Map<NodeId, LatencyHistogram>();
+  /** A read got tired of waiting for them, and they have answered none since. */
+  readonly #late = new Set<NodeId>();
 
   record(peer: NodeId, ms: number): void {
     let histogram = this.#peers.get(peer);
@@ -74,6 +78,24 @@ export class PeerLatencies {
     histogram.record(ms);
   }
 
+  /** Records an answer, which ends being late. */
+  answered(peer: NodeId, ms: number): void {
+    if (this.#late.size > 0) this.#late.delete(peer);
+    this.record(peer, ms);
+  }
+
+  /**
+   * A read did not wait for the peer any longer. Until it answers, whatever it is asked, it ranks behind the others: of a
+   * peer that stands still nothing is recorded by which it could be told from a quick one.
+   */
+  markLate(peer: NodeId): void {
+    this.#late.add(peer);
+  }
+
+  owesAnswer(peer: NodeId): boolean {
+    return this.#late.has(peer);
+  }
+
   /** The 95th percentile of the peer's answers; undefined while too little is known. */
   slowMs(peer: NodeId): number | undefined {
     return this.#peers.get(peer)?.slowMs;
@@ -81,11 +103,12 @@ export class PeerLatencies {
 
   /** Lower is nearer. Peers of which nothing is known come first: somebody has to try them. */
   rank(peer: NodeId): number {
-    return this.#peers.get(peer)?.rank ?? 0;
+    return (this.#peers.get(peer)?.rank ?? 0) + (this.#late.has(peer) ? lateRank : 0);
   }
 
   /** Forgets peers that are no members any more. */
   keepOnly(isMember: (peer: NodeId) => boolean): void {
     for (const peer of this.#peers.keys()) if (!isMember(peer)) this.#peers.delete(peer);
+    for (const peer of this.#late) if (!isMember(peer)) this.#late.delete(peer);
   }
 }

@@ -18,6 +18,8 @@
  *     whoever can should ask the primaries once more that did not take the question (`AskAgain`).
  * R10 As long as a primary has neither answered nor failed, nodes count for r, not replicas, and so do misses that are
  *     failures (R4). In a small ring a node may hold two replicas of a key: one that has been away missed both.
+ * R11 A narrow read, which asks no more replicas than its quorum needs, ends only if all of them hold one version of an
+ *     object that is no tombstone and does not expire. Any other reply makes the read ask everybody (`NarrowReads`).
  */
 import type { Replica } from '../../core/ring/index.ts';
 import { assert, unreachable } from '../../stdx/index.ts';
@@ -60,6 +62,7 @@ export class ReadQuorum {
   #notfoundsOfFallbacks = 0;
   #errors = 0;
   #primariesWaiting = 0;
+  #isUnanimous = true;
 
   constructor(replicas: readonly Replica[], n: number, need: ReadRequirements) {
     this.#replicas = replicas;
@@ -81,6 +84,8 @@ export class ReadQuorum {
       case 'object':
         this.#objects += 1;
         if (primary) this.#objectsOfPrimaries += 1;
+        this.#isUnanimous &&=
+          isPlain(reply.object) && sameVersion(reply.object, this.#merged ?? reply.object);
         this.#merged = this.#merged === undefined ? reply.object : mergeObjects(this.#merged, reply.object);
         break;
       case 'notfound':
@@ -96,10 +101,19 @@ export class ReadQuorum {
     return this.#decide();
   }
 
+  /**
+   * All replies so far are one version of an object that is there to stay: a read that has its quorum may leave it at that
+   * (R11). False for good after any other reply.
+   */
+  get isUnanimous(): boolean {
+    return this.#isUnanimous && this.#objects === this.#answered;
+  }
+
   /** A fallback is asked instead of the replica at `position`, whose failure was not told: it counts as one (R7, R8). */
   replace(position: number, standIn: Replica): ReadDecision {
     assert(this.#replies[position] === undefined, 'nobody stands in for a replica that has answered');
     if (this.#replicas[position].primary) this.#primariesWaiting -= 1;
+    this.#isUnanimous = false;
     this.#replicas = this.#replicas.with(position, standIn);
     return this.#decide();
   }
@@ -220,6 +234,11 @@ export class ReadQuorum {
     }
     return false;
   }
+}
+
+/** No tombstone, and nothing that passes for missing some day: whoever misses those asks everybody. */
+function isPlain({ isTombstone, mayExpire }: VersionedObject): boolean {
+  return !isTombstone && !mayExpire;
 }
 
 function isObject({ kind }: ReadReply): boolean {

@@ -1,8 +1,10 @@
 /**
- * The part of a read that leaves the node: who is asked for a value and who for a digest, what a digest stands for,
+ * The part of a read that leaves the node: who is asked, for a value or for a digest, what a digest stands for,
  * and a second opinion when a value is late (Dean and Barroso, "The Tail at Scale", 2013: hedged requests).
  *
- * It ends up telling of each remote replica one final reply, as if all had been asked for their objects; a
+ * A narrow read asks the nearest replicas first, and the others if it is told to (`widen`) or if one of the first is late.
+ *
+ * It ends up telling of each remote replica that it asked one final reply, as if all had been asked for their objects; a
  * second one is harmless (R6). Of one that cannot be reached the reply is that of the fallback in its place.
  */
 import type { PreferenceList, Replica } from '../../core/ring/index.ts';
@@ -21,6 +23,8 @@ interface RemoteReadParts {
   readonly timeoutMs: number;
   /** What this node holds itself. */
   readonly local: VersionedObject | undefined;
+  /** So many of the other nodes' replicas are asked at first; undefined: all. */
+  readonly askedFirst: number | undefined;
   readonly heard: (position: number, reply: ReadReply) => void;
   /** Who is asked in the place of a replica that did not take the request; undefined: nobody. */
   readonly standInFor: (position: number) => Replica | undefined;
@@ -36,41 +40,56 @@ export class RemoteReads extends Deadline {
   readonly #search: VersionSearch;
   /** By position: its final reply has been told. What still comes from it was asked twice. */
   readonly #isTold: boolean[];
+  readonly #isAsked: boolean[];
+  /** Asked, and not told of yet. */
+  #awaited = 0;
+  #askedFirst: number | undefined;
   readonly #startedAt: Instant;
   readonly #timeoutMs: number;
   #isStopped = false;
 
-  constructor({ parts, replicas, key, timeoutMs, local, heard, standInFor }: RemoteReadParts) {
+  constructor(parts: RemoteReadParts) {
     super();
-    this.#parts = parts;
+    const { replicas } = parts;
+    this.#parts = parts.parts;
     this.#replicas = replicas;
-    this.#key = key;
-    this.#timeoutMs = timeoutMs;
-    this.#heard = heard;
-    this.#standInFor = standInFor;
-    this.#local = local;
+    this.#key = parts.key;
+    this.#timeoutMs = parts.timeoutMs;
+    this.#heard = parts.heard;
+    this.#standInFor = parts.standInFor;
+    this.#local = parts.local;
+    this.#askedFirst = parts.askedFirst;
     this.#search = new VersionSearch(replicas.length);
     this.#isTold = new Array<boolean>(replicas.length).fill(false);
-    this.#startedAt = parts.clock.now();
+    this.#isAsked = new Array<boolean>(replicas.length).fill(false);
+    this.#startedAt = this.#parts.clock.now();
   }
 
   start(): void {
-    const { topology } = this.#parts;
-    if (this.#local !== undefined) {
-      this.#search.object(this.#local);
-      for (let position = 0; position < this.#replicas.length; position += 1) {
-        if (this.#replicas[position].node !== topology.self) this.#askObject(position);
-      }
-      return;
-    }
-    const nearest = this.#nearest((position) => this.#replicas[position].node !== topology.self);
-    this.#askObject(nearest);
-    for (let position = 0; position < this.#replicas.length; position += 1) {
-      const isOther = position !== nearest && this.#replicas[position].node !== topology.self;
-      if (isOther) this.#askDigest(position);
-    }
-    this.#parts.hedges.readBegan();
-    if (!this.#search.hasObject && !this.#isStopped) this.#setHedge(nearest);
+    if (this.#local !== undefined) this.#search.object(this.#local);
+    const nearest = this.#nearest((position) => this.#isOpen(position));
+    if (this.#askedFirst !== undefined) this.#askNearest(this.#askedFirst);
+    else this.#askAll(nearest);
+    if (this.#local === undefined) this.#parts.hedges.readBegan();
+    if (!this.#isStopped && (!this.#search.hasObject || this.#isAwaitingFirst)) this.#setHedge(nearest);
+  }
+
+  /** Some replicas have not been asked. */
+  get isNarrow(): boolean {
+    return this.#askedFirst !== undefined;
+  }
+
+  /** Of a narrow read: there is nobody left to hear of. */
+  get isHeard(): boolean {
+    return this.isNarrow && this.#awaited === 0;
+  }
+
+  /** Asks those as well that were spared so far. */
+  widen(): void {
+    if (!this.isNarrow || this.#isStopped) return;
+    this.#askedFirst = undefined;
+    this.#parts.observer.readWidened();
+    this.#askAll(this.#nearest((position) => this.#isOpen(position)));
   }
 
   /** Everybody has answered, or nobody waits any longer. */
@@ -79,9 +98,15 @@ export class RemoteReads extends Deadline {
     this.#parts.deadlines.clear(this);
   }
 
-  /** Once: the value is late, and another replica is asked for it too, best one that has shown signs of life. */
+  /** Once: an answer is late, and other replicas are asked too, best one that has shown signs of life. */
   override expired(): void {
-    if (this.#isStopped || this.#search.hasObject) return;
+    if (this.#isStopped) return;
+    for (let position = 0; position < this.#replicas.length; position += 1) {
+      if (this.#isAsked[position] && !this.#isTold[position])
+        this.#parts.latencies.markLate(this.#replicas[position].node);
+    }
+    this.widen();
+    if (this.#search.hasObject) return;
     const canAnswer = (position: number): boolean =>
       !this.#isTold[position] &&
       !this.#search.wasAsked(position) &&
@@ -93,17 +118,50 @@ export class RemoteReads extends Deadline {
     this.#askObject(second);
   }
 
+  get #isAwaitingFirst(): boolean {
+    return this.isNarrow && this.#awaited > 0;
+  }
+
+  /** Of another node, and not asked yet. */
+  #isOpen(position: number): boolean {
+    return !this.#isAsked[position] && this.#replicas[position].node !== this.#parts.topology.self;
+  }
+
+  /** Of a peer that owes an answer nothing more is hoped for: then everybody is asked. */
+  #askNearest(count: number): void {
+    for (let asked = 0; asked < count && this.isNarrow; asked += 1) {
+      const position = this.#nearest((each) => this.#isOpen(each));
+      if (position < 0) return;
+      if (this.#parts.latencies.owesAnswer(this.#replicas[position].node)) this.widen();
+      else this.#ask(position);
+    }
+  }
+
+  #askAll(nearest: number): void {
+    if (nearest >= 0) this.#ask(nearest);
+    for (let position = 0; position < this.#replicas.length; position += 1) {
+      if (this.#isOpen(position)) this.#ask(position);
+    }
+  }
+
+  /** For its object, unless that may be the one that is under way. */
+  #ask(position: number): void {
+    if (this.#search.hasObject || !this.#search.isObjectUnderWay) this.#askObject(position);
+    else this.#askDigest(position);
+  }
+
   /** The lowest position of the nearest eligible replica, primaries before fallbacks; -1 if there is none. */
   #nearest(isEligible: (position: number) => boolean): number {
     let best = -1;
     let bestRank = Number.POSITIVE_INFINITY;
-    this.#replicas.forEach((replica, position) => {
-      if (!isEligible(position)) return;
+    for (let position = 0; position < this.#replicas.length; position += 1) {
+      if (!isEligible(position)) continue;
+      const replica = this.#replicas[position];
       const rank = this.#parts.latencies.rank(replica.node) + (replica.primary ? 0 : fallbackRank);
-      if (rank >= bestRank) return;
+      if (rank >= bestRank) continue;
       best = position;
       bestRank = rank;
-    });
+    }
     return best;
   }
 
@@ -137,12 +195,17 @@ export class RemoteReads extends Deadline {
   #send(position: number, request: ReplicaGet, reply: (reply: ReplicaReply) => void): void {
     const { clock, latencies, replicas, settings } = this.#parts;
     const replica = this.#replicas[position];
+    if (!this.#isAsked[position]) {
+      this.#isAsked[position] = true;
+      this.#awaited += 1;
+    }
     const askedAt = clock.now();
     const leftMs = this.#timeoutMs - (askedAt - this.#startedAt);
     const replied = (answer: ReplicaReply): void => {
       const tookMs = clock.now() - askedAt;
       // A refusal is quick: as it is, it would draw all reads to whoever cannot serve them.
-      latencies.record(replica.node, isRefusal(answer) ? Math.max(tookMs, settings.hedgeDelayMsMax) : tookMs);
+      if (isRefusal(answer)) latencies.record(replica.node, Math.max(tookMs, settings.hedgeDelayMsMax));
+      else latencies.answered(replica.node, tookMs);
       // It may have been asked twice, and a stand-in once for both.
       if (this.#replicas[position].node === replica.node) reply(answer);
     };
@@ -195,12 +258,18 @@ export class RemoteReads extends Deadline {
   #settle(position: number, reply: ReadReply): void {
     this.#search.settled(position);
     const same = reply.kind === 'object' ? this.#search.object(reply.object) : [];
-    if (reply.kind === 'object') this.#parts.deadlines.clear(this);
-    for (const each of [position, ...same]) {
-      this.#isTold[each] = true;
-      this.#heard(each, reply);
-    }
+    this.#tell(position, reply);
+    for (const each of same) this.#tell(each, reply);
     this.#askWanted();
+  }
+
+  #tell(position: number, reply: ReadReply): void {
+    if (!this.#isTold[position]) {
+      this.#isTold[position] = true;
+      this.#awaited -= 1;
+    }
+    if (this.#search.hasObject && !this.#isAwaitingFirst) this.#parts.deadlines.clear(this);
+    this.#heard(position, reply);
   }
 
   #askWanted(): void {

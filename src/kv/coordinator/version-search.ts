@@ -41,6 +41,10 @@ export class VersionSearch {
     return this.#known.length > 0;
   }
 
+  get isObjectUnderWay(): boolean {
+    return this.#underWay.includes(true);
+  }
+
   wasAsked(position: number): boolean {
     return this.#asked[position];
   }
@@ -92,7 +96,7 @@ export class VersionSearch {
 
   /** Whose objects are to be asked for now (D2, D3, D4). */
   wanted(): readonly number[] {
-    if (!this.hasObject && this.#underWay.includes(true)) return [];
+    if (!this.hasObject && this.isObjectUnderWay) return [];
     const positions: number[] = [];
     this.#digests.forEach((digest, position) => {
       if (digest === undefined || this.#asked[position] || this.#isSought(digest, positions)) return;
