@@ -29,7 +29,7 @@ test('R11: a read asks as many as its quorum needs, two at least; all, where the
     assert.equal(await requests(primaries[1], { pr: quorumAll }), 2);
     assert.equal(await requests(primaries[1], { nodeConfirms: quorumCount(3) }), 2);
     assert.equal(await requests(others[0], {}), 2);
-    assert.deepEqual(stores.sent.map(({ reply }) => reply).sort(), ['digest', 'object']);
+    assert.deepEqual(new Set(stores.sent.map(({ reply }) => reply)), new Set(['digest', 'object']));
     stores.declareDown(primaries[2]);
     assert.equal(await requests(primaries[0], {}), 2, 'a fallback is in the list');
   });
