@@ -142,6 +142,7 @@ async function openNode(
       indexes: node.database.store.indexes,
       feeds: node.database.store.feeds,
       mapReduce: node.mapReduce,
+      streams: node.database.largeValues.streams,
       environment,
       timeoutMs,
       close: () => closeAfter(node.stop()),

@@ -11,6 +11,12 @@ export interface CallOptions {
   readonly timeoutMs?: number;
 }
 
+/** Bytes of a value, counted from 0. `to` is behind the last one; the end of the value if it is absent. */
+export interface ByteRange {
+  readonly from: number;
+  readonly to?: number;
+}
+
 export interface ReadOptions extends CallOptions {
   /** Replicas that must answer. */
   readonly r?: Quorum;

@@ -27,6 +27,7 @@ import type {
   IndexRange,
 } from './query/index-query.ts';
 import type { MapReduceInputs, ObjectJob } from './query/map-reduce.ts';
+import type { BytesBucket } from './value-stream.ts';
 
 /** `latest`: the sibling written last by its coordinator's clock stays; the others are lost. */
 export type Merge<T> = 'latest' | ((siblings: readonly Sibling<T>[]) => T);
@@ -162,8 +163,8 @@ export interface Database extends AsyncDisposable {
     name: string,
     options?: BucketOptions<T, T> & { readonly schema?: undefined },
   ): Bucket<T>;
-  /** Raw bytes. */
-  bytes(name: string, options?: BucketOptions<Uint8Array, Uint8Array>): Bucket<Uint8Array>;
+  /** Raw bytes; values of any length, in pieces. */
+  bytes(name: string, options?: BucketOptions<Uint8Array, Uint8Array>): BytesBucket;
   /** Counters. The bucket type is `counters` if absent. */
   counter(name: string, options?: DataTypeBucketOptions): CounterBucket;
   /** Sets of text, or of what `element` says. The bucket type is `sets` if absent. */

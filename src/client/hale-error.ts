@@ -6,7 +6,7 @@
 /**
  * - `unavailable`: no node could be reached, or not enough replicas are up.
  * - `timeout`: no answer in time. See `unknownOutcome`.
- * - `aborted`: the caller's `AbortSignal` fired; `cause` is its reason.
+ * - `aborted`: the caller's `AbortSignal` fired, or the source of a stream failed; `cause` is the reason.
  * - `overload`: refused at once, without effect; wait and try again.
  * - `connection_lost`: the connection broke before the reply came. See `unknownOutcome`.
  * - `quorum`: too few replicas confirmed; a write may have happened on some of them.

@@ -1,5 +1,5 @@
 export type { BucketProperties, BucketPropertyChanges, BucketTypeProperties } from './bucket-properties.ts';
-export type { CallOptions, Quorum, ReadOptions, WriteOptions } from './call-options.ts';
+export type { ByteRange, CallOptions, Quorum, ReadOptions, WriteOptions } from './call-options.ts';
 export { type Context, contextOf } from './context.ts';
 export type {
   CardinalityBucket,
@@ -39,7 +39,7 @@ export type {
   SchemaBucketOptions,
   UpdateOptions,
 } from './database.ts';
-export { Deadline } from './deadline.ts';
+export { Deadline, timeoutMsMax } from './deadline.ts';
 export type {
   Entry,
   IndexInput,
@@ -93,8 +93,13 @@ export type {
   ObjectName,
   PutOptions as TransportPutOptions,
   PutOutcome,
+  ReadValueOptions,
   StoredObject,
+  StreamedValue,
   Transport,
   WriteCondition,
+  WriteValueOptions,
 } from './transport.ts';
 export { type ClientEnvironment, databaseOver, timeoutMsDefault } from './transport-database.ts';
+export { SourcePieces, type ValueSource } from './value-source.ts';
+export type { BytesBucket, ReadStreamOptions, ValueStream, WriteStreamOptions } from './value-stream.ts';

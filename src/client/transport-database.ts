@@ -29,8 +29,10 @@ import { Deadline } from './deadline.ts';
 import { nameBytes } from './name-bytes.ts';
 import { namesOf } from './name-iterator.ts';
 import type { Transport } from './transport.ts';
-import { TypedBucket } from './typed-bucket.ts';
+import { TypedBucket, type TypedBucketParts } from './typed-bucket.ts';
+import { TypedBytesBucket } from './typed-bytes-bucket.ts';
 import { bytesCodec, jsonCodec, type ValueCodec } from './value-codec.ts';
+import type { BytesBucket } from './value-stream.ts';
 
 /** What the typed interface needs of the world. */
 export type ClientEnvironment = Pick<Environment, 'clock' | 'timers' | 'random'>;
@@ -62,11 +64,11 @@ class TransportDatabase implements Database {
     name: string,
     options: BucketOptions<In, Out> & { readonly schema?: StandardSchemaV1 | undefined } = {},
   ): Bucket<In, Out> {
-    return this.#open(name, jsonCodec, options, options.schema);
+    return new TypedBucket(this.#parts(name, jsonCodec, options, options.schema));
   }
 
-  bytes(name: string, options: BucketOptions<Uint8Array, Uint8Array> = {}): Bucket<Uint8Array> {
-    return this.#open(name, bytesCodec as ValueCodec<unknown>, options, undefined);
+  bytes(name: string, options: BucketOptions<Uint8Array, Uint8Array> = {}): BytesBucket {
+    return new TypedBytesBucket(this.#parts(name, bytesCodec as ValueCodec<unknown>, options, undefined));
   }
 
   counter(name: string, options: DataTypeBucketOptions = {}): CounterBucket {
@@ -127,13 +129,13 @@ class TransportDatabase implements Database {
     return new Deadline(this.#environment, call, this.#timeoutMs);
   }
 
-  #open<In, Out>(
+  #parts<In, Out>(
     name: string,
     codec: ValueCodec<unknown>,
     options: BucketOptions<In, Out>,
     schema: StandardSchemaV1 | undefined,
-  ): Bucket<In, Out> {
-    return new TypedBucket<In, Out>({
+  ): TypedBucketParts<In, Out> {
+    return {
       name,
       transport: this.#transport,
       codec,
@@ -141,7 +143,7 @@ class TransportDatabase implements Database {
       schema,
       random: this.#environment.random,
       deadline: (call) => this.#deadline(call),
-    });
+    };
   }
 }
 

@@ -5,11 +5,13 @@
  *
  * Every method rejects with a `HaleError` and nothing else.
  */
+import type { Buffer } from 'node:buffer';
 import type { CrdtOperation, CrdtValue } from '../crdt/index.ts';
 import type { ByteString } from '../stdx/index.ts';
 import type { Content } from '../wire/index.ts';
 import type { BucketProperties, BucketPropertyChanges } from './bucket-properties.ts';
-import type { CallOptions, ReadOptions, WriteOptions } from './call-options.ts';
+import type { ByteRange, CallOptions, ReadOptions, WriteOptions } from './call-options.ts';
+import type { ValueSource } from './value-source.ts';
 
 export interface BucketName {
   /** `default` is the untyped namespace. */
@@ -46,6 +48,26 @@ export interface PutOutcome {
   readonly stored?: StoredObject;
   /** Present if the put named no key. */
   readonly generatedKey?: ByteString;
+}
+
+export interface ReadValueOptions extends ReadOptions {
+  readonly range?: ByteRange;
+  /** Of several siblings the one with this tag. */
+  readonly vtag?: ByteString | undefined;
+}
+
+export interface StreamedValue {
+  /** Values left out. */
+  readonly object: StoredObject;
+  /** Of the whole value. Undefined: there are several siblings, and there is no value to read. */
+  readonly bytes: number | undefined;
+  /** Of the range; what is beyond the value is not. Owned by the receiver. */
+  readonly pieces: Cursor<Buffer>;
+}
+
+export interface WriteValueOptions extends PutOptions {
+  /** Bytes that the source will give, if that is known. */
+  readonly length?: number;
 }
 
 export interface DatatypeSnapshot {
@@ -125,6 +147,16 @@ export interface Transport {
     key: ByteString | undefined,
     content: Content,
     options: PutOptions,
+  ): Promise<PutOutcome>;
+  /** Undefined: nothing is stored. A time that is given is for the whole; else each wait has its own. */
+  readValue(name: ObjectName, options: ReadValueOptions): Promise<StreamedValue | undefined>;
+  /** The value of `content` is not looked at. Nothing is stored unless the source ends well. Times as of `readValue`. */
+  writeValue(
+    name: BucketName,
+    key: ByteString | undefined,
+    content: Content,
+    source: ValueSource,
+    options: WriteValueOptions,
   ): Promise<PutOutcome>;
   /** Deleting what is not there succeeds. */
   delete(name: ObjectName, options: DeleteOptions): Promise<void>;

@@ -329,7 +329,7 @@ export class TypedBucket<In, Out> implements Bucket<In, Out> {
 }
 
 /** Throws `invalid_argument`. */
-function checkedTtl(seconds: number): number {
+export function checkedTtl(seconds: number): number {
   if (Number.isInteger(seconds) && seconds >= 0 && seconds <= ttlSecondsMax) return seconds;
   const text = `ttlSeconds is a whole number from 0 to ${ttlSecondsMax}, not ${seconds}`;
   throw new HaleError('invalid_argument', text);

@@ -23,10 +23,15 @@ import {
   type PutOutcome,
   type Quorum,
   type ReadOptions,
+  type ReadValueOptions,
   type StoredObject,
+  type StreamedValue,
   type Transport,
   type TransportDeleteOptions,
   type TransportPutOptions,
+  timeoutMsMax,
+  type ValueSource,
+  type WriteValueOptions,
 } from '../client/index.ts';
 import {
   type ChangeFeeds,
@@ -39,6 +44,8 @@ import {
   type QuorumValue,
   quorumCount,
   quorumOfWord,
+  type StreamedGetResult,
+  type ValueStreams,
   type VersionedObject,
 } from '../kv/index.ts';
 import { type ByteString, byteLiteral, textOfBytes } from '../stdx/index.ts';
@@ -47,6 +54,7 @@ import { haleErrorOf } from './embedded-error.ts';
 import { EmbeddedFeedCursor } from './embedded-feed.ts';
 import { parsedChanges, shownProperties } from './embedded-properties.ts';
 import { EmbeddedIndexCursor, EmbeddedJobCursor } from './embedded-queries.ts';
+import { EmbeddedChunkCursor, EmbeddedUpload } from './embedded-values.ts';
 import { refusedType } from './ensure-bucket-types.ts';
 
 const replicasMax = 1024;
@@ -57,6 +65,7 @@ export interface EmbeddedNode {
   readonly indexes: IndexQuerying;
   readonly feeds: Pick<ChangeFeeds, 'open'>;
   readonly mapReduce: MapReduce;
+  readonly streams: ValueStreams;
   readonly environment: ClientEnvironment;
   /** Of a call that is given none. */
   readonly timeoutMs: number;
@@ -122,6 +131,57 @@ export class EmbeddedTransport implements Transport {
         }
       });
     });
+  }
+
+  async readValue(name: ObjectName, options: ReadValueOptions): Promise<StreamedValue | undefined> {
+    const { basicQuorum, notfoundOk, vtag, range } = options;
+    const quorums = { r: quorumOf(options.r), pr: quorumOf(options.pr) };
+    const found = await this.#call<StreamedGetResult>('read', options, (timeoutMs, resolve, reject) => {
+      const request = { ...name, ...quorums, basicQuorum, notfoundOk, timeoutMs, vtag, ...range };
+      this.#node.streams.get(request).then(resolve, reject);
+    });
+    if (found.kind === 'failed') throw haleErrorOf(found.error, 'read');
+    if (found.kind === 'notfound') return undefined;
+    const isOne = found.kind === 'found';
+    const open = (): Cursor<Buffer> => new EmbeddedChunkCursor(isOne ? found.chunks : nothing());
+    return {
+      object: headOf(found.object),
+      bytes: isOne ? found.bytes : undefined,
+      pieces: this.#cursor(open, options),
+    };
+  }
+
+  async writeValue(
+    name: BucketName,
+    key: ByteString | undefined,
+    content: Content,
+    source: ValueSource,
+    options: WriteValueOptions,
+  ): Promise<PutOutcome> {
+    const { value: _, manifest: __, ...rest } = content;
+    const put = {
+      ...name,
+      ...writeQuorums(options),
+      ...(key === undefined ? {} : { key }),
+      content: rest,
+      context: options.context,
+      ifNoneMatch: options.condition === 'absent',
+      ifNotModified: options.condition === 'unchanged',
+      ...(options.length === undefined ? {} : { length: options.length }),
+    };
+    const upload = new EmbeddedUpload(this.#node.streams, source);
+    // The source is the application's: only it can say how long that may take.
+    const time = { signal: options.signal, timeoutMs: options.timeoutMs ?? timeoutMsMax };
+    try {
+      return await this.#call<PutOutcome>('write', time, (_timeoutMs, resolve, reject) => {
+        upload.run(put).then(resolve, reject);
+      });
+    } catch (error) {
+      upload.giveUp();
+      if (!(error instanceof HaleError) || upload.isSent) throw error;
+      // Before the store has all of it nothing can have happened.
+      throw new HaleError(error.code, error.message, { cause: error.cause });
+    }
   }
 
   async delete(name: ObjectName, options: TransportDeleteOptions): Promise<void> {
@@ -320,6 +380,14 @@ function quorumOf(quorum: Quorum | undefined): QuorumValue | undefined {
   }
   throw new HaleError('invalid_argument', `"${quorum}" is neither a count nor one, quorum, all or default`);
 }
+
+/** The values of others than the one that is read may be long. */
+function headOf(object: VersionedObject): StoredObject {
+  const siblings = object.contents().map((content) => ({ ...content, value: Buffer.alloc(0) }));
+  return { siblings, context: object.context };
+}
+
+async function* nothing(): AsyncGenerator<Buffer> {}
 
 /** Values are copied: an application may keep or change what it reads. */
 function storedObject(object: VersionedObject): StoredObject {

@@ -263,7 +263,7 @@ class RunningNode implements HaleNode {
 
   async #listenProtobuf(address: HostAndPort | 'off', store: KeyValueStore): Promise<void> {
     if (address === 'off') return;
-    const { network, tasks } = this.#parts.environment;
+    const { network, tasks, timers } = this.#parts.environment;
     const metrics = this.#metrics;
     const services = {
       store,
@@ -272,6 +272,11 @@ class RunningNode implements HaleNode {
       datatypes: this.database.datatypes,
       feeds: this.database.store.feeds,
       mapReduce: this.#mapReduce,
+      streams: {
+        values: this.database.largeValues.streams,
+        timers,
+        pieceMsMax: this.#configuration['large_values.piece_timeout'],
+      },
       serverInfo: { node: this.name, version: riakVersion },
       limits: {
         frameBytesMax: this.#configuration['protobuf.frame.maximum'],

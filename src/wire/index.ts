@@ -15,6 +15,7 @@ export * from './messages/peer-handshake.ts';
 export * from './messages/queries.ts';
 export * from './messages/replication.ts';
 export * from './messages/search.ts';
+export * from './messages/value-streams.ts';
 export { writeBody, writeFrameHead, writeGetReply, writePutReply } from './point-reply.ts';
 export { GetRequestReader, PutRequestReader } from './point-request.ts';
 export { ProtoReader } from './proto-reader.ts';

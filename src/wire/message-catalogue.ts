@@ -9,8 +9,20 @@ import * as objects from './messages/objects.ts';
 import * as queries from './messages/queries.ts';
 import * as replication from './messages/replication.ts';
 import * as search from './messages/search.ts';
+import * as valueStreams from './messages/value-streams.ts';
 
-const modules = [connection, objects, buckets, queries, dataTypes, search, replication, aaeFolds, changeFeed];
+const modules = [
+  connection,
+  objects,
+  buckets,
+  queries,
+  dataTypes,
+  search,
+  replication,
+  aaeFolds,
+  changeFeed,
+  valueStreams,
+];
 
 /** Ascending by code. */
 export const messageCatalogue: readonly FrameType<unknown>[] = modules

@@ -14,6 +14,7 @@ import { HeldBytes } from './held-bytes.ts';
 import { LongReplies } from './long-replies.ts';
 import { PbConnection } from './pb-connection.ts';
 import { TurnFlusher } from './reply-queue.ts';
+import { type PbStreams, StreamedPuts } from './stream-put-request.ts';
 
 /** Calls come on the hot path: implementations count and return. */
 export interface PbObserver {
@@ -41,6 +42,8 @@ export interface PbServices {
   readonly feeds?: Pick<ChangeFeeds, 'open'>;
   /** Absent: requests for MapReduce are unknown. */
   readonly mapReduce?: MapReduce | undefined;
+  /** Absent: requests for values in pieces are unknown. */
+  readonly streams?: PbStreams;
   readonly serverInfo: {
     /** `name@host`. */
     readonly node: string;
@@ -67,6 +70,8 @@ export class PbService {
   readonly datatypes: Datatypes | undefined;
   readonly feeds: Pick<ChangeFeeds, 'open'> | undefined;
   readonly mapReduce: MapReduce | undefined;
+  readonly streams: PbStreams | undefined;
+  readonly streamedPuts = new StreamedPuts();
   readonly tasks: Tasks;
   readonly observer: PbObserver;
   readonly frameBytesMax: number;
@@ -89,6 +94,7 @@ export class PbService {
     datatypes,
     feeds,
     mapReduce,
+    streams,
     serverInfo,
     limits,
     observer,
@@ -101,6 +107,7 @@ export class PbService {
     this.datatypes = datatypes;
     this.feeds = feeds;
     this.mapReduce = mapReduce;
+    this.streams = streams;
     this.tasks = tasks;
     this.observer = observer;
     this.frameBytesMax = limits.frameBytesMax;
@@ -132,6 +139,7 @@ export class PbService {
   }
 
   forget(connection: PbConnection): void {
+    this.streamedPuts.breakOff(connection);
     if (this.#connections.delete(connection)) this.observer.connectionClosed();
   }
 }

@@ -5,6 +5,9 @@
 import {
   type FrameType,
   haleFeedReq,
+  haleStreamGetReq,
+  haleStreamPieceReq,
+  haleStreamPutReq,
   rpbCsBucketReq,
   rpbGetBucketKeyPreflistReq,
   rpbGetBucketReq,
@@ -33,6 +36,8 @@ import { listBuckets, listKeys } from './list-requests.ts';
 import { mapReduce } from './map-reduce-requests.ts';
 import { foldBucket } from './object-fold-request.ts';
 import { getPreflist } from './preflist-request.ts';
+import { getStream } from './stream-get-request.ts';
+import { putStream, takePiece } from './stream-put-request.ts';
 
 export type RareRequest = (exchange: Exchange, body: FrameBody) => void;
 
@@ -52,6 +57,9 @@ export const rareRequests: ReadonlyMap<number, RareRequest> = new Map<number, Ra
   decoded(rpbMapRedReq, mapReduce),
   decoded(rpbGetBucketKeyPreflistReq, getPreflist),
   decoded(haleFeedReq, followFeed),
+  decoded(haleStreamGetReq, getStream),
+  decoded(haleStreamPutReq, putStream),
+  decoded(haleStreamPieceReq, takePiece),
   ...datatypeRequests,
 ]);
 

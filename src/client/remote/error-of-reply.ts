@@ -45,7 +45,9 @@ const meanings: readonly (readonly [RegExp, HaleErrorCode])[] = [
   [/^the job (is too large$|holds more than)/, 'too_large'],
   [/^(no_feed|bad_cursor|a feed is of one key)/, 'invalid_argument'],
   [/^\{too_many_feeds,/, 'overload'],
-  [/^(Unknown message code:|Invalid message packet)/, 'protocol'],
+  [/^the stream has not the length/, 'invalid_argument'],
+  [/^the stream was given up/, 'timeout'],
+  [/^(Unknown message code:|Invalid message packet|(no|a) stream is in progress)/, 'protocol'],
 ];
 
 /** Failures that a write may have had an effect before. */

@@ -50,6 +50,11 @@ export class PbConnection implements ConnectionHandler {
     this.#connection.write(request);
   }
 
+  /** A further part of the request in progress. Nothing is sent if that has ended. */
+  sendMore(part: Buffer): void {
+    if (this.#isOpen && this.#exchange !== undefined) this.#connection.write(part);
+  }
+
   pause(): void {
     this.#connection.pause();
   }

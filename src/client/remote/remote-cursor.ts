@@ -5,8 +5,7 @@ import { HaleError } from '../hale-error.ts';
 import type { Cursor } from '../transport.ts';
 import type { ConnectionPool, Lease } from './connection-pool.ts';
 
-/** Batches held for a slow consumer; beyond, the connection is not read. */
-const batchesMax = 16;
+const batchesMaxDefault = 16;
 
 export interface StreamedRequest<Batch> {
   readonly frame: Buffer;
@@ -16,6 +15,8 @@ export interface StreamedRequest<Batch> {
   ) => { readonly batch: Batch | undefined; readonly done: boolean };
   /** Of a wait: a new one for each, or that of the whole. */
   readonly deadline: () => Deadline;
+  /** Batches held for a slow consumer; beyond, the connection is not read. Default: 16. */
+  readonly batchesMax?: number;
 }
 
 export class RemoteCursor<Batch> implements Cursor<Batch> {
@@ -38,9 +39,13 @@ export class RemoteCursor<Batch> implements Cursor<Batch> {
     if (this.#state === 'new') await this.#open(deadline);
     if (this.#batches.length === 0 && this.#state === 'open') await this.#arrival(deadline);
     const batch = this.#batches.shift();
-    if (this.#batches.length < batchesMax) this.#lease?.connection.resume();
+    if (this.#batches.length < this.#batchesMax) this.#lease?.connection.resume();
     if (batch === undefined && this.#error !== undefined) throw this.#error;
     return batch;
+  }
+
+  get #batchesMax(): number {
+    return this.#request.batchesMax ?? batchesMaxDefault;
   }
 
   async close(): Promise<void> {
@@ -66,7 +71,7 @@ export class RemoteCursor<Batch> implements Cursor<Batch> {
   #reply(code: number, body: Buffer): boolean {
     const { batch, done } = this.#request.decode(code, body);
     if (batch !== undefined) this.#batches.push(batch);
-    if (this.#batches.length >= batchesMax && !done) this.#lease?.connection.pause();
+    if (this.#batches.length >= this.#batchesMax && !done) this.#lease?.connection.pause();
     if (done) this.#finish(undefined);
     else this.#wake();
     return done;

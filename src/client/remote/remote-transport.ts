@@ -37,7 +37,7 @@ import {
 } from '../../wire/index.ts';
 import type { BucketProperties, BucketPropertyChanges } from '../bucket-properties.ts';
 import type { CallOptions, ReadOptions } from '../call-options.ts';
-import { Deadline } from '../deadline.ts';
+import { Deadline, timeoutMsMax } from '../deadline.ts';
 import { heartbeatMsOf } from '../feed/heartbeat.ts';
 import { closedError, HaleError } from '../hale-error.ts';
 import type {
@@ -55,9 +55,13 @@ import type {
   ObjectName,
   PutOptions,
   PutOutcome,
+  ReadValueOptions,
   StoredObject,
+  StreamedValue,
   Transport,
+  WriteValueOptions,
 } from '../transport.ts';
+import type { ValueSource } from '../value-source.ts';
 import {
   ConnectionPool,
   type Host,
@@ -72,6 +76,7 @@ import { messageOfChanges, propertiesOfMessage } from './properties-message.ts';
 import { indexRequest, mapReduceRequest } from './query-message.ts';
 import { numberOfQuorum } from './quorum-number.ts';
 import { RemoteCursor } from './remote-cursor.ts';
+import { readValue, writeValue } from './remote-value-streams.ts';
 
 /** A call gives up after so many nodes. */
 const attemptsMax = 4;
@@ -163,6 +168,24 @@ export class RemoteTransport implements Transport {
       stored: answer.vclock === undefined ? undefined : storedObject(answer.content, answer.vclock),
       generatedKey: answer.key,
     };
+  }
+
+  readValue(name: ObjectName, options: ReadValueOptions): Promise<StreamedValue | undefined> {
+    return readValue(this.#pool, name, options, this.#listing(options));
+  }
+
+  writeValue(
+    name: BucketName,
+    key: ByteString | undefined,
+    content: Content,
+    source: ValueSource,
+    options: WriteValueOptions,
+  ): Promise<PutOutcome> {
+    const { deadline: node } = this.#listing(options);
+    // The source is the application's: only it can say how long that may take.
+    const unbounded = this.#deadline({ signal: options.signal, timeoutMs: timeoutMsMax });
+    const times = { node, source: options.timeoutMs === undefined ? () => unbounded : node };
+    return writeValue(this.#pool, name, key, content, source, options, times);
   }
 
   async delete(name: ObjectName, options: DeleteOptions): Promise<void> {

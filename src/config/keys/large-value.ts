@@ -36,6 +36,11 @@ export const largeValueKeys = {
     default: 3_600_000,
     doc: 'How long one upload may take; http.receive_timeout counts too. Chunks that nothing refers to stay at least twice as long: clocks of nodes must not differ by more.',
   }),
+  'large_values.piece_timeout': defineKey({
+    type: duration({ minimum: 100, maximum: 86_400_000 }),
+    default: 600_000,
+    doc: 'How long a client of the Protocol Buffers listener that streams a value may take for its next piece.',
+  }),
   'large_values.sweep_interval': defineKey({
     type: duration({ minimum: 1000, maximum: 86_400_000 }),
     default: 600_000,

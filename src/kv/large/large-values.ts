@@ -34,6 +34,7 @@ import type { LargeValueObserver } from './large-value-observer.ts';
 import { chunkCount, decodeManifest, encodeManifest, type Manifest, uploadIdLength } from './manifest.ts';
 import { type ChunkRange, readChunks } from './read-chunks.ts';
 import { Upload } from './upload.ts';
+import { ValueStreams } from './value-streams.ts';
 
 export interface LargePut extends Omit<PutRequest, 'content' | 'manifest'> {
   /** All but the value. */
@@ -81,6 +82,8 @@ export interface LargeValueParts {
 
 export class LargeValueStore implements LargeValues {
   readonly settings: LargeValueSettings;
+  /** Values of any length, in pieces. */
+  readonly streams: ValueStreams;
   readonly #parts: LargeValueParts;
   readonly #chunks: ChunkStore;
   readonly #sweep: ChunkSweep;
@@ -97,6 +100,12 @@ export class LargeValueStore implements LargeValues {
     const { coordinator, deletes } = store;
     this.#chunks = new ChunkStore({ environment, coordinator, deletes, defaults });
     this.#assembled = new AssembledBytes(settings.wholeHeldBytesMax);
+    this.streams = new ValueStreams({
+      store,
+      large: this,
+      held: this.#assembled,
+      wholeBytesMax: settings.wholeBytesMax,
+    });
     this.#sweep = new ChunkSweep({
       environment,
       engine,
