@@ -18,6 +18,16 @@ export type { LogDamage } from './log/log-scan.ts';
 export { type LogEngineOptions, openLogEngine } from './log/open-log-engine.ts';
 export type { JournalDamage } from './memory/journal-replay.ts';
 export { type MemoryEngineOptions, openMemoryEngine } from './memory/open-memory-engine.ts';
+export { BackendMoves } from './multi/backend-moves.ts';
+export type { KeyPlaces } from './multi/key-places.ts';
+export { type Backend, MultiEngine } from './multi/multi-engine.ts';
+export {
+  type BackendDoubt,
+  type MultiEngineOptions,
+  openMultiEngine,
+  refuseSeveralBackends,
+} from './multi/open-multi-engine.ts';
+export { type BackendRules, home as homeBackend } from './multi/placements.ts';
 export {
   type Cursor,
   type CursorLimits,

@@ -1,3 +1,4 @@
+export { BucketEntries, entriesNameOf, entriesNameOfType } from './bucket-entries.ts';
 export { changeDerived, derivedKeys } from './derived-entries.ts';
 export { ExpiryTimes } from './expiry-times.ts';
 export { entryAt, type IndexEntry, isIntegerIndex, placeOf, termPlace } from './index-place.ts';

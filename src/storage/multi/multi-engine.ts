@@ -1,0 +1,467 @@
+/**
+ * One engine made of several: each bucket's entries are in the backend that was chosen for it, and the node's own
+ * records in the default one, which is *home*. Above it nobody knows: one ordered keyspace, whatever moves below.
+ *
+ * What holds:
+ * - B1  The entries of one object (itself, its index entries, marks, feed entries) are of one bucket, so in one backend,
+ *       and one batch of that backend writes them. What touches several backends is written to all, each part as durable
+ *       as asked, before the batch is acknowledged; a crash may keep some of the parts of a batch that was not.
+ * - B2  A record of the node's is durable before any entry of another backend that was written with it or after it: an
+ *       entry may rely on a record. And a record that is written durably is so after all entries before it are.
+ * - B3  All copies of a key have one value; but for a moment, there is one copy.
+ * - B4  A key of a bucket that moves is read from its place, or else from wherever it is. A batch that changes keys which
+ *       are elsewhere is one intent at home first, durably; it is gone through again after a crash. So it happens whole.
+ * - B5  What has ceased to move is in its place and nowhere else.
+ */
+import { Buffer } from 'node:buffer';
+import type { Tasks } from '../../environment/index.ts';
+import { assert } from '../../stdx/index.ts';
+import {
+  type Cursor,
+  type Durability,
+  type EngineGauge,
+  type KeyRange,
+  type ScanOptions,
+  type StorageEngine,
+  StorageError,
+  type StorageHealth,
+  WriteBatch,
+} from '../storage-engine.ts';
+import { encodeBatch } from './batch-record.ts';
+import type { KeyPlaces } from './key-places.ts';
+import { MergedCursor } from './merged-cursor.ts';
+import { type BackendRules, home, type Placements } from './placements.ts';
+import { type KeyPlan, PlannedBatch, partOf } from './planned-batch.ts';
+import { Turns } from './turns.ts';
+
+export const placementsRecord = 'backends/placements';
+export const intentRecord = 'backends/intent';
+/** Written, synced, so that what was written before it is durable too. */
+const barrierRecord = 'backends/barrier';
+
+export interface Backend {
+  /** As the configuration names it. */
+  readonly name: string;
+  readonly engine: StorageEngine;
+  /** Keeps nothing across a restart, by design. */
+  readonly isVolatile: boolean;
+}
+
+export interface MultiEngineParts {
+  /** The default first. */
+  readonly backends: readonly Backend[];
+  readonly places: KeyPlaces;
+  readonly placements: Placements;
+  /** What is to be gone through again, if that was cut short. */
+  readonly intent?: WriteBatch;
+  readonly tasks: Tasks;
+}
+
+/** What moving a few entries came to. `busy`: not now, since a range is being deleted. */
+export type MoveOutcome = MovedEntries | 'busy';
+
+export interface MovedEntries {
+  /** Of the keys that were given, from the first on. */
+  readonly seen: number;
+  readonly moved: number;
+  /** Damaged: they stay where they are until somebody writes them anew. */
+  readonly unreadable: number;
+}
+
+export class MultiEngine implements StorageEngine {
+  readonly name = 'multi';
+  readonly backends: readonly Backend[];
+  readonly #places: KeyPlaces;
+  readonly #tasks: Tasks;
+  readonly #home: Backend;
+  readonly #byName: ReadonlyMap<string, Backend>;
+  readonly #turns = new Turns();
+  #placements: Placements;
+  /** An intent of which some may not have been written yet. */
+  #unfinished: WriteBatch | undefined;
+  #intentIsStored = false;
+  /** Backends with writes that no sync has followed. */
+  readonly #unsynced = new Set<Backend>();
+  #recordsAreUnsynced = false;
+  #rangeDeletions = 0;
+  #closing: Promise<void> | undefined;
+
+  constructor({ backends, places, placements, intent, tasks }: MultiEngineParts) {
+    const [first] = backends;
+    assert(first !== undefined && !first.isVolatile, 'the default backend keeps what it is given');
+    this.#home = first;
+    this.backends = backends;
+    this.#byName = new Map(backends.map((backend) => [backend === first ? home : backend.name, backend]));
+    this.#places = places;
+    this.#placements = placements;
+    this.#unfinished = intent;
+    this.#intentIsStored = intent !== undefined;
+    this.#tasks = tasks;
+  }
+
+  get placements(): Placements {
+    return this.#placements;
+  }
+
+  /** Failing, if one of the backends is. */
+  get health(): StorageHealth {
+    for (const { engine } of this.backends) if (engine.health.kind === 'failing') return engine.health;
+    return this.#home.engine.health;
+  }
+
+  get(key: Buffer): Buffer | undefined {
+    this.#assertOpen();
+    const bucket = this.#places.bucketOf(key);
+    if (bucket === undefined) return this.#home.engine.get(key);
+    const { backend, isMoving } = this.#placements.of(bucket);
+    const place = this.#backend(backend);
+    const value = place.engine.get(key);
+    return value === undefined && isMoving ? this.#elsewhere(key, place) : value;
+  }
+
+  async write(batch: WriteBatch, durability: Durability): Promise<void> {
+    this.#assertOpen();
+    if (this.#turns.areFree && !this.#intentIsStored) {
+      const plan = this.#plan(batch);
+      if (!plan.hasMoving && !this.#needsOrder(plan, durability)) {
+        await this.#turns.share(() => this.#writeParts(plan, durability));
+        return;
+      }
+    }
+    await this.#turns.exclusively(async () => {
+      this.#assertOpen();
+      await this.#finish();
+      const plan = this.#plan(batch);
+      if (plan.hasMoving && this.#changesElsewhere(batch)) await this.#writeByIntent(batch);
+      else await this.#writeInOrder(plan, durability);
+    });
+  }
+
+  scan(range: KeyRange, options: ScanOptions = {}): Cursor {
+    this.#assertOpen();
+    const single = this.#onlyBackendOf(range);
+    if (single !== undefined) return single.engine.scan(range, options);
+    const cursors: Cursor[] = [];
+    try {
+      for (const backend of this.backends) {
+        cursors.push(backend.engine.scan(this.#rangeWithin(backend, range), options));
+      }
+    } catch (failure) {
+      for (const cursor of cursors) this.#tasks.spawn('storage-backends', () => cursor.close());
+      throw failure;
+    }
+    return new MergedCursor(cursors, options, (i, key) => !this.isAstray(this.backends[i]!, key));
+  }
+
+  /** Not while a batch or the mover is between two backends: neither may bring back what is deleted here. */
+  async deleteRange(range: KeyRange): Promise<void> {
+    this.#assertOpen();
+    this.#rangeDeletions += 1;
+    try {
+      await this.#turns.exclusively(async () => {
+        await this.#finish();
+      });
+      await this.#all(this.backends, (backend) =>
+        backend.engine.deleteRange(this.#rangeWithin(backend, range)),
+      );
+    } finally {
+      this.#rangeDeletions -= 1;
+    }
+  }
+
+  async sizeEstimate(range: KeyRange): Promise<number> {
+    this.#assertOpen();
+    const sizes = await Promise.all(
+      this.backends.map((backend) => backend.engine.sizeEstimate(this.#rangeWithin(backend, range))),
+    );
+    return sizes.reduce((sum, size) => sum + size, 0);
+  }
+
+  /** Each backend's beside the default's: `DIRECTORY-NAME`. Writes wait until all are made, so that they agree. */
+  async copyTo(directory: string): Promise<void> {
+    this.#assertOpen();
+    const fleeting = this.backends.find(
+      ({ name, isVolatile }) => isVolatile && this.#placements.used.has(name),
+    );
+    if (fleeting !== undefined) {
+      throw new StorageError(
+        'unsupported',
+        `the backend "${fleeting.name}" has nothing to copy to a directory`,
+      );
+    }
+    await this.#turns.exclusively(async () => {
+      await this.#finish();
+      await this.#all(
+        this.backends.filter(({ isVolatile }) => !isVolatile),
+        (backend) =>
+          backend.engine.copyTo(backend === this.#home ? directory : `${directory}-${backend.name}`),
+      );
+    });
+  }
+
+  gauges(): readonly EngineGauge[] {
+    return this.backends.flatMap(({ engine }) => engine.gauges?.() ?? []);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  /** What a crash cut short is done before anybody reads. */
+  async finishIntent(): Promise<void> {
+    await this.#turns.exclusively(() => this.#finish());
+  }
+
+  /** Whether a backend that holds the key is not where it has its place. */
+  isAstray(backend: Backend, key: Buffer): boolean {
+    return this.#placeOf(key) !== backend;
+  }
+
+  /** Makes other rules hold. Resolves once that is durable; what they change moves from then on. */
+  async place(rules: BackendRules): Promise<void> {
+    this.#assertOpen();
+    await this.#turns.exclusively(async () => {
+      await this.#finish();
+      const changed = this.#placements.changedTo(rules);
+      await this.#storePlacements(changed);
+      this.#placements = changed;
+    });
+  }
+
+  /**
+   * Brings entries that a backend holds to where their place is. Values of more than `bytesMax` are left for the next
+   * call. Rejects with `StorageError`; then some have moved.
+   */
+  async move(from: Backend, keys: readonly Buffer[], bytesMax: number): Promise<MoveOutcome> {
+    this.#assertOpen();
+    return this.#turns.exclusively(async () => {
+      if (this.#rangeDeletions > 0) return 'busy';
+      await this.#finish();
+      const moves = this.#movesFrom(from, keys, bytesMax);
+      await this.#all([...moves.puts], ([backend, batch]) => backend.engine.write(batch, 'synced'));
+      await from.engine.write(moves.deletions, 'synced');
+      return { seen: moves.seen, moved: moves.deletions.length, unreadable: moves.unreadable };
+    });
+  }
+
+  /** Everything of what moves has been looked through since `seen` held, and is in its place. False: that changed. */
+  async settle(seen: Placements): Promise<boolean> {
+    this.#assertOpen();
+    return this.#turns.exclusively(async () => {
+      if (this.#placements !== seen) return false;
+      await this.#finish();
+      const settled = seen.settled();
+      await this.#storePlacements(settled);
+      this.#placements = settled;
+      return true;
+    });
+  }
+
+  /** The range of a backend's entries that can be of buckets, or all of it for the default one. */
+  #rangeWithin(backend: Backend, range: KeyRange): KeyRange {
+    if (backend === this.#home) return range;
+    const { from, to } = this.#places.bucketEntries;
+    return {
+      from: range.from === undefined || range.from.compare(from) < 0 ? from : range.from,
+      to: range.to === undefined || range.to.compare(to) > 0 ? to : range.to,
+    };
+  }
+
+  #onlyBackendOf(range: KeyRange): Backend | undefined {
+    const { from, to } = this.#places.bucketEntries;
+    if (this.#placements.used.size === 0 && this.#placements.isSettled) return this.#home;
+    if (range.to !== undefined && range.to.compare(from) <= 0) return this.#home;
+    if (range.from !== undefined && range.from.compare(to) >= 0) return this.#home;
+    const bucket = this.#places.bucketOfRange(range);
+    if (bucket === undefined) return undefined;
+    const { backend, isMoving } = this.#placements.of(bucket);
+    return isMoving ? undefined : this.#backend(backend);
+  }
+
+  #placeOf(key: Buffer): Backend {
+    const bucket = this.#places.bucketOf(key);
+    return bucket === undefined ? this.#home : this.#backend(this.#placements.of(bucket).backend);
+  }
+
+  #elsewhere(key: Buffer, place: Backend): Buffer | undefined {
+    for (const other of this.backends) {
+      if (other === place) continue;
+      const value = other.engine.get(key);
+      if (value !== undefined) return value;
+    }
+    return undefined;
+  }
+
+  #plan(batch: WriteBatch): PlannedBatch<Backend> {
+    return PlannedBatch.of(batch, (key): KeyPlan<Backend> => {
+      const bucket = this.#places.bucketOf(key);
+      if (bucket === undefined) return { backend: this.#home, isMoving: false, isRecord: true };
+      const { backend, isMoving } = this.#placements.of(bucket);
+      return { backend: this.#backend(backend), isMoving, isRecord: false };
+    });
+  }
+
+  /** B2: whether parts must follow each other. */
+  #needsOrder(plan: PlannedBatch<Backend>, durability: Durability): boolean {
+    if (plan.isBeyond(this.#home)) return plan.hasRecords || this.#recordsAreUnsynced;
+    return plan.hasRecords && durability === 'synced' && this.#unsyncedBeyondHome();
+  }
+
+  async #writeInOrder(plan: PlannedBatch<Backend>, durability: Durability): Promise<void> {
+    if (!this.#needsOrder(plan, durability)) return this.#writeParts(plan, durability);
+    if (plan.hasRecords && durability === 'synced') {
+      await this.#all([...this.#unsynced], async (backend) => {
+        if (backend !== this.#home) await this.#sync(backend, new WriteBatch());
+      });
+    }
+    await this.#sync(this.#home, plan.partOf(this.#home));
+    this.#recordsAreUnsynced = false;
+    await this.#writeParts(plan.without(this.#home), durability);
+  }
+
+  /** Writes the batch, and what was written before it, durably. */
+  async #sync(backend: Backend, batch: WriteBatch): Promise<void> {
+    const barrier = new WriteBatch();
+    barrier.put(this.#places.recordKey(barrierRecord), Buffer.alloc(0));
+    await backend.engine.write(batch.length === 0 ? barrier : batch, 'synced');
+    this.#unsynced.delete(backend);
+  }
+
+  #unsyncedBeyondHome(): boolean {
+    return this.#unsynced.size > (this.#unsynced.has(this.#home) ? 1 : 0);
+  }
+
+  async #writeParts(plan: PlannedBatch<Backend>, durability: Durability): Promise<void> {
+    if (durability === 'os') {
+      for (const [backend] of plan.parts) if (!backend.isVolatile) this.#unsynced.add(backend);
+      if (plan.hasRecords) this.#recordsAreUnsynced = true;
+    }
+    const [only] = plan.parts;
+    if (only !== undefined && plan.parts.size === 1) return only[0].engine.write(only[1], durability);
+    await this.#all([...plan.parts], ([backend, part]) => backend.engine.write(part, durability));
+  }
+
+  /** Whether a backend that is not a key's place holds the key. */
+  #changesElsewhere(batch: WriteBatch): boolean {
+    return batch.keys.some((key) => this.#strayHolders(key).length > 0);
+  }
+
+  #strayHolders(key: Buffer): readonly Backend[] {
+    const bucket = this.#places.bucketOf(key);
+    if (bucket === undefined) return [];
+    const { backend, isMoving } = this.#placements.of(bucket);
+    if (!isMoving) return [];
+    const place = this.#backend(backend);
+    return this.backends.filter((other) => other !== place && holds(other.engine, key));
+  }
+
+  /** B4. */
+  async #writeByIntent(batch: WriteBatch): Promise<void> {
+    const intent = new WriteBatch();
+    intent.put(this.#places.recordKey(intentRecord), encodeBatch(batch));
+    // If that fails, it may be there after a crash nevertheless.
+    this.#intentIsStored = true;
+    await this.#sync(this.#home, intent);
+    this.#unfinished = batch;
+    await this.#finish();
+  }
+
+  /**
+   * Goes through the intent, if there is one: the same whether all, some or nothing of it was done before. Then it goes,
+   * before anything else is written: gone through again after that, it would undo it.
+   */
+  async #finish(): Promise<void> {
+    if (!this.#intentIsStored) return;
+    if (this.#unfinished !== undefined) await this.#goThrough(this.#unfinished);
+    this.#unfinished = undefined;
+    const batch = new WriteBatch();
+    batch.delete(this.#places.recordKey(intentRecord));
+    await this.#sync(this.#home, batch);
+    this.#intentIsStored = false;
+  }
+
+  async #goThrough(batch: WriteBatch): Promise<void> {
+    await this.#all([...this.#plan(batch).parts], ([backend, part]) => this.#sync(backend, part));
+    const deletions = new Map<Backend, WriteBatch>();
+    for (const key of batch.keys) {
+      for (const holder of this.#strayHolders(key)) partOf(deletions, holder).delete(key);
+    }
+    await this.#all([...deletions], ([backend, part]) => this.#sync(backend, part));
+  }
+
+  async #storePlacements(placements: Placements): Promise<void> {
+    const batch = new WriteBatch();
+    const record = placements.encode((name) => this.#backend(name).engine.name);
+    batch.put(this.#places.recordKey(placementsRecord), record);
+    await this.#sync(this.#home, batch);
+  }
+
+  #movesFrom(from: Backend, keys: readonly Buffer[], bytesMax: number) {
+    const puts = new Map<Backend, WriteBatch>();
+    const deletions = new WriteBatch();
+    let unreadable = 0;
+    let bytes = 0;
+    let seen = 0;
+    for (const key of keys) {
+      seen += 1;
+      const place = this.#placeOf(key);
+      if (place === from) continue;
+      const value = readable(from.engine, key);
+      if (value === undefined) continue;
+      if (value === 'damaged') {
+        unreadable += 1;
+        continue;
+      }
+      if (bytes > 0 && bytes + value.length > bytesMax) {
+        seen -= 1;
+        break;
+      }
+      bytes += value.length;
+      if (!holds(place.engine, key)) partOf(puts, place).put(key, value);
+      deletions.delete(key);
+    }
+    return { puts, deletions, seen, unreadable };
+  }
+
+  /** Waits for all of them, and rejects with the first failure. */
+  async #all<T>(items: readonly T[], each: (item: T) => Promise<void>): Promise<void> {
+    const endings = await Promise.allSettled(items.map((item) => each(item)));
+    const failures = endings
+      .filter((ending) => ending.status === 'rejected')
+      .map(({ reason }) => reason as unknown);
+    const bug = failures.find((failure) => !(failure instanceof StorageError));
+    if (failures.length > 0) throw bug ?? failures[0];
+  }
+
+  #backend(name: string): Backend {
+    const backend = this.#byName.get(name);
+    assert(backend !== undefined, 'a place is one of the backends');
+    return backend;
+  }
+
+  async #close(): Promise<void> {
+    // What waits for its turn is refused; what has it ends first.
+    await this.#turns.exclusively(async () => {
+      const failures = await Promise.allSettled(this.backends.map(({ engine }) => engine.close()));
+      for (const failure of failures) if (failure.status === 'rejected') throw failure.reason;
+    });
+  }
+
+  #assertOpen(): void {
+    if (this.#closing !== undefined) throw new StorageError('closed', 'the storage engine is closed');
+  }
+}
+
+function holds(engine: StorageEngine, key: Buffer): boolean {
+  return readable(engine, key) !== undefined;
+}
+
+function readable(engine: StorageEngine, key: Buffer): Buffer | 'damaged' | undefined {
+  try {
+    return engine.get(key);
+  } catch (error) {
+    if (error instanceof StorageError && error.code === 'corrupt') return 'damaged';
+    throw error;
+  }
+}
