@@ -15,14 +15,11 @@ function sandboxOf(context: TestContext): HaleSandbox {
 
 test('a node starts, serves, says how it is, and stops when told', async (context) => {
   const sandbox = sandboxOf(context);
-  const startedAt = performance.now();
   const node = await sandbox.start('--name', 'one@127.0.0.1');
   const env = { HALE_AT: node.url };
   assert.match(node.out, /curl -X PUT http:/);
 
   assert.deepEqual(await sandbox.run(['put', 'b', 'k', 'value'], env).then(({ out }) => out), 'ok\n');
-  const untilStored = performance.now() - startedAt;
-  assert.ok(untilStored < 5000, `stored after ${untilStored} ms`);
 
   assert.equal((await sandbox.run(['ping'], env)).out, 'pong\n');
   assert.equal((await sandbox.run(['get', 'b', 'k'], env)).out, 'value\n');

@@ -20,6 +20,9 @@ interface Edit {
   readonly insert: string;
 }
 
+/** A node on a busy machine answers later than this now and then: that counts as cut off. */
+const silenceMs = 100;
+
 const bytes = fc.string({
   unit: fc.oneof(
     fc.constantFrom('\r\n', '%', '"', ',', ';', ':', '/', ' ', '\0', '0', '\xff'),
@@ -50,7 +53,7 @@ test('mutated requests are answered or cut off, and the node goes on', async () 
       }),
       async (requests) => {
         const texts = requests.map(([seed, edits]) => mutate(seed, edits));
-        const answers = await Promise.all(texts.map((text) => exchangeBytes(node, text, 25)));
+        const answers = await Promise.all(texts.map((text) => exchangeBytes(node, text, silenceMs)));
         for (const answer of answers) {
           assert.match(answer, /^(HTTP\/1\.1 [1-5]\d\d |$)/);
           assert.doesNotMatch(answer, /^HTTP\/1\.1 500 /);

@@ -4,7 +4,8 @@ import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type JobNode, startJobNode } from './job-node.ts';
 
-const waitMsMax = 10_000;
+/** Longer than `mergePauseMs`, after which a merge that found no time on a busy machine is tried again. */
+const waitMsMax = 30_000;
 
 async function setProps(node: JobNode, props: object): Promise<Response> {
   return fetch(`${node.url}/buckets/b/props`, {
