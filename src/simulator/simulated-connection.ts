@@ -55,6 +55,10 @@ export class SimulatedConnection implements Connection {
   #isEndDelivered = false;
   #closedWith: { readonly error: NetworkError | undefined } | undefined;
   #hasReceivedEnd = false;
+  // Made once: each segment of a run of millions wants them.
+  readonly #flushGathered = (): void => this.#flush();
+  readonly #deliverDue = (): void => this.#deliver();
+  readonly #readArrived = (): void => this.#readUnread();
 
   constructor(network: SimulatedNetwork, life: Life, remote: Address) {
     this.#network = network;
@@ -93,7 +97,7 @@ export class SimulatedConnection implements Connection {
     this.#queuedBytes += bytes.length;
     if (!this.#isFlushAsked) {
       this.#isFlushAsked = true;
-      this.life.endOfTurn(() => this.#flush());
+      this.life.endOfTurn(this.#flushGathered);
     }
     if (!this.#isAboveMark && this.queuedBytes >= queueHighBytes) this.#watchQueue();
     return !this.#isAboveMark;
@@ -161,14 +165,15 @@ export class SimulatedConnection implements Connection {
     this.#isFlushAsked = false;
     if (this.#gathered.length === 0 || this.#phase !== 'open') return;
     // A copy: the writer's bytes must not change, but the receiver's will.
-    let bytes: Buffer = Buffer.concat(this.#gathered);
-    this.#gathered = [];
+    const bytes = Buffer.concat(this.#gathered);
+    this.#gathered.length = 0;
     const { random } = this.#network;
-    while (bytes.length > 0) {
-      const whole = Math.min(bytes.length, segmentBytesMax);
+    let sent = 0;
+    while (sent < bytes.length) {
+      const whole = Math.min(bytes.length - sent, segmentBytesMax);
       const length = random.chance(splitProbability) ? 1 + random.below(whole) : whole;
-      this.#send(bytes.subarray(0, length));
-      bytes = bytes.subarray(length);
+      this.#send(length === bytes.length ? bytes : bytes.subarray(sent, sent + length));
+      sent += length;
     }
   }
 
@@ -186,7 +191,7 @@ export class SimulatedConnection implements Connection {
     const arrivesAtMs = this.#lineFreeAtMs + this.#network.latencyMs(this.#host, this.#peerHost);
     this.#lastArrivalMs = Math.max(this.#lastArrivalMs, arrivesAtMs);
     this.#underWay.push({ bytes, arrivesAtMs: this.#lastArrivalMs });
-    world.after(this.#lastArrivalMs - world.nowMs, () => this.#deliver());
+    world.after(this.#lastArrivalMs - world.nowMs, this.#deliverDue);
   }
 
   #sendThrough(port: SwitchPort, bytes: Segment['bytes']): void {
@@ -297,7 +302,7 @@ export class SimulatedConnection implements Connection {
     if (this.#phase === 'closed') return;
     this.#unread.push(segment);
     this.#unreadBytes += segment.bytes === 'end' ? 0 : segment.bytes.length;
-    this.life.happens(() => this.#readUnread());
+    this.life.happens(this.#readArrived);
   }
 
   #readUnread(): void {

@@ -164,6 +164,23 @@ class ClockFace {
   }
 }
 
+class SimulatedTimer implements Timer {
+  event: PlannedEvent | undefined;
+  #wake: (() => void) | undefined;
+
+  constructor(wake: () => void) {
+    this.#wake = wake;
+  }
+
+  readonly run = (): void => this.#wake?.();
+
+  cancel(): void {
+    // Also where a pause has held back what was planned.
+    this.#wake = undefined;
+    this.event!.run = undefined;
+  }
+}
+
 /** One life of a process, from boot to crash. */
 export class Life implements Clock, Timers, Tasks, Log {
   readonly process: SimulatedProcess;
@@ -178,6 +195,7 @@ export class Life implements Clock, Timers, Tasks, Log {
   #turnEnds: (() => void)[] = [];
   #isTurnOpen = false;
   #lastWallMicros = 0;
+  readonly #turnEnded = (): void => this.#endTurn();
 
   constructor(process: SimulatedProcess, clock: ClockFace, ordinal: number) {
     const { world, name } = process;
@@ -262,16 +280,9 @@ export class Life implements Clock, Timers, Tasks, Log {
 
   after(delayMs: number, wake: () => void): Timer {
     assert(delayMs >= 0, 'a delay is not negative');
-    let isCancelled = false;
-    const event = this.plan(delayMs / this.#clock.rate, () => {
-      // The pause may have held it back meanwhile.
-      if (!isCancelled) wake();
-    });
-    const cancel = (): void => {
-      isCancelled = true;
-      event.run = undefined;
-    };
-    return { cancel };
+    const timer = new SimulatedTimer(wake);
+    timer.event = this.plan(delayMs / this.#clock.rate, timer.run);
+    return timer;
   }
 
   spawn(name: string, body: () => Promise<void>): void {
@@ -291,7 +302,7 @@ export class Life implements Clock, Timers, Tasks, Log {
     this.#turnEnds.push(run);
     if (this.#isTurnOpen) return;
     this.#isTurnOpen = true;
-    this.plan(this.#turnRandom.between(0, turnMsMax), () => this.#endTurn());
+    this.plan(this.#turnRandom.between(0, turnMsMax), this.#turnEnded);
   }
 
   debug(): void {
@@ -317,7 +328,7 @@ export class Life implements Clock, Timers, Tasks, Log {
       for (const run of due) run();
     }
     this.#isTurnOpen = this.#turnEnds.length > 0;
-    if (this.#isTurnOpen) this.plan(turnMsMax, () => this.#endTurn());
+    if (this.#isTurnOpen) this.plan(turnMsMax, this.#turnEnded);
   }
 
   #logged(level: string, message: string, fields: LogFields | undefined): void {

@@ -67,7 +67,7 @@ export const transportKeys = {
   'cluster.silence_timeout': defineKey({
     type: duration({ minimum: 2000, maximum: 3_600_000 }),
     default: 15_000,
-    doc: 'A connection to another node on which nothing comes in, or nothing queued is taken, for so long is given up.',
+    doc: 'A connection to another node on which nothing comes in, or nothing queued is taken, for so long is given up; one that was quiet before, within twice that.',
     extremes: [3000],
   }),
   'cluster.reconnect.maximum': defineKey({

@@ -11,7 +11,7 @@ import { crc32 } from 'node:zlib';
 import type { Environment, NodeId, Timer } from '../../environment/index.ts';
 import { NetworkError } from '../../environment/index.ts';
 import type { BufferPool } from './buffer-pool.ts';
-import { bareFrame, frameKind, messageHeadBytes, messagesHeadBytes } from './frame-kind.ts';
+import { bareFrame, frameHeadBytes, frameKind, messageHeadBytes, messagesHeadBytes } from './frame-kind.ts';
 import type { Channel, DisconnectReason, MessageFill, MessageHandler, TrafficClass } from './messenger.ts';
 import { OutboundQueue } from './outbound-queue.ts';
 import type { FrameConsumer, PeerConnection } from './peer-connection.ts';
@@ -20,8 +20,13 @@ import type { TransportObserver } from './transport-observer.ts';
 
 /** How often a link looks for silence. */
 export const linkTickMs = 1000;
-/** A quiet connection is asked for a sign of life so many times before it counts as silent. */
+/**
+ * A connection that falls quiet is asked for a sign of life so many times before it counts as silent. One that stays quiet
+ * and answers is asked ever more rarely, at last once in the time of silence.
+ */
 const pingsPerSilence = 3;
+/** What comes and goes on a quiet connection between two beats: a ping and an answer to one. */
+const signBytesMax = 2 * frameHeadBytes;
 const backoffMsMin = 20;
 /** Liveness says that the peer is there: it was refused for a moment only. */
 const backoffUpMsMax = 200;
@@ -179,16 +184,12 @@ export class PeerLink implements FrameConsumer {
   tick(): void {
     const stream = this.#stream;
     if (stream === undefined) return;
-    const { silenceMsMax } = this.#host.limits;
-    const quietMs = this.#pulse.beat(stream);
-    if (quietMs >= silenceMsMax) {
-      stream.fail(new NetworkError('timeout', `silent for ${Math.round(quietMs / 1000)} s`));
+    const sign = this.#pulse.beat(stream, this.#host.limits.silenceMsMax);
+    if (sign === 'silent') {
+      stream.fail(new NetworkError('timeout', 'the peer is silent'));
       return;
     }
-    const pingEveryMs = Math.max(linkTickMs, silenceMsMax / pingsPerSilence);
-    if (quietMs > 0 && quietMs % pingEveryMs < linkTickMs && !this.#isBlocked) {
-      this.write(bareFrame(frameKind.ping));
-    }
+    if (sign === 'ask' && !this.#isBlocked) this.write(bareFrame(frameKind.ping));
     if (this.queuedBytes === 0) {
       this.#queue.drained();
       this.#queue.releaseBuffer();
@@ -320,22 +321,34 @@ export class PeerLink implements FrameConsumer {
 class Pulse {
   /** Bytes given to the connection. */
   written = 0;
+  #writtenBefore = 0;
   #takenBefore = 0;
   #readBefore = -1;
   #silentBeats = 0;
   #stuckBeats = 0;
+  /** Beats of silence after which the peer is asked: more where nothing was said since it answered last. */
+  #askAfter = 0;
 
-  /** Milliseconds, about, without anything coming in, or without anything that waits being taken. */
-  beat(stream: PeerConnection): number {
+  /** Silent: asked again and again, the peer said nothing, or did not take what waits. */
+  beat(stream: PeerConnection, silenceMsMax: number): 'silent' | 'ask' | 'well' {
+    const silenceBeats = Math.ceil(silenceMsMax / linkTickMs);
+    const askEvery = Math.max(1, Math.floor(silenceBeats / pingsPerSilence));
     const { queuedBytes } = stream.connection;
     const taken = this.written - queuedBytes;
     // What is taken while more waits was acknowledged; what is taken at once lies in the kernel, maybe for ever.
     const isTaking = queuedBytes > 0 && taken > this.#takenBefore;
-    const isHeard = stream.bytesRead > this.#readBefore || isTaking;
-    this.#silentBeats = isHeard ? 0 : this.#silentBeats + 1;
+    const read = stream.bytesRead - this.#readBefore;
+    const isUsed = read > signBytesMax || this.written - this.#writtenBefore > signBytesMax;
+    if (isUsed || this.#askAfter === 0) this.#askAfter = askEvery;
+    else if (read > 0) this.#askAfter = Math.min(2 * this.#askAfter, silenceBeats);
+    this.#silentBeats = read > 0 || isTaking ? 0 : this.#silentBeats + 1;
     this.#stuckBeats = queuedBytes > 0 && !isTaking ? this.#stuckBeats + 1 : 0;
     this.#readBefore = stream.bytesRead;
+    this.#writtenBefore = this.written;
     this.#takenBefore = taken;
-    return Math.max(this.#silentBeats, this.#stuckBeats) * linkTickMs;
+    const unansweredBeats = this.#silentBeats - this.#askAfter;
+    const isSilent = unansweredBeats >= silenceBeats - askEvery;
+    if (isSilent || this.#stuckBeats >= silenceBeats) return 'silent';
+    return unansweredBeats >= 0 && unansweredBeats % askEvery === 0 ? 'ask' : 'well';
   }
 }
