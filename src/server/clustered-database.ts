@@ -229,7 +229,7 @@ async function openOn(cluster: Cluster, parts: ClusteredDatabaseParts, begun: En
     placements: late.placements,
     settings: antiEntropySettings(configuration),
   });
-  const indexUpkeep = IndexUpkeep.open({
+  const indexUpkeep = await IndexUpkeep.open({
     environment,
     commit,
     topology,

@@ -68,6 +68,8 @@ export interface ScanOptions {
   readonly keysOnly?: boolean;
   /** About so many entries will be wanted: a cursor that reads ahead reads no more at first. */
   readonly entriesExpected?: number;
+  /** What is read will soon be read again: it may take the place of other things in the engine's cache. */
+  readonly isReadOften?: boolean;
   /** From the end of the range to its start. */
   readonly reverse?: boolean;
   /**

@@ -177,8 +177,11 @@ test('X1, X2: an old database is checked once, a partition in doubt soon, and a 
   };
   const put = (object: VersionedObject) =>
     write(commit, (batch) => batch.put(keyOf('k').copy(here), object.bytes));
+  const empty = await open();
+  assert.equal(empty.status.waiting, 0, 'an empty one is not checked');
+  await empty.close();
   await put(objectOf(['a'], 1));
-  const first = open();
+  const first = await open();
   first.start();
   await settled(first, 8);
   assert.deepEqual(first.status, { waiting: 0, checks: 8, objects: 1, added: 1, removed: 0 });
@@ -189,7 +192,7 @@ test('X1, X2: an old database is checked once, a partition in doubt soon, and a 
   await settled(first, 9);
   assert.deepEqual([first.status.added, first.status.removed], [2, 1]);
   await first.close();
-  const second = open();
+  const second = await open();
   assert.equal(second.status.waiting, 0, 'it is checked once');
   second.checkAll();
   assert.equal(second.status.waiting, 8);

@@ -3,7 +3,7 @@
  * another, at a pace.
  *
  * X1  A partition about which there is doubt is checked soon: a batch failed there, or what was replaced was damaged.
- * X2  A database that was written by a version without index entries is checked whole, once.
+ * X2  A database that was written by a version without index entries is checked whole, once; an empty one is not.
  * X3  Every partition is checked again each `intervalMs`: whatever else may befall a disk.
  * X4  An operator may ask for all of it at any time.
  */
@@ -15,7 +15,7 @@ import { assert } from '../../stdx/index.ts';
 import { type GroupCommit, StorageError } from '../../storage/index.ts';
 import { Pause, type StoredChanges } from '../anti-entropy/index.ts';
 import type { VersionedObject } from '../object/index.ts';
-import { nodeFactKey, type ObjectKey } from '../vnode/index.ts';
+import { nodeFactKey, type ObjectKey, partitionRange } from '../vnode/index.ts';
 import { type CheckResult, checkEntries } from './check-entries.ts';
 
 export interface IndexUpkeepSettings {
@@ -64,12 +64,12 @@ export class IndexUpkeep {
     this.#pause = new Pause(parts.environment.timers);
   }
 
-  /** Throws `StorageError`. */
-  static open(parts: IndexUpkeepParts): IndexUpkeep {
+  /** Before anything is written. Rejects with `StorageError`. */
+  static async open(parts: IndexUpkeepParts): Promise<IndexUpkeep> {
     const upkeep = new IndexUpkeep(parts);
     if (parts.commit.engine.get(nodeFactKey(completeFact)) === undefined) {
       upkeep.#owesFact = true;
-      upkeep.checkAll();
+      if (!(await isEmpty(parts))) upkeep.checkAll();
     }
     return upkeep;
   }
@@ -204,6 +204,26 @@ export class IndexUpkeep {
         () => resolve(),
       );
     });
+  }
+}
+
+/** Holds nothing of any partition, for certain. */
+async function isEmpty({ commit, topology }: IndexUpkeepParts): Promise<boolean> {
+  const partitions = topology.ring.partitions();
+  const { from } = partitionRange(partitions[0]!);
+  const { to } = partitionRange(partitions.at(-1)!);
+  let isDamaged = false;
+  const corrupt = (): void => {
+    isDamaged = true;
+  };
+  const cursor = commit.engine.scan(
+    { from: from!, to: to! },
+    { keysOnly: true, entriesExpected: 1, corrupt },
+  );
+  try {
+    return (await cursor.next({ entriesMax: 1, bytesMax: 1 })).length === 0 && !isDamaged;
+  } finally {
+    await cursor.close();
   }
 }
 

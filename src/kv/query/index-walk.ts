@@ -93,7 +93,9 @@ class EntryWalk extends CursorWalk {
     const { commit, query, place } = this.#asked;
     const prefix = indexPrefix(place.partition, query, query.field);
     this.#prefixBytes = prefix.length;
-    const options = { keysOnly: true, entriesExpected: place.itemsMax };
+    // What comes behind a first slice is a walk over much, which would drive out of the cache what is read often.
+    const isReadOften = place.after === undefined;
+    const options = { keysOnly: true, entriesExpected: place.itemsMax, isReadOften };
     return commit.engine.scan(rangeOf(prefix, query, place.after), options);
   }
 

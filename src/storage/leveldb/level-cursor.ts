@@ -15,9 +15,10 @@ import {
   type ScanOptions,
   StorageError,
 } from '../storage-engine.ts';
-import type { LevelDatabase, NativeIterator, NativeSnapshot } from './level-database.ts';
+import type { LevelDatabase, NativeIterator } from './level-database.ts';
 import { storageErrorOf } from './level-error.ts';
 import { unseal } from './sealed-value.ts';
+import type { SharedSnapshot } from './shared-snapshot.ts';
 
 const READ_AHEAD_BYTES = 64 * 1024;
 const READ_AHEAD_ENTRIES_MAX = 1024;
@@ -35,7 +36,7 @@ export interface LevelRange {
 
 export class LevelCursor implements Cursor {
   readonly #database: LevelDatabase;
-  readonly #snapshot: NativeSnapshot;
+  readonly #snapshot: SharedSnapshot;
   readonly #range: LevelRange;
   readonly #options: ScanOptions;
   readonly #lost: LostReason;
@@ -54,13 +55,20 @@ export class LevelCursor implements Cursor {
   #ended = false;
   #closed = false;
 
-  constructor(database: LevelDatabase, range: LevelRange, options: ScanOptions, lost: LostReason) {
+  /** It releases `snapshot` when it is closed. */
+  constructor(
+    database: LevelDatabase,
+    snapshot: SharedSnapshot,
+    range: LevelRange,
+    options: ScanOptions,
+    lost: LostReason,
+  ) {
     this.#database = database;
     this.#range = range;
     this.#options = options;
     this.#lost = lost;
     this.#readAheadMax = this.#firstReadAhead;
-    this.#snapshot = database.snapshot();
+    this.#snapshot = snapshot;
     this.#iterator = this.#iteratorAfter(undefined);
   }
 
@@ -106,7 +114,7 @@ export class LevelCursor implements Cursor {
     this.#slice = NO_ENTRIES;
     this.#position = 0;
     await this.#iterator.close();
-    await this.#snapshot.close();
+    await this.#snapshot.release();
   }
 
   get #firstReadAhead(): number {
@@ -161,9 +169,9 @@ export class LevelCursor implements Cursor {
       lt: read !== undefined && reverse ? read : to,
       reverse,
       values: this.#options.keysOnly !== true,
-      fillCache: false,
+      fillCache: this.#options.isReadOften === true,
       highWaterMarkBytes: READ_AHEAD_BYTES,
-      snapshot: this.#snapshot,
+      snapshot: this.#snapshot.native,
     });
   }
 

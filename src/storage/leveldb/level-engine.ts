@@ -52,6 +52,7 @@ import { checkMarker, isReserved, RESERVED_FROM, writeMarker } from './level-for
 import { type RepairLevelDatabase, repairDatabase } from './level-repair.ts';
 import type { RepairMark } from './repair-mark.ts';
 import { unseal, ValueSealer } from './sealed-value.ts';
+import { SharedSnapshots } from './shared-snapshot.ts';
 
 /** Native batches kept for the next write; a bigger one than this is not kept. */
 const SPARE_BATCHES_MAX = 2;
@@ -150,6 +151,7 @@ class LevelEngine implements StorageEngine {
   readonly #sealer = new ValueSealer();
   /** Undefined while closed, or while it is opened again. */
   #database: LevelDatabase | undefined;
+  #snapshots: SharedSnapshots;
   #failure: StorageError | undefined;
   #closing = false;
   /** How often damage was met since the last repair. */
@@ -165,6 +167,7 @@ class LevelEngine implements StorageEngine {
     environment: Pick<Environment, 'timers' | 'tasks'>,
   ) {
     this.#database = database;
+    this.#snapshots = new SharedSnapshots(database);
     this.#open = open;
     this.#options = options;
     this.#recovery = new Recovery(environment, 'storage-recovery', () => this.#recover());
@@ -198,7 +201,7 @@ class LevelEngine implements StorageEngine {
 
   scan(range: KeyRange, options: ScanOptions = {}): Cursor {
     const database = this.#database ?? this.#unreadable();
-    return new LevelCursor(database, boundedRange(range), options, () => {
+    return new LevelCursor(database, this.#snapshots.take(), boundedRange(range), options, () => {
       if (this.#database === database) return undefined;
       if (this.#closing) return closedError();
       return new StorageError('io', 'the snapshot was lost when storage recovered from a failure');
@@ -245,6 +248,8 @@ class LevelEngine implements StorageEngine {
       await native._write({ sync: durability === 'synced' });
     } catch (cause) {
       throw this.#fail(storageErrorOf(cause, 'writing'));
+    } finally {
+      this.#snapshots.changed();
     }
     // A write that was in flight beside a failed one may lie behind its partial record.
     if (this.#failure !== undefined) throw this.#failure;
@@ -320,6 +325,7 @@ class LevelEngine implements StorageEngine {
         this.#damages = 0;
       }
       this.#database = await this.#open();
+      this.#snapshots = new SharedSnapshots(this.#database);
     } catch (cause) {
       this.#failure = storageErrorOf(cause, 'recovering');
       if (this.#failure.code === 'corrupt') this.#damages += 1;
