@@ -167,7 +167,6 @@ export class LocalKeyValueStore implements KeyValueStore {
     this.drops = new BucketDrops({
       ...swept,
       properties,
-      placements: this.placements,
       coordinator,
       deletes: this.deletes,
       listings: this.#listings,

@@ -34,7 +34,7 @@ export const largeValueKeys = {
   'large_values.upload_timeout': defineKey({
     type: duration({ minimum: 1000, maximum: 86_400_000 }),
     default: 3_600_000,
-    doc: 'How long one upload may take; http.receive_timeout counts too. Chunks that nothing refers to stay at least twice as long: clocks of nodes must not differ by more.',
+    doc: 'How long one upload may take; http.receive_timeout counts too. Chunks that nothing refers to stay at least twice as long.',
   }),
   'large_values.piece_timeout': defineKey({
     type: duration({ minimum: 100, maximum: 86_400_000 }),
@@ -50,7 +50,7 @@ export const largeValueKeys = {
   'large_values.linger': defineKey({
     type: duration({ minimum: 0, maximum: 86_400_000 }),
     default: 600_000,
-    doc: 'How long the chunks of a value stay that was found to be replaced or deleted: who reads it may end.',
+    doc: 'How long the chunks of a value stay that was found to be replaced or deleted, beyond the time of an upload: who reads it may end.',
     extremes: [0],
   }),
   'large_values.removal_limit': defineKey({

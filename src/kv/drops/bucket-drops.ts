@@ -1,7 +1,7 @@
 /** Drops of buckets and bucket types: marked at once, carried out in the background, by every node for its part. */
+import { VersionVector } from '../../clocks/index.ts';
 import type { Environment } from '../../environment/index.ts';
 import { type ByteString, textOfBytes } from '../../stdx/index.ts';
-import type { BucketPlacements } from '../bucket-placements.ts';
 import type { BucketProperties } from '../bucket-properties.ts';
 import type { BucketTypeRefusal } from '../bucket-type.ts';
 import type { BucketTypes } from '../bucket-types.ts';
@@ -18,12 +18,13 @@ import { DropSweep, type DropSweepParts } from './drop-sweep.ts';
 
 /** Names that are looked at at once. */
 const windowMax = 16;
+/** A listing of what has so many replicas asks every partition: a key counts that any one replica has, whichever. */
+const eachReplica = 1;
 
 export interface BucketDropsParts
   extends Pick<DropSweepParts, 'engine' | 'isLoaded' | 'names' | 'placementOf' | 'topology'> {
   readonly environment: Pick<Environment, 'clock' | 'timers' | 'tasks' | 'log'>;
   readonly properties: PropertyStore;
-  readonly placements: BucketPlacements;
   readonly coordinator: CoordinatorParts;
   readonly deletes: Deletes;
   readonly listings: NameListings;
@@ -38,7 +39,7 @@ export class BucketDrops {
     this.#sweep = new DropSweep({
       ...parts,
       marks: parts.properties.drops,
-      remove: (address) => this.#remove(address),
+      remove: (address, how) => this.#remove(address, how),
       isEmpty: (dropped) => this.#isEmpty(dropped),
       forget: (dropped) => this.#forget(dropped),
     });
@@ -87,17 +88,18 @@ export class BucketDrops {
   }
 
   /** What fails is found by the next look. */
-  #remove(address: ObjectAddress): Promise<void> {
+  #remove(address: ObjectAddress, how?: 'undecodable'): Promise<void> {
     const { properties, deletes, environment } = this.#parts;
     const found = properties.of(address);
     if (found === undefined) return Promise.resolve();
-    return new Promise((resolve) => deletes.delete(address, found, environment.clock.now(), () => resolve()));
+    const request = how === undefined ? address : { ...address, context: VersionVector.empty.encode() };
+    return new Promise((resolve) => deletes.delete(request, found, environment.clock.now(), () => resolve()));
   }
 
   async #isEmpty({ bucketType, bucket }: Dropped): Promise<boolean> {
     if (bucket !== undefined) return this.#isEmptyBucket({ bucketType, bucket });
-    const { listings, placements } = this.#parts;
-    const buckets = listings.list({ kind: 'buckets', bucketType }, placements.nVals[0]!, undefined);
+    const { listings } = this.#parts;
+    const buckets = listings.list({ kind: 'buckets', bucketType }, eachReplica, undefined);
     return everyName(buckets, (bucket) => this.#isEmptyBucket({ bucketType, bucket }));
   }
 
@@ -105,7 +107,7 @@ export class BucketDrops {
     const { listings, properties } = this.#parts;
     const found = properties.of(address);
     if (found === undefined) return Promise.resolve(true);
-    const keys = listings.list({ kind: 'keys', ...address }, found.n_val, undefined);
+    const keys = listings.list({ kind: 'keys', ...address }, eachReplica, undefined);
     return everyName(keys, (key) => this.#isGone({ ...address, key }, found));
   }
 

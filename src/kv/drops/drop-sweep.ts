@@ -3,8 +3,9 @@
  *
  * Z1  Objects go as by a delete each: with a tombstone, so that no replica that was away brings one back. Of the replicas
  *     of a key the first in the ring looks after it.
- * Z2  A drop ends when a listing of all of it has found no live key twice, `restMs` apart, with nobody away or in doubt
- *     both times; then the properties go, and the mark last. One node looks: the owner of the partition of its name.
+ * Z2  A drop ends when a listing of all of it, at every replica, has found no live key twice, `restMs` apart, with nobody away or
+ *     in doubt both times; then the properties go, and the mark last. One node looks: the owner of the partition of its name.
+ *     What is live at one replica alone it has repaired at the others by its look, and the next sweep deletes it.
  * Z3  Whatever dies in between, the mark is there, and the next look goes on.
  */
 import type { Buffer } from 'node:buffer';
@@ -16,7 +17,7 @@ import { type KeyRange, type StorageEngine, StorageError } from '../../storage/i
 import { Pause } from '../anti-entropy/index.ts';
 import type { NameHash } from '../coordinator/index.ts';
 import { type BucketAddress, KvFailure, type ObjectAddress } from '../key-value-store.ts';
-import { VersionedObject } from '../object/index.ts';
+import { ObjectFormatError, VersionedObject } from '../object/index.ts';
 import { addressOf, bucketRange, bucketTypeRange } from '../vnode/index.ts';
 import type { DropMarks, Dropped } from './drop-marks.ts';
 
@@ -38,8 +39,11 @@ export interface DropSweepParts {
   readonly placementOf: (address: BucketAddress) => { readonly bucketOnly: boolean } | undefined;
   /** There is too much to do for what is not urgent. */
   readonly isLoaded: () => boolean;
-  /** Deletes an object whatever its bucket lets clients do. Does not reject. */
-  readonly remove: (address: ObjectAddress) => Promise<void>;
+  /**
+   * Deletes an object whatever its bucket lets clients do. Does not reject. Undecodable: without a look at what is there,
+   * which might find nothing else.
+   */
+  readonly remove: (address: ObjectAddress, how?: 'undecodable') => Promise<void>;
   /** Whether no key is live in it. Rejects with `KvFailure` if not everybody could say. */
   readonly isEmpty: (dropped: Dropped) => Promise<boolean>;
   /** Forgets its properties, and the type. Rejects with `KvFailure`. */
@@ -125,14 +129,18 @@ export class DropSweep {
     try {
       for (;;) {
         const entries = await cursor.next(sliceLimits);
-        const keys = entries
-          .filter(({ value }) => !VersionedObject.decode(value).isTombstone)
-          .map(({ key }) => key);
-        const live = [...keys, ...damaged.splice(0)]
-          .map((key) => addressOf(key))
-          .filter((address) => this.#isFirst(partition, address));
-        found += live.length;
+        const live: ObjectAddress[] = [];
+        for (const { key, value } of entries) {
+          const kind = kindOf(value);
+          const address = addressOf(key);
+          if (kind === 'undecodable') damaged.push(key);
+          else if (kind === 'live' && this.#isFirst(partition, address)) live.push(address);
+        }
+        // Other replicas may know nothing of it, so that its own partition is the one to look after it.
+        const lost = damaged.splice(0).map((key) => addressOf(key));
+        found += live.length + lost.length;
         await this.#remove(live);
+        await this.#remove(lost, 'undecodable');
         if (entries.length === 0) return found;
         if (isLoaded()) await this.#pause.for(intervalMs);
         if (this.#pause.isClosed) return found;
@@ -142,10 +150,10 @@ export class DropSweep {
     }
   }
 
-  async #remove(addresses: readonly ObjectAddress[]): Promise<void> {
+  async #remove(addresses: readonly ObjectAddress[], how?: 'undecodable'): Promise<void> {
     for (let from = 0; from < addresses.length; from += windowMax) {
       const some = addresses.slice(from, from + windowMax);
-      await Promise.all(some.map((address) => this.#parts.remove(address)));
+      await Promise.all(some.map((address) => this.#parts.remove(address, how)));
       this.#removed += some.length;
       if (this.#pause.isClosed) return;
     }
@@ -185,6 +193,15 @@ export class DropSweep {
   async #isEmpty(dropped: Dropped): Promise<boolean> {
     const { topology, isEmpty } = this.#parts;
     return topology.isSettled && (await isEmpty(dropped)) && topology.isSettled;
+  }
+}
+
+function kindOf(value: Buffer): 'live' | 'tombstone' | 'undecodable' {
+  try {
+    return VersionedObject.decode(value).isTombstone ? 'tombstone' : 'live';
+  } catch (error) {
+    if (!(error instanceof ObjectFormatError)) throw error;
+    return 'undecodable';
   }
 }
 

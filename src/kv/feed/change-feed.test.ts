@@ -1,5 +1,6 @@
 /** Feeds over whole stores in a simulated world: what a reader hears, from life to life and from cursor to cursor. */
 import assert from 'node:assert/strict';
+import { Buffer } from 'node:buffer';
 import { test } from 'node:test';
 import type { Partition } from '../../core/ring/index.ts';
 import { byteLiteral, textOfBytes } from '../../stdx/index.ts';
@@ -11,11 +12,12 @@ import {
   defaultFeedSettings,
   KvFailure,
 } from '../index.ts';
-import { ReplicatedStores, type StoreNode, valuesOf } from '../replicated-stores.fixture.ts';
-import { feedRange, nodeFactKey } from '../vnode/index.ts';
-import type { FeedEvent } from './change-feed.ts';
+import { addressOf, ReplicatedStores, type StoreNode, valuesOf } from '../replicated-stores.fixture.ts';
+import { feedRange, nodeFactKey, ObjectKey } from '../vnode/index.ts';
+
 import type { FeedReader, FeedSubscription } from './change-feeds.ts';
 import type { FeedReply, FeedRequest } from './feed-protocol.ts';
+import type { FeedEvent } from './told-changes.ts';
 
 const bucket = { bucketType: byteLiteral('default'), bucket: byteLiteral('b') };
 const settings = { bucketDefaults: { ...defaultBucketProperties, allow_mult: true, feed: true } };
@@ -190,6 +192,39 @@ test('E3: who comes with a place that the node does not know hears all, and of a
     await a.put('l', '1');
     const { events } = await heard(open(a, { cursor }));
     assert.deepEqual([...new Set(events)].toSorted(), ['gap', 'k=1', 'l=1']);
+  }));
+
+test('a place that cannot be read holds up no write, and the change is told', () =>
+  run({ nodes: 1 }, async (stores, a) => {
+    await a.put('k', '1');
+    const { cursor } = await heard(open(a, 'start'));
+    const [partition] = stores.placesOf('k').partitions;
+    const damaged = new ObjectKey(addressOf('k')).feedPlace(partition!);
+    const get = a.engine.get.bind(a.engine);
+    a.engine.get = (key) => {
+      if (key.equals(damaged)) throw new StorageError('corrupt', 'a block is damaged');
+      return get(key);
+    };
+    const result = await a.get('k');
+    assert.ok(result.kind === 'found');
+    assert.equal((await a.put('k', '2', { context: result.object.context })).kind, 'stored');
+    assert.deepEqual((await heard(open(a, { cursor }))).events, ['k=2']);
+  }));
+
+test('of a key whose copies are damaged what is left is told, or else a gap; the others go on', () =>
+  run({ nodes: 1 }, async (stores, a) => {
+    for (const key of ['k', 'l', 'm']) await a.put(key, '1');
+    const rot = async (key: string, copies: number): Promise<void> => {
+      const batch = new WriteBatch();
+      for (const partition of stores.placesOf(key).partitions.slice(0, copies)) {
+        batch.put(new ObjectKey(addressOf(key)).copy(partition), Buffer.from('rot'));
+      }
+      await a.engine.write(batch, 'synced');
+    };
+    await rot('k', 1);
+    await rot('l', 3);
+    const { events } = await heard(open(a, 'start'));
+    assert.deepEqual([...new Set(events)].toSorted(), ['gap', 'k=1', 'm=1']);
   }));
 
 test('F4: what cannot be read yet is told later', () =>

@@ -8,7 +8,8 @@
  *     less than what that one has.
  * F3  Of a key, nothing is handed out after something newer, as far as `VersionMemory` reaches.
  * F4  The cursor of a batch is behind no change that was not handed out: who begins again there misses nothing.
- * F5  Nothing is asked for before the reader takes what was asked for before: what is in memory is one answer of each node.
+ * F5  Nothing is asked for before the reader takes what was asked for before: what is in memory is one answer of each node,
+ *     which names keys, and the objects of one portion (`ToldChanges`).
  */
 import type { Partition, Replica } from '../../core/ring/index.ts';
 import type { Topology } from '../../core/topology/index.ts';
@@ -16,30 +17,17 @@ import type { VnodeRouter } from '../../core/vnode/index.ts';
 import type { Clock, Instant, NodeId, Timers } from '../../environment/index.ts';
 import type { ByteString } from '../../stdx/index.ts';
 import { KvFailure } from '../key-value-store.ts';
-import type { VersionedObject } from '../object/index.ts';
 import { encodeCursor, type FeedOf, type FeedPlaces } from './feed-cursor.ts';
 import {
   type FeedFrom,
-  type FeedItem,
   type FeedPart,
   type FeedReply,
   type FeedRequest,
   feedStart,
 } from './feed-protocol.ts';
-import type { ReadVersion } from './read-version.ts';
+import type { ReadChange } from './read-version.ts';
+import { type FeedEvent, ToldChanges } from './told-changes.ts';
 import type { VersionMemory } from './version-memory.ts';
-
-export type FeedEvent =
-  | {
-      readonly kind: 'changed';
-      readonly key: ByteString;
-      /** As a read would show it; a tombstone, or undefined, if the key is deleted. */
-      readonly object: VersionedObject | undefined;
-      /** When a replica stored it, by its clock; since the Unix epoch. */
-      readonly micros: number;
-    }
-  /** Some replica's feed was lost: what is there comes again, and a deletion may have been missed. */
-  | { readonly kind: 'gap' };
 
 export interface FeedBatch {
   /** Perhaps none: then only time has passed. */
@@ -54,8 +42,7 @@ export interface ChangeFeedParts {
   readonly clock: Pick<Clock, 'now' | 'wallMicros'>;
   readonly timers: Timers;
   readonly memory: VersionMemory;
-  /** `teller`: the replica whose feed tells of the change. */
-  readonly read: (key: ByteString, teller: Replica) => Promise<ReadVersion>;
+  readonly read: ReadChange;
   /** Milliseconds that a node may keep a question that has no answer yet. */
   readonly waitMs: number;
   readonly entriesMax: number;
@@ -69,8 +56,6 @@ const movedRetryMs = 100;
 const answerMs = 10_000;
 /** Before a key that could not be read is read again. */
 const readAgainMs = 100;
-/** Reads of changed keys that are under way at a time. */
-const readsMax = 64;
 
 /** How far one partition was followed. */
 interface Track {
@@ -79,9 +64,6 @@ interface Track {
   isAsked: boolean;
   dueAt: Instant;
 }
-
-/** By `versionName`. */
-type Versions = ReadonlyMap<string, ReadVersion>;
 
 /** What a node has answered to a question about these partitions of its. */
 interface Answered {
@@ -95,6 +77,8 @@ export class ChangeFeed {
   readonly #parts: ChangeFeedParts;
   readonly #tracks = new Map<Partition, Track>();
   readonly #replies: Answered[] = [];
+  /** The answer that is being handed out. */
+  #taken: { readonly asked: readonly Track[]; readonly changes: ToldChanges } | undefined;
   #wake: (() => void) | undefined;
   #isClosed = false;
   #hasNoFeed = false;
@@ -134,9 +118,8 @@ export class ChangeFeed {
     for (;;) {
       if (this.#isClosed) return undefined;
       if (this.#hasNoFeed) throw new KvFailure({ code: 'no_feed' });
-      const answered = this.#replies.shift();
-      if (answered !== undefined) {
-        const events = await this.#take(answered);
+      const events = await this.#take();
+      if (events !== undefined) {
         if (events.length > 0) return { events, cursor: this.cursor };
         continue;
       }
@@ -155,12 +138,8 @@ export class ChangeFeed {
       return false;
     };
     while (begins() && !this.#isClosed && !this.#hasNoFeed) {
-      const answered = this.#replies.shift();
-      if (answered !== undefined) {
-        // Of the present alone: there are no items yet.
-        await this.#take(answered);
-        continue;
-      }
+      // Of the present alone: there are no items yet.
+      if ((await this.#take()) !== undefined) continue;
       const leftMs = until - this.#parts.clock.now();
       if (leftMs <= 0) break;
       this.#ask(true);
@@ -216,63 +195,43 @@ export class ChangeFeed {
     );
   }
 
-  async #take({ node, asked, reply }: Answered): Promise<readonly FeedEvent[]> {
-    const now = this.#parts.clock.now();
-    for (const track of asked) track.isAsked = false;
-    if (reply.kind !== 'slice') {
-      if (reply.kind === 'failed' && reply.reason === 'no_feed') this.#hasNoFeed = true;
-      const pauseMs = reply.kind === 'moved' ? movedRetryMs : retryMs;
-      for (const track of asked) track.dueAt = (now + pauseMs) as Instant;
-      return [];
+  /** What the oldest answer tells of next; undefined: there is no answer. */
+  async #take(): Promise<readonly FeedEvent[] | undefined> {
+    if (this.#taken === undefined) {
+      const answered = this.#replies.shift();
+      if (answered === undefined) return undefined;
+      this.#taken = { asked: answered.asked, changes: this.#changesOf(answered) };
     }
-    const versions = await this.#read(reply.parts, node);
-    const events: FeedEvent[] = [];
-    for (const part of reply.parts) {
-      const track = asked.find(({ partition }) => partition === part.partition);
-      if (track === undefined) continue;
-      if (this.#tell(part, versions, events)) track.after = part.after;
-      else track.dueAt = (this.#parts.clock.now() + readAgainMs) as Instant;
+    const { changes, asked } = this.#taken;
+    const events = await changes.portion();
+    if (changes.isDone) {
+      for (const track of asked) track.isAsked = false;
+      this.#taken = undefined;
     }
     return events;
   }
 
-  /** What the changed keys hold now that were not told yet: each version that is told of is read once. */
-  async #read(parts: readonly FeedPart[], node: NodeId): Promise<Versions> {
-    const { memory, read } = this.#parts;
-    const wanted = new Map<string, { readonly key: ByteString; readonly teller: Replica }>();
-    for (const { partition, items } of parts) {
-      const teller = { partition, node, primary: true };
-      for (const item of items) {
-        if (!memory.has(item.key, item.digest)) wanted.set(versionName(item), { key: item.key, teller });
-      }
+  #changesOf({ node, asked, reply }: Answered): ToldChanges {
+    const { clock, memory, read } = this.#parts;
+    const trackOf = (part: FeedPart) => asked.find(({ partition }) => partition === part.partition);
+    const later = (track: Track, pauseMs: number): void => {
+      track.dueAt = (clock.now() + pauseMs) as Instant;
+    };
+    if (reply.kind !== 'slice') {
+      if (reply.kind === 'failed' && reply.reason === 'no_feed') this.#hasNoFeed = true;
+      for (const track of asked) later(track, reply.kind === 'moved' ? movedRetryMs : retryMs);
     }
-    const names = [...wanted];
-    const versions = new Map<string, ReadVersion>();
-    for (let at = 0; at < names.length; at += readsMax) {
-      const some = names.slice(at, at + readsMax);
-      const found = await Promise.all(some.map(([, { key, teller }]) => read(key, teller)));
-      for (const [index, version] of found.entries()) versions.set(some[index]![0], version);
-    }
-    return versions;
-  }
-
-  /** False: a key could not be read, and the partition is to be followed from the same place again. */
-  #tell({ items, isBroken }: FeedPart, versions: Versions, events: FeedEvent[]): boolean {
-    if (isBroken) events.push({ kind: 'gap' });
-    for (const item of items) {
-      const version = versions.get(versionName(item));
-      // Without one it was told before.
-      if (version === undefined || this.#parts.memory.has(item.key, item.digest)) continue;
-      if (version.kind === 'failed') return false;
-      this.#handOut(item, version, events);
-    }
-    return true;
-  }
-
-  #handOut({ key, micros }: FeedItem, version: ReadVersion & { kind: 'read' }, events: FeedEvent[]): void {
-    const { clock, digest, object } = version;
-    if (!this.#parts.memory.isNews(key, clock, digest)) return;
-    events.push({ kind: 'changed', key, object, micros });
+    const told = reply.kind === 'slice' ? reply.parts.filter((part) => trackOf(part) !== undefined) : [];
+    return new ToldChanges({
+      node,
+      told,
+      memory,
+      read,
+      followed: (part) => {
+        trackOf(part)!.after = part.after;
+      },
+      stuck: (part) => later(trackOf(part)!, readAgainMs),
+    });
   }
 
   #sleep(ms: number): Promise<void> {
@@ -290,9 +249,4 @@ export class ChangeFeed {
     this.#wake = undefined;
     wake?.();
   }
-}
-
-/** Digests are of one length. */
-function versionName({ key, digest }: FeedItem): string {
-  return digest + key;
 }

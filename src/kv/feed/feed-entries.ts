@@ -3,8 +3,8 @@
  * last, in the order of the changes.
  *
  * E1  An entry is in the batch of the change it tells of: it is there, and as durable, exactly when the change is.
- * E2  A key has one entry in a partition, that of its newest change (but for one that a failed batch left behind). So a
- *     feed is as long as the bucket, and whoever reads it from its beginning meets every key.
+ * E2  A key has one entry in a partition, that of its newest change (but for one that a failed batch, or a place that could not
+ *     be read, left behind). So a feed is as long as the bucket, and whoever reads it from its beginning meets every key.
  * E3  Places grow: what becomes visible later stands behind all that was visible before. A place is given out once.
  * E4  Of a key whose object is gone the entry stays: it says that the key was deleted.
  * E5  Where entries were lost that a reader may have had yet to read (the partition was dropped, or trimmed), the floor of
@@ -16,7 +16,7 @@ import { Buffer } from 'node:buffer';
 import type { Partition } from '../../core/ring/index.ts';
 import type { Clock, Random } from '../../environment/index.ts';
 import { type ByteString, bufferOf, byteStringOf } from '../../stdx/index.ts';
-import type { GroupCommit, StorageEngine, WriteBatch } from '../../storage/index.ts';
+import { type GroupCommit, type StorageEngine, StorageError, type WriteBatch } from '../../storage/index.ts';
 import type { BucketAddress, ObjectAddress } from '../key-value-store.ts';
 import { type VersionedObject, versionDigest, versionDigestBytes } from '../object/index.ts';
 import { feedFloorKey, nodeFactKey, type ObjectKey } from '../vnode/index.ts';
@@ -139,7 +139,7 @@ export class FeedEntries {
     const counter = this.#counter;
     const place = bufferOf(feedPlace(run, counter));
     const placeKey = key.feedPlace(partition);
-    const before = this.#commit.get(placeKey);
+    const before = this.#placeBefore(placeKey);
     if (before !== undefined && before.length >= feedPlaceBytes) {
       batch.delete(key.feedEntry(partition, before.subarray(0, feedPlaceBytes)));
     }
@@ -150,6 +150,16 @@ export class FeedEntries {
     batch.put(key.feedEntry(partition, place), value);
     batch.put(placeKey, Buffer.concat([place, value]));
     return { counter, micros, digest: byteStringOf(value, microsBytes) };
+  }
+
+  /** Undefined also where it cannot be read: the entry that stands there stays behind (E2), and the write goes on. */
+  #placeBefore(placeKey: Buffer): Buffer | undefined {
+    try {
+      return this.#commit.get(placeKey);
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      return undefined;
+    }
   }
 
   /** The batch with that entry is visible. */

@@ -1,4 +1,4 @@
-export type { FeedBatch, FeedEvent } from './change-feed.ts';
+export type { FeedBatch } from './change-feed.ts';
 export {
   type ChangeFeedSettings,
   ChangeFeeds,
@@ -11,3 +11,4 @@ export { type AppendedEntry, FeedEntries } from './feed-entries.ts';
 export { type FeedReply, type FeedRequest, feedCodec } from './feed-protocol.ts';
 export { FeedSignals } from './feed-signals.ts';
 export { openChangeFeeds } from './open-change-feeds.ts';
+export type { FeedEvent } from './told-changes.ts';

@@ -19,7 +19,13 @@ export type ReadVersion =
       readonly clock: VersionVector | undefined;
       readonly digest: ByteString;
     }
-  | { readonly kind: 'failed' };
+  /** Not now. */
+  | { readonly kind: 'failed' }
+  /** No replica has a copy that can be read, and the one that tells of the change had one. */
+  | { readonly kind: 'lost' };
+
+/** `teller`: the replica whose feed tells of the change. */
+export type ReadChange = (key: ByteString, teller: Replica) => Promise<ReadVersion>;
 
 /** For each of the reads. */
 const readTimeoutMs = 5000;
@@ -42,10 +48,30 @@ export async function readVersion(
   const all = await read({ r: quorumAll, sloppyQuorum: false });
   if (all.kind === 'read') return versionOf(coordinator, all.object, properties);
   const [own, some] = await Promise.all([copyOf(coordinator, address, teller), read({})]);
+  if (own === 'damaged') return withoutTeller(coordinator, address, properties);
   if (own === 'failed') return { kind: 'failed' };
   const others = some.kind === 'read' ? some.object : undefined;
   const object = own === undefined || others === undefined ? (own ?? others) : mergeObjects(own, others);
   return versionOf(coordinator, object, properties);
+}
+
+/** The teller's copy is damaged: what the others have is all there is. */
+async function withoutTeller(
+  coordinator: CoordinatorParts,
+  address: ObjectAddress,
+  properties: BucketProperties,
+): Promise<ReadVersion> {
+  const { ring } = coordinator.topology;
+  const bucketOnly = properties.chash_keyfun.fun === 'chash_bucketonly_keyfun';
+  const first = ring.partitionOf(coordinator.names.of(address, bucketOnly));
+  const replicas = Array.from({ length: Math.min(properties.n_val, ring.size) }, (_, step): Replica => {
+    const partition = ring.after(first, step);
+    return { partition, node: ring.ownerOf(partition), primary: true };
+  });
+  const copies = await Promise.all(replicas.map((replica) => copyOf(coordinator, address, replica)));
+  const objects = copies.filter((copy) => typeof copy === 'object');
+  if (objects.length > 0) return versionOf(coordinator, objects.reduce(mergeObjects), properties);
+  return { kind: copies.includes('failed') ? 'failed' : 'lost' };
 }
 
 function versionOf(
@@ -66,7 +92,7 @@ function copyOf(
   { replicas }: CoordinatorParts,
   address: ObjectAddress,
   teller: Replica,
-): Promise<VersionedObject | undefined | 'failed'> {
+): Promise<VersionedObject | undefined | 'failed' | 'damaged'> {
   return new Promise((resolve) => {
     const request = { kind: 'get', key: new ObjectKey(address) } as const;
     replicas.send(
@@ -74,7 +100,8 @@ function copyOf(
       request,
       (reply) => {
         if (reply.kind === 'object') resolve(reply.object);
-        else resolve(reply.kind === 'notfound' ? undefined : 'failed');
+        else if (reply.kind === 'notfound') resolve(undefined);
+        else resolve(reply.kind === 'failed' && reply.damaged === true ? 'damaged' : 'failed');
       },
       readTimeoutMs,
     );

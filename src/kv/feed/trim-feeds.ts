@@ -112,6 +112,16 @@ export class FeedTrim {
     }
   }
 
+  /** Also if it is damaged: one such object keeps its own entry, and no other. Throws `StorageError`. */
+  #isThere(partition: Partition, key: ObjectKey): boolean {
+    try {
+      return this.#parts.commit.get(key.copy(partition)) !== undefined;
+    } catch (error) {
+      if (error instanceof StorageError && error.code === 'corrupt') return true;
+      throw error;
+    }
+  }
+
   /** Reads what is queued and queues what it makes of it in one turn. */
   #look(partition: Partition, entry: Buffer, value: Buffer): void {
     const { commit, entries, environment, settings } = this.#parts;
@@ -121,7 +131,7 @@ export class FeedTrim {
     const { key, place } = named;
     const isKept = entries.keeps(key);
     const isOld = read.micros <= environment.clock.wallMicros() - settings.deletionsMs * 1000;
-    if (isKept && (!isOld || commit.get(key.copy(partition)) !== undefined)) return;
+    if (isKept && (!isOld || this.#isThere(partition, key))) return;
     this.#trimmed += 1;
     commit.write(
       'os',

@@ -6,7 +6,8 @@
  * Chunks go (G3) when
  *  - the upload began more than twice the time ago that an upload may take: no manifest of it is still on its way,
  *  - nobody is away or holds stray data, and every replica of the object, each a primary, was asked and none refers to them,
- *  - that was so twice, `lingerMs` apart: whoever began to read the value before it was replaced may end.
+ *  - that was so twice, `lingerMs` and as long as an upload may take apart: whoever began to read the value before it was
+ *    replaced may end, and an upload that by this node's wall clock began long ago, but did not, has ended.
  * The record goes last.
  */
 import type { Partition } from '../../core/ring/index.ts';
@@ -103,25 +104,31 @@ export class ChunkSweep {
 
   async #lookAround(): Promise<void> {
     const { topology, environment } = this.#parts;
+    const suspected = new Set<ByteString>();
+    let isWhole = true;
     for (const partition of topology.ring.partitionsOf(topology.self)) {
       if (this.#pause.isClosed || !this.#mayForget()) return;
       try {
-        await this.#lookInto(partition);
+        await this.#lookInto(partition, suspected);
       } catch (error) {
         if (!(error instanceof StorageError)) throw error;
         environment.log.warn('a partition could not be searched for uploads; it is tried again', {
           partition,
           reason: error.message,
         });
+        isWhole = false;
       }
     }
+    if (!isWhole) return;
+    // What was removed elsewhere, or went to another node with its partition, must not keep others out.
+    for (const upload of this.#suspects.keys()) if (!suspected.has(upload)) this.#suspects.delete(upload);
   }
 
   #mayForget(): boolean {
     return this.#parts.topology.isSettled && !this.#parts.isLoaded();
   }
 
-  async #lookInto(partition: Partition): Promise<void> {
+  async #lookInto(partition: Partition, suspected: Set<ByteString>): Promise<void> {
     const { engine, topology, names } = this.#parts;
     const range = bucketRange(partition, uploadsPrefix);
     const nameStart = range.from!.length;
@@ -134,6 +141,7 @@ export class ChunkSweep {
           const upload = byteStringOf(entry.key, nameStart);
           const first = topology.ring.partitionOf(names.of({ ...uploadsPrefix, key: upload }));
           if (first === partition) await this.#lookAt(upload);
+          if (this.#suspects.has(upload)) suspected.add(upload);
           if (this.#pause.isClosed) return;
         }
       }
@@ -153,9 +161,12 @@ export class ChunkSweep {
     const since = this.#suspects.get(upload);
     if (since === undefined) {
       if (this.#suspects.size < suspectsMax) this.#suspects.set(upload, now);
-    } else if (now - since >= settings.lingerMs && (await this.#forget(upload, record.chunksMax))) {
-      this.#suspects.delete(upload);
+      return;
     }
+    // By a clock that does not jump: the wall clocks of two nodes have said how old it is, and one of them may be wrong.
+    const restsMs = now - since;
+    if (restsMs < settings.lingerMs + settings.uploadMsMax) return;
+    if (await this.#forget(upload, record.chunksMax)) this.#suspects.delete(upload);
   }
 
   /** True also if that is not certain. */

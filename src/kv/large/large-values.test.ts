@@ -281,6 +281,23 @@ test('chunks of what was replaced, deleted or given up are removed; what is refe
     assert.ok(siblings.kind === 'found' && siblings.object.siblingCount === 2);
   }));
 
+test('G3: wall clocks that jump take nothing from an upload that is under way', () =>
+  run(async (stores, a) => {
+    async function* slow(): AsyncGenerator<Buffer> {
+      for (let at = 0; at < 20; at += 1) {
+        await stores.world.sleep(2500);
+        yield patternOf(100, at);
+        if (at > 0) continue;
+        for (const { id } of stores.nodes) stores.world.node(id).jumpClock(86_400_000);
+      }
+    }
+    assert.equal((await a!.put('k', slow(), { length: 2000 })).kind, 'stored');
+    const read = await a!.read('k');
+    assert.ok(Buffer.isBuffer(read) && read.length === 2000);
+    await stores.world.sleep(300_000);
+    assert.deepEqual(await a!.read('k'), read);
+  }));
+
 test('while a node is away nothing is removed: it may hold the manifest', () =>
   run(async (stores, a, b) => {
     await a!.put('k', pieces(patternOf(3000)));

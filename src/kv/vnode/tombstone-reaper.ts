@@ -111,8 +111,8 @@ export class TombstoneReaper {
     const { key, tombstone, first, n } = reap;
     if (!isReapingSafe(this.#topology, first, n) || !this.#isStill(partition, reap)) return;
     if (this.#topology.ring.ownerOf(partition) !== this.#topology.self) return;
-    // A feed has told of the delete. That something expired it hears only now.
-    const feeds = !tombstone.hasTombstone && this.#feeds?.keeps(key) ? this.#feeds : undefined;
+    // A feed has told of the delete. That something expired, perhaps beside it, it hears only now.
+    const feeds = !tombstone.isTombstone && this.#feeds?.keeps(key) ? this.#feeds : undefined;
     let entry: AppendedEntry | undefined;
     if (this.#reaped !== undefined && this.#mayBeLate(tombstone)) {
       if (!this.#reaped.hasRoom) {

@@ -1,0 +1,62 @@
+/** What a drop leaves behind, by what its objects were like when it began. */
+import assert from 'node:assert/strict';
+import { Buffer } from 'node:buffer';
+import { test } from 'node:test';
+import { WriteBatch } from '../../storage/index.ts';
+import { addressOf, ReplicatedStores, type StoreNode } from '../replicated-stores.fixture.ts';
+import { SharedRegistry } from '../shared-registry.fixture.ts';
+import { ObjectKey } from '../vnode/index.ts';
+
+/** One node, which has all replicas. */
+function alone() {
+  const registry = new SharedRegistry();
+  return { nodes: 1, parts: () => ({ registry }) };
+}
+
+async function dropped(stores: ReplicatedStores, node: StoreNode): Promise<void> {
+  await node.store.drops.dropBucket(addressOf(''));
+  for (let looks = 0; node.store.drops.inProgress.length > 0; looks += 1) {
+    assert.ok(looks < 60, 'the drop ends');
+    await stores.world.sleep(1000);
+  }
+  await stores.world.sleep(5000);
+}
+
+function copiesOf(node: StoreNode, key: string): number {
+  const { ring } = node.topology;
+  const name = new ObjectKey(addressOf(key));
+  return ring.partitions().filter((partition) => node.engine.get(name.borrow(partition)) !== undefined)
+    .length;
+}
+
+test('a drop takes along what only one replica has, whichever it is', async () => {
+  for (let seed = 1; seed <= 30; seed += 1) {
+    await ReplicatedStores.run({ ...alone(), seed }, async (stores, node) => {
+      await node!.put('k', 'v');
+      const { partitions } = stores.placesOf('k');
+      for (const [at, partition] of partitions.entries()) {
+        if (at !== seed % partitions.length) await node!.forget(partition, 'k');
+      }
+      assert.equal(copiesOf(node!, 'k'), 1);
+      await dropped(stores, node!);
+      assert.equal(copiesOf(node!, 'k'), 0, `seed ${seed}`);
+    });
+  }
+});
+
+test('a copy that cannot be decoded goes like the rest, whether other replicas have the key or not', async () => {
+  for (const at of [0, 1, 2]) {
+    for (const others of ['have it', 'have nothing']) {
+      await ReplicatedStores.run(alone(), async (stores, node) => {
+        await node!.put('k', 'v');
+        const { partitions } = stores.placesOf('k');
+        if (others === 'have nothing') for (const partition of partitions) await node!.forget(partition, 'k');
+        const batch = new WriteBatch();
+        batch.put(new ObjectKey(addressOf('k')).copy(partitions[at]!), Buffer.from('rot'));
+        await node!.engine.write(batch, 'synced');
+        await dropped(stores, node!);
+        assert.equal(copiesOf(node!, 'k'), 0, `replica ${at}, others ${others}`);
+      });
+    }
+  }
+});
