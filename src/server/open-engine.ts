@@ -3,6 +3,7 @@ import type { Configuration } from '../config/index.ts';
 import { type Disk, DiskError, type Environment } from '../environment/index.ts';
 import { identityRange } from '../kv/index.ts';
 import {
+  cachedEngine,
   type LogEngineOptions,
   lastRunsOf,
   markDamagedBlocks,
@@ -43,7 +44,8 @@ export async function openEngine(
   const { disk, log } = environment;
   if (configuration.storage_backend === 'log') {
     await refuseOthersData(disk, logDirectory, levelDirectory);
-    return openLogEngine(logOptions(configuration, environment), environment);
+    const engine = await openLogEngine(logOptions(configuration, environment), environment);
+    return cachedEngine(engine, configuration['storage.value_cache_size']);
   }
   await refuseOthersData(disk, levelDirectory, logDirectory);
   const markDamage = () => markDamagedBlocks(levelDirectory, disk, log);
@@ -65,7 +67,7 @@ export async function openEngine(
     repairMark: new RepairMarkFile(disk, repairMarkFile),
     log,
   };
-  return openLevelEngine(options, environment);
+  return cachedEngine(await openLevelEngine(options, environment), configuration['storage.value_cache_size']);
 }
 
 function logOptions(configuration: Configuration, { disk, log }: Environment): LogEngineOptions {

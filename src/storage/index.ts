@@ -2,6 +2,7 @@
  * Storage: one interface (storage-engine.ts), its conformance suite (storage-engine-conformance.ts, which
  * every engine's test runs), the engines, and group commit over any of them.
  */
+export { cachedEngine } from './cache/cached-engine.ts';
 export {
   type CommitDone,
   GROUP_COMMIT_LIMITS,

@@ -107,7 +107,10 @@ export class WriteBatch {
 export interface StorageEngine {
   /** `leveldb`, `memory`: as in the configuration. */
   readonly name: string;
-  /** The committed value. The buffer belongs to the caller. Throws `StorageError`. */
+  /**
+   * The committed value; of what is being written, the value before or after it. The buffer belongs to the caller. Throws
+   * `StorageError`.
+   */
   get(key: Buffer): Buffer | undefined;
   /** Resolves once the batch is visible and as durable as asked; rejects with `StorageError`, then nothing of it is promised. */
   write(batch: WriteBatch, durability: Durability): Promise<void>;

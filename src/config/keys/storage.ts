@@ -14,9 +14,15 @@ export const storageKeys = {
     doc: 'When a write is acknowledged: "synced", once it survives a power cut; "os", once the operating system has it. Bucket properties override it.',
     extremes: ['os'],
   }),
+  'storage.value_cache_size': defineKey({
+    type: bytes({ minimum: 0, maximum: 2 ** 30 }),
+    default: 32 * 2 ** 20,
+    doc: 'Memory for values that were read lately, whatever the engine; rounded down to a power of two, taken as it fills. 0: none.',
+    extremes: [0, 8192],
+  }),
   'leveldb.cache_size': defineKey({
     type: bytes({ minimum: 2 ** 20, maximum: 2 ** 40 }),
-    default: 64 * 2 ** 20,
+    default: 32 * 2 ** 20,
     doc: 'Memory for blocks read from disk, uncompressed.',
     extremes: [2 ** 20],
   }),

@@ -1,7 +1,14 @@
 /** The storage engines of simulated nodes: both that keep their data on the node's disk, by the seed's draw. */
 import type { Environment } from '../../environment/index.ts';
 import { identityRange } from '../../kv/index.ts';
-import { type LogTuning, openLogEngine, openMemoryEngine, type StorageEngine } from '../../storage/index.ts';
+import {
+  cachedEngine,
+  LOG_TUNING,
+  type LogTuning,
+  openLogEngine,
+  openMemoryEngine,
+  type StorageEngine,
+} from '../../storage/index.ts';
 import type { Prng } from '../prng.ts';
 
 export type SimulatedEngine =
@@ -31,8 +38,8 @@ export function withoutPages(engine: SimulatedEngine): SimulatedEngine {
   return engine.kind === 'log' ? { kind: 'log', tuning: { ...engine.tuning, pageBytesMax: 0 } } : engine;
 }
 
-/** `damaged` is told of what opening finds. Rejects with `StorageError`. */
-export function openSimulatedEngine(
+/** With a cache of values that is as large as that of pages. `damaged` is told of what opening finds. Rejects with `StorageError`. */
+export async function openSimulatedEngine(
   engine: SimulatedEngine,
   environment: Environment,
   damaged: (damage: { readonly kind: string }) => void,
@@ -41,7 +48,9 @@ export function openSimulatedEngine(
   const place = { disk, directory: engineDirectory, damaged };
   if (engine.kind === 'log') {
     const { tuning } = engine;
-    return openLogEngine({ ...place, tuning, log, emptiedByDamage: [identityRange] }, environment);
+    const options = { ...place, tuning, log, emptiedByDamage: [identityRange] };
+    const { pageBytesMax } = { ...LOG_TUNING, ...tuning };
+    return cachedEngine(await openLogEngine(options, environment), pageBytesMax);
   }
   const { compactionDeadBytesMin } = engine;
   return openMemoryEngine({ journal: { ...place, compactionDeadBytesMin }, log }, environment);

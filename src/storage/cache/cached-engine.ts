@@ -1,0 +1,152 @@
+/**
+ * An engine whose values that were read last are in memory. A put reads before it writes, and most of what is read was
+ * read a while ago: an engine's own read costs several times the copy. What is only written takes no room.
+ *
+ * What holds:
+ * - The cache has only what the engine has, or had before a write that is in flight: it follows when the engine has
+ *   said that the write is done. A key never goes back to an earlier value.
+ * - While writes overlap nobody knows which of two on one key is the last: their keys leave the cache.
+ * - A range delete, and a failed write, empty it: what of it was done is not known. Until a range delete ends, and as
+ *   long as the engine is failing (it may open an earlier state), nothing enters.
+ * - Damage that a scan has met is not hidden: the key is read from the engine again.
+ */
+import type { Buffer } from 'node:buffer';
+import type {
+  Cursor,
+  Durability,
+  EngineGauge,
+  KeyRange,
+  ScanOptions,
+  StorageEngine,
+  StorageHealth,
+  WriteBatch,
+} from '../storage-engine.ts';
+import { cacheBytesMin, ValueCache } from './value-cache.ts';
+
+/** The engine itself if the cache would be too small to hold anything. `byteSize`: bytes of memory. */
+export function cachedEngine(engine: StorageEngine, byteSize: number): StorageEngine {
+  return byteSize < cacheBytesMin ? engine : new CachedEngine(engine, byteSize);
+}
+
+class CachedEngine implements StorageEngine {
+  readonly name: string;
+  readonly #engine: StorageEngine;
+  readonly #cache: ValueCache;
+  #writes = 0;
+  #doWritesOverlap = false;
+  #rangeDeletes = 0;
+  /** The engine has failed, and is not known to be well again. */
+  #isSuspended = false;
+  #isClosed = false;
+  #hits = 0;
+  #misses = 0;
+
+  constructor(engine: StorageEngine, byteSize: number) {
+    this.name = engine.name;
+    this.#engine = engine;
+    this.#cache = new ValueCache(byteSize);
+  }
+
+  get health(): StorageHealth {
+    return this.#engine.health;
+  }
+
+  get(key: Buffer): Buffer | undefined {
+    const cached = this.#cache.get(key);
+    if (cached !== undefined) {
+      this.#hits += 1;
+      return cached;
+    }
+    this.#misses += 1;
+    const value = this.#engine.get(key);
+    if (value !== undefined && this.#mayEnter()) this.#cache.set(key, value);
+    return value;
+  }
+
+  async write(batch: WriteBatch, durability: Durability): Promise<void> {
+    this.#writes += 1;
+    if (this.#writes > 1) this.#doWritesOverlap = true;
+    let isDone = false;
+    try {
+      await this.#engine.write(batch, durability);
+      isDone = true;
+    } finally {
+      if (isDone) this.#wrote(batch);
+      else this.#suspend();
+      this.#writes -= 1;
+      if (this.#writes === 0) this.#doWritesOverlap = false;
+    }
+  }
+
+  scan(range: KeyRange, options: ScanOptions = {}): Cursor {
+    const { corrupt } = options;
+    if (corrupt === undefined) return this.#engine.scan(range, options);
+    const uncache: NonNullable<ScanOptions['corrupt']> = (key, error) => {
+      if (key === undefined) this.#cache.clear();
+      else this.#cache.delete(key);
+      corrupt(key, error);
+    };
+    return this.#engine.scan(range, { ...options, corrupt: uncache });
+  }
+
+  async deleteRange(range: KeyRange): Promise<void> {
+    this.#rangeDeletes += 1;
+    this.#cache.clear();
+    let isDone = false;
+    try {
+      await this.#engine.deleteRange(range);
+      isDone = true;
+    } finally {
+      this.#rangeDeletes -= 1;
+      if (!isDone) this.#suspend();
+    }
+  }
+
+  sizeEstimate(range: KeyRange): Promise<number> {
+    return this.#engine.sizeEstimate(range);
+  }
+
+  copyTo(directory: string): Promise<void> {
+    return this.#engine.copyTo(directory);
+  }
+
+  gauges(): readonly EngineGauge[] {
+    return [
+      ...(this.#engine.gauges?.() ?? []),
+      {
+        name: 'value_cache_hits',
+        help: 'Reads of one value that were answered from memory.',
+        value: this.#hits,
+      },
+      {
+        name: 'value_cache_misses',
+        help: 'Reads of one value that the engine answered.',
+        value: this.#misses,
+      },
+    ];
+  }
+
+  close(): Promise<void> {
+    this.#isClosed = true;
+    this.#cache.clear();
+    return this.#engine.close();
+  }
+
+  #mayEnter(): boolean {
+    if (this.#isSuspended) this.#isSuspended = this.#engine.health.kind !== 'healthy';
+    return !this.#isSuspended && !this.#isClosed && this.#rangeDeletes === 0;
+  }
+
+  #suspend(): void {
+    this.#isSuspended = true;
+    this.#cache.clear();
+  }
+
+  #wrote({ keys, values }: WriteBatch): void {
+    for (let i = 0; i < keys.length; i += 1) {
+      const value = values[i];
+      if (value === undefined || this.#doWritesOverlap) this.#cache.delete(keys[i]!);
+      else this.#cache.update(keys[i]!, value);
+    }
+  }
+}

@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict';
+import { Buffer } from 'node:buffer';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { cacheBytesMin, ValueCache } from './value-cache.ts';
+import { hashOfKey } from './value-table.ts';
+
+type Step =
+  | { readonly kind: 'set' | 'update'; readonly key: number; readonly length: number }
+  | { readonly kind: 'get' | 'delete'; readonly key: number }
+  | { readonly kind: 'clear' };
+
+const keys = Array.from({ length: 120 }, (_, n) => Buffer.from(`key ${n}`.padEnd(5 + (n % 9), '.')));
+const key = fc.nat(keys.length - 1);
+const length = fc.oneof(fc.nat(40), fc.nat(200));
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 6, arbitrary: fc.record({ kind: fc.constantFrom('set' as const), key, length }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constantFrom('update' as const), key, length }) },
+  { weight: 6, arbitrary: fc.record({ kind: fc.constantFrom('get' as const), key }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('delete' as const), key }) },
+  { weight: 1, arbitrary: fc.constant({ kind: 'clear' as const }) },
+);
+
+test('what a cache has of a key is what was set last, whatever it has forgotten', () => {
+  let hits = 0;
+  const law = fc.property(fc.array(step, { maxLength: 1500, size: 'max' }), (steps) => {
+    const cache = new ValueCache(cacheBytesMin);
+    const newest = new Map<number, Buffer>();
+    steps.forEach((each, n) => {
+      switch (each.kind) {
+        case 'set':
+        case 'update': {
+          const value = Buffer.alloc(each.length, n);
+          cache[each.kind](keys[each.key]!, value);
+          newest.set(each.key, Buffer.from(value));
+          value.fill(255);
+          return;
+        }
+        case 'get': {
+          const value = cache.get(keys[each.key]!);
+          if (value === undefined) return;
+          hits += 1;
+          assert.deepEqual(value, newest.get(each.key));
+          value.fill(254);
+          return;
+        }
+        case 'delete':
+          cache.delete(keys[each.key]!);
+          newest.delete(each.key);
+          return;
+        default:
+          cache.clear();
+          newest.clear();
+      }
+    });
+  });
+  fc.assert(law, { numRuns: 200 });
+  assert.ok(hits > 1000, `${hits} hits`);
+});
+
+test('what is asked for stays, what is not goes', () => {
+  const cache = new ValueCache(64 * 1024);
+  const value = Buffer.alloc(100, 1);
+  const wanted = Buffer.from('wanted');
+  cache.set(wanted, value);
+  for (let n = 0; n < 5000; n += 1) {
+    cache.set(Buffer.from(`other ${n}`), value);
+    assert.deepEqual(cache.get(wanted), value);
+  }
+  assert.equal(cache.get(Buffer.from('other 0')), undefined);
+  assert.deepEqual(cache.get(Buffer.from('other 4999')), value);
+});
+
+test('an update of what is not there adds nothing', () => {
+  const cache = new ValueCache(cacheBytesMin);
+  cache.set(Buffer.from('there'), Buffer.from('1'));
+  cache.update(Buffer.from('there'), Buffer.from('2'));
+  cache.update(Buffer.from('not there'), Buffer.from('2'));
+  assert.deepEqual(cache.get(Buffer.from('there')), Buffer.from('2'));
+  assert.equal(cache.get(Buffer.from('not there')), undefined);
+});
+
+test('a value that would push out many others is not kept, nor what was before it', () => {
+  const cache = new ValueCache(64 * 1024);
+  const key = Buffer.from('key');
+  cache.set(key, Buffer.from('short'));
+  cache.set(key, Buffer.alloc(60_000));
+  assert.equal(cache.get(key), undefined);
+});
+
+test('keys that collide push each other out and are never taken for each other', () => {
+  const cache = new ValueCache(cacheBytesMin);
+  const colliding: Buffer[] = [];
+  for (let n = 0; colliding.length < 6; n += 1) {
+    const key = Buffer.from(`${n}`);
+    if ((hashOfKey(key) & 31) === 3) colliding.push(key);
+  }
+  for (const key of colliding) cache.set(key, key);
+  const found = colliding.filter((key) => cache.get(key) !== undefined);
+  assert.equal(found.length, 4);
+  for (const key of found) assert.deepEqual(cache.get(key), key);
+});

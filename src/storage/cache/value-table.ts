@@ -1,0 +1,134 @@
+/**
+ * Keys and values in one slab of memory, found by a hash of the key: no object for each, so that a garbage collector
+ * never looks at them. Fixed in size; entries are added until it is full, and go all at once.
+ *
+ * The index has sets of a few slots. A slot is the place of an entry in the slab, in units of 8 bytes, plus one; 0 is
+ * free. An entry is the key's hash, the lengths of key and value, the room that the value has, and both. Where a set is
+ * full the new entry takes the place of the one that came first, so that keys which somebody chose to collide cost no
+ * more than a miss.
+ */
+import { Buffer } from 'node:buffer';
+import { assert } from '../../stdx/index.ts';
+
+const unitBytes = 8;
+const slotsOfSet = 4;
+/** One slot for so many bytes: with entries of 128 bytes and more, hardly a set is ever full. */
+const bytesOfSlot = 32;
+const headBytes = 16;
+
+export const tableBytesMin = 4096;
+
+/** FNV-1a, with a last step that spreads it over the low bits. */
+export function hashOfKey(key: Buffer): number {
+  let hash = 0x811c9dc5;
+  for (let at = 0; at < key.length; at += 1) hash = Math.imul(hash ^ key[at]!, 0x01000193);
+  return hash ^ (hash >>> 15);
+}
+
+export class ValueTable {
+  readonly #slab: Buffer;
+  readonly #words: Int32Array;
+  readonly #index: Int32Array;
+  readonly #setMask: number;
+  /** In units: where the next entry begins. */
+  #used = 0;
+
+  /** `byteSize`: of the slab; a power of two. */
+  constructor(byteSize: number) {
+    assert(byteSize >= tableBytesMin && Number.isInteger(Math.log2(byteSize)), 'a power of two');
+    this.#slab = Buffer.allocUnsafeSlow(byteSize);
+    this.#words = new Int32Array(this.#slab.buffer, this.#slab.byteOffset, byteSize / 4);
+    this.#index = new Int32Array(byteSize / bytesOfSlot);
+    this.#setMask = byteSize / bytesOfSlot / slotsOfSet - 1;
+  }
+
+  /** A copy of the key's value. */
+  get(hash: number, key: Buffer): Buffer | undefined {
+    const slot = this.#find(hash, key);
+    if (slot < 0) return undefined;
+    const word = this.#wordOf(slot);
+    const start = word * 4 + headBytes + key.length;
+    const value = Buffer.allocUnsafe(this.#words[word + 2]!);
+    this.#slab.copy(value, 0, start, start + value.length);
+    return value;
+  }
+
+  /** False: there is no room left. */
+  set(hash: number, key: Buffer, value: Buffer): boolean {
+    const known = this.#find(hash, key);
+    if (known >= 0) {
+      const word = this.#wordOf(known);
+      if (value.length <= this.#words[word + 3]!) {
+        this.#words[word + 2] = value.length;
+        value.copy(this.#slab, word * 4 + headBytes + key.length);
+        return true;
+      }
+      this.#index[known] = 0;
+    }
+    const units = unitsOf(key.length + value.length);
+    if ((this.#used + units) * unitBytes > this.#slab.length) return false;
+    this.#write(hash, key, value, units);
+    return true;
+  }
+
+  has(hash: number, key: Buffer): boolean {
+    return this.#find(hash, key) >= 0;
+  }
+
+  delete(hash: number, key: Buffer): void {
+    const slot = this.#find(hash, key);
+    if (slot >= 0) this.#index[slot] = 0;
+  }
+
+  clear(): void {
+    this.#index.fill(0);
+    this.#used = 0;
+  }
+
+  #write(hash: number, key: Buffer, value: Buffer, units: number): void {
+    const word = this.#used * 2;
+    const start = word * 4 + headBytes;
+    this.#words[word] = hash;
+    this.#words[word + 1] = key.length;
+    this.#words[word + 2] = value.length;
+    this.#words[word + 3] = units * unitBytes - headBytes - key.length;
+    key.copy(this.#slab, start);
+    value.copy(this.#slab, start + key.length);
+    this.#index[this.#place(hash)] = this.#used + 1;
+    this.#used += units;
+  }
+
+  /** The slot for a new entry: a free one, or else that of the oldest. */
+  #place(hash: number): number {
+    const set = (hash & this.#setMask) * slotsOfSet;
+    let oldest = set;
+    for (let slot = set; slot < set + slotsOfSet; slot += 1) {
+      if (this.#index[slot]! < this.#index[oldest]!) oldest = slot;
+    }
+    return oldest;
+  }
+
+  /** -1: the key is not here. */
+  #find(hash: number, key: Buffer): number {
+    const set = (hash & this.#setMask) * slotsOfSet;
+    for (let slot = set; slot < set + slotsOfSet; slot += 1) {
+      if (this.#index[slot] !== 0 && this.#isAt(this.#wordOf(slot), hash, key)) return slot;
+    }
+    return -1;
+  }
+
+  #wordOf(slot: number): number {
+    return (this.#index[slot]! - 1) * 2;
+  }
+
+  #isAt(word: number, hash: number, key: Buffer): boolean {
+    if (this.#words[word] !== hash || this.#words[word + 1] !== key.length) return false;
+    const start = word * 4 + headBytes;
+    for (let i = 0; i < key.length; i += 1) if (this.#slab[start + i] !== key[i]) return false;
+    return true;
+  }
+}
+
+function unitsOf(contentBytes: number): number {
+  return Math.ceil((headBytes + contentBytes) / unitBytes);
+}
