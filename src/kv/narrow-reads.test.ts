@@ -35,6 +35,40 @@ test('R11: a read asks as many as its quorum needs, two at least; all, where the
   });
 });
 
+test('R11: of a node that holds several replicas one is read, until something is amiss', async () => {
+  await ReplicatedStores.run({ nodes: 2, settings: narrow }, async (stores, ...nodes) => {
+    const { primaries, partitions } = stores.placesOf('k');
+    await nodes[0]!.put('k', 'v', { w: quorumAll });
+    const old = await nodes[0]!.copy(partitions[primaries.indexOf(nodes[0]!)]!, 'k');
+    for (const reader of nodes) {
+      stores.sent.length = 0;
+      assert.deepEqual(await reader.values('k'), ['v']);
+      assert.equal(asked(stores).length, 1);
+      assert.deepEqual(await reader.values('k', { r: quorumAll }), ['v']);
+      assert.deepEqual(await reader.values('k', { pr: quorumAll }), ['v']);
+    }
+    // The first that each is asked for: then all are heard, and repaired.
+    const [reader, peer] = nodes;
+    const places = primaries.map((node, i) => ({ node, partition: partitions[i]! }));
+    for (const spoiled of nodes) {
+      const repairs = reader!.counted.repairs;
+      const own = places.filter(({ node }) => node === spoiled);
+      for (const { node, partition } of own) await node.forget(partition, 'k');
+      stores.sent.length = 0;
+      assert.deepEqual(await reader!.values('k'), ['v']);
+      await stores.world.sleep(50);
+      assert.equal(asked(stores).length, places.filter(({ node }) => node === peer).length);
+      assert.equal(reader!.counted.repairs - repairs, own.length);
+      for (const { node, partition } of own)
+        assert.deepEqual((await node.copy(partition, 'k'))?.bytes, old?.bytes);
+    }
+    // If the peer is silent, both of one's own are the quorum in the end.
+    stores.cut(reader!, peer!);
+    const [twice] = nodes.filter((node) => places.filter((place) => place.node === node).length === 2);
+    assert.deepEqual(await twice!.values('k', { timeoutMs: 500 }), ['v']);
+  });
+});
+
 test('every so many-th read asks everybody, and repairs who missed the write', async () => {
   await ReplicatedStores.run({ settings: { readEveryoneInterval: 4 } }, async (stores) => {
     const { primaries, partitions } = stores.placesOf('k');

@@ -15,7 +15,7 @@ import type { GetRequest } from '../key-value-store.ts';
 import type { KvError } from '../kv-error.ts';
 import type { VersionedObject } from '../object/index.ts';
 import { resolveQuorum } from '../quorum-value.ts';
-import { ObjectKey, type ReplicaGet, type ReplicaReply } from '../vnode/index.ts';
+import { ObjectKey, type ReplicaReply } from '../vnode/index.ts';
 import { AskAgain, type SecondLook } from './ask-again.ts';
 import type { CoordinatorParts } from './coordinator-parts.ts';
 import { standIn } from './next-fallback.ts';
@@ -87,6 +87,8 @@ class ReadOperation extends Deadline {
   readonly #quorum: ReadQuorum;
   readonly #done: (outcome: ReadOutcome) => void;
   #remotes: RemoteReads | undefined;
+  /** This node has primaries of the key that a narrow read has left alone. */
+  #isOwnSpared = false;
   /** Nodes that did not take a request of this read. */
   #failed: Set<NodeId> | undefined;
   /** How often each position was given to a fallback. */
@@ -116,18 +118,24 @@ class ReadOperation extends Deadline {
   }
 
   start(): void {
-    const { topology, deadlines } = this.#parts;
+    const { topology, deadlines, narrowReads } = this.#parts;
     const timeoutMs = this.#timeoutMs;
-    const message = { kind: 'get', key: this.#key } as const;
+    let askedFirst = narrowReads.askedFirst(this.#replicas, this.#need);
     let remotes = 0;
     let fallbacks = 0;
+    let readHere = 0;
     this.#replicas.forEach((replica, position) => {
       if (replica.node !== topology.self) remotes += 1;
-      else if (replica.primary) this.#readHere(replica, position, message, timeoutMs);
-      else fallbacks += 1;
+      else if (!replica.primary) fallbacks += 1;
+      // What is here may be all that is amiss, and is known at once.
+      else if (readHere === 0 || askedFirst === undefined || !this.#quorum.isUnanimous) {
+        this.#readHere(replica, position);
+        readHere += 1;
+      } else this.#isOwnSpared = true;
     });
-    if (fallbacks > 0) this.#readFallbacksHere(message, timeoutMs);
-    if (remotes > 0) this.#readElsewhere(remotes, timeoutMs);
+    if (fallbacks > 0) this.#readFallbacksHere();
+    if (!this.#quorum.isUnanimous) askedFirst = undefined;
+    if (remotes > 0) this.#readElsewhere(askedFirst === undefined ? undefined : askedFirst - readHere);
     if (!this.#isOver) deadlines.set(this, timeoutMs);
   }
 
@@ -149,40 +157,50 @@ class ReadOperation extends Deadline {
   }
 
   /** After what this node holds as a primary: fallbacks alone may make a quorum, and have less. */
-  #readFallbacksHere(message: ReplicaGet, timeoutMs: number): void {
+  #readFallbacksHere(): void {
     this.#replicas.forEach((replica, position) => {
       const isHere = replica.node === this.#parts.topology.self && !replica.primary;
-      if (isHere) this.#readHere(replica, position, message, timeoutMs);
+      if (isHere) this.#readHere(replica, position);
     });
   }
 
   /** A get of this node's own vnode answers before it returns. */
-  #readHere(replica: Replica, position: number, message: ReplicaGet, timeoutMs: number): void {
+  #readHere(replica: Replica, position: number): void {
     const replied = (reply: ReplicaReply): void => {
       if (reply.kind === 'object' || reply.kind === 'notfound' || reply.kind === 'failed') {
         this.#replied(position, reply);
       }
     };
-    this.#parts.replicas.send(replica, message, replied, timeoutMs);
+    this.#parts.replicas.send(replica, { kind: 'get', key: this.#key }, replied, this.#timeoutMs);
   }
 
-  #readElsewhere(remotes: number, timeoutMs: number): void {
-    const here = this.#replicas.length - remotes;
-    // What is here may be all that is amiss, and be known already.
-    const askedFirst = this.#quorum.isUnanimous
-      ? this.#parts.narrowReads.askedFirst(this.#replicas, this.#need)
-      : undefined;
+  #readElsewhere(askedFirst: number | undefined): void {
     this.#remotes = new RemoteReads({
       parts: this.#parts,
       replicas: this.#replicas,
       key: this.#key,
-      timeoutMs,
+      timeoutMs: this.#timeoutMs,
       local: this.#quorum.merged,
-      askedFirst: askedFirst === undefined ? undefined : askedFirst - here,
+      askedFirst,
+      late: () => this.#widen(),
       heard: (position, reply) => this.#replied(position, reply),
       standInFor: (position) => this.#replace(position),
     });
     this.#remotes.start();
+  }
+
+  /** Asks everybody who was spared. */
+  #widen(): void {
+    this.#remotes?.widen();
+    if (!this.#isOwnSpared) return;
+    this.#isOwnSpared = false;
+    const { self } = this.#parts.topology;
+    let isFirst = true;
+    this.#replicas.forEach((replica, position) => {
+      if (replica.node !== self || !replica.primary) return;
+      if (!isFirst) this.#readHere(replica, position);
+      isFirst = false;
+    });
   }
 
   /**
@@ -243,7 +261,7 @@ class ReadOperation extends Deadline {
   #widenIfAmiss(): void {
     const remotes = this.#remotes;
     if (remotes?.isNarrow !== true) return;
-    if (!this.#quorum.isUnanimous || (remotes.isHeard && !this.#answered)) remotes.widen();
+    if (!this.#quorum.isUnanimous || (remotes.isHeard && !this.#answered)) this.#widen();
   }
 
   #endIfOver(): void {

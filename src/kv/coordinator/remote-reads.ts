@@ -8,7 +8,7 @@
  * second one is harmless (R6). Of one that cannot be reached the reply is that of the fallback in its place.
  */
 import type { PreferenceList, Replica } from '../../core/ring/index.ts';
-import { Deadline } from '../../core/vnode/index.ts';
+import { Deadline, deadlineTickMs } from '../../core/vnode/index.ts';
 import type { Instant } from '../../environment/index.ts';
 import type { VersionedObject } from '../object/index.ts';
 import type { ObjectKey, ReplicaGet, ReplicaReply } from '../vnode/index.ts';
@@ -23,18 +23,24 @@ interface RemoteReadParts {
   readonly timeoutMs: number;
   /** What this node holds itself. */
   readonly local: VersionedObject | undefined;
-  /** So many of the other nodes' replicas are asked at first; undefined: all. */
+  /** So many other nodes are asked for one replica at first; undefined: for all. */
   readonly askedFirst: number | undefined;
+  /** Somebody is late, and the read is narrow: its owner should widen it. */
+  readonly late: () => void;
   readonly heard: (position: number, reply: ReadReply) => void;
   /** Who is asked in the place of a replica that did not take the request; undefined: nobody. */
   readonly standInFor: (position: number) => Replica | undefined;
 }
+
+/** A deadline that is kept so much later than its ticks explain was kept by a node that stood still. */
+const ownPauseMs = 3 * deadlineTickMs;
 
 export class RemoteReads extends Deadline {
   readonly #parts: CoordinatorParts;
   #replicas: PreferenceList;
   readonly #key: ObjectKey;
   readonly #heard: (position: number, reply: ReadReply) => void;
+  readonly #late: () => void;
   readonly #standInFor: (position: number) => Replica | undefined;
   readonly #local: VersionedObject | undefined;
   readonly #search: VersionSearch;
@@ -46,6 +52,9 @@ export class RemoteReads extends Deadline {
   #askedFirst: number | undefined;
   readonly #startedAt: Instant;
   readonly #timeoutMs: number;
+  /** When an answer is late. */
+  #lateAt = 0 as Instant;
+  #hasWaitedOn = false;
   #isStopped = false;
 
   constructor(parts: RemoteReadParts) {
@@ -56,6 +65,7 @@ export class RemoteReads extends Deadline {
     this.#key = parts.key;
     this.#timeoutMs = parts.timeoutMs;
     this.#heard = parts.heard;
+    this.#late = parts.late;
     this.#standInFor = parts.standInFor;
     this.#local = parts.local;
     this.#askedFirst = parts.askedFirst;
@@ -100,12 +110,12 @@ export class RemoteReads extends Deadline {
 
   /** Once: an answer is late, and other replicas are asked too, best one that has shown signs of life. */
   override expired(): void {
-    if (this.#isStopped) return;
+    if (this.#isStopped || this.#stoodStill()) return;
     for (let position = 0; position < this.#replicas.length; position += 1) {
       if (this.#isAsked[position] && !this.#isTold[position])
         this.#parts.latencies.markLate(this.#replicas[position].node);
     }
-    this.widen();
+    if (this.isNarrow) this.#late();
     if (this.#search.hasObject) return;
     const canAnswer = (position: number): boolean =>
       !this.#isTold[position] &&
@@ -118,6 +128,18 @@ export class RemoteReads extends Deadline {
     this.#askObject(second);
   }
 
+  /**
+   * Once: if this node did nothing for a while the answers may lie unread in its sockets: its own pause says nothing of the
+   * others, and asking again everything that was under way is not what it needs now.
+   */
+  #stoodStill(): boolean {
+    const { clock, deadlines } = this.#parts;
+    if (this.#hasWaitedOn || clock.now() - this.#lateAt < ownPauseMs) return false;
+    this.#hasWaitedOn = true;
+    deadlines.set(this, deadlineTickMs);
+    return true;
+  }
+
   get #isAwaitingFirst(): boolean {
     return this.isNarrow && this.#awaited > 0;
   }
@@ -127,12 +149,20 @@ export class RemoteReads extends Deadline {
     return !this.#isAsked[position] && this.#replicas[position].node !== this.#parts.topology.self;
   }
 
+  #isNodeAsked(position: number): boolean {
+    const { node } = this.#replicas[position];
+    for (let other = 0; other < this.#replicas.length; other += 1) {
+      if (this.#isAsked[other] && this.#replicas[other].node === node) return true;
+    }
+    return false;
+  }
+
   /** Of a peer that owes an answer nothing more is hoped for: then everybody is asked. */
   #askNearest(count: number): void {
     for (let asked = 0; asked < count && this.isNarrow; asked += 1) {
-      const position = this.#nearest((each) => this.#isOpen(each));
+      const position = this.#nearest((each) => this.#isOpen(each) && !this.#isNodeAsked(each));
       if (position < 0) return;
-      if (this.#parts.latencies.owesAnswer(this.#replicas[position].node)) this.widen();
+      if (this.#parts.latencies.owesAnswer(this.#replicas[position].node)) this.#late();
       else this.#ask(position);
     }
   }
@@ -169,6 +199,7 @@ export class RemoteReads extends Deadline {
     const { deadlines, latencies, settings } = this.#parts;
     const slowMs = latencies.slowMs(this.#replicas[asked].node) ?? settings.hedgeDelayMsMax;
     const delayMs = Math.min(Math.max(slowMs, settings.hedgeDelayMsMin), settings.hedgeDelayMsMax);
+    this.#lateAt = (this.#parts.clock.now() + delayMs) as Instant;
     deadlines.set(this, delayMs);
   }
 
