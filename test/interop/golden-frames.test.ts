@@ -6,44 +6,43 @@ import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
 import { connect } from 'node:net';
 import { after, before, test } from 'node:test';
-import { answeredOtherwise } from './golden/answered-otherwise.ts';
+import { frameSessions } from './golden/frame-sessions.ts';
+import { observedBitcaskExchanges } from './golden/observed-bitcask-frames.ts';
 import { observedExchanges } from './golden/observed-frames.ts';
 import { FrameReplay } from './golden/replay-frames.ts';
 import { FrameClient } from './protobuf/served-node.ts';
-import { makeBucketType, type StartedNode, startNode } from './started-node.ts';
+import type { StartedNode } from './started-node.ts';
+import { startRecordedNode } from './transcripts/http-sessions.ts';
 
 let node: StartedNode;
-let client: FrameClient;
-let replay: FrameReplay;
 
 before(async () => {
-  // The observed node kept tombstones for a while; preference lists are those of its ring and its name.
-  node = await startNode('--name', 'riakldb@127.0.0.1', '-o', 'ring_size=64', '-o', 'delete_mode=3000');
-  for (const datatype of ['counter', 'set', 'map', 'hll', 'gset']) {
-    await makeBucketType(node, `${datatype}s`, { datatype });
-  }
-  client = await FrameClient.connect(node.protobufPort);
-  replay = new FrameReplay(client);
+  node = await startRecordedNode();
 });
 
-after(async () => {
-  client[Symbol.dispose]();
-  await node[Symbol.asyncDispose]();
-});
+after(() => node[Symbol.asyncDispose]());
 
-test('what was observed from a Riak 3.4 node is what this node answers', async (context) => {
-  let checked = 0;
-  for (const exchange of observedExchanges) {
-    await context.test(exchange.name, () => replay.check(exchange));
-    checked += 1;
-  }
-  assert.ok(checked >= 52, `${checked} exchanges`);
-});
+for (const { name: session, nodeName, exchanges, otherwise } of frameSessions) {
+  test(`${session}: what was observed from a Riak 3.4 node is what this node answers`, async (context) => {
+    // Preference lists are those of its ring and its name.
+    await using observed = await startRecordedNode('--name', nodeName, '-o', 'ring_size=64');
+    using client = await FrameClient.connect(observed.protobufPort);
+    const replay = new FrameReplay(client);
+    assert.ok(exchanges.length >= 52, `${exchanges.length} exchanges`);
+    for (const exchange of exchanges) await context.test(exchange.name, () => replay.check(exchange));
+    for (const exchange of otherwise) {
+      await context.test(`could not be answered: ${exchange.name}`, () => replay.checkOtherwise(exchange));
+    }
+  });
+}
 
-test('what the observed node could not answer has an answer here, and the connection goes on', async (context) => {
-  for (const exchange of answeredOtherwise) {
-    await context.test(exchange.name, () => replay.checkOtherwise(exchange));
-  }
+test('of the two backends the same was asked', () => {
+  // But for the contexts in them, which each node made up for itself.
+  const asked = observedExchanges.map(({ name, request }) => [name, request.slice(8, 10)]);
+  assert.deepEqual(
+    observedBitcaskExchanges.map(({ name, request }) => [name, request.slice(8, 10)]),
+    asked,
+  );
 });
 
 /** Requests as a client writes them, in hexadecimal, and the text of the RpbErrorResp. Spelt out, not encoded by us. */

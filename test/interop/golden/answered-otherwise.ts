@@ -1,7 +1,7 @@
 /**
  * Requests that the Riak 3.4 node of `observed-frames.ts` could not answer: it printed a stack trace of its own, or hung
- * up. What is answered here instead, and that the connection goes on, is ours to say. Of a Bitcask backend the same
- * session was recorded, where its three index queries failed since that backend has no indexes; the rest was the same.
+ * up. What is answered here instead, and that the connection goes on, is ours to say. With the
+ * Bitcask backend (`observed-bitcask-frames.ts`) it was the same.
  */
 export interface AnsweredOtherwise {
   readonly name: string;

@@ -12,7 +12,10 @@ import {
   rpbGetResp,
   rpbPutResp,
 } from '../../../src/wire/index.ts';
-import { observedExchanges } from './observed-frames.ts';
+import { observedBitcaskExchanges } from './observed-bitcask-frames.ts';
+import { observedExchanges as observedLevelDbExchanges } from './observed-frames.ts';
+
+const observedExchanges = [...observedLevelDbExchanges, ...observedBitcaskExchanges];
 
 for (const { name, request, replies } of observedExchanges) {
   test(`observed frame: ${name}`, () => {

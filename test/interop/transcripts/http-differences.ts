@@ -176,6 +176,32 @@ export function expectedHere(exchange: HttpExchange): HttpExchange {
   };
 }
 
+const indexRefusal = 'indexes_not_supported';
+
+/** Of the session with the Bitcask backend: why an answer is that of the session with LevelDB, if it is. */
+export const indexesEverywhere =
+  'the recorded backend had no indexes; here each storage engine has them, so this is answered as with LevelDB';
+
+/**
+ * The exchanges of the session with the Bitcask backend that it refused for want of indexes, with the answers that are expected
+ * of this node: those of the session with LevelDB. `recorded`: as read from the files.
+ */
+export function bitcaskIndexAnswers(
+  bitcask: readonly HttpExchange[],
+  leveldb: readonly HttpExchange[],
+): ReadonlyMap<string, HttpExchange> {
+  const byName = new Map(leveldb.map((exchange) => [exchange.name, exchange]));
+  const isRefused = ({ name, status, body }: HttpExchange): boolean =>
+    body?.includes(indexRefusal) === true || (status === 500 && byName.get(name)?.status === 200);
+  return new Map(
+    bitcask.filter(isRefused).map(({ name }) => [name, expectedHere(byName.get(name)!)] as const),
+  );
+}
+
+export function reasonOf(name: string): string | undefined {
+  return differences[name]?.why;
+}
+
 function propsHere(recorded: string): string {
   const { props } = JSON.parse(recorded) as { readonly props: Record<string, unknown> };
   delete props.claimant;

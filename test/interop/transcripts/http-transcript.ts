@@ -1,7 +1,7 @@
 /**
- * Sessions of curl with a Riak 3.4 node (one node, ring of 64, LevelDB backend), one exchange a line. The
- * same session was held with its Bitcask backend, where it was the same but for secondary indexes, which
- * that backend has not.
+ * Sessions of curl with a Riak 3.4 node (one node, ring of 64), one exchange a line: `http-session` and
+ * `http-index-session` with its LevelDB backend, `http-bitcask-session` with its Bitcask backend. Exchanges of the same name
+ * in the first and the last are the same request.
  */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
