@@ -34,7 +34,7 @@ class Tally {
     this.different += different;
   }
 
-  toString(): string {
+  get text(): string {
     const { same, intended, different } = this;
     const compared = same + intended + different;
     return `${compared} compared: ${same} as recorded, ${intended} otherwise on purpose, ${different} different`;
@@ -54,7 +54,7 @@ async function withNodes(): Promise<number> {
     await using node = await startRecordedNode('--name', session.nodeName, '-o', 'ring_size=64');
     overProtobuf.add(await holdOverProtobuf(node.protobufPort, session, false));
   }
-  console.log(`\nHTTP: ${overHttp}\nProtocol Buffers: ${overProtobuf}`);
+  console.log(`\nHTTP: ${overHttp.text}\nProtocol Buffers: ${overProtobuf.text}`);
   return overHttp.different + overProtobuf.different === 0 ? 0 : 1;
 }
 
@@ -95,7 +95,7 @@ async function holdOverHttp(
       console.log(`  ${exchange.name}\n    on purpose: ${why}`);
     }
   }
-  console.log(`  ${tally}`);
+  console.log(`  ${tally.text}`);
   return tally;
 }
 
@@ -127,6 +127,6 @@ async function holdOverProtobuf(port: number, session: FrameSession, others: boo
       console.log(`  ${name}\n    on purpose: ${why}`);
     }
   }
-  console.log(`  ${tally}`);
+  console.log(`  ${tally.text}`);
   return tally;
 }
