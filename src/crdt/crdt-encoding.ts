@@ -31,19 +31,31 @@ const typeBytes: Readonly<Record<Crdt['type'], number>> = {
 
 export function encodeCrdt(crdt: Crdt): Buffer {
   const writer = new CrdtWriter();
-  writer.byte(typeBytes[crdt.type]);
-  writer.byte(version);
+  writeHead(writer, crdt);
   if (crdt.type === 'gset') {
     writer.varint(crdt.elements.size);
     for (const element of crdt.elements.keys) writer.text(element);
   } else if (crdt.type === 'hll') {
     writeHyperLogLog(writer, crdt.sketch);
   } else {
-    writer.actors(actorsOf(crdt));
-    writer.context(crdt.seen);
     writeStore(writer, crdt.store);
   }
   return writer.finish();
+}
+
+/** All that comes before what the type holds. */
+export function writeHead(writer: CrdtWriter, crdt: Crdt): void {
+  writer.byte(typeBytes[crdt.type]);
+  writer.byte(version);
+  if (crdt.type === 'gset' || crdt.type === 'hll') return;
+  writer.actors(actorsOf(crdt));
+  writer.context(crdt.seen);
+}
+
+/** One of a set. */
+export function writeElement(writer: CrdtWriter, element: ByteString, adds: DottedValues<Dot>): void {
+  writer.text(element);
+  writeDottedValues(writer, adds, writeNothing);
 }
 
 /** The data type in the bytes; throws a `CrdtFormatError` if they are anything else. */
@@ -114,8 +126,7 @@ function writeStore(writer: CrdtWriter, store: DotStore): void {
       const { adds } = store.set;
       writer.varint(adds.size);
       for (let i = 0; i < adds.size; i += 1) {
-        writer.text(adds.keys[i]);
-        writeDottedValues(writer, adds.values[i], writeNothing);
+        writeElement(writer, adds.keys[i], adds.values[i]);
       }
       return;
     }

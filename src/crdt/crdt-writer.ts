@@ -14,10 +14,15 @@ const lowBits = 53n;
 const dotBytesMax = 16;
 
 export class CrdtWriter {
-  #bytes = Buffer.allocUnsafe(roomAtFirst);
+  #bytes: Buffer;
   #length = 0;
   /** The table that the encoding begins with. */
   #actors: readonly ActorId[] = [];
+
+  /** `room`: bytes that will be wanted, roughly. */
+  constructor(room: number = roomAtFirst) {
+    this.#bytes = Buffer.allocUnsafe(room);
+  }
 
   byte(value: number): void {
     this.#need(1);
@@ -45,6 +50,12 @@ export class CrdtWriter {
     if (length > shortLength) into.write(bytes, at, 'latin1');
     else for (let i = 0; i < length; i += 1) into[at + i] = bytes.charCodeAt(i);
     this.#length = at + length;
+  }
+
+  /** A part of another encoding, as it is. */
+  copy(from: Buffer, start: number, end: number): void {
+    this.#need(end - start);
+    this.#length += from.copy(this.#bytes, this.#length, start, end);
   }
 
   text(bytes: ByteString): void {

@@ -15,6 +15,7 @@ export {
 export { decodeCrdt, encodeCrdt } from './crdt-encoding.ts';
 export type { FieldValue, MapEntry } from './crdt-map.ts';
 export { CrdtFormatError } from './crdt-reader.ts';
+export { type EncodedCrdt, encodeCrdtAfter } from './encoding-by-splice.ts';
 export { HyperLogLog, precisionMax, precisionMin } from './hyperloglog.ts';
 export {
   type CounterOperation,

@@ -74,10 +74,11 @@ export function objectAfterDelta(
   if (parts === undefined || local === undefined || !versionDigest(local).equals(parts.base))
     return undefined;
   const { stamp, dot, delta } = parts;
-  const { crdt, others } = readDatatype(local, stamp.datatype, decoder);
+  const read = readDatatype(local, stamp.datatype, decoder);
+  const { crdt } = read;
   if (crdt.type !== delta.type || local.clock.covers(dot)) return undefined;
   const state = joinCrdts(crdt, delta);
-  const object = updatedObject(local, others, state, { ...stamp, dot }, decoder);
+  const object = updatedObject(local, read, state, { ...stamp, dot }, decoder);
   return crc32(object.bytes) === parts.checksum ? object : undefined;
 }
 

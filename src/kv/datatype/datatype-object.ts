@@ -16,8 +16,10 @@ import {
   type Crdt,
   type CrdtOperation,
   type CrdtType,
+  type EncodedCrdt,
   emptyCrdt,
   encodeCrdt,
+  encodeCrdtAfter,
   joinCrdts,
   type Refusal,
   updateCrdt,
@@ -47,6 +49,8 @@ export interface StoredDatatype {
   /** Empty if there is none. */
   readonly crdt: Crdt;
   readonly isPresent: boolean;
+  /** If it is what one sibling holds: with its bytes. */
+  readonly encoded: EncodedCrdt | undefined;
   /** Siblings that are not of the type (D3), tombstones left out. */
   readonly others: readonly Sibling[];
 }
@@ -86,16 +90,21 @@ export function readDatatype(
   decoder: CrdtDecoder = plainDecoder,
 ): StoredDatatype {
   let joined: Crdt | undefined;
+  let encoded: EncodedCrdt | undefined;
   const others: Sibling[] = [];
   for (const sibling of object?.siblings ?? []) {
     const content = decodeContent(sibling.content);
     if (content.deleted) continue;
     const crdt = crdtOf(content, datatype.type, decoder);
-    if (crdt === undefined) others.push(sibling);
-    else joined = joined === undefined ? crdt : joinCrdts(joined, crdt);
+    if (crdt === undefined) {
+      others.push(sibling);
+      continue;
+    }
+    encoded = joined === undefined ? { crdt, bytes: content.value } : undefined;
+    joined = joined === undefined ? crdt : joinCrdts(joined, crdt);
   }
   const crdt = lowered(joined ?? emptyCrdt(datatype.type, datatype.precision), datatype);
-  return { crdt, isPresent: joined !== undefined, others };
+  return { crdt, isPresent: joined !== undefined, encoded, others };
 }
 
 /** A bucket may come to want sketches of fewer registers than those that it has. */
@@ -112,27 +121,28 @@ export function updateDatatype(
   { actor, vtag, micros }: UpdateStamp,
   decoder: CrdtDecoder = plainDecoder,
 ): DatatypeUpdateResult {
-  const { crdt, others } = readDatatype(local, datatype, decoder);
+  const read = readDatatype(local, datatype, decoder);
+  const { crdt } = read;
   const clock = local?.clock ?? VersionVector.empty;
   const used = 'seen' in crdt ? crdt.seen.highestOf(actor) : 0;
   const dot: Dot = { actor, counter: Math.max(clock.counterOf(actor), used) + 1 };
   if (!Number.isSafeInteger(dot.counter)) return { kind: 'exhausted' };
   const result = updateCrdt(crdt, { operation, dot, micros, context });
   if (result.kind === 'refused') return result;
-  const object = updatedObject(local, others, result.state, { dot, vtag, micros }, decoder);
+  const object = updatedObject(local, read, result.state, { dot, vtag, micros }, decoder);
   return { kind: 'updated', object, delta: result.delta, dot };
 }
 
-/** `state` in the place of all that it was made from (D2), beside what it was not (D3). */
+/** `state` in the place of all of `local` that it was made from (D2), beside what it was not (D3). */
 export function updatedObject(
   local: VersionedObject | undefined,
-  others: readonly Sibling[],
+  { encoded, others }: Pick<StoredDatatype, 'encoded' | 'others'>,
   state: Crdt,
   { dot, vtag, micros }: { readonly dot: Dot; readonly vtag: ByteString; readonly micros: number },
   decoder: CrdtDecoder,
 ): VersionedObject {
   const clock = local?.clock ?? VersionVector.empty;
-  const value = encodeCrdt(state);
+  const value = encodeCrdtAfter(state, encoded);
   decoder.remember(value, state);
   const content = contentOf(state.type, value, vtag, micros);
   return makeObject(clock.with(dot, Math.floor(micros / 1_000_000)), [...others, { dot, content }]);
