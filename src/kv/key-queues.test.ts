@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { KeyQueues, keyQueueMax } from './key-queues.ts';
+import { KeyQueues, keyQueueMaxDefault as keyQueueMax } from './key-queues.ts';
 
-function queues() {
+function queues(waitingMax?: number) {
   const turns: (() => void)[] = [];
   const endTurns = () => {
     while (turns.length > 0) turns.shift()!();
   };
-  return { queues: new KeyQueues({ endOfTurn: (run) => void turns.push(run) }), endTurns };
+  return { queues: new KeyQueues({ endOfTurn: (run) => void turns.push(run) }, waitingMax), endTurns };
 }
 
 test('one has a key at a time, in order; other keys are not held up', () => {
@@ -42,4 +42,12 @@ test('so many may wait; those that leave at once do not grow the stack', () => {
   endTurns();
   assert.equal(started, keyQueueMax + 1);
   assert.ok(keys.enter('k', start), 'it is free again');
+});
+
+test('fewer wait where fewer are asked for', () => {
+  const { queues: keys } = queues(1);
+  const start = () => {};
+  assert.ok(keys.enter('k', start));
+  assert.ok(keys.enter('k', start));
+  assert.equal(keys.enter('k', start), false);
 });

@@ -2,16 +2,18 @@
 import type { Tasks } from '../environment/index.ts';
 import { assert } from '../stdx/index.ts';
 
-/** Requests that wait for one key. */
-export const keyQueueMax = 1000;
+/** Requests that wait for one key, unless more or fewer are asked for. */
+export const keyQueueMaxDefault = 1000;
 
 export class KeyQueues {
   readonly #tasks: Pick<Tasks, 'endOfTurn'>;
+  readonly #waitingMax: number;
   /** Of keys that somebody has: who waits. */
   readonly #waiting = new Map<string, (() => void)[]>();
 
-  constructor(tasks: Pick<Tasks, 'endOfTurn'>) {
+  constructor(tasks: Pick<Tasks, 'endOfTurn'>, waitingMax = keyQueueMaxDefault) {
     this.#tasks = tasks;
+    this.#waitingMax = waitingMax;
   }
 
   /** Calls `start` at once, or when its turn comes; it must `leave` once. False: too many wait, and it is not called. */
@@ -22,7 +24,7 @@ export class KeyQueues {
       start();
       return true;
     }
-    if (waiting.length >= keyQueueMax) return false;
+    if (waiting.length >= this.#waitingMax) return false;
     waiting.push(start);
     return true;
   }

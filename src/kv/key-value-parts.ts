@@ -16,6 +16,7 @@ import type { ExpirySweepSettings } from './expiry/index.ts';
 import type { ChangeFeedSettings, FeedReply, FeedRequest } from './feed/index.ts';
 import type { KvObserver } from './kv-observer.ts';
 import type { Registry } from './registry.ts';
+import type { SiblingMergeSettings } from './sibling-merges.ts';
 import type { TombstoneSweepSettings } from './tombstone-sweep.ts';
 import type { DeleteMode, ObjectLimits, ReplicaReply, ReplicaRequest } from './vnode/index.ts';
 
@@ -24,7 +25,10 @@ export interface KeyValueSettings
     AdmissionSettings,
     ObjectLimits,
     ExpirySweepSettings,
-    TombstoneSweepSettings {
+    TombstoneSweepSettings,
+    SiblingMergeSettings {
+  /** Conditional writes that wait for one key where they are serialised; absent: `keyQueueMaxDefault`. */
+  readonly keyQueueMax?: number;
   readonly deleteMode: DeleteMode;
   /** Milliseconds for a listing that names no timeout. */
   readonly listTimeoutMs: number;

@@ -114,9 +114,10 @@ export class LocalKeyValueStore implements KeyValueStore {
       environment,
       coordinator,
       functions: this.#hooks.functions,
+      settings,
       isStopping: () => admission.isStopping,
     });
-    const serialised = new SerialisedWrites(coordinator, environment);
+    const serialised = new SerialisedWrites(coordinator, environment, settings.keyQueueMax);
     this.#puts = new PutRequests({
       environment,
       coordinator,

@@ -39,10 +39,15 @@ export class SerialisedWrites {
   readonly #clock: Clock;
   readonly #queues: KeyQueues;
 
-  constructor(coordinator: CoordinatorParts, environment: { readonly clock: Clock; readonly tasks: Tasks }) {
+  /** `waitingMax`: requests that wait for one key; absent: `keyQueueMaxDefault`. */
+  constructor(
+    coordinator: CoordinatorParts,
+    environment: { readonly clock: Clock; readonly tasks: Tasks },
+    waitingMax?: number,
+  ) {
     this.#coordinator = coordinator;
     this.#clock = environment.clock;
-    this.#queues = new KeyQueues(environment.tasks);
+    this.#queues = new KeyQueues(environment.tasks, waitingMax);
   }
 
   /** Of a client: decided here, or sent to who decides. Calls `done` once. */

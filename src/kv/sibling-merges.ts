@@ -22,16 +22,25 @@ import { addressOnly } from './request-checks.ts';
 import { mergedContent, unitedMetadata } from './sibling-cap/index.ts';
 import { uniqueText, vtagLength } from './unique-text.ts';
 
-/** Merges under way on a node; what more is seen waits for the next who sees it. */
-export const mergesMax = 64;
+/** Merges under way on a node, unless it is told otherwise. */
+export const mergesMaxDefault = 64;
 /** Milliseconds before a key whose merge has failed is tried again; and how many such keys are remembered. */
 export const mergePauseMs = 10_000;
 const pausedMax = 1000;
+
+/** Each absent: its default. */
+export interface SiblingMergeSettings {
+  /** Merges under way; what more is seen waits for the next who sees it. */
+  readonly siblingMergesMax?: number;
+  /** Bytes of values that are joined as JSON. */
+  readonly unionBytesMax?: number;
+}
 
 export interface SiblingMergeParts {
   readonly environment: Pick<Environment, 'clock' | 'tasks' | 'random' | 'log'>;
   readonly coordinator: CoordinatorParts;
   readonly functions: HookFunctions;
+  readonly settings: SiblingMergeSettings;
   /** Nothing is begun any more, and no write is let in. */
   readonly isStopping: () => boolean;
 }
@@ -53,7 +62,9 @@ export class SiblingMerges {
     if (merge_policy === 'none' || !allow_mult || siblings_max === 0) return;
     if (withoutTwins(object).siblingCount <= siblings_max) return;
     const name = addressName(address);
-    if (this.#parts.isStopping() || this.#underWay.size >= mergesMax || this.#underWay.has(name)) return;
+    const { siblingMergesMax = mergesMaxDefault } = this.#parts.settings;
+    if (this.#parts.isStopping() || this.#underWay.size >= siblingMergesMax || this.#underWay.has(name))
+      return;
     const pausedAt = this.#paused.get(name);
     if (pausedAt !== undefined && this.#parts.environment.clock.now() - pausedAt < mergePauseMs) return;
     this.#underWay.add(name);
@@ -97,11 +108,14 @@ export class SiblingMerges {
     { merge_policy }: BucketProperties,
   ): Promise<Buffer | undefined> {
     const vtag = uniqueText(this.#parts.environment.random, vtagLength);
-    if (merge_policy === 'lww' || merge_policy === 'union') return mergedContent(object, merge_policy, vtag);
+    const { unionBytesMax } = this.#parts.settings;
+    if (merge_policy === 'lww' || merge_policy === 'union') {
+      return mergedContent(object, merge_policy, vtag, unionBytesMax);
+    }
     if (merge_policy === 'none') return undefined;
     // Of tombstones alone, or of one value that is left beside them, there is nothing to ask.
     const live = withoutTwins(object).siblings.filter(({ content }) => !decodeContent(content).deleted);
-    if (live.length < 2) return mergedContent(object, 'union', vtag);
+    if (live.length < 2) return mergedContent(object, 'union', vtag, unionBytesMax);
     try {
       const merged = await this.#called(address, makeObject(object.clock, live), merge_policy);
       return stampContent(merged, vtag, this.#parts.environment.clock.wallMicros(), 'kept');

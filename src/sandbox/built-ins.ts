@@ -3,12 +3,14 @@
  * the drivers that apply a function to its input. It runs in the sandbox, never in the node: here it is text.
  *
  * A driver answers with one string. Its first letter says what follows: `R` results, each as JSON, parted by line
- * breaks; `E` what was thrown, as JSON; `O` nothing, there was too much. What JSON is made with is taken before the
- * function can change it, so that a function which breaks its surroundings breaks only its own result.
+ * breaks; `E` what was thrown, as JSON; `O` nothing, there was too much. What an answer is made with is taken before the
+ * function can change it, so that a function which breaks its surroundings breaks only its own result. Who takes the answer
+ * does not rely on that (`outcomeOfAnswer`).
  */
 export const preludeSource = `(function () {
   'use strict';
-  const parse = JSON.parse, stringify = JSON.stringify, isArray = Array.isArray;
+  const parse = JSON.parse, stringify = JSON.stringify, isArray = Array.isArray, apply = Reflect.apply;
+  const { join } = Array.prototype, { slice } = String.prototype;
   const isMissing = (value) => typeof value === 'object' && value !== null && 'not_found' in value;
   const present = (values) => values.filter((value) => !isMissing(value));
   const dataOf = (value) => (isMissing(value) ? [] : value.values.map((one) => one.data));
@@ -101,14 +103,15 @@ export const preludeSource = `(function () {
     try {
       if (typeof f !== 'function') throw new TypeError('the source is not a function');
       drivers[driver](f, parse(input));
-      return 'R' + texts.join('\\n');
+      return 'R' + apply(join, texts, ['\\n']);
     } catch (error) {
       if (error === tooMuch) return 'O';
       const isError = typeof error === 'object' && error !== null;
       const name = isError && typeof error.name === 'string' ? error.name : 'Error';
       const message = isError && 'message' in error ? String(error.message) : String(error);
       const stack = isError && typeof error.stack === 'string' ? error.stack : '';
-      return 'E' + stringify({ name: name.slice(0, 256), message: message.slice(0, 4096), stack: stack.slice(0, 4096), at });
+      const cut = (text, length) => apply(slice, text, [0, length]);
+      return 'E' + stringify({ name: cut(name, 256), message: cut(message, 4096), stack: cut(stack, 4096), at });
     }
   };
 })()`;

@@ -79,7 +79,7 @@ export class QuickJsEngine {
       runtime.dispose();
       const outcome =
         typeof answer === 'string'
-          ? outcomeOfAnswer(answer, clock.elapsedMs())
+          ? outcomeOfAnswer(answer, clock.elapsedMs(), call.limits.outputMax)
           : outcomeOfError(answer, clock.elapsedMs());
       if (isOver) return { kind: 'exceeded', limit: 'time', ranMs: clock.elapsedMs() };
       this.#isSpoiled ||= outcome.kind === 'exceeded' && outcome.limit === 'memory';

@@ -1,5 +1,4 @@
 /** What every engine does with a call around running it. */
-import { assert } from '../stdx/index.ts';
 import type { SandboxOutcome, ScriptError } from './sandbox.ts';
 
 /** As one expression, whatever its last line is. */
@@ -7,15 +6,29 @@ export function functionSource(source: string): string {
   return `(${source}\n)`;
 }
 
-/** Of the string that a driver returned. */
-export function outcomeOfAnswer(answer: string, ranMs: number): SandboxOutcome {
+/** Characters of an answer that tells what was thrown. */
+const errorLengthMax = 64 * 1024;
+/** A function may have changed whatever the driver stands on. */
+const broken: ScriptError = {
+  name: 'Error',
+  message: 'the function broke what it runs in',
+  stack: '',
+  at: -1,
+};
+
+/** Of the string that a driver returned, which is the word of strangers. */
+export function outcomeOfAnswer(answer: string, ranMs: number, outputMax: number): SandboxOutcome {
   switch (answer[0]) {
     case 'R':
+      // Each result has been counted with a line break.
+      if (answer.length > outputMax + 1) return { kind: 'exceeded', limit: 'output', ranMs };
       return { kind: 'returned', results: answer.length === 1 ? [] : answer.slice(1).split('\n'), ranMs };
     case 'E':
-      return outcomeOfError(errorOf(answer.slice(1)), ranMs);
-    default:
+      return outcomeOfError(errorOf(answer.slice(1)) ?? broken, ranMs);
+    case 'O':
       return { kind: 'exceeded', limit: 'output', ranMs };
+    default:
+      return { kind: 'threw', error: broken, ranMs };
   }
 }
 
@@ -29,8 +42,17 @@ export function outcomeOfError(error: ScriptError, ranMs: number): SandboxOutcom
   return isMemory ? { kind: 'exceeded', limit: 'memory', ranMs } : { kind: 'threw', error, ranMs };
 }
 
-function errorOf(json: string): ScriptError {
-  const { name, message, stack, at } = JSON.parse(json) as Record<string, unknown>;
-  assert(typeof at === 'number', 'drivers say where they were');
-  return { name: String(name), message: String(message), stack: String(stack), at };
+/** Undefined: it is not what drivers say. */
+function errorOf(json: string): ScriptError | undefined {
+  if (json.length > errorLengthMax) return undefined;
+  let error: unknown;
+  try {
+    error = JSON.parse(json);
+  } catch {
+    return undefined;
+  }
+  if (typeof error !== 'object' || error === null) return undefined;
+  const { name, message, stack, at } = error as Record<string, unknown>;
+  const areTexts = typeof name === 'string' && typeof message === 'string' && typeof stack === 'string';
+  return areTexts && typeof at === 'number' ? { name, message, stack, at } : undefined;
 }

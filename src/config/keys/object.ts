@@ -26,6 +26,17 @@ export const objectKeys = {
     doc: 'An object with more siblings than this is logged when it is written.',
     extremes: [1],
   }),
+  'object.siblings.merges.maximum': defineKey({
+    type: integer({ minimum: 0, maximum: 100_000 }),
+    default: 64,
+    doc: 'Merges of too many siblings that are under way on this node at once; whoever sees such an object next tries again. 0: only the write itself merges.',
+    extremes: [1],
+  }),
+  'object.siblings.union.maximum': defineKey({
+    type: bytes({ minimum: 0, maximum: 64 * 2 ** 20 }),
+    default: 2 ** 20,
+    doc: 'Siblings whose values together are longer are not joined by the merge policy "union": that takes a pass of the event loop. Alike at all nodes.',
+  }),
   delete_mode: defineKey({
     type: either(duration({ minimum: 0, maximum: 604_800_000 }, 'ms'), 'keep', 'immediate'),
     default: 3000,

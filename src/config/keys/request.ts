@@ -20,6 +20,12 @@ export const requestKeys = {
     doc: 'When even the fastest reads, or writes, take longer than this, fewer are let in at once, down to 256; the rest is refused as overload.',
     extremes: [1, 600_000],
   }),
+  'conditional.waiting.maximum': defineKey({
+    type: integer({ minimum: 0, maximum: 1_000_000 }),
+    default: 1000,
+    doc: 'Conditional writes that wait for one key on this node, in buckets where they are serialised; one more is refused as overload.',
+    extremes: [2],
+  }),
   request_timeout: defineKey({
     type: duration({ minimum: 1, maximum: 86_400_000 }),
     default: 60_000,

@@ -32,6 +32,7 @@ export function clusterLogOptions(configuration: Configuration): ClusterLogOptio
     leader: {
       ...defaultClusterLogOptions.leader,
       voterAwayMsMax: configuration['cluster.voter_patience'],
+      ghostAwayMsMax: configuration['cluster.newcomer_patience'],
     },
   };
 }

@@ -84,8 +84,11 @@ export class HookFunctions {
     });
     if (outcome.kind === 'returned') {
       const result = outcome.results[0] ?? 'null';
-      if (jsonNestingOf(result) <= resultNestingMax) return result;
-      throw this.failed(hook, `it returned what is nested deeper than ${resultNestingMax}`);
+      if (jsonNestingOf(result) > resultNestingMax)
+        throw this.failed(hook, `it returned what is nested deeper than ${resultNestingMax}`);
+      // The word of a stranger's function, whatever it did to what it ran in.
+      if (!isJson(result)) throw this.failed(hook, 'it returned no JSON');
+      return result;
     }
     if (outcome.kind === 'overload') throw new Rejection({ code: 'overload' });
     throw this.failed(hook, reasonOf(outcome, settings));
@@ -127,6 +130,15 @@ export class HookFunctions {
       default:
         throw this.failed(hook, 'it is not stored');
     }
+  }
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -4,6 +4,6 @@ export {
   mergedContent,
   type SiblingCap,
   siblingCapOf,
-  unionBytesMax,
+  unionBytesMaxDefault,
   unitedMetadata,
 } from './merged-content.ts';

@@ -5,7 +5,7 @@ import { actorId, VersionVector } from '../../clocks/index.ts';
 import { byteLiteral, byteStringOf } from '../../stdx/index.ts';
 import { decodeContent, encodeContent, tombstoneContent } from '../../wire/index.ts';
 import { makeObject, type Sibling } from '../object/index.ts';
-import { cappedObject, mergedContent, unionBytesMax } from './index.ts';
+import { cappedObject, mergedContent, unionBytesMaxDefault } from './index.ts';
 
 const vtag = byteLiteral('new');
 const dotOf = (n: number) => ({ actor: actorId(byteStringOf(Buffer.alloc(8, n)), 1), counter: 1 });
@@ -61,7 +61,7 @@ test('P2: union: what lives is joined, tombstones give way, indexes are those of
 test('P3: what is no JSON, no text, or too much to join in one turn is left alone', () => {
   const good = sibling(1, '[1]', 5);
   const bytes = sibling(2, '', 6, { value: Buffer.from([0x22, 0xff, 0x22]) });
-  const large = sibling(2, JSON.stringify('x'.repeat(unionBytesMax)), 6);
+  const large = sibling(2, JSON.stringify('x'.repeat(unionBytesMaxDefault)), 6);
   for (const bad of [sibling(2, 'text', 6), bytes, large]) {
     assert.equal(mergedContent(objectOf(good, bad), 'union', vtag), undefined);
     assert.ok(mergedContent(objectOf(good, bad), 'lww', vtag) !== undefined);

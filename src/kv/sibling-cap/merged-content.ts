@@ -19,8 +19,8 @@ import {
 } from '../object/index.ts';
 import { unionOfJson } from './json-union.ts';
 
-/** Bytes of values that are joined as JSON in one turn of the event loop. */
-export const unionBytesMax = 2 ** 20;
+/** Bytes of values that are joined as JSON in one turn of the event loop, unless the node is told otherwise. */
+export const unionBytesMaxDefault = 2 ** 20;
 
 export interface SiblingCap {
   readonly siblingsMax: number;
@@ -36,6 +36,7 @@ export function cappedObject(
   object: VersionedObject,
   { siblingsMax, policy }: SiblingCap,
   dot: Dot,
+  unionBytesMax?: number,
 ): VersionedObject {
   if (policy === 'none' || policy === 'later' || object.siblingCount <= siblingsMax) return object;
   const written = object.siblings.find(
@@ -43,7 +44,7 @@ export function cappedObject(
       sibling.dot !== undefined && sibling.dot.actor === dot.actor && sibling.dot.counter === dot.counter,
   );
   const vtag = written === undefined ? undefined : decodeContent(written.content).vtag;
-  const content = mergedContent(object, policy, vtag);
+  const content = mergedContent(object, policy, vtag, unionBytesMax);
   return content === undefined ? object : makeObject(object.clock, [{ dot, content }]);
 }
 
@@ -61,16 +62,21 @@ export function mergedContent(
   object: VersionedObject,
   policy: 'lww' | 'union',
   vtag: ByteString | undefined,
+  unionBytesMax = unionBytesMaxDefault,
 ): Buffer | undefined {
   const siblings = withoutTwins(object).siblings;
   const live = siblings.filter(({ content }) => !decodeContent(content).deleted);
   if (policy === 'lww' || live.length === 0) {
     return encodeContent({ ...decodeContent(lastModified(siblings).content), vtag });
   }
-  return unitedContent(live, vtag);
+  return unitedContent(live, vtag, unionBytesMax);
 }
 
-function unitedContent(live: readonly Sibling[], vtag: ByteString | undefined): Buffer | undefined {
+function unitedContent(
+  live: readonly Sibling[],
+  vtag: ByteString | undefined,
+  unionBytesMax: number,
+): Buffer | undefined {
   const contents = live.map(({ content }) => decodeContent(content));
   // A value in chunks is not here.
   if (contents.some(({ manifest }) => manifest !== undefined)) return undefined;

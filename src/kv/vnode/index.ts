@@ -30,11 +30,10 @@ export {
 export {
   type CoordinatedPut,
   type CoordinatedPutResult,
-  expiryMarginMsDefault,
   KvVnodes,
-  type ObjectLimits,
 } from './kv-vnodes.ts';
 export { ObjectKey } from './object-key.ts';
+export { expiryMarginMsDefault, type ObjectLimits } from './object-limits.ts';
 export { ReapedVersions, reapedMaxDefault, reapedMsMin } from './reaped-versions.ts';
 export { isReapingSafe } from './reaping-rule.ts';
 export { replicaCodec } from './replica-codec.ts';

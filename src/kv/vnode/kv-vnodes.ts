@@ -10,8 +10,8 @@ import { openGate, type WriteGate } from '../../core/handoff/index.ts';
 import type { Partition } from '../../core/ring/index.ts';
 import type { VnodeService } from '../../core/vnode/index.ts';
 import type { Clock, Log } from '../../environment/index.ts';
-import { textOfBytes, unreachable } from '../../stdx/index.ts';
-import { type Durability, type GroupCommit, StorageError } from '../../storage/index.ts';
+import { unreachable } from '../../stdx/index.ts';
+import type { Durability, GroupCommit, StorageError } from '../../storage/index.ts';
 import { ignoredChanges, type StoredChanges } from '../anti-entropy/index.ts';
 import type { BucketProperties } from '../bucket-properties.ts';
 import {
@@ -29,13 +29,12 @@ import type { KvObserver } from '../kv-observer.ts';
 import {
   afterReap,
   holdsContent,
-  ObjectFormatError,
   type PruneLimits,
   pruned,
   putObject,
   replicaPut,
   replicaPutAfterReap,
-  VersionedObject,
+  type VersionedObject,
   versionDigest,
 } from '../object/index.ts';
 import { cappedObject, type SiblingCap } from '../sibling-cap/index.ts';
@@ -45,6 +44,7 @@ import type { ExpiryTimes } from './expiry-times.ts';
 import { LargeObjectNotices } from './large-object-notices.ts';
 import { MovingWrite } from './moving-write.ts';
 import type { ObjectKey } from './object-key.ts';
+import { expiryMarginMsDefault, ObjectChecks, type ObjectLimits } from './object-limits.ts';
 import type {
   ReplicaDelta,
   ReplicaGet,
@@ -53,22 +53,10 @@ import type {
   ReplicaReply,
   ReplicaRequest,
 } from './replica-protocol.ts';
+import { isDamage, StoredCopies } from './stored-copies.ts';
 import type { StrayBytes } from './stray-bytes.ts';
 import type { TombstoneReaper } from './tombstone-reaper.ts';
 import type { VnodeIdentities } from './vnode-identities.ts';
-
-export interface ObjectLimits {
-  readonly objectBytesMax: number;
-  readonly objectBytesWarn: number;
-  readonly siblingsMax: number;
-  readonly siblingsWarn: number;
-  /** Milliseconds by which clocks may differ: what has expired is forgotten no sooner. Absent: `expiryMarginMsDefault`. */
-  readonly expiryMarginMs?: number;
-  /** Bytes of an object with a data type after an update; absent: as of any object. */
-  readonly datatypeBytesMax?: number;
-  /** Bytes of memory for data types that were decoded; absent: none. */
-  readonly decodedBytesMax?: number;
-}
 
 export interface CoordinatedPut {
   readonly key: ObjectKey;
@@ -105,8 +93,6 @@ export type CoordinatedPutResult =
   | { readonly kind: 'unreadable'; readonly error: KvError }
   | { readonly kind: 'failed'; readonly error: KvError };
 
-export const expiryMarginMsDefault = 600_000;
-
 const notfound: ReplicaReply = { kind: 'notfound' };
 const accepted: ReplicaReply = { kind: 'accepted' };
 const stored: ReplicaReply = { kind: 'stored' };
@@ -127,8 +113,8 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
   readonly #reaper: TombstoneReaper;
   readonly #limits: ObjectLimits;
   readonly #observer: KvObserver;
-  readonly #log: Log;
-  readonly #large: LargeObjectNotices;
+  readonly #checks: ObjectChecks;
+  readonly #copies: StoredCopies;
   readonly #gate: WriteGate<ReplicaRequest>;
   readonly #strays: StrayBytes;
   readonly #serves: ((partition: Partition) => boolean) | undefined;
@@ -138,8 +124,6 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
   readonly #expiryMarginMicros: number;
   /** Shared by all that read data types on this node. */
   readonly decoded: DecodedValues;
-  /** The copy that was read last: other replicas of the key on this node mostly hold the same bytes. */
-  #lastRead: VersionedObject | undefined;
 
   constructor(parts: {
     readonly commit: GroupCommit;
@@ -169,12 +153,12 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
     this.#feeds = parts.feeds;
     this.#expiryMarginMicros = (parts.limits.expiryMarginMs ?? expiryMarginMsDefault) * 1000;
     this.#observer = parts.observer;
-    this.#log = parts.log;
-    this.#large = new LargeObjectNotices(parts.log, parts.clock);
+    this.#checks = new ObjectChecks(parts.limits, new LargeObjectNotices(parts.log, parts.clock));
     this.#gate = parts.gate ?? openGate;
     this.#strays = parts.strays;
     this.#serves = parts.serves;
     this.#changes = parts.changes ?? ignoredChanges;
+    this.#copies = new StoredCopies({ ...parts, changes: this.#changes });
     this.decoded = new DecodedValues(parts.limits.decodedBytesMax ?? 0);
   }
 
@@ -214,7 +198,7 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
     done: (error: KvError | undefined) => void,
   ): CoordinatedPutResult {
     if (this.#serves?.(partition) === false) return { kind: 'unreadable', error: { code: 'overload' } };
-    const local = this.#readForWrite(partition, put.key);
+    const local = this.#copies.forWrite(partition, put.key);
     if (local !== undefined && 'code' in local) return { kind: 'unreadable', error: local };
     if (put.mayBeRepeated && local !== undefined && holdsContent(local, put.content)) {
       this.#store(partition, put.key, local, local, put.durability, done);
@@ -240,7 +224,8 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
     const written = this.#afterReap(partition, put.key, local, fresh);
     const merged = put.cap === undefined ? written : this.#capped(written, put.cap, dot);
     const object = pruned(merged, put.prune, nowSeconds);
-    const excess = this.#checkLimits(put.key, object, put.cap) ?? this.#checkStrays(partition, local, object);
+    const excess =
+      this.#checks.excessOf(put.key, object, put.cap) ?? this.#checkStrays(partition, local, object);
     if (excess !== undefined) return failed(excess);
     this.#store(partition, put.key, local, object, put.durability, done);
     return { kind: 'merged', object };
@@ -256,7 +241,7 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
     done: (error: KvError | undefined) => void,
   ): CoordinatedPutResult {
     if (this.#serves?.(partition) === false) return { kind: 'unreadable', error: { code: 'overload' } };
-    const local = this.#readForWrite(partition, key);
+    const local = this.#copies.forWrite(partition, key);
     if (local !== undefined && 'code' in local) return { kind: 'unreadable', error: local };
     const { datatype, vtag, micros } = write;
     const actor = this.#identities.actorFor(partition, local, VersionVector.empty);
@@ -264,8 +249,8 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
     if (result.kind !== 'updated') return failed(datatypeErrorOf(result));
     const object = this.#afterReap(partition, key, local, result.object);
     const excess =
-      this.#checkDatatypeSize(object) ??
-      this.#checkLimits(key, object) ??
+      this.#checks.datatypeExcessOf(object) ??
+      this.#checks.excessOf(key, object) ??
       this.#checkStrays(partition, local, object);
     if (excess !== undefined) return failed(excess);
     this.#store(partition, key, local, object, durability, done);
@@ -290,20 +275,19 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
 
   #get(partition: Partition, { key, want, unless }: ReplicaGet): ReplicaReply {
     try {
-      const bytes = this.#commit.engine.get(key.borrow(partition));
-      if (bytes === undefined) return notfound;
-      const object = this.#decode(bytes);
+      const object = this.#copies.committed(partition, key);
+      if (object === undefined) return notfound;
       if (want === undefined && unless === undefined) return { kind: 'object', object };
       const digest = versionDigest(object);
       if (unless?.equals(digest)) return same;
       return want === 'digest' ? { kind: 'digest', digest } : { kind: 'object', object };
     } catch (error) {
-      return { ...failed(this.#readFailure(partition, key, error)), damaged: isDamage(error) };
+      return { ...failed(this.#copies.failureOf(partition, key, error)), damaged: isDamage(error) };
     }
   }
 
   #replicaPut(partition: Partition, put: ReplicaPut, reply: (reply: ReplicaReply) => void): void {
-    const local = this.#readForWrite(partition, put.key);
+    const local = this.#copies.forWrite(partition, put.key);
     if (local !== undefined && 'code' in local) {
       reply(failed(local));
       return;
@@ -327,7 +311,7 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
       reply(stored);
       return;
     }
-    const tooLarge = put.purpose !== 'repair' ? this.#checkLimits(put.key, merged) : undefined;
+    const tooLarge = put.purpose !== 'repair' ? this.#checks.excessOf(put.key, merged) : undefined;
     const excess = tooLarge ?? this.#checkStrays(partition, local, merged);
     if (excess !== undefined) {
       reply(failed(excess));
@@ -337,13 +321,13 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
     const done = (error: KvError | undefined) => reply(error === undefined ? stored : failed(error));
     // What is committed may have been left to the operating system: only a write of its own syncs it.
     const isDone = merged === local && put.durability === 'os' && !this.#gate.isMoving(partition);
-    if (isDone && this.#isCommitted(partition, put.key, merged)) reply(stored);
+    if (isDone && this.#copies.isCommitted(partition, put.key, merged)) reply(stored);
     else this.#store(partition, put.key, local, merged, put.durability, done);
   }
 
   #replicaDelta(partition: Partition, request: ReplicaDelta, reply: (reply: ReplicaReply) => void): void {
     const { key, delta, durability, announce } = request;
-    const local = this.#readForWrite(partition, key);
+    const local = this.#copies.forWrite(partition, key);
     if (local !== undefined && 'code' in local) {
       reply(failed(local));
       return;
@@ -356,7 +340,7 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
       return;
     }
     this.#identities.checkAmnesia(partition, local, object);
-    const excess = this.#checkLimits(key, object) ?? this.#checkStrays(partition, local, object);
+    const excess = this.#checks.excessOf(key, object) ?? this.#checkStrays(partition, local, object);
     if (excess !== undefined) {
       reply(failed(excess));
       return;
@@ -415,54 +399,6 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
     this.#gate.passed(partition, request, (mayCount) => moving.passed(mayCount));
   }
 
-  /**
-   * Whether the copy that makes a write superfluous is one that the engine holds. One that is only queued
-   * may still fail, and must not stand in for an acknowledged write.
-   */
-  #isCommitted(partition: Partition, key: ObjectKey, object: VersionedObject): boolean {
-    try {
-      return this.#commit.engine.get(key.borrow(partition))?.equals(object.bytes) ?? false;
-    } catch (error) {
-      this.#readFailure(partition, key, error);
-      return false;
-    }
-  }
-
-  /** The local copy, queued writes included. A corrupt copy counts as lost: the write heals it under a new epoch. */
-  #readForWrite(partition: Partition, key: ObjectKey): VersionedObject | undefined | KvError {
-    try {
-      const bytes = this.#commit.get(key.borrow(partition));
-      return bytes === undefined ? undefined : this.#decode(bytes);
-    } catch (error) {
-      const failure = this.#readFailure(partition, key, error);
-      if (!isDamage(error)) return failure;
-      // What is replaced is not known: whoever keeps account of the partition has to count anew.
-      this.#changes.doubt(partition);
-      return undefined;
-    }
-  }
-
-  /** Throws `ObjectFormatError`. Copies with the same bytes are one object, decoded once. */
-  #decode(bytes: Buffer): VersionedObject {
-    if (this.#lastRead?.bytes.equals(bytes)) return this.#lastRead;
-    this.#lastRead = VersionedObject.decode(bytes);
-    return this.#lastRead;
-  }
-
-  #readFailure(partition: Partition, key: ObjectKey, error: unknown): KvError {
-    // Anything else is a bug, and must not pass for a sick disk.
-    if (!(error instanceof StorageError || error instanceof ObjectFormatError)) throw error;
-    const { bucket, key: name } = key.address;
-    this.#observer.readFailed();
-    this.#log.error('a stored object cannot be read', {
-      partition,
-      bucket: textOfBytes(bucket),
-      key: textOfBytes(name),
-      reason: error.message,
-    });
-    return { code: 'storage', reason: error.message };
-  }
-
   /** What a node holds in others' place is bounded, however it comes. */
   #checkStrays(
     partition: Partition,
@@ -474,40 +410,15 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
     return { code: 'overload' };
   }
 
-  /** What is decoded and encoded whole at each update must not hold up everybody else. */
-  #checkDatatypeSize({ sizeBytes }: VersionedObject): KvError | undefined {
-    const { datatypeBytesMax = this.#limits.objectBytesMax } = this.#limits;
-    if (sizeBytes <= datatypeBytesMax) return undefined;
-    return { code: 'too_large', bytes: sizeBytes, bytesMax: datatypeBytesMax };
-  }
-
   #capped(object: VersionedObject, cap: SiblingCap, dot: Dot): VersionedObject {
-    const capped = cappedObject(object, cap, dot);
+    const capped = cappedObject(object, cap, dot, this.#limits.unionBytesMax);
     if (capped !== object) this.#observer.siblingsMerged?.(object.siblingCount);
     return capped;
-  }
-
-  #checkLimits(key: ObjectKey, object: VersionedObject, cap?: SiblingCap): KvError | undefined {
-    const { objectBytesMax, objectBytesWarn, siblingsWarn } = this.#limits;
-    const ofBucket = cap?.policy === 'none' ? cap.siblingsMax : Number.POSITIVE_INFINITY;
-    const siblingsMax = Math.min(this.#limits.siblingsMax, ofBucket);
-    const { sizeBytes, siblingCount } = object;
-    if (sizeBytes > objectBytesMax) return { code: 'too_large', bytes: sizeBytes, bytesMax: objectBytesMax };
-    if (siblingCount > siblingsMax) {
-      return { code: 'too_many_siblings', siblings: siblingCount, siblingsMax };
-    }
-    if (sizeBytes > objectBytesWarn || siblingCount > siblingsWarn) this.#large.wrote(key, object);
-    return undefined;
   }
 }
 
 function growthOf(local: VersionedObject | undefined, object: VersionedObject): number {
   return object.sizeBytes - (local?.sizeBytes ?? 0);
-}
-
-/** The copy is lost for good, not out of reach for a moment. */
-function isDamage(error: unknown): boolean {
-  return error instanceof ObjectFormatError || (error instanceof StorageError && error.code === 'corrupt');
 }
 
 function failed(error: KvError): { readonly kind: 'failed'; readonly error: KvError } {

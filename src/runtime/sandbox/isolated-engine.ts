@@ -56,11 +56,13 @@ export class IsolatedEngine {
   #outcome(call: ProcessRequest, clock: { elapsedMs(): number }): SandboxOutcome {
     try {
       const answer = answerOf(this.#isolate, call, clock);
-      return outcomeOfAnswer(answer, clock.elapsedMs());
+      return outcomeOfAnswer(answer, clock.elapsedMs(), call.limits.outputMax);
     } catch (error) {
       const ranMs = clock.elapsedMs();
       if (this.#isolate.isDisposed) return { kind: 'exceeded', limit: 'memory', ranMs };
-      const { name, message, stack } = error as Error;
+      // A function may throw anything.
+      const { name, message, stack } =
+        error instanceof Error ? error : { name: 'Error', message: String(error), stack: '' };
       if (message === 'Script execution timed out.') return { kind: 'exceeded', limit: 'time', ranMs };
       return outcomeOfError({ name, message, stack: stack ?? '', at: -1 }, ranMs);
     }
