@@ -23,5 +23,11 @@ export {
   sections,
 } from './schema.ts';
 export { type Origin, originText, type Problem, problemText, type Reading, type Setting } from './setting.ts';
-export { formatAddress, type HostAndPort, type Parsed, type ValueType } from './value-type.ts';
+export {
+  type BackendKind,
+  formatAddress,
+  type HostAndPort,
+  type Parsed,
+  type ValueType,
+} from './value-type.ts';
 export { variedConfiguration } from './varied-configuration.ts';

@@ -43,6 +43,14 @@ export const relations: readonly Relation[] = [
     rule: `must exceed object.size.maximum by ${frameOverhead / 1024}KB`,
     holds: (c) => c['cluster.message.maximum'] >= c['object.size.maximum'] + frameOverhead,
   },
+  {
+    keys: ['multi_backend.default', 'multi_backend.backends'],
+    rule: 'must be one of multi_backend.backends, and not in memory',
+    holds: (c) => {
+      const kind = c['multi_backend.backends'].get(c['multi_backend.default']);
+      return c.storage_backend !== 'multi' || (kind !== undefined && kind !== 'memory');
+    },
+  },
   ...(['cluster.tls.key', 'cluster.tls.authority'] as const).map(
     (key): Relation => ({
       keys: [key, 'cluster.tls.certificate'],

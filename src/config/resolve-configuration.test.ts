@@ -150,6 +150,35 @@ test('relations: the setting that a person made is blamed', () => {
   ]);
 });
 
+test('backends: as a list, or by names as Riak has them; the default is one of them and keeps what it is given', () => {
+  const riaks = [
+    'storage_backend = "multi"',
+    '[multi_backend]',
+    'default = "main"',
+    'main.storage_backend = "leveldb"',
+    'fast.storage_backend = "memory"',
+  ].join('\n');
+  const parsed = [...configurationOf(file(riaks))['multi_backend.backends']];
+  assert.deepEqual(parsed, [
+    ['main', 'leveldb'],
+    ['fast', 'memory'],
+  ]);
+  const list = readAssignments([
+    'storage_backend=multi',
+    'multi_backend.backends=main = leveldb, fast=memory',
+  ]);
+  assert.deepEqual([...configurationOf(list)['multi_backend.backends']], parsed);
+  assert.deepEqual(problemsOf(readAssignments(['multi_backend.fast.storage_backend=bitcask'])), [
+    '-o: multi_backend.fast.storage_backend = "bitcask": must be one of "leveldb", "log", "memory"',
+  ]);
+  assert.equal(problemsOf(readAssignments(['multi_backend.Fast.storage_backend=log'])).length, 1);
+  assert.equal(problemsOf(readAssignments(['multi_backend.backends=a=log,a=memory'])).length, 1);
+  for (const wrong of ['fast=memory', 'main=memory', '']) {
+    const said = problemsOf(readAssignments(['storage_backend=multi', `multi_backend.backends=${wrong}`]));
+    assert.match(said[0] ?? '', /must be one of multi_backend.backends, and not in memory/, wrong);
+  }
+});
+
 test('a number that TOML writes another way is still the number', () => {
   assert.equal(configurationOf(file('ring_size = 0x40')).ring_size, 64);
   assert.equal(configurationOf(file('object.size.maximum = 10_485_760'))['object.size.maximum'], 10_485_760);

@@ -13,6 +13,7 @@ import {
   isConfigurationKey,
 } from './schema.ts';
 import type { Origin, Problem, Reading } from './setting.ts';
+import { type BackendKind, backendKind, isBackendName } from './value-type.ts';
 
 export type Resolution =
   | {
@@ -34,6 +35,15 @@ export function resolveConfiguration(readings: readonly Reading[]): Resolution {
   );
   const texts = new Map<ConfigurationKey, string>();
   for (const { key, text, origin } of readings.flatMap((reading) => reading.settings)) {
+    const named = namedBackend(key);
+    if (named !== undefined) {
+      const kind = backendKind.parse(text);
+      const before = values.get(backendsKey) as ReadonlyMap<string, BackendKind>;
+      if (kind.kind === 'ok') values.set(backendsKey, new Map([...before, [named, kind.value]]));
+      else problems.push({ origin, key, text, rule: `must be ${backendKind.rule}` });
+      origins.set(backendsKey, origin);
+      continue;
+    }
     if (!isConfigurationKey(key)) {
       problems.push({ origin, key, rule: `is not a key${suggestion(key)}` });
       continue;
@@ -55,6 +65,14 @@ export function resolveConfiguration(readings: readonly Reading[]): Resolution {
     problems.push(brokenRelation(relation.keys, relation.rule, origins, texts));
   }
   return problems.length > 0 ? { kind: 'refused', problems } : { kind: 'resolved', configuration, origins };
+}
+
+const backendsKey = 'multi_backend.backends';
+
+/** The name in Riak's `multi_backend.NAME.storage_backend`. */
+function namedBackend(key: string): string | undefined {
+  const name = /^multi_backend\.([^.]+)\.storage_backend$/.exec(key)?.[1];
+  return name !== undefined && isBackendName(name) ? name : undefined;
 }
 
 function suggestion(key: string): string {

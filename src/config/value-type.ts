@@ -238,6 +238,48 @@ export function label(): ValueType<string> {
   };
 }
 
+/** What a storage engine of several backends can be made of. */
+export type BackendKind = 'leveldb' | 'log' | 'memory';
+
+export const backendKind = word('leveldb', 'log', 'memory');
+const backendsMax = 16;
+const backendNameRule = 'lower-case letters, digits, "_" and "-", up to 32, neither "default" nor "backends"';
+
+/** A backend's name: it names a directory, on machines that do not tell `A` from `a`, too. */
+export function isBackendName(text: string): boolean {
+  return /^[a-z0-9_-]{1,32}$/.test(text) && text !== 'default' && text !== 'backends';
+}
+
+export function backendName(): ValueType<string> {
+  return {
+    name: 'backend name',
+    rule: `the name of a backend (${backendNameRule})`,
+    parse: (text) => (isBackendName(text) ? ok(text) : bad),
+    format: (value) => value,
+    bare: () => false,
+  };
+}
+
+/** Names with kinds, in the order in which they were given. */
+export function backends(): ValueType<ReadonlyMap<string, BackendKind>> {
+  return {
+    name: 'backends',
+    rule: `a list such as "main=leveldb, fast=memory" of up to ${backendsMax} names (${backendNameRule}) and kinds (leveldb, log, memory)`,
+    parse: (text) => {
+      const found = new Map<string, BackendKind>();
+      for (const item of text.trim() === '' ? [] : text.split(',')) {
+        const [name = '', kindText = ''] = item.split('=').map((part) => part.trim());
+        const kind = backendKind.parse(kindText);
+        if (!isBackendName(name) || found.has(name) || kind.kind === 'bad') return bad;
+        found.set(name, kind.value);
+      }
+      return found.size > backendsMax ? bad : ok(found);
+    },
+    format: (value) => [...value].map(([name, kind]) => `${name}=${kind}`).join(', '),
+    bare: () => false,
+  };
+}
+
 const secretLengthMax = 1024;
 
 /** What only those who run the nodes know. A key of this type says `isSecret`, and is never shown. */

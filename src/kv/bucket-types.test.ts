@@ -4,11 +4,14 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Log } from '../environment/index.ts';
 import { type ByteString, byteLiteral } from '../stdx/index.ts';
+import { type BackendRules, homeBackend } from '../storage/index.ts';
+import type { StorageBackends } from './backend-rules.ts';
 import { BucketPlacements } from './bucket-placements.ts';
 import {
   type BucketProperties,
   type BucketPropertyChanges,
   defaultBucketProperties,
+  type JsonValue,
 } from './bucket-properties.ts';
 import { typedDefaults } from './bucket-type.ts';
 import { checkUpdate } from './bucket-type-rules.ts';
@@ -17,6 +20,7 @@ import { bucketTypeName, propertiesPrefix } from './properties-name.ts';
 import { checkCombination } from './property-rules.ts';
 import { PropertyStore } from './property-store.ts';
 import { SharedRegistry } from './shared-registry.fixture.ts';
+import { entriesNameOf, entriesNameOfType } from './vnode/index.ts';
 
 const silent: Log = { debug() {}, info() {}, warn() {}, error() {} };
 const bytes = (text: string) => text as ByteString;
@@ -27,7 +31,10 @@ const at = (bucketType: string, bucket: string) => ({
 const typed = typedDefaults(defaultBucketProperties);
 const t = byteLiteral('t');
 
-function storeOf(registry: SharedRegistry, more: { defaults?: BucketProperties; log?: Log } = {}) {
+function storeOf(
+  registry: SharedRegistry,
+  more: { defaults?: BucketProperties; log?: Log; backends?: StorageBackends } = {},
+) {
   return new PropertyStore({
     registry,
     defaults: defaultBucketProperties,
@@ -151,10 +158,53 @@ test('what kind of values a bucket has is checked', () => {
     [withCustom({ datatype: 'map' }, { ttl: 1 }), { ttl: 'not_with_datatype' }],
     [withCustom({}, { last_write_wins: true }), { last_write_wins: 'not_with_dvv_enabled' }],
     [withCustom({}, { last_write_wins: true, dvv_enabled: false }), {}],
-    [withCustom({ backend: 'bitcask_mult' }), { backend: 'unknown_backend' }],
   ] as const) {
     assert.deepEqual(reasonsOf(checkCombination(properties)), expected);
   }
+});
+
+test('a backend is one of this node, and buckets are kept where it has them', async () => {
+  const registry = new SharedRegistry();
+  const placed: BackendRules[] = [];
+  const all = [
+    { name: 'main', isVolatile: false },
+    { name: 'fast', isVolatile: true },
+    { name: 'big', isVolatile: false },
+  ];
+  const backends = { all, place: (rules: BackendRules) => void placed.push(rules) };
+  const warnings: string[] = [];
+  const log = { ...silent, warn: (message: string) => void warnings.push(message) };
+  const store = storeOf(registry, { backends, log });
+  const plain = storeOf(registry);
+  const backend = (name: JsonValue) => ({ custom: new Map([['backend', name]]) });
+  const refused = (reason: string) => (error: unknown) =>
+    error instanceof KvFailure &&
+    error.error.code === 'invalid_properties' &&
+    error.error.problems.some((problem) => problem.property === 'backend' && problem.reason === reason);
+  const untyped = at('default', 'b');
+  await assert.rejects(plain.set(untyped, backend('big')), refused('unknown_backend'));
+  await assert.rejects(store.set(untyped, backend('b1')), refused('unknown_backend, known: main fast big'));
+  await assert.rejects(store.set(untyped, { ...backend('fast'), feed: true }), refused('not_with_feed'));
+  const problems = [{ property: 'backend', reason: 'unknown_backend' }];
+  assert.deepEqual(await plain.types.create(t, backend('big')), { reason: 'invalid_properties', problems });
+  await store.types.create(t, backend('big'));
+  await store.types.activate(t);
+  await store.set(untyped, backend('fast'));
+  await store.set(at('t', 'b'), backend('main'));
+  await store.set(at('t', 'c'), { n_val: 2 });
+  const rules = [
+    [entriesNameOf(untyped), 'fast'],
+    [entriesNameOfType(t), 'big'],
+    [entriesNameOf(at('t', 'b')), homeBackend],
+  ];
+  assert.deepEqual(placed.at(-1), new Map(rules as [ByteString, string][]));
+  // Who has read, edited and written back, at a node that has not the backend, has changed something else.
+  await plain.set(untyped, { ...backend('fast'), n_val: 2 });
+  assert.deepEqual(warnings, []);
+  const poorer = storeOf(registry, { backends: { all: all.slice(0, 1), place: backends.place }, log });
+  assert.equal(poorer.of(untyped)?.n_val, 2);
+  assert.deepEqual([...placed.at(-1)!], []);
+  assert.equal(warnings.length, 2);
 });
 
 test('what kind of values a type or a bucket has never changes', () => {

@@ -2,6 +2,7 @@
 import type { Buffer } from 'node:buffer';
 import type { Log } from '../environment/index.ts';
 import { type ByteString, textOfBytes } from '../stdx/index.ts';
+import { backendProblems, type StorageBackends } from './backend-rules.ts';
 import type { BucketProperties, BucketPropertyChanges, PropertyProblem } from './bucket-properties.ts';
 import {
   type BucketType,
@@ -31,6 +32,7 @@ export interface BucketTypesParts {
   /** Of buckets that have no type. */
   readonly defaults: BucketProperties;
   readonly log: Log;
+  readonly backends?: StorageBackends | undefined;
 }
 
 type Outcome = Promise<BucketTypeRefusal | undefined>;
@@ -41,9 +43,11 @@ export class BucketTypes {
   readonly #changes: RegisteredChanges;
   readonly #defaults: BucketProperties;
   readonly #log: Log;
+  readonly #backends: StorageBackends | undefined;
   readonly #types = new Map<ByteString, BucketType>();
 
-  constructor({ registry, changes, defaults, log }: BucketTypesParts) {
+  constructor({ registry, changes, defaults, log, backends }: BucketTypesParts) {
+    this.#backends = backends;
     this.#registry = registry;
     this.#changes = changes;
     this.#defaults = typedDefaults(defaults);
@@ -73,7 +77,11 @@ export class BucketTypes {
       if (known?.status === 'active') return { reason: 'already_active' };
       if (known === undefined && this.#types.size >= bucketTypesMax) return { reason: 'too_many_types' };
       const properties = withHllPrecision(overlaid(this.#defaults, changes));
-      return refusalOf(checkCombination(properties)) ?? storedBucketType({ status: 'created', properties });
+      const problems = [
+        ...checkCombination(properties),
+        ...backendProblems(undefined, properties, this.#backends),
+      ];
+      return refusalOf(problems) ?? storedBucketType({ status: 'created', properties });
     });
   }
 
@@ -91,9 +99,10 @@ export class BucketTypes {
       if (known === undefined) return { reason: 'no_such_type' };
       if (known.status !== 'active') return { reason: 'not_active' };
       const properties = overlaid(known.properties, changes);
-      const problems = known.isDamaged
-        ? checkCombination(properties)
-        : checkUpdate(known.properties, properties);
+      const problems = [
+        ...(known.isDamaged ? checkCombination(properties) : checkUpdate(known.properties, properties)),
+        ...backendProblems(known.properties, properties, this.#backends),
+      ];
       return refusalOf(problems) ?? storedBucketType({ status: 'active', properties });
     });
   }

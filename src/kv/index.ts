@@ -12,6 +12,7 @@ export type {
 } from '../crdt/index.ts';
 export type { RefusedWork } from './admission.ts';
 export * from './anti-entropy/index.ts';
+export type { StorageBackends } from './backend-rules.ts';
 export {
   type BucketProperties,
   type BucketPropertyChanges,
@@ -93,8 +94,10 @@ export {
 } from './quorum-value.ts';
 export type { Registry, RegistryChange, RegistryEntry, RegistryOutcome } from './registry.ts';
 export {
+  BucketEntries,
   type DeleteMode,
   type IndexEntry,
+  identityKey,
   identityRange,
   layoutVersion,
   nameBytesMax,

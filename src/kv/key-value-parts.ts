@@ -9,6 +9,7 @@ import type { Sandbox } from '../sandbox/index.ts';
 import type { GroupCommit } from '../storage/index.ts';
 import type { AdmissionSettings } from './admission.ts';
 import type { StoredChanges } from './anti-entropy/index.ts';
+import type { StorageBackends } from './backend-rules.ts';
 import type { BucketProperties } from './bucket-properties.ts';
 import type { HookSettings } from './commit-hooks/index.ts';
 import type { CoordinatorSettings } from './coordinator/index.ts';
@@ -54,6 +55,8 @@ export interface KeyValueParts {
   readonly changes?: StoredChanges;
   /** Where bucket properties are agreed; absent: in this node's engine. */
   readonly registry?: Registry;
+  /** Where this node keeps the entries of buckets; absent: all in one engine. */
+  readonly backends?: StorageBackends | undefined;
   /** The way to listings of other nodes. */
   readonly walkPeers?: PeerTransport<WalkRequest, WalkReply>;
   /** What runs commit hooks; absent: writes to buckets with hooks are rejected. */

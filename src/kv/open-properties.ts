@@ -1,6 +1,7 @@
 import type { Log } from '../environment/index.ts';
 import type { GroupCommit } from '../storage/index.ts';
 import { adoptProperties } from './adopt-properties.ts';
+import type { StorageBackends } from './backend-rules.ts';
 import type { BucketProperties } from './bucket-properties.ts';
 import { EngineRegistry } from './engine-registry.ts';
 import { PropertyStore } from './property-store.ts';
@@ -16,10 +17,12 @@ export async function openProperties(parts: {
   readonly defaults: BucketProperties;
   readonly timeoutMs: number;
   readonly log: Log;
+  readonly backends: StorageBackends | undefined;
 }): Promise<PropertyStore> {
-  const { commit, registry, defaults, timeoutMs, log } = parts;
+  const { commit, registry, defaults, timeoutMs, log, backends } = parts;
   const own = await EngineRegistry.open(commit);
   if (registry !== undefined) await adoptProperties(own, registry, timeoutMs);
   const { unknownDamage } = own;
-  return new PropertyStore({ registry: registry ?? own, defaults, log, timeoutMs, unknownDamage });
+  const agreed = registry ?? own;
+  return new PropertyStore({ registry: agreed, defaults, log, timeoutMs, unknownDamage, backends });
 }

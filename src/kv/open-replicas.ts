@@ -54,6 +54,7 @@ export async function openReplicas(parts: KeyValueParts): Promise<Replicas> {
     defaults: settings.bucketDefaults,
     timeoutMs: settings.requestTimeoutMs,
     log,
+    backends: parts.backends,
   });
   const strays = await StrayBytes.open(topology, commit.engine, settings.strayBytesMax);
   const mode = settings.deleteMode;

@@ -208,8 +208,6 @@ function kindProblems({ custom, allow_mult, ttl, write_once }: BucketProperties)
     if (write_once) problems.push({ property: 'write_once', reason: 'not_with_datatype' });
     if (ttl !== 0) problems.push({ property: 'ttl', reason: 'not_with_datatype' });
   }
-  // One engine holds all buckets. Kept without effect, it would let its owner believe that the data is elsewhere.
-  if (custom.has('backend')) problems.push({ property: 'backend', reason: 'unknown_backend' });
   const consistent = custom.get('consistent') ?? false;
   if (typeof consistent !== 'boolean') problems.push({ property: 'consistent', reason: 'not_boolean' });
   else if (consistent) problems.push({ property: 'consistent', reason: 'not_supported_yet' });

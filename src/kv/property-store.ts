@@ -5,6 +5,7 @@
 import type { Buffer } from 'node:buffer';
 import type { Log } from '../environment/index.ts';
 import { type ByteString, byteLiteral, textOfBytes } from '../stdx/index.ts';
+import { BackendChoice, backendProblems, type StorageBackends } from './backend-rules.ts';
 import type { BucketProperties, BucketPropertyChanges } from './bucket-properties.ts';
 import { checkUpdate } from './bucket-type-rules.ts';
 import { BucketTypes } from './bucket-types.ts';
@@ -45,6 +46,8 @@ export interface PropertyStoreParts {
   readonly timeoutMs: number;
   /** Places where damage hides whose properties they were. */
   readonly unknownDamage?: number;
+  /** Absent: one engine holds all buckets. */
+  readonly backends?: StorageBackends | undefined;
 }
 
 export class PropertyStore {
@@ -54,6 +57,8 @@ export class PropertyStore {
   readonly #registered: RegisteredChanges;
   readonly #log: Log;
   readonly #unknownDamage: number;
+  readonly #backends: StorageBackends | undefined;
+  readonly #backendChoice: BackendChoice | undefined;
   readonly #untyped: PropertyOverrides;
   /** Of active types. */
   readonly #typed = new Map<ByteString, PropertyOverrides>();
@@ -61,13 +66,13 @@ export class PropertyStore {
   /** Whether some bucket has a feed; undefined: to be found out. */
   #hasFeeds: boolean | undefined;
 
-  constructor({ registry, defaults, log, timeoutMs, unknownDamage }: PropertyStoreParts) {
+  constructor({ registry, defaults, log, timeoutMs, unknownDamage, backends }: PropertyStoreParts) {
     this.#registry = registry;
     this.#registered = new RegisteredChanges(registry, timeoutMs);
     this.#log = log;
     this.drops = new DropMarks(registry, timeoutMs);
     this.#unknownDamage = unknownDamage ?? 0;
-    this.types = new BucketTypes({ registry, changes: this.#registered, defaults, log });
+    this.types = new BucketTypes({ registry, changes: this.#registered, defaults, log, backends });
     this.#untyped = new PropertyOverrides(defaults);
     for (const { name, status, properties } of this.types.list()) {
       if (status === 'active') this.#typed.set(name, new PropertyOverrides(properties));
@@ -83,6 +88,9 @@ export class PropertyStore {
         { places: this.#unknownDamage },
       );
     }
+    this.#backends = backends;
+    this.#backendChoice = backends && new BackendChoice(backends, log);
+    this.#backendChoice?.propertiesChanged(this.levels());
     registry.onChange((names) => this.#take(names));
   }
 
@@ -138,7 +146,8 @@ export class PropertyStore {
       }
       const own = mergeChanges(overrides.changesOf(bucket), changes);
       const merged = overlaid(overrides.base, own);
-      const problems = checkUpdate(overrides.of(bucket), merged);
+      const before = overrides.of(bucket);
+      const problems = [...checkUpdate(before, merged), ...backendProblems(before, merged, this.#backends)];
       if (problems.length > 0) throw new KvFailure({ code: 'invalid_properties', problems });
       return storedJson(changesToJson(merged, own));
     });
@@ -191,7 +200,9 @@ export class PropertyStore {
       if (type !== undefined) this.#loadType(type);
     }
     for (const name of ours) if (!name.startsWith(bucketTypesPrefix)) this.#loadBucket(name);
-    if (ours.length > 0) this.#changed();
+    if (ours.length === 0) return;
+    this.#backendChoice?.propertiesChanged(this.levels());
+    this.#changed();
   }
 
   #loadType(name: ByteString): void {

@@ -40,6 +40,7 @@ import {
   type ReplicaReply,
   type ReplicaRequest,
   replicaCodec,
+  type StorageBackends,
 } from '../kv/index.ts';
 import type { Sandbox } from '../sandbox/index.ts';
 import { assert, type Ending, endInTurn } from '../stdx/index.ts';
@@ -65,6 +66,8 @@ export interface ClusteredDatabaseParts {
   readonly environment: Environment;
   readonly commit: GroupCommit;
   readonly observer: KvObserver & LargeValueObserver;
+  /** Absent: one engine holds all buckets. */
+  readonly backends?: StorageBackends | undefined;
   /** What runs commit hooks. */
   readonly hookSandbox?: Sandbox | undefined;
   /** What connects nodes, if it is not the environment's: with TLS. */
@@ -251,6 +254,7 @@ async function openOn(cluster: Cluster, parts: ClusteredDatabaseParts, begun: En
     gate,
     changes,
     registry: new ClusterRegistry(log),
+    backends: parts.backends,
     serves: (partition) => !gate.isClosed(partition),
     hookSandbox: parts.hookSandbox,
     hookSettings: hookSettings(configuration),

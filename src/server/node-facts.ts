@@ -2,6 +2,7 @@
 import type { Address } from '../environment/index.ts';
 import type { FeedStatistics, IndexUpkeepStatus, PropertyDamage } from '../kv/index.ts';
 import type { EngineGauge } from '../storage/index.ts';
+import type { BackendFacts, StorageMoves } from './backend-facts.ts';
 import type { ClusterFacts } from './cluster-admin/cluster-facts.ts';
 import type { NodeMetrics } from './node-metrics.ts';
 import type { ScriptingFacts } from './scripting.ts';
@@ -41,6 +42,9 @@ export interface NodeFacts {
   readonly storageFailure: string | undefined;
   /** What the engine tells of itself; empty if nothing. */
   readonly storageGauges: readonly EngineGauge[];
+  /** Absent: one engine holds all. */
+  readonly backends?: readonly BackendFacts[];
+  readonly storageMoves?: StorageMoves;
   readonly propertyDamage: PropertyDamage;
   readonly requestsInProgress: number;
   readonly http: ListenerFacts | undefined;

@@ -1,5 +1,6 @@
 /** `hale status`: how a node is, for people and for programs that watch it. */
 import type { PropertyDamage } from '../kv/index.ts';
+import { type BackendStatus, backendStatus } from './backend-facts.ts';
 import type { ClusterFacts } from './cluster-admin/cluster-facts.ts';
 import type { NodeFacts } from './node-facts.ts';
 
@@ -33,6 +34,10 @@ export interface NodeStatus {
   readonly storage: string;
   /** `healthy`, or why writes are refused. */
   readonly storage_health: string;
+  /** Of a node whose storage is several: by their names. */
+  readonly storage_backends?: Readonly<Record<string, BackendStatus>>;
+  /** Buckets and types of which entries may still be moved from one to another. */
+  readonly storage_moving?: number;
   /** `healthy`, or which stored bucket properties could not be read. */
   readonly bucket_properties: string;
   readonly requests: {
@@ -66,6 +71,8 @@ export function nodeStatus(facts: NodeFacts): NodeStatus {
     protobuf: protobuf === undefined ? 'off' : addressText(protobuf.address),
     storage: facts.storageBackend,
     storage_health: facts.storageFailure ?? 'healthy',
+    ...(facts.backends === undefined ? {} : { storage_backends: backendStatus(facts.backends) }),
+    ...(facts.storageMoves === undefined ? {} : { storage_moving: facts.storageMoves.moving }),
     bucket_properties: damageText(facts.propertyDamage),
     requests: {
       in_progress: facts.requestsInProgress,

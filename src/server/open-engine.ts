@@ -1,29 +1,38 @@
 import { Buffer } from 'node:buffer';
-import type { Configuration } from '../config/index.ts';
+import type { BackendKind, Configuration } from '../config/index.ts';
 import { type Disk, DiskError, type Environment } from '../environment/index.ts';
 import { identityRange } from '../kv/index.ts';
 import {
   cachedEngine,
-  type LogEngineOptions,
   lastRunsOf,
   markDamagedBlocks,
   openLevelEngine,
   openLogEngine,
   openMemoryEngine,
   RepairMarkFile,
+  refuseSeveralBackends,
   type StorageEngine,
   StorageError,
 } from '../storage/index.ts';
+import { bucketEntries, openBackends } from './open-backends.ts';
 import { StartError } from './start-error.ts';
 
-const levelDirectory = 'leveldb';
-const logDirectory = 'log';
 const percent = 100;
 const probeFile = 'storage-probe';
 const repairMarkFile = 'storage-repair';
 const megabyte = 2 ** 20;
 /** What opening writes besides the tables: a manifest, an empty journal. */
 const openingBytesMax = 4 * megabyte;
+
+export type EngineKind = BackendKind;
+
+/** Of an engine that has a directory of its own, and what it is called beside that. */
+export interface EnginePlace {
+  readonly directory: string;
+  readonly repairMark: string;
+  /** For values that were read last. */
+  readonly cacheBytes: number;
+}
 
 /**
  * Opens the engine that the configuration names. `dataDirectory` is a path for the operating system, exists,
@@ -34,25 +43,68 @@ export async function openEngine(
   dataDirectory: string | undefined,
   environment: Environment,
 ): Promise<StorageEngine> {
-  if (configuration.storage_backend === 'memory') {
-    return openMemoryEngine({ log: environment.log }, environment);
+  const { storage_backend: kind } = configuration;
+  const cacheBytes = Math.floor(configuration['storage.value_cache_size'] / enginesOnDisk(configuration));
+  const open = (each: EngineKind, place: EnginePlace) =>
+    openKind(each, place, configuration, dataDirectory, environment);
+  if (kind === 'multi') {
+    return openBackends(configuration, environment, (each, name) =>
+      name === undefined
+        ? openDefault(each, open, cacheBytes, environment)
+        : open(each, { directory: `backend-${name}`, repairMark: `${repairMarkFile}-${name}`, cacheBytes }),
+    );
   }
-  if (dataDirectory === undefined) {
-    const text = `storage_backend = "${configuration.storage_backend}" needs a data directory`;
-    throw new StartError('configuration', text);
+  const engine = await openDefault(kind, open, cacheBytes, environment);
+  try {
+    refuseSeveralBackends(engine, bucketEntries(configuration));
+    return engine;
+  } catch (error) {
+    await engine.close();
+    throw error;
   }
+}
+
+/** They share the cache of values. */
+function enginesOnDisk(configuration: Configuration): number {
+  const kinds = [...configuration['multi_backend.backends'].values()];
+  const { storage_backend: kind } = configuration;
+  return kind === 'multi' ? Math.max(1, kinds.filter((each) => each !== 'memory').length) : 1;
+}
+
+/** The one engine of a node, or the default one of several. */
+async function openDefault(
+  kind: EngineKind,
+  open: (kind: EngineKind, place: EnginePlace) => Promise<StorageEngine>,
+  cacheBytes: number,
+  { disk }: Environment,
+): Promise<StorageEngine> {
+  if (kind === 'leveldb') await refuseOthersData(disk, 'leveldb', 'log');
+  if (kind === 'log') await refuseOthersData(disk, 'log', 'leveldb');
+  return open(kind, { directory: kind, repairMark: repairMarkFile, cacheBytes });
+}
+
+async function openKind(
+  kind: EngineKind,
+  { directory, repairMark, cacheBytes }: EnginePlace,
+  configuration: Configuration,
+  dataDirectory: string | undefined,
+  environment: Environment,
+): Promise<StorageEngine> {
   const { disk, log } = environment;
-  if (configuration.storage_backend === 'log') {
-    await refuseOthersData(disk, logDirectory, levelDirectory);
-    const engine = await openLogEngine(logOptions(configuration, environment), environment);
-    return cachedEngine(engine, configuration['storage.value_cache_size']);
+  if (kind === 'memory') return openMemoryEngine({ log }, environment);
+  if (dataDirectory === undefined) {
+    throw new StartError('configuration', `storage_backend = "${kind}" needs a data directory`);
   }
-  await refuseOthersData(disk, levelDirectory, logDirectory);
-  const markDamage = () => markDamagedBlocks(levelDirectory, disk, log);
-  const lastRuns = await lastRunsOf(levelDirectory, disk);
+  if (kind === 'log') {
+    const tuning = logTuning(configuration);
+    const options = { disk, directory, tuning, log, emptiedByDamage: [identityRange] };
+    return cachedEngine(await openLogEngine(options, environment), cacheBytes);
+  }
+  const markDamage = () => markDamagedBlocks(directory, disk, log);
+  const lastRuns = await lastRunsOf(directory, disk);
   const isDamaged = lastRuns === 'damaged' || (lastRuns === 'suspect' && (await markDamage()) > 0);
   const options = {
-    directory: `${dataDirectory}/${levelDirectory}`,
+    directory: `${dataDirectory}/${directory}`,
     tuning: {
       cacheBytes: configuration['leveldb.cache_size'],
       writeBufferBytes: configuration['leveldb.write_buffer_size'],
@@ -64,21 +116,20 @@ export async function openEngine(
     markDamage,
     isDamaged,
     emptiedByRepair: [identityRange],
-    repairMark: new RepairMarkFile(disk, repairMarkFile),
+    repairMark: new RepairMarkFile(disk, repairMark),
     log,
   };
-  return cachedEngine(await openLevelEngine(options, environment), configuration['storage.value_cache_size']);
+  return cachedEngine(await openLevelEngine(options, environment), cacheBytes);
 }
 
-function logOptions(configuration: Configuration, { disk, log }: Environment): LogEngineOptions {
-  const tuning = {
+function logTuning(configuration: Configuration) {
+  return {
     segmentBytesMax: configuration['log_engine.segment_size'],
     memtableEntriesMax: configuration['log_engine.memtable_keys'],
     garbageShare: configuration['log_engine.garbage_threshold'] / percent,
     cacheBytesMax: configuration['log_engine.cache_size'],
     pageBytesMax: configuration['log_engine.page_cache_size'],
   };
-  return { disk, directory: logDirectory, tuning, log, emptiedByDamage: [identityRange] };
 }
 
 /** A node whose data another engine holds must not come up empty. */

@@ -3,6 +3,7 @@
  * object that prom-client asks for its values, and nothing is counted twice.
  */
 import type { Metric, MetricObjectWithValues, MetricValue } from 'prom-client';
+import { backendSamples } from './backend-facts.ts';
 import { datatypeSamples, indexCheckSamples } from './data-interface-samples.ts';
 import type { NodeFacts } from './node-facts.ts';
 import { type Sample, single } from './prometheus-sample.ts';
@@ -34,6 +35,7 @@ function samples(facts: NodeFacts): readonly Sample[] {
     ...feedSamples(facts),
     ...dropSamples(facts),
     ...gauges(facts),
+    ...backendSamples(facts.backends ?? [], facts.storageMoves),
     ...histograms(facts),
   ];
 }

@@ -24,12 +24,20 @@ import {
   type Network,
   NetworkError,
 } from '../environment/index.ts';
-import { type KeyValueStore, KvFailure, MapReduce, Preflists } from '../kv/index.ts';
+import { type KeyValueStore, KvFailure, MapReduce, Preflists, type StorageBackends } from '../kv/index.ts';
 import type { OpenSandbox } from '../sandbox/index.ts';
 import { assert } from '../stdx/index.ts';
-import { GroupCommit, type StorageEngine, StorageError } from '../storage/index.ts';
+import {
+  BackendMoves,
+  BackendSizes,
+  GroupCommit,
+  MultiEngine,
+  type StorageEngine,
+  StorageError,
+} from '../storage/index.ts';
 import { WalError } from '../wal/index.ts';
 import { type AdminActions, adminHandler } from './admin-api.ts';
+import { type Backends, backendFacts, movesFacts } from './backend-facts.ts';
 import { bucketTypeRoutes } from './bucket-type-routes.ts';
 import { ClusterAdmin } from './cluster-admin/cluster-admin.ts';
 import { clusterFacts } from './cluster-admin/cluster-facts.ts';
@@ -40,6 +48,7 @@ import type { NodeFacts, ProcessFacts } from './node-facts.ts';
 import { claimIdentity } from './node-identity.ts';
 import { NodeMetrics } from './node-metrics.ts';
 import { type NodeStatus, nodeStatus } from './node-status.ts';
+import { bucketEntries } from './open-backends.ts';
 import { openEngine } from './open-engine.ts';
 import { type MetricsPage, prometheusText } from './prometheus-text.ts';
 import { ProtobufListener } from './protobuf-listener.ts';
@@ -144,6 +153,7 @@ class RunningNode implements HaleNode {
   #mapReduce: MapReduce | undefined;
   #engine: StorageEngine | undefined;
   #commit: GroupCommit | undefined;
+  #backends: Backends | undefined;
   #database: ClusteredDatabase | undefined;
   #admin: ClusterAdmin | undefined;
   #http: HttpListener | undefined;
@@ -197,6 +207,8 @@ class RunningNode implements HaleNode {
     const { nodename, ring_size } = configuration;
     this.#engine = engine ?? (await openEngine(configuration, dataDirectory, environment));
     await claimIdentity(this.#engine, { nodename, ring_size }, environment.log);
+    if (this.#engine instanceof MultiEngine)
+      this.#backends = openedBackends(this.#engine, this.#parts, configuration);
     this.#commit = new GroupCommit(this.#engine, environment.tasks);
     const commit = this.#commit;
     const clusterAddress = configuration['listener.cluster.internal'];
@@ -205,6 +217,7 @@ class RunningNode implements HaleNode {
         configuration,
         environment,
         commit,
+        backends: this.#backends && storageBackends(this.#backends),
         observer: this.#metrics,
         hookSandbox: this.#scripting.hooks,
         ...(clusterNetwork === undefined ? {} : { clusterNetwork }),
@@ -229,6 +242,7 @@ class RunningNode implements HaleNode {
       },
     });
     this.#metrics.start();
+    this.#backends?.sizes.start();
     await this.#listenProtobuf(configuration['listener.protobuf.internal'], this.store);
     this.#http = await this.#listenHttp('listener.http.internal');
     this.#ownHttp = await this.#listenHttp('listener.own.internal');
@@ -369,6 +383,9 @@ class RunningNode implements HaleNode {
       storageBackend: this.#engine?.name ?? this.#configuration.storage_backend,
       storageFailure: health?.kind === 'failing' ? health.error.message : undefined,
       storageGauges: this.#engine?.gauges?.() ?? [],
+      ...(this.#backends === undefined
+        ? {}
+        : { backends: backendFacts(this.#backends), storageMoves: movesFacts(this.#backends) }),
       propertyDamage: this.#database?.store.propertyDamage ?? { buckets: 0, unknown: 0 },
       requestsInProgress: this.#database?.store.inProgress ?? 0,
       http: this.#http,
@@ -406,6 +423,7 @@ class RunningNode implements HaleNode {
   /** The engine first: whatever the bug has left behind must not be stored. */
   async #halt(): Promise<void> {
     const closings = this.#engine === undefined ? [] : [this.#engine.close()];
+    if (this.#backends !== undefined) closings.push(this.#backends.moves.stop(), this.#backends.sizes.stop());
     if (this.#database !== undefined) closings.push(this.#database.halt());
     closings.push(this.#scripting.close());
     this.#metrics.stop();
@@ -432,6 +450,8 @@ class RunningNode implements HaleNode {
       throw error;
     } finally {
       this.#metrics.stop();
+      await this.#backends?.moves.stop();
+      await this.#backends?.sizes.stop();
       await this.#engine?.close();
       this.#resolveStopped();
     }
@@ -471,6 +491,23 @@ class RunningNode implements HaleNode {
       );
     });
   }
+}
+
+function openedBackends(
+  engine: MultiEngine,
+  { environment }: NodeParts,
+  configuration: Configuration,
+): Backends {
+  const places = bucketEntries(configuration);
+  return {
+    engine,
+    moves: new BackendMoves(engine, places, environment),
+    sizes: new BackendSizes(engine, places, environment),
+  };
+}
+
+function storageBackends({ engine, moves }: Backends): StorageBackends {
+  return { all: engine.backends, place: (rules) => moves.want(rules) };
 }
 
 /** Tells which listener failed, and where. */

@@ -20,6 +20,7 @@ export { type LogEngineOptions, openLogEngine } from './log/open-log-engine.ts';
 export type { JournalDamage } from './memory/journal-replay.ts';
 export { type MemoryEngineOptions, openMemoryEngine } from './memory/open-memory-engine.ts';
 export { BackendMoves } from './multi/backend-moves.ts';
+export { BackendSizes } from './multi/backend-sizes.ts';
 export type { KeyPlaces } from './multi/key-places.ts';
 export { type Backend, MultiEngine } from './multi/multi-engine.ts';
 export {

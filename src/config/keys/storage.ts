@@ -1,12 +1,22 @@
 import { defineKey } from '../key-definition.ts';
-import { bytes, flag, integer, word } from '../value-type.ts';
+import { type BackendKind, backendName, backends, bytes, flag, integer, word } from '../value-type.ts';
 
 export const storageKeys = {
   storage_backend: defineKey({
-    type: word('leveldb', 'log', 'memory'),
+    type: word('leveldb', 'log', 'memory', 'multi'),
     default: 'leveldb',
-    doc: 'The engine that holds the data of all partitions: "leveldb"; "log", values in an append-only log with an index beside it (docs/internals/log-engine.md); "memory" keeps nothing across a restart. Data of one engine is not read by another.',
+    doc: 'The engine that holds the data of all partitions: "leveldb"; "log", values in an append-only log with an index beside it (docs/internals/log-engine.md); "memory" keeps nothing across a restart; "multi", several of them, each bucket in one (docs/backends.md). Data of one engine is not read by another.',
     extremes: ['memory', 'log'],
+  }),
+  'multi_backend.backends': defineKey({
+    type: backends(),
+    default: new Map<string, BackendKind>(),
+    doc: 'With storage_backend = "multi": the backends that buckets name in their property "backend", and what each is. Riak\'s form, multi_backend.NAME.storage_backend = "KIND", adds one.',
+  }),
+  'multi_backend.default': defineKey({
+    type: backendName(),
+    default: 'main',
+    doc: 'With storage_backend = "multi": the backend of all buckets that name none, and of what the node keeps of itself. It uses the directory that the engine has without "multi".',
   }),
   durability: defineKey({
     type: word('synced', 'os'),

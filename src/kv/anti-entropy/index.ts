@@ -8,4 +8,5 @@ export type { AntiEntropyStatus, ExchangeStatus, PartitionTreesStatus } from './
 export { Pause } from './pause.ts';
 export type { Placement, Placements } from './placements.ts';
 export type { ReplicaRouter } from './repair-key.ts';
+export { savedTreesMark } from './saved-trees.ts';
 export { ignoredChanges, type StoredChanges } from './stored-changes.ts';

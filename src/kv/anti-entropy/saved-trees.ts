@@ -20,6 +20,8 @@ import { PartitionTrees } from './partition-trees.ts';
 const version = 1;
 const tokenBytes = 8;
 const markName = 'anti-entropy/mark';
+/** Without it no saved tree is believed. */
+export const savedTreesMark = nodeFactKey(markName);
 
 export interface SavedTrees {
   /** Of the placements that the trees were made by. */

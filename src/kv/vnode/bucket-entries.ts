@@ -38,11 +38,10 @@ export class BucketEntries implements KeyPlaces {
     from: Buffer.from([spacePartition]),
     to: Buffer.from([spacePartition + 1]),
   };
-  readonly #partitions: readonly Partition[];
+  readonly #ringSize: number;
 
-  /** `partitions`: of the ring, all of them. */
-  constructor(partitions: readonly Partition[]) {
-    this.#partitions = partitions;
+  constructor(ringSize: number) {
+    this.#ringSize = ringSize;
   }
 
   bucketOf(key: Buffer): ByteString | undefined {
@@ -66,7 +65,8 @@ export class BucketEntries implements KeyPlaces {
   }
 
   *rangesOf(name: ByteString): Iterable<KeyRange> {
-    for (const partition of this.#partitions) {
+    for (let number = 0; number < this.#ringSize; number++) {
+      const partition = number as Partition;
       for (const section of sectionsByBucket) {
         const place = Buffer.from([spacePartition, partition >> 8, partition & 0xff, section]);
         const from = Buffer.concat([place, bufferOf(name)]);

@@ -47,6 +47,12 @@ export interface Backend {
   readonly isVolatile: boolean;
 }
 
+export interface BackendWrites {
+  readonly batches: number;
+  /** Of keys and values. */
+  readonly bytes: number;
+}
+
 export interface MultiEngineParts {
   /** The default first. */
   readonly backends: readonly Backend[];
@@ -76,6 +82,7 @@ export class MultiEngine implements StorageEngine {
   readonly #home: Backend;
   readonly #byName: ReadonlyMap<string, Backend>;
   readonly #turns = new Turns();
+  readonly #written = new Map<Backend, BackendWrites>();
   #placements: Placements;
   /** An intent of which some may not have been written yet. */
   #unfinished: WriteBatch | undefined;
@@ -199,8 +206,19 @@ export class MultiEngine implements StorageEngine {
     });
   }
 
+  /** Of backends of one kind, the sums. */
   gauges(): readonly EngineGauge[] {
-    return this.backends.flatMap(({ engine }) => engine.gauges?.() ?? []);
+    const sums = new Map<string, EngineGauge>();
+    for (const gauge of this.backends.flatMap(({ engine }) => engine.gauges?.() ?? [])) {
+      const value = (sums.get(gauge.name)?.value ?? 0) + gauge.value;
+      sums.set(gauge.name, { ...gauge, value });
+    }
+    return [...sums.values()];
+  }
+
+  /** What was written to a backend since the start. */
+  writtenTo(backend: Backend): BackendWrites {
+    return this.#written.get(backend) ?? { batches: 0, bytes: 0 };
   }
 
   close(): Promise<void> {
@@ -239,8 +257,8 @@ export class MultiEngine implements StorageEngine {
       if (this.#rangeDeletions > 0) return 'busy';
       await this.#finish();
       const moves = this.#movesFrom(from, keys, bytesMax);
-      await this.#all([...moves.puts], ([backend, batch]) => backend.engine.write(batch, 'synced'));
-      await from.engine.write(moves.deletions, 'synced');
+      await this.#all([...moves.puts], ([backend, batch]) => this.#writeTo(backend, batch, 'synced'));
+      await this.#writeTo(from, moves.deletions, 'synced');
       return { seen: moves.seen, moved: moves.deletions.length, unreadable: moves.unreadable };
     });
   }
@@ -324,7 +342,7 @@ export class MultiEngine implements StorageEngine {
   async #sync(backend: Backend, batch: WriteBatch): Promise<void> {
     const barrier = new WriteBatch();
     barrier.put(this.#places.recordKey(barrierRecord), Buffer.alloc(0));
-    await backend.engine.write(batch.length === 0 ? barrier : batch, 'synced');
+    await this.#writeTo(backend, batch.length === 0 ? barrier : batch, 'synced');
     this.#unsynced.delete(backend);
   }
 
@@ -338,8 +356,14 @@ export class MultiEngine implements StorageEngine {
       if (plan.hasRecords) this.#recordsAreUnsynced = true;
     }
     const [only] = plan.parts;
-    if (only !== undefined && plan.parts.size === 1) return only[0].engine.write(only[1], durability);
-    await this.#all([...plan.parts], ([backend, part]) => backend.engine.write(part, durability));
+    if (only !== undefined && plan.parts.size === 1) return this.#writeTo(only[0], only[1], durability);
+    await this.#all([...plan.parts], ([backend, part]) => this.#writeTo(backend, part, durability));
+  }
+
+  async #writeTo(backend: Backend, batch: WriteBatch, durability: Durability): Promise<void> {
+    await backend.engine.write(batch, durability);
+    const { batches, bytes } = this.writtenTo(backend);
+    this.#written.set(backend, { batches: batches + 1, bytes: bytes + batch.byteLength });
   }
 
   /** Whether a backend that is not a key's place holds the key. */

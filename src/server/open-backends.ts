@@ -1,0 +1,55 @@
+/** Storage of several backends: which there are, and what must be forgotten when one has lost entries. */
+import { Buffer } from 'node:buffer';
+import type { BackendKind, Configuration } from '../config/index.ts';
+import type { Environment } from '../environment/index.ts';
+import { BucketEntries, identityRange, savedTreesMark } from '../kv/index.ts';
+import {
+  type Backend,
+  type BackendDoubt,
+  openMultiEngine,
+  type StorageEngine,
+  WriteBatch,
+} from '../storage/index.ts';
+
+/** Among the identities, of a partition that no ring has. */
+const sentinel = Buffer.from([identityRange.from![0]!, 0xff, 0xff]);
+
+/** `open` is asked for one of this kind and name; without a name, for the default one. */
+export async function openBackends(
+  configuration: Configuration,
+  { tasks, log }: Pick<Environment, 'tasks' | 'log'>,
+  open: (kind: BackendKind, name: string | undefined) => Promise<StorageEngine>,
+): Promise<StorageEngine> {
+  const names = configuration['multi_backend.backends'];
+  const home = configuration['multi_backend.default'];
+  const backends: Backend[] = [];
+  try {
+    const ordered = [home, ...[...names.keys()].filter((name) => name !== home)];
+    for (const name of ordered) {
+      const kind = names.get(name)!;
+      const engine = await open(kind, name === home ? undefined : name);
+      backends.push({ name, engine, isVolatile: kind === 'memory' });
+    }
+  } catch (error) {
+    for (const { engine } of backends) await engine.close();
+    throw error;
+  }
+  const places = bucketEntries(configuration);
+  return openMultiEngine({ backends, places, sentinel, doubted: forgetWhatRelied, tasks, log });
+}
+
+/** Which bucket an entry is of. */
+export function bucketEntries({ ring_size }: Configuration): BucketEntries {
+  return new BucketEntries(ring_size);
+}
+
+/**
+ * What the node remembers of all its entries is no longer so. Where some may be older than they were, no vnode may go on
+ * under an id whose dots they lack: it would issue them again.
+ */
+async function forgetWhatRelied(home: StorageEngine, doubt: BackendDoubt): Promise<void> {
+  const batch = new WriteBatch();
+  batch.delete(savedTreesMark);
+  await home.write(batch, 'synced');
+  if (doubt === 'repaired') await home.deleteRange(identityRange);
+}
