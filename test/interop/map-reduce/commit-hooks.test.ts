@@ -1,6 +1,7 @@
 /** Commit hooks over both APIs, in real sandbox processes. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { ensureBucketTypes } from '../../../src/server/index.ts';
 import { type JobNode, startJobNode } from './job-node.ts';
 
 const functions = {
@@ -115,6 +116,24 @@ test('deletes pass hooks, too', async () => {
   assert.deepEqual([answer.status, await answer.text()], [403, 'kept\n']);
   await setHooks(node, 'b', { precommit: [{ name: 'functions/stamp' }] });
   assert.equal((await fetch(`${node.url}/buckets/b/keys/k`, { method: 'DELETE' })).status, 204);
+});
+
+test('updates of data types pass no hooks, whatever they would say; their deletes do', async () => {
+  await using node = await startHooked();
+  await ensureBucketTypes(node.node.database.store.bucketTypes, { counters: { datatype: 'counter' } });
+  const props = { precommit: [{ name: 'functions/refuse' }], postcommit: [{ name: 'functions/broken' }] };
+  const bucket = `${node.url}/types/counters/buckets/b`;
+  const headers = { 'Content-Type': 'application/json' };
+  const set = await fetch(`${bucket}/props`, { method: 'PUT', headers, body: JSON.stringify({ props }) });
+  assert.equal(set.status, 204);
+  const counter = `${bucket}/datatypes/c`;
+  const update = await fetch(counter, { method: 'POST', headers, body: '{"increment":5}' });
+  assert.equal(update.status, 204);
+  assert.deepEqual(await (await fetch(counter)).json(), { type: 'counter', value: 5 });
+  const deletion = await fetch(`${bucket}/keys/c`, { method: 'DELETE' });
+  assert.equal(deletion.status, 403);
+  assert.equal((await fetch(counter)).status, 200);
+  assert.equal(Number(node.node.stats().postcommit_fail), 0);
 });
 
 test('post-commit hooks keep nobody waiting; their failures are counted', async () => {
