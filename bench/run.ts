@@ -29,6 +29,7 @@ import {
 import { measureIndexQueries, measureListing, measureMapReduce } from './queries.ts';
 import { measureScaleOut } from './scale-out.ts';
 import { measureStart } from './start.ts';
+import { measureStore } from './store.ts';
 import { type MeasuredTails, measureTails } from './tails.ts';
 import { measureVoxer } from './voxer.ts';
 import { measureWal } from './wal.ts';
@@ -74,6 +75,15 @@ const questions = new Map<string, () => Promise<string>>([
     'engine',
     () =>
       measureEngines(values.quick ? 100_000 : 1_000_000, values.quick ? 1000 : full.measuredMs, values.node),
+  ],
+  [
+    'store',
+    () =>
+      measureStore(
+        values.quick ? { keys: 50_000, requests: 50_000 } : { keys: 100_000, requests: 200_000 },
+        values.node,
+        (line) => console.log(line),
+      ),
   ],
   ['start', () => measureStart(values.node)],
   ['claim', async () => measureClaim()],

@@ -109,8 +109,9 @@ export class GroupCommit {
       throw cause;
     }
     for (let i = start; i < batch.length; i++) {
-      const key = batch.keys[i]!;
-      overlay.set(byteStringOf(key), batch.values[i]);
+      const name = byteStringOf(batch.keys[i]!);
+      batch.names.push(name);
+      overlay.set(name, batch.values[i]);
     }
     this.#pendingBytes += batch.byteLength - startBytes;
     if (durability === 'synced') group.durability = 'synced';

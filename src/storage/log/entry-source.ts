@@ -3,7 +3,7 @@
  * an entry or is at its end; its key is valid until it moves. All go the same way.
  */
 import { Buffer } from 'node:buffer';
-import { bufferOf, byteLiteral, byteStringOf, type OrderedMapWalker } from '../../stdx/index.ts';
+import { byteStringOf, type OrderedMapWalker } from '../../stdx/index.ts';
 import { StorageError } from '../storage-engine.ts';
 import { blockCount, copyKey, entryStart, keyBytesMaxOf, lowerBoundInBlock } from './index-block.ts';
 import { codeOfKind, type Location } from './position.ts';
@@ -27,16 +27,14 @@ export class MemtableSource implements EntrySource {
   readonly #walker: OrderedMapWalker<Location>;
   #place: Location | undefined;
   isAtEnd = false;
+  /** Filled anew by each step. */
   key: Buffer = Buffer.alloc(0);
+  keyBytes = 0;
 
   /** Begins at `first`, or at the end from which the walker walks. */
   constructor(walker: OrderedMapWalker<Location>, first?: Buffer) {
     this.#walker = walker;
     this.#settle(first === undefined ? walker.next() : walker.seek(byteStringOf(first)));
-  }
-
-  get keyBytes(): number {
-    return this.key.length;
   }
 
   get kind(): number {
@@ -66,7 +64,10 @@ export class MemtableSource implements EntrySource {
   #settle(found: boolean): void {
     this.isAtEnd = !found;
     if (!found) return;
-    this.key = bufferOf(byteLiteral(this.#walker.key));
+    const name = this.#walker.key;
+    this.keyBytes = name.length;
+    if (this.key.length < name.length) this.key = Buffer.allocUnsafe(2 * name.length);
+    this.key.write(name, 0, 'latin1');
     this.#place = this.#walker.value;
   }
 }

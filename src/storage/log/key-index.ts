@@ -99,8 +99,7 @@ export class KeyIndex {
 
   /** A record was written. */
   put(name: ByteString, place: Location): void {
-    const before = this.#active.get(name);
-    this.#active.set(name, place);
+    const before = this.#active.set(name, place);
     if (before === undefined) return;
     const bytes = RECORD_HEAD_BYTES + name.length + before.length;
     this.#parts.dead([{ segment: before.segment, bytes, isTombstone: before.kind === 'delete' }]);

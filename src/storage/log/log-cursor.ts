@@ -26,6 +26,8 @@ import type { SegmentPin } from './segment.ts';
 const NO_VALUE = Buffer.alloc(0);
 /** Deleted entries that are passed before others have their turn. */
 const PASSED_MAX = 4096;
+/** Values that are read before others have their turn: each may be a read of the disk, which waits for it. */
+const READS_A_TURN_MAX = 32;
 
 export interface LogCursorSource {
   readonly snapshot: IndexSnapshot;
@@ -71,7 +73,13 @@ export class LogCursor implements Cursor {
     this.#assertUsable();
     const entries: Entry[] = [];
     let bytes = 0;
+    let reads = 0;
     while (entries.length < limits.entriesMax && bytes < limits.bytesMax) {
+      if (reads === READS_A_TURN_MAX) {
+        reads = 0;
+        await this.#source.yieldTurn();
+        this.#assertUsable();
+      }
       const found = this.#advance();
       if (this.#reportSpans(entries.length > 0) === 'later') break;
       if (found === 'end') break;
@@ -82,6 +90,7 @@ export class LogCursor implements Cursor {
       }
       const key = this.#presentKey();
       const entry = this.#entry(key, entries.length > 0);
+      if (this.#options.keysOnly !== true) reads += 1;
       if (entry === 'later') break;
       if (entry !== undefined) {
         const size = entry.key.length + entry.value.length;

@@ -17,9 +17,10 @@ export class Memtable {
     return this.#places.get(name);
   }
 
-  set(name: ByteString, place: Location): void {
+  /** Returns the place that was there before. */
+  set(name: ByteString, place: Location): Location | undefined {
     this.#places.set(name, place);
-    this.#ordered.set(name, place);
+    return this.#ordered.set(name, place);
   }
 
   /** As it is now, in order; costs next to nothing. */
