@@ -194,6 +194,38 @@ test('a node that refuses at once, as the last one that is asked, is replaced by
   assert.deepEqual([...walked].sort(), stored.names.map(({ name }) => name).sort());
 });
 
+test('V3: a slice has each partition read about twice its share of what the slice may hold, and no more', async () => {
+  const partitions = 22;
+  const itemsMax = 4000;
+  let expected = 0;
+  let read = 0;
+  const service: CoverageService = {
+    walk(_query, { partition }, _after, itemsExpected) {
+      expected += itemsExpected;
+      let at = 0;
+      const next = (wanted: number) => {
+        const items = Array.from({ length: wanted }, (_, i) => {
+          const place = String((at + i) * partitions + partition).padStart(9, '0');
+          return byteLiteral(place);
+        });
+        at += wanted;
+        read += wanted;
+        return Promise.resolve({ items, after: items.at(-1)! });
+      };
+      return { next, close: () => Promise.resolve() };
+    },
+  };
+  const steps = Array.from({ length: partitions }, (_, partition) => ({ partition: partition as Partition }));
+  const spawn = (_name: string, work: () => Promise<void>): void => void work();
+  const walks = new WalkService(service, { epoch: 1, serves: () => true }, { spawn });
+  const request: WalkRequest = { query, steps, itemsMax: 1_000_000, counts: false };
+  const reply = await new Promise<WalkReply>((done) => walks.handle(steps[0]!.partition, request, done));
+  assert.ok(reply.kind === 'slice');
+  assert.equal(reply.items.length, itemsMax);
+  assert.ok(expected <= 2 * itemsMax + partitions, `${expected} are expected of all`);
+  assert.ok(read <= 2 * itemsMax + partitions, `${read} were read`);
+});
+
 test('malformed requests and replies are told, whatever their bytes', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 60 }), (bytes) => {

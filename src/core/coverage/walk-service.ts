@@ -12,14 +12,14 @@ import type { WalkReply, WalkRequest, WalkStep } from './walk-protocol.ts';
 /** What a service lets coverage queries see of one partition, in an order that is the same at every replica. */
 export interface CoverageService {
   /**
-   * Of what lies beyond `after`; absent: of all. `itemsMax` is how many will be wanted at most. Undefined: the query
-   * is malformed. Nothing is read before `next`.
+   * Of what lies beyond `after`; absent: of all. About `itemsExpected` will be wanted: who reads ahead need read no
+   * more, since the next slice begins a walk of its own. Undefined: the query is malformed. Nothing is read before `next`.
    */
   walk(
     query: ByteString,
     step: WalkStep,
     after: ByteString | undefined,
-    itemsMax: number,
+    itemsExpected: number,
   ): PartitionWalk | undefined;
 }
 
@@ -84,16 +84,18 @@ export class WalkService implements VnodeService<WalkRequest, WalkReply> {
     const countMax = request.counts
       ? this.#limits.countedMax
       : Math.min(request.itemsMax, this.#limits.itemsMax);
+    const pullSize = pullSizeOf(countMax, steps.length);
     const walks: PartitionWalk[] = [];
     try {
       for (const step of steps) {
-        const walk = this.#service.walk(query, step, after, countMax);
+        const walk = this.#service.walk(query, step, after, Math.min(countMax, pullSize));
         if (walk === undefined) return { kind: 'failed', reason: 'refused', message: 'malformed query' };
         walks.push(walk);
       }
       const slice = new Slice(
         walks,
         after ?? '',
+        pullSize,
         countMax,
         request.counts ? Infinity : this.#limits.bytesMax,
       );
@@ -124,6 +126,11 @@ export interface Ownership {
   serves(partition: Partition): boolean;
 }
 
+/** Of one partition of so many, twice its fair share: most slices are then filled at the first look. */
+function pullSizeOf(countMax: number, partitions: number): number {
+  return Math.min(Math.max(Math.ceil((2 * countMax) / partitions), pullMin), pullMax);
+}
+
 /** The walk of each partition that goes on, by the run that it is in the merge. */
 class Slice {
   readonly #merge = new OrderedMerge<ByteString>();
@@ -134,12 +141,16 @@ class Slice {
   readonly #items: ByteString[] = [];
   #bytes = 0;
 
-  constructor(walks: readonly PartitionWalk[], after: string, countMax: number, bytesMax: number) {
+  constructor(
+    walks: readonly PartitionWalk[],
+    after: string,
+    pullSize: number,
+    countMax: number,
+    bytesMax: number,
+  ) {
     this.#countMax = countMax;
     this.#bytesMax = bytesMax;
-    // Twice the fair share: most slices are then filled at the first look.
-    const share = Math.ceil((2 * countMax) / walks.length);
-    this.#pullSize = Math.min(Math.max(share, pullMin), pullMax);
+    this.#pullSize = pullSize;
     for (const walk of walks) this.#walks.set(this.#merge.begin(after), walk);
   }
 

@@ -50,13 +50,13 @@ export class IndexWalks implements CoverageService {
     encoded: ByteString,
     step: WalkStep,
     after: ByteString | undefined,
-    itemsMax: number,
+    itemsExpected: number,
   ): PartitionWalk | undefined {
     const query = decodeIndexQuery(encoded);
     if (query === undefined) return undefined;
     const pattern = query.termPattern === undefined ? undefined : this.#patternOf(query.termPattern);
     if (pattern === 'bad') return undefined;
-    const asked = { ...this.#parts, query, place: { ...step, after, itemsMax }, pattern };
+    const asked = { ...this.#parts, query, place: { ...step, after, itemsExpected }, pattern };
     return query.field === keyField ? new LiveKeyWalk(asked) : new EntryWalk(asked);
   }
 
@@ -95,7 +95,7 @@ class EntryWalk extends CursorWalk {
     this.#prefixBytes = prefix.length;
     // What comes behind a first slice is a walk over much, which would drive out of the cache what is read often.
     const isReadOften = place.after === undefined;
-    const options = { keysOnly: true, entriesExpected: place.itemsMax, isReadOften };
+    const options = { keysOnly: true, entriesExpected: place.itemsExpected, isReadOften };
     return commit.engine.scan(rangeOf(prefix, query, place.after), options);
   }
 
@@ -169,11 +169,11 @@ class LiveKeyWalk implements PartitionWalk {
    */
   #open(): Promise<{ readonly objects: Cursor; readonly marks: Cursor }> {
     const { commit, query, place } = this.#asked;
-    const { partition, after, itemsMax } = place;
+    const { partition, after, itemsExpected } = place;
     const objects = bucketRange(partition, query).from!;
     const marks = bucketRange(partition, query, sectionTombstones).from!;
     this.#prefixBytes = objects.length;
-    const options = { keysOnly: true, entriesExpected: itemsMax };
+    const options = { keysOnly: true, entriesExpected: itemsExpected };
     return new Promise((resolve, reject) => {
       const opened = (): void => {
         assert(!this.#isClosed, 'a walk is not closed while it is asked');

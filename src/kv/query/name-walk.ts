@@ -39,7 +39,7 @@ export function decodeNameQuery(query: ByteString): NameQuery | undefined {
 /** Where a walk begins, and what of the partition it shows. */
 export interface WalkPlace extends WalkStep {
   readonly after: ByteString | undefined;
-  readonly itemsMax: number;
+  readonly itemsExpected: number;
 }
 
 export class NameWalks implements CoverageService {
@@ -61,11 +61,11 @@ export class NameWalks implements CoverageService {
     encoded: ByteString,
     step: WalkStep,
     after: ByteString | undefined,
-    itemsMax: number,
+    itemsExpected: number,
   ): PartitionWalk | undefined {
     const query = decodeNameQuery(encoded);
     if (query === undefined) return undefined;
-    const place = { ...step, after, itemsMax };
+    const place = { ...step, after, itemsExpected };
     return query.kind === 'keys'
       ? new KeyWalk(this.#engine, query, place, this.#firstPartitionOf, this.#expired)
       : new BucketWalk(this.#engine, query.bucketType, place);
@@ -97,10 +97,10 @@ class KeyWalk extends CursorWalk {
   }
 
   protected override open(): Cursor {
-    const { partition, after, itemsMax } = this.#place;
+    const { partition, after, itemsExpected } = this.#place;
     const { from, to } = bucketRange(partition, this.#address);
     this.#prefixBytes = from!.length;
-    const options = { keysOnly: true, entriesExpected: itemsMax };
+    const options = { keysOnly: true, entriesExpected: itemsExpected };
     return this.#engine.scan({ from: placeAfter(from!, after), to: to! }, options);
   }
 
