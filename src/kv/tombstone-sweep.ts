@@ -11,7 +11,7 @@ import type { Partition } from '../core/ring/index.ts';
 import type { Topology } from '../core/topology/index.ts';
 import type { Environment } from '../environment/index.ts';
 import { type StorageEngine, StorageError } from '../storage/index.ts';
-import { Pause } from './anti-entropy/index.ts';
+import { BackgroundTask } from './anti-entropy/index.ts';
 import type { NameHash } from './coordinator/index.ts';
 import type { BucketAddress, ObjectAddress } from './key-value-store.ts';
 import type { KvObserver } from './kv-observer.ts';
@@ -51,14 +51,13 @@ export interface TombstoneSweepParts {
 
 export class TombstoneSweep {
   readonly #parts: TombstoneSweepParts;
-  readonly #pause: Pause;
+  readonly #task: BackgroundTask;
   readonly #intervalMs: number;
   readonly #perSecondMax: number;
-  #running: Promise<void> | undefined;
 
   constructor(parts: TombstoneSweepParts) {
     this.#parts = parts;
-    this.#pause = new Pause(parts.environment.timers);
+    this.#task = new BackgroundTask('tombstone-sweep', parts.environment);
     const { settings } = parts;
     this.#intervalMs = settings.tombstoneSweepIntervalMs ?? tombstoneSweepIntervalMsDefault;
     this.#perSecondMax = settings.tombstoneSweepPerSecondMax ?? tombstoneSweepPerSecondMaxDefault;
@@ -66,25 +65,19 @@ export class TombstoneSweep {
 
   /** Once; not at all where tombstones are kept. */
   start(): void {
-    const { tasks, random } = this.#parts.environment;
-    let ended = () => {};
-    this.#running = new Promise((resolve) => {
-      ended = resolve;
-    });
-    tasks.spawn('tombstone-sweep', async () => {
+    const { random } = this.#parts.environment;
+    this.#task.start(async () => {
       // Nodes that were started together do not look together.
-      await this.#pause.for(this.#intervalMs * (0.5 + random.fraction() / 2));
-      while (!this.#pause.isClosed) {
+      await this.#task.pause.for(this.#intervalMs * (0.5 + random.fraction() / 2));
+      while (!this.#task.pause.isClosed) {
         await this.#lookAround();
-        await this.#pause.for(this.#intervalMs);
+        await this.#task.pause.for(this.#intervalMs);
       }
-      ended();
     });
   }
 
-  async close(): Promise<void> {
-    this.#pause.close();
-    await this.#running;
+  close(): Promise<void> {
+    return this.#task.close();
   }
 
   async #lookAround(): Promise<void> {
@@ -106,7 +99,7 @@ export class TombstoneSweep {
   /** While a node is away, or this one has much to do or to remember, tombstones wait. */
   #mayForget(): boolean {
     const { topology, isLoaded, hasRoom } = this.#parts;
-    return !this.#pause.isClosed && topology.isSettled && !isLoaded() && hasRoom();
+    return !this.#task.pause.isClosed && topology.isSettled && !isLoaded() && hasRoom();
   }
 
   async #lookInto(partition: Partition): Promise<void> {
@@ -117,8 +110,8 @@ export class TombstoneSweep {
         if (marks.length === 0 || !this.#mayForget()) return;
         let read = 0;
         for (const { key } of marks) if (this.#read(partition, key)) read += 1;
-        await this.#pause.for((read / this.#perSecondMax) * 1000);
-        if (this.#pause.isClosed) return;
+        await this.#task.pause.for((read / this.#perSecondMax) * 1000);
+        if (this.#task.pause.isClosed) return;
       }
     } finally {
       await cursor.close();

@@ -4,11 +4,10 @@
  */
 import type { Partition } from '../../core/ring/index.ts';
 import type { Environment, Instant } from '../../environment/index.ts';
-import { assert } from '../../stdx/index.ts';
 import type { GroupCommit } from '../../storage/index.ts';
 import type { ObjectAddress } from '../key-value-store.ts';
+import { BackgroundTask } from './background-task.ts';
 import { foldPartition } from './partition-fold.ts';
-import { Pause } from './pause.ts';
 import type { TreeKeeper } from './tree-keeper.ts';
 
 /** After a fold was lost, mostly to a sick disk or to doubt; twice as long each time, up to the second of these. */
@@ -55,11 +54,10 @@ interface LostFold {
 
 export class TreeUpkeep {
   readonly #parts: UpkeepParts;
-  readonly #pause: Pause;
+  readonly #task: BackgroundTask;
   /** When the trees were last made or checked. A partition that is not in it has none, or they came from disk. */
   readonly #checkedAt = new Map<Partition, Instant>();
   readonly totals: UpkeepTotals = { built: 0, verified: 0, drifted: 0, objectsFolded: 0, unreadable: 0 };
-  #running: Promise<void> | undefined;
   #isFolding = false;
   readonly #suspected = new Set<Partition>();
   /** Partitions whose last fold was lost: they wait, and nobody waits for them. */
@@ -67,24 +65,18 @@ export class TreeUpkeep {
 
   constructor(parts: UpkeepParts) {
     this.#parts = parts;
-    this.#pause = new Pause(parts.environment.timers);
+    this.#task = new BackgroundTask('hash-trees', parts.environment);
   }
 
   start(): void {
-    assert(this.#running === undefined, 'it starts once');
-    let ended = () => {};
-    this.#running = new Promise((resolve) => {
-      ended = resolve;
-    });
-    this.#parts.environment.tasks.spawn('hash-trees', async () => {
-      while (!this.#pause.isClosed) await this.#step();
-      ended();
+    this.#task.start(async () => {
+      while (!this.#task.pause.isClosed) await this.#step();
     });
   }
 
   /** There may be something to build. */
   wake(): void {
-    if (!this.#isFolding) this.#pause.wake();
+    if (!this.#isFolding) this.#task.pause.wake();
   }
 
   /** An exchange found the trees to be wrong, here or at the other side. */
@@ -98,9 +90,8 @@ export class TreeUpkeep {
     return this.#checkedAt.get(partition);
   }
 
-  async close(): Promise<void> {
-    this.#pause.close();
-    await this.#running;
+  close(): Promise<void> {
+    return this.#task.close();
   }
 
   async #step(): Promise<void> {
@@ -115,7 +106,7 @@ export class TreeUpkeep {
       due = partition;
     }
     if (due === undefined || dueAt > now) {
-      await this.#pause.for(Math.min(dueAt - now, lookMs));
+      await this.#task.pause.for(Math.min(dueAt - now, lookMs));
       return;
     }
     const isWanted = this.#isWanted(due);
@@ -151,7 +142,11 @@ export class TreeUpkeep {
   async #fold(partition: Partition, objectsPerSecond: number): Promise<void> {
     const { environment, lingering, ready } = this.#parts;
     this.#isFolding = true;
-    const result = await foldPartition({ ...this.#parts, pause: this.#pause }, partition, objectsPerSecond);
+    const result = await foldPartition(
+      { ...this.#parts, pause: this.#task.pause },
+      partition,
+      objectsPerSecond,
+    );
     this.#isFolding = false;
     const now = environment.clock.now();
     if (result.kind === 'lost') {

@@ -14,7 +14,7 @@ import type { Topology } from '../../core/topology/index.ts';
 import type { Environment, Instant } from '../../environment/index.ts';
 import { type ByteString, byteLiteral } from '../../stdx/index.ts';
 import { type KeyRange, type StorageEngine, StorageError } from '../../storage/index.ts';
-import { Pause } from '../anti-entropy/index.ts';
+import { BackgroundTask } from '../anti-entropy/index.ts';
 import type { NameHash } from '../coordinator/index.ts';
 import { type BucketAddress, KvFailure, type ObjectAddress } from '../key-value-store.ts';
 import { ObjectFormatError, VersionedObject } from '../object/index.ts';
@@ -52,15 +52,14 @@ export interface DropSweepParts {
 
 export class DropSweep {
   readonly #parts: DropSweepParts;
-  readonly #pause: Pause;
+  readonly #task: BackgroundTask;
   /** Since when nothing was found. */
   readonly #emptySince = new Map<string, Instant>();
   #removed = 0;
-  #running: Promise<void> | undefined;
 
   constructor(parts: DropSweepParts) {
     this.#parts = parts;
-    this.#pause = new Pause(parts.environment.timers);
+    this.#task = new BackgroundTask('drop-sweep', parts.environment);
   }
 
   /** Objects that this node has deleted of what was dropped. */
@@ -75,26 +74,19 @@ export class DropSweep {
     this.#begin();
   }
 
-  async close(): Promise<void> {
-    this.#pause.close();
-    await this.#running;
+  close(): Promise<void> {
+    return this.#task.close();
   }
 
   #begin(): void {
-    const { marks, environment } = this.#parts;
-    if (this.#running !== undefined || this.#pause.isClosed || marks.list().length === 0) return;
-    let ended = () => {};
-    this.#running = new Promise((resolve) => {
-      ended = resolve;
-    });
-    environment.tasks.spawn('drop-sweep', async () => {
-      while (!this.#pause.isClosed && marks.list().length > 0) {
+    const { marks } = this.#parts;
+    if (marks.list().length === 0) return;
+    this.#task.start(async () => {
+      while (!this.#task.pause.isClosed && marks.list().length > 0) {
         for (const dropped of marks.list()) await this.#lookAt(dropped);
-        await this.#pause.for(intervalMs);
+        await this.#task.pause.for(intervalMs);
       }
-      this.#running = undefined;
       this.#emptySince.clear();
-      ended();
     });
   }
 
@@ -114,7 +106,7 @@ export class DropSweep {
     const { topology } = this.#parts;
     let found = 0;
     for (const partition of topology.ring.partitionsOf(topology.self)) {
-      if (this.#pause.isClosed) return 1;
+      if (this.#task.pause.isClosed) return 1;
       found += await this.#removeIn(partition, rangeOf(partition, dropped));
     }
     return found;
@@ -142,8 +134,8 @@ export class DropSweep {
         await this.#remove(live);
         await this.#remove(lost, 'undecodable');
         if (entries.length === 0) return found;
-        if (isLoaded()) await this.#pause.for(intervalMs);
-        if (this.#pause.isClosed) return found;
+        if (isLoaded()) await this.#task.pause.for(intervalMs);
+        if (this.#task.pause.isClosed) return found;
       }
     } finally {
       await cursor.close();
@@ -155,7 +147,7 @@ export class DropSweep {
       const some = addresses.slice(from, from + windowMax);
       await Promise.all(some.map((address) => this.#parts.remove(address, how)));
       this.#removed += some.length;
-      if (this.#pause.isClosed) return;
+      if (this.#task.pause.isClosed) return;
     }
   }
 

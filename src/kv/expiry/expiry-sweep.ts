@@ -9,7 +9,7 @@ import type { Partition } from '../../core/ring/index.ts';
 import type { Topology } from '../../core/topology/index.ts';
 import type { Environment } from '../../environment/index.ts';
 import { type StorageEngine, StorageError } from '../../storage/index.ts';
-import { Pause } from '../anti-entropy/index.ts';
+import { BackgroundTask } from '../anti-entropy/index.ts';
 import type { NameHash } from '../coordinator/index.ts';
 import type { BucketAddress, ObjectAddress } from '../key-value-store.ts';
 import {
@@ -54,15 +54,14 @@ export interface ExpirySweepParts {
 
 export class ExpirySweep {
   readonly #parts: ExpirySweepParts;
-  readonly #pause: Pause;
+  readonly #task: BackgroundTask;
   readonly #marginMs: number;
   readonly #intervalMs: number;
   readonly #perSecondMax: number;
-  #running: Promise<void> | undefined;
 
   constructor(parts: ExpirySweepParts) {
     this.#parts = parts;
-    this.#pause = new Pause(parts.environment.timers);
+    this.#task = new BackgroundTask('expiry-sweep', parts.environment);
     const { settings } = parts;
     this.#marginMs = settings.expiryMarginMs ?? expiryMarginMsDefault;
     this.#intervalMs = settings.expirySweepIntervalMs ?? expirySweepIntervalMsDefault;
@@ -76,31 +75,23 @@ export class ExpirySweep {
     else times.onUsed(() => this.#begin());
   }
 
-  async close(): Promise<void> {
-    this.#pause.close();
-    await this.#running;
+  close(): Promise<void> {
+    return this.#task.close();
   }
 
   #begin(): void {
-    const { tasks } = this.#parts.environment;
-    if (this.#running !== undefined || this.#pause.isClosed) return;
-    let ended = () => {};
-    this.#running = new Promise((resolve) => {
-      ended = resolve;
-    });
-    tasks.spawn('expiry-sweep', async () => {
-      while (!this.#pause.isClosed) {
+    this.#task.start(async () => {
+      while (!this.#task.pause.isClosed) {
         await this.#lookAround();
-        await this.#pause.for(this.#intervalMs);
+        await this.#task.pause.for(this.#intervalMs);
       }
-      ended();
     });
   }
 
   async #lookAround(): Promise<void> {
     const { topology, times } = this.#parts;
     for (const partition of topology.ring.partitionsOf(topology.self)) {
-      if (this.#pause.isClosed) return;
+      if (this.#task.pause.isClosed) return;
       if (times.hasExpired(partition, this.#expiredBy())) await this.#lookInto(partition);
     }
   }
@@ -138,8 +129,8 @@ export class ExpirySweep {
         if (entries.length === 0 || !this.#mayForget()) return;
         let forgotten = 0;
         for (const { key } of entries) if (this.#forget(partition, key)) forgotten += 1;
-        await this.#pause.for((forgotten / this.#perSecondMax) * 1000);
-        if (this.#pause.isClosed) return;
+        await this.#task.pause.for((forgotten / this.#perSecondMax) * 1000);
+        if (this.#task.pause.isClosed) return;
       }
     } finally {
       await cursor.close();

@@ -11,7 +11,7 @@ import type { Partition } from '../../core/ring/index.ts';
 import type { Topology } from '../../core/topology/index.ts';
 import type { Environment } from '../../environment/index.ts';
 import { type GroupCommit, StorageError } from '../../storage/index.ts';
-import { Pause } from '../anti-entropy/index.ts';
+import { BackgroundTask } from '../anti-entropy/index.ts';
 import { feedRange, ObjectKey } from '../vnode/index.ts';
 import { decodeEntryValue, type FeedEntries } from './feed-entries.ts';
 import { feedPlaceBytes } from './feed-place.ts';
@@ -37,13 +37,12 @@ const perSecondMax = 20_000;
 
 export class FeedTrim {
   readonly #parts: FeedTrimParts;
-  readonly #pause: Pause;
-  #running: Promise<void> | undefined;
+  readonly #task: BackgroundTask;
   #trimmed = 0;
 
   constructor(parts: FeedTrimParts) {
     this.#parts = parts;
-    this.#pause = new Pause(parts.environment.timers);
+    this.#task = new BackgroundTask('feed: trim', parts.environment);
   }
 
   /** Entries that were forgotten. */
@@ -57,32 +56,25 @@ export class FeedTrim {
   }
 
   stop(): void {
-    this.#pause.close();
+    this.#task.stop();
   }
 
-  async close(): Promise<void> {
-    this.stop();
-    await this.#running;
+  close(): Promise<void> {
+    return this.#task.close();
   }
 
   #begin(): void {
-    if (this.#running !== undefined || this.#pause.isClosed) return;
-    let ended = () => {};
-    this.#running = new Promise((resolve) => {
-      ended = resolve;
-    });
-    this.#parts.environment.tasks.spawn('feed: trim', async () => {
-      while (!this.#pause.isClosed) {
-        await this.#pause.for(this.#parts.settings.intervalMs);
+    this.#task.start(async () => {
+      while (!this.#task.pause.isClosed) {
+        await this.#task.pause.for(this.#parts.settings.intervalMs);
         await this.#lookAround();
       }
-      ended();
     });
   }
 
   async #lookAround(): Promise<void> {
     for (const partition of this.#parts.topology.ring.partitions()) {
-      if (this.#pause.isClosed) return;
+      if (this.#task.pause.isClosed) return;
       try {
         await this.trim(partition);
       } catch (error) {
@@ -103,9 +95,9 @@ export class FeedTrim {
     try {
       for (;;) {
         const slice = await cursor.next(sliceLimits);
-        if (slice.length === 0 || this.#pause.isClosed) return;
+        if (slice.length === 0 || this.#task.pause.isClosed) return;
         for (const { key, value } of slice) this.#look(partition, key, value);
-        await this.#pause.for((slice.length / perSecondMax) * 1000);
+        await this.#task.pause.for((slice.length / perSecondMax) * 1000);
       }
     } finally {
       await cursor.close();

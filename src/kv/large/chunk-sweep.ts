@@ -15,7 +15,7 @@ import type { Topology } from '../../core/topology/index.ts';
 import type { Environment, Instant } from '../../environment/index.ts';
 import { type ByteString, byteStringOf } from '../../stdx/index.ts';
 import { type StorageEngine, StorageError } from '../../storage/index.ts';
-import { Pause } from '../anti-entropy/index.ts';
+import { BackgroundTask } from '../anti-entropy/index.ts';
 import type { BucketProperties } from '../bucket-properties.ts';
 import { chunkType, uploadBucket } from '../chunk-space.ts';
 import type { NameHash } from '../coordinator/index.ts';
@@ -51,52 +51,45 @@ export interface ChunkSweepParts {
 
 export class ChunkSweep {
   readonly #parts: ChunkSweepParts;
-  readonly #pause: Pause;
+  readonly #task: BackgroundTask;
   /** Since when nothing was seen to refer to an upload. */
   readonly #suspects = new Map<ByteString, Instant>();
   readonly #removals: { readonly upload: ByteString; readonly chunksMax: number }[] = [];
-  #running: Promise<void> | undefined;
 
   constructor(parts: ChunkSweepParts) {
     this.#parts = parts;
-    this.#pause = new Pause(parts.environment.timers);
+    this.#task = new BackgroundTask('chunk-sweep', parts.environment);
   }
 
   start(): void {
-    let ended = () => {};
-    this.#running = new Promise((resolve) => {
-      ended = resolve;
-    });
-    this.#parts.environment.tasks.spawn('chunk-sweep', async () => {
-      while (!this.#pause.isClosed) {
-        await this.#pause.for(this.#parts.settings.sweepIntervalMs);
+    this.#task.start(async () => {
+      while (!this.#task.pause.isClosed) {
+        await this.#task.pause.for(this.#parts.settings.sweepIntervalMs);
         await this.#removeFailed();
         await this.#lookAround();
       }
-      ended();
     });
   }
 
   stop(): void {
-    this.#pause.close();
+    this.#task.stop();
   }
 
-  async close(): Promise<void> {
-    this.stop();
-    await this.#running;
+  close(): Promise<void> {
+    return this.#task.close();
   }
 
   /** Of an upload to which nothing can ever have referred: soon. */
   remove(upload: ByteString, chunksMax: number): void {
     if (this.#removals.length >= removalsMax) return;
     this.#removals.push({ upload, chunksMax });
-    this.#pause.wake();
+    this.#task.pause.wake();
   }
 
   async #removeFailed(): Promise<void> {
     for (;;) {
       const removal = this.#removals.shift();
-      if (removal === undefined || this.#pause.isClosed) return;
+      if (removal === undefined || this.#task.pause.isClosed) return;
       // The record stays for the next look: a write of a chunk that was given up may come yet.
       await this.#removeChunks(removal.upload, removal.chunksMax);
     }
@@ -107,7 +100,7 @@ export class ChunkSweep {
     const suspected = new Set<ByteString>();
     let isWhole = true;
     for (const partition of topology.ring.partitionsOf(topology.self)) {
-      if (this.#pause.isClosed || !this.#mayForget()) return;
+      if (this.#task.pause.isClosed || !this.#mayForget()) return;
       try {
         await this.#lookInto(partition, suspected);
       } catch (error) {
@@ -142,7 +135,7 @@ export class ChunkSweep {
           const first = topology.ring.partitionOf(names.of({ ...uploadsPrefix, key: upload }));
           if (first === partition) await this.#lookAt(upload);
           if (this.#suspects.has(upload)) suspected.add(upload);
-          if (this.#pause.isClosed) return;
+          if (this.#task.pause.isClosed) return;
         }
       }
     } finally {
@@ -203,8 +196,8 @@ export class ChunkSweep {
     const { chunks, settings } = this.#parts;
     for (let index = 0; index < chunksMax; index += 1) {
       if (!(await chunks.deleteChunk(upload, index))) return false;
-      await this.#pause.for(1000 / settings.removalsPerSecondMax);
-      if (this.#pause.isClosed) return false;
+      await this.#task.pause.for(1000 / settings.removalsPerSecondMax);
+      if (this.#task.pause.isClosed) return false;
     }
     return true;
   }

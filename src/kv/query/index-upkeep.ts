@@ -11,9 +11,8 @@ import { Buffer } from 'node:buffer';
 import type { Partition } from '../../core/ring/index.ts';
 import type { Topology } from '../../core/topology/index.ts';
 import type { Environment, Instant } from '../../environment/index.ts';
-import { assert } from '../../stdx/index.ts';
 import { type GroupCommit, StorageError } from '../../storage/index.ts';
-import { Pause, type StoredChanges } from '../anti-entropy/index.ts';
+import { BackgroundTask, type StoredChanges } from '../anti-entropy/index.ts';
 import type { VersionedObject } from '../object/index.ts';
 import { nodeFactKey, type ObjectKey, partitionRange } from '../vnode/index.ts';
 import { type CheckResult, checkEntries } from './check-entries.ts';
@@ -50,18 +49,17 @@ const lookMs = 3_600_000;
 
 export class IndexUpkeep {
   readonly #parts: IndexUpkeepParts;
-  readonly #pause: Pause;
+  readonly #task: BackgroundTask;
   readonly #waiting = new Set<Partition>();
   readonly #checkedAt = new Map<Partition, Instant>();
   readonly #totals = { checks: 0, objects: 0, added: 0, removed: 0 };
   /** The whole database has to be checked before `completeFact` may be written. */
   #owesFact = false;
   #isChecking = false;
-  #running: Promise<void> | undefined;
 
   private constructor(parts: IndexUpkeepParts) {
     this.#parts = parts;
-    this.#pause = new Pause(parts.environment.timers);
+    this.#task = new BackgroundTask('index-upkeep', parts.environment);
   }
 
   /** Before anything is written. Rejects with `StorageError`. */
@@ -94,29 +92,22 @@ export class IndexUpkeep {
   }
 
   start(): void {
-    assert(this.#running === undefined, 'it starts once');
-    let ended = () => {};
-    this.#running = new Promise((resolve) => {
-      ended = resolve;
-    });
-    this.#parts.environment.tasks.spawn('index-upkeep', async () => {
-      while (!this.#pause.isClosed) await this.#step();
-      ended();
+    this.#task.start(async () => {
+      while (!this.#task.pause.isClosed) await this.#step();
     });
   }
 
   /** Begins nothing any more. */
   stop(): void {
-    this.#pause.close();
+    this.#task.stop();
   }
 
-  async close(): Promise<void> {
-    this.stop();
-    await this.#running;
+  close(): Promise<void> {
+    return this.#task.close();
   }
 
   #wake(): void {
-    if (!this.#isChecking) this.#pause.wake();
+    if (!this.#isChecking) this.#task.pause.wake();
   }
 
   async #step(): Promise<void> {
@@ -140,7 +131,7 @@ export class IndexUpkeep {
       due = partition;
     }
     if (due !== undefined && dueAt <= now) await this.#check(due);
-    else await this.#pause.for(Math.min(dueAt - now, lookMs));
+    else await this.#task.pause.for(Math.min(dueAt - now, lookMs));
   }
 
   #owned(): readonly Partition[] {
@@ -161,8 +152,8 @@ export class IndexUpkeep {
   async #check(partition: Partition): Promise<void> {
     const { commit, environment, settings } = this.#parts;
     const rest = async (entries: number): Promise<boolean> => {
-      await this.#pause.for((entries / settings.perSecondMax) * 1000);
-      return !this.#pause.isClosed;
+      await this.#task.pause.for((entries / settings.perSecondMax) * 1000);
+      return !this.#task.pause.isClosed;
     };
     this.#isChecking = true;
     let result: CheckResult | undefined;
@@ -176,7 +167,7 @@ export class IndexUpkeep {
     }
     this.#isChecking = false;
     this.#checkedAt.set(partition, environment.clock.now());
-    if (result === undefined) await this.#pause.for(retryMs);
+    if (result === undefined) await this.#task.pause.for(retryMs);
     else this.#count(partition, result);
   }
 

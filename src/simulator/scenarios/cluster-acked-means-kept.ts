@@ -72,7 +72,7 @@ function kindsOf(random: Prng): readonly FaultKind[] {
   return kinds.filter((kind) => kept.has(kind));
 }
 
-/** For how fast it goes: most of an hour is like most hours. */
+/** For how fast it goes: most of an hour is like most hours, and at the defaults. */
 const eleven: Size = {
   nodes: 11,
   ringSize: 64,
@@ -90,6 +90,7 @@ async function ackedMeansKept(world: World, fixedSize?: Size): Promise<void> {
   const play = await ClusterPlay.begin(world, {
     ...calmCluster,
     ...size,
+    configurations: fixedSize === undefined ? 'varied' : 'quiet',
     expectedErrors: faultErrors,
     startsMayFail: true,
     fixed: { delete_mode: random.pick(['keep', 'immediate', 3000]), tombstone_pause: 100 },

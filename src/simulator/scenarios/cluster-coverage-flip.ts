@@ -43,7 +43,7 @@ export const clusterCoverageFlip: Scenario = {
       await stage.untilSettled();
       const leaver = stage.members[random.below(stage.members.length - 1)]!;
       if (random.chance(0.5)) stage.members.find((one) => one !== leaver)?.end('kill');
-      await play.mend();
+      await play.stage.mend();
       await stage.change([{ kind: 'leave', node: leaver.id }]);
       await stage.untilGone(leaver);
     }

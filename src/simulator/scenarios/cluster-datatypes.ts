@@ -13,10 +13,10 @@ import { assert, byteLiteral } from '../../stdx/index.ts';
 import { checkConverged } from '../checkers/cluster-converged.ts';
 import { checkDatatypeAtRest } from '../checkers/datatypes-hold.ts';
 import { storedCopies } from '../checkers/replicas-agree.ts';
+import { refuseViolations } from '../checkers/violations.ts';
 import { carryOutFaults, randomFaultPlan } from '../fault-plan.ts';
 import type { Prng } from '../prng.ts';
 import type { Scenario } from '../scenario.ts';
-import { quietDisk } from '../simulated-disk.ts';
 import { quietClusterConfiguration, variedClusterConfiguration } from '../workloads/cluster-configuration.ts';
 import type { ClusterMember } from '../workloads/cluster-member.ts';
 import { ClusterStage } from '../workloads/cluster-stage.ts';
@@ -25,7 +25,6 @@ import type { World } from '../world.ts';
 import { faultErrors } from './cluster-story.ts';
 
 const nVal = 3;
-const violationsShownMax = 5;
 const readAgainMs = 200;
 const restMsMax = 1_200_000;
 
@@ -82,21 +81,12 @@ class DatatypeStory {
     return members.filter((one) => !one.isServing || settledMembers.includes(one));
   };
 
-  async mend(): Promise<void> {
-    for (const { process } of this.#stage.members) {
-      process.disk.conditions = quietDisk;
-      process.resume();
-      if (!process.isUp) process.restart();
-    }
-    await this.#stage.untilServing();
-  }
-
   /** Sends the clients home, mends all, waits for rest, and judges the disks and what every node shows. */
   async rest(): Promise<void> {
     this.#isOver = true;
     await Promise.all(this.#working.splice(0));
     this.#isOver = false;
-    await this.mend();
+    await this.#stage.mend();
     await this.#stage.untilQuiet();
     await this.#checkDisks();
     for (const key of this.#clients.keys) {
@@ -106,7 +96,7 @@ class DatatypeStory {
           await this.#world.sleep(readAgainMs);
           read = await this.#clients.fetch(member, key);
         }
-        refuse(checkDatatypeAtRest(read, key));
+        refuseViolations(checkDatatypeAtRest(read, key));
         this.#world.work.add('values judged');
       }
     }
@@ -119,7 +109,7 @@ class DatatypeStory {
       const violations = await this.#violationsOnDisks();
       if (violations.length === 0) return;
       const isOnlyLate = violations.every((violation) => violation.startsWith('V3'));
-      if (!isOnlyLate || this.#world.nowMs > end) refuse(violations);
+      if (!isOnlyLate || this.#world.nowMs > end) refuseViolations(violations);
       for (const key of this.#clients.keys) {
         await this.#clients.fetch(this.#random.pick(this.#stage.members), key);
       }
@@ -144,11 +134,6 @@ class DatatypeStory {
     };
     return checkConverged(nodes, { ring, replicasOf, tombstonesAreKept: this.#tombstonesAreKept });
   }
-}
-
-function refuse(violations: readonly string[]): void {
-  if (violations.length === 0) return;
-  throw new Error(`${violations.length} violations: ${violations.slice(0, violationsShownMax).join(' · ')}`);
 }
 
 async function datatypes(world: World): Promise<void> {
@@ -210,7 +195,7 @@ async function datatypes(world: World): Promise<void> {
   await stage.untilSettled();
   const leaver = stage.members[random.below(stage.members.length - 1)]!;
   if (random.chance(0.5)) stage.members.find((one) => one !== leaver)?.end('kill');
-  await story.mend();
+  await stage.mend();
   await stage.change([{ kind: 'leave', node: leaver.id }]);
   await stage.untilGone(leaver);
   await story.rest();

@@ -6,24 +6,21 @@
 
 import { VersionedObject } from '../../kv/index.ts';
 import { expiryOfObject } from '../../kv/object/index.ts';
-import { byteLiteral } from '../../stdx/index.ts';
 import { checkExpiredAtRest } from '../checkers/expiry-holds.ts';
 import { storedCopies } from '../checkers/replicas-agree.ts';
-import type { Prng } from '../prng.ts';
+import { refuseViolations } from '../checkers/violations.ts';
 import type { Scenario } from '../scenario.ts';
 import { quietClusterConfiguration } from '../workloads/cluster-configuration.ts';
-import type { ClusterMember } from '../workloads/cluster-member.ts';
 import { ClusterStage } from '../workloads/cluster-stage.ts';
 import { ExpiringClients } from '../workloads/expiring-clients.ts';
+import { strikeJumpMsMax } from '../workloads/stage-strikes.ts';
 import type { World } from '../world.ts';
 import { faultErrors } from './cluster-story.ts';
+import { workUnderStrikes } from './struck-cluster.ts';
 
 const marginMs = 300_000;
-/** Two clocks differ by less than the margin, whichever jump. */
-const jumpMsMax = 60_000;
-const roundsMax = 4;
+const rounds = 4;
 const shortTtlMax = 20;
-const violationsShownMax = 5;
 const goneMsMax = 1_800_000;
 
 export const clusterExpiry: Scenario = {
@@ -49,12 +46,7 @@ export const clusterExpiry: Scenario = {
       startsMayFail: false,
     });
     await stage.form();
-    const bucket = { bucketType: byteLiteral('default'), bucket: byteLiteral('expiring') };
-    await stage.anyone.within(({ node }) => node.store.setProperties(bucket, { allow_mult: true }));
-    const isKnown = ({ present }: ClusterMember) =>
-      present.node.store.properties(bucket)?.allow_mult === true;
-    await stage.until('properties are known', () => stage.members.every(isKnown), 60_000);
-
+    await stage.setProperties('expiring', { allow_mult: true });
     const clients = new ExpiringClients(world, {
       bucket: 'expiring',
       keys: 30,
@@ -64,56 +56,25 @@ export const clusterExpiry: Scenario = {
       longTtl: 1_000_000,
       expectedErrors: new Set(faultErrors),
     });
-    let isOver = false;
-    const working = Array.from({ length: 4 }, (_, i) =>
-      clients.run(
-        world.random.fork(`client ${i}`),
-        () => stage.members,
-        () => isOver,
-      ),
-    );
-    for (let round = 0; round < roundsMax; round += 1) {
-      await world.sleep(random.exponential(5000));
-      await strike(world, random, stage);
-    }
-    isOver = true;
-    await Promise.all(working);
-    for (const { process } of stage.members) if (!process.isUp) process.restart();
-    await stage.untilServing();
+    await workUnderStrikes(stage, random, {
+      clients: 4,
+      client: (own, isOver) => clients.run(own, () => stage.members, isOver),
+      strikes: ['death', 'cut', 'clock-jump'],
+      downMsMean: 20_000,
+      cutMsMean: 30_000,
+      rounds,
+      pauseMsMean: 5000,
+    });
     // What a clock that is behind stamped last has ended by one that is further behind.
-    await world.sleep(shortTtlMax * 1000 + roundsMax * jumpMsMax);
+    await world.sleep(shortTtlMax * 1000 + rounds * strikeJumpMsMax);
     world.work.add('copies that went', await expiredCopies(stage));
     await stage.untilQuiet();
     const rest = await clients.readAll(random, stage.members);
-    refuse([...clients.violations, ...checkExpiredAtRest(rest, clients.writes)]);
+    refuseViolations([...clients.violations, ...checkExpiredAtRest(rest, clients.writes)]);
     await untilGone(world, stage);
-    refuse(checkExpiredAtRest(await clients.readAll(random, stage.members), clients.writes));
+    refuseViolations(checkExpiredAtRest(await clients.readAll(random, stage.members), clients.writes));
   },
 };
-
-async function strike(world: World, random: Prng, stage: ClusterStage): Promise<void> {
-  const member = random.pick(stage.members);
-  switch (random.below(3)) {
-    case 0:
-      member.end(random.pick(['kill', 'crash']));
-      await world.sleep(random.exponential(20_000));
-      if (!member.process.isUp) member.process.restart();
-      return;
-    case 1: {
-      const others = stage.members.filter((other) => other !== member);
-      const heal = world.network.partition([
-        [member.process.host],
-        others.map(({ process }) => process.host),
-      ]);
-      await world.sleep(random.exponential(30_000));
-      heal();
-      return;
-    }
-    default:
-      member.process.jumpClock(random.between(-jumpMsMax, jumpMsMax));
-      world.work.add('jumps of a clock');
-  }
-}
 
 async function untilGone(world: World, stage: ClusterStage): Promise<void> {
   const end = world.nowMs + goneMsMax;
@@ -139,9 +100,4 @@ async function expiredCopies(stage: ClusterStage): Promise<number> {
     if (typeof found === 'number') expired += found;
   }
   return expired;
-}
-
-function refuse(violations: readonly string[]): void {
-  if (violations.length === 0) return;
-  throw new Error(`${violations.length} violations: ${violations.slice(0, violationsShownMax).join(' · ')}`);
 }

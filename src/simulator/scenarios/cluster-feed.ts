@@ -3,21 +3,20 @@
  * are cut off, join and leave: in the end each follower has heard the present state of every key.
  */
 import { byteLiteral } from '../../stdx/index.ts';
+import { refuseViolations } from '../checkers/violations.ts';
 import type { Prng } from '../prng.ts';
 import type { Scenario } from '../scenario.ts';
 import { quietClusterConfiguration } from '../workloads/cluster-configuration.ts';
-import type { ClusterMember } from '../workloads/cluster-member.ts';
 import { ClusterStage } from '../workloads/cluster-stage.ts';
 import { FeedFollower, FeedWriters } from '../workloads/feed-clients.ts';
+import { StageStrikes } from '../workloads/stage-strikes.ts';
 import type { World } from '../world.ts';
 import { faultErrors } from './cluster-story.ts';
 
 const bucket = 'followed';
 const keys = 40;
 const writersMax = 3;
-const roundsMax = 4;
-const jumpMsMax = 60_000;
-const violationsShownMax = 5;
+const rounds = 4;
 /** Until a feed has told of all that is there: it asks nodes that were away within seconds. */
 const caughtUpMsMax = 120_000;
 const watched = 'key7';
@@ -45,7 +44,7 @@ export const clusterFeed: Scenario = {
       startsMayFail: false,
     });
     await stage.form();
-    await keepFeed(stage);
+    await stage.setProperties(bucket, { allow_mult: true, feed: true });
     const writers = new FeedWriters(world, {
       bucket,
       keys,
@@ -61,9 +60,11 @@ export const clusterFeed: Scenario = {
     const prefix = { kind: 'prefix', name: byteLiteral('key1') } as const;
     play.follow(new FeedFollower(world, bucket, 'start', prefix), (name) => name.startsWith('key1'));
     play.write();
-    for (let round = 0; round < roundsMax; round += 1) {
+    const kinds = ['death', 'cut', 'clock-jump', 'join', 'leave'] as const;
+    const strikes = new StageStrikes(stage, random, kinds, { downMsMean: 10_000, cutMsMean: 20_000 });
+    for (let round = 0; round < rounds; round += 1) {
       await world.sleep(random.exponential(3000));
-      await strike(world, random, stage);
+      await strikes.strike();
     }
     play.follow(new FeedFollower(world, bucket, 'start', undefined), () => true);
     await world.sleep(random.exponential(3000));
@@ -121,19 +122,15 @@ class FeedPlay {
   async rest(random: Prng): Promise<void> {
     this.#isWritten = true;
     await Promise.all(this.#writing);
-    for (const { process } of this.#stage.members) if (!process.isUp) process.restart();
-    await this.#stage.untilServing();
+    await this.#stage.mend();
     await this.#stage.untilQuiet();
     const missing = await this.#untilHeard(random);
     this.#isOver = true;
     await Promise.all(this.#reading);
-    const violations = [
+    refuseViolations([
       ...missing,
       ...this.#following.flatMap(({ follower }) => follower.knowledge.violations),
-    ];
-    if (violations.length === 0) return;
-    const shown = violations.slice(0, violationsShownMax).join(' · ');
-    throw new Error(`${violations.length} violations: ${shown}`);
+    ]);
   }
 
   /** What is still missing when it should not be. */
@@ -152,56 +149,5 @@ class FeedPlay {
     const end = this.#world.nowMs + caughtUpMsMax;
     while (missing().length > 0 && this.#world.nowMs < end) await this.#world.sleep(500);
     return missing();
-  }
-}
-
-async function keepFeed(stage: ClusterStage): Promise<void> {
-  const address = { bucketType: byteLiteral('default'), bucket: byteLiteral(bucket) };
-  await stage.anyone.within(({ node }) =>
-    node.store.setProperties(address, { allow_mult: true, feed: true }),
-  );
-  const isKnown = ({ present }: ClusterMember): boolean =>
-    present.node.store.properties(address)?.feed === true;
-  await stage.until('the feed is kept by all', () => stage.members.every(isKnown), 60_000);
-}
-
-async function strike(world: World, random: Prng, stage: ClusterStage): Promise<void> {
-  const member = random.pick(stage.members);
-  switch (random.below(5)) {
-    case 0:
-      member.end(random.pick(['kill', 'crash']));
-      await world.sleep(random.exponential(10_000));
-      if (!member.process.isUp) member.process.restart();
-      await stage.untilServing();
-      return;
-    case 1: {
-      const others = stage.members.filter((other) => other !== member);
-      const heal = world.network.partition([
-        [member.process.host],
-        others.map(({ process }) => process.host),
-      ]);
-      await world.sleep(random.exponential(20_000));
-      heal();
-      return;
-    }
-    case 2:
-      member.process.jumpClock(random.between(-jumpMsMax, jumpMsMax));
-      world.work.add('jumps of a clock');
-      return;
-    case 3: {
-      const newcomer = stage.boot();
-      await stage.untilServing();
-      await stage.join(newcomer, member);
-      await stage.change([{ kind: 'join', node: newcomer.id }]);
-      await stage.untilSettled();
-      world.work.add('joins');
-      return;
-    }
-    default:
-      if (stage.members.length <= 3) return;
-      await stage.change([{ kind: 'leave', node: member.id }]);
-      await stage.untilGone(member);
-      await stage.untilSettled();
-      world.work.add('leaves');
   }
 }

@@ -193,7 +193,7 @@ async function indexQueries(world: World): Promise<void> {
       await stage.untilSettled();
       const leaver = stage.members[random.below(stage.members.length - 1)]!;
       if (random.chance(0.5)) stage.members.find((one) => one !== leaver)?.end('kill');
-      await play.mend();
+      await play.stage.mend();
       await stage.change([{ kind: 'leave', node: leaver.id }]);
       await stage.untilGone(leaver);
     }

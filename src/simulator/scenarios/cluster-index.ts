@@ -17,6 +17,7 @@ import { clusterSecondDeath } from './cluster-second-death.ts';
 import { clusterSerialised } from './cluster-serialised.ts';
 import { clusterSplit, clusterSplitLong } from './cluster-split.ts';
 import { clusterStaleReplica } from './cluster-stale-replica.ts';
+import { clusterSwitchRace } from './cluster-switch-race.ts';
 import { clusterTypedClient } from './cluster-typed-client.ts';
 import { clusterWriteOnce } from './cluster-write-once.ts';
 import { voxer } from './voxer.ts';
@@ -30,6 +31,7 @@ export const clusterScenarios: readonly Scenario[] = [
   clusterSplitLong,
   clusterLeaveRace,
   clusterLeaveRaceLong,
+  clusterSwitchRace,
   clusterStaleReplica,
   clusterForwardedPut,
   clusterOverwriteHandoff,

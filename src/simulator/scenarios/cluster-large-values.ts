@@ -3,20 +3,17 @@
  * is whole, what was acknowledged is not lost, and in the end no disk holds a chunk of anything else.
  */
 import { manifestsOf, VersionedObject } from '../../kv/index.ts';
-import { byteLiteral } from '../../stdx/index.ts';
 import { checkLargeAtRest } from '../checkers/large-values-whole.ts';
 import { type StoredCopy, storedCopies } from '../checkers/replicas-agree.ts';
-import type { Prng } from '../prng.ts';
+import { refuseViolations } from '../checkers/violations.ts';
 import type { Scenario } from '../scenario.ts';
 import { quietClusterConfiguration } from '../workloads/cluster-configuration.ts';
-import type { ClusterMember } from '../workloads/cluster-member.ts';
 import { ClusterStage } from '../workloads/cluster-stage.ts';
 import { LargeValueClients } from '../workloads/large-value-clients.ts';
 import type { World } from '../world.ts';
 import { faultErrors } from './cluster-story.ts';
+import { workUnderStrikes } from './struck-cluster.ts';
 
-const roundsMax = 4;
-const violationsShownMax = 5;
 const uploadMsMax = 20_000;
 const goneMsMax = 3_600_000;
 const bucket = 'large';
@@ -46,12 +43,7 @@ export const clusterLargeValues: Scenario = {
       startsMayFail: false,
     });
     await stage.form();
-    const address = { bucketType: byteLiteral('default'), bucket: byteLiteral(bucket) };
-    await stage.anyone.within(({ node }) => node.store.setProperties(address, { allow_mult: true }));
-    const isKnown = ({ present }: ClusterMember) =>
-      present.node.store.properties(address)?.allow_mult === true;
-    await stage.until('properties are known', () => stage.members.every(isKnown), 60_000);
-
+    await stage.setProperties(bucket, { allow_mult: true });
     const clients = new LargeValueClients(world, {
       bucket,
       keys: 6,
@@ -61,66 +53,28 @@ export const clusterLargeValues: Scenario = {
       bytesMax: 4000,
       expectedErrors: new Set([...faultErrors, 'chunk_missing']),
     });
-    let isOver = false;
-    const working = Array.from({ length: 3 }, (_, i) =>
-      clients.run(
-        world.random.fork(`client ${i}`),
-        () => stage.members,
-        () => isOver,
-      ),
-    );
-    for (let round = 0; round < roundsMax; round += 1) {
-      await world.sleep(random.exponential(5000));
-      await strike(world, random, stage);
-    }
-    isOver = true;
-    await Promise.all(working);
-    for (const { process } of stage.members) if (!process.isUp) process.restart();
-    await stage.untilServing();
-    await stage.untilQuiet();
-    refuse([
+    await workUnderStrikes(stage, random, {
+      clients: 3,
+      client: (own, isOver) => clients.run(own, () => stage.members, isOver),
+      strikes: ['death', 'cut', 'join', 'leave'],
+      downMsMean: 10_000,
+      cutMsMean: 20_000,
+      rounds: 4,
+      pauseMsMean: 5000,
+    });
+    refuseViolations([
       ...clients.violations,
       ...checkLargeAtRest(await clients.readEvery(random, stage.members), clients.writes),
     ]);
     const { left } = await leftOver(stage);
     world.work.add('uploads left over', left);
     await untilOnlyNeeded(world, stage);
-    refuse([
+    refuseViolations([
       ...clients.violations,
       ...checkLargeAtRest(await clients.readEvery(random, stage.members), clients.writes),
     ]);
   },
 };
-
-async function strike(world: World, random: Prng, stage: ClusterStage): Promise<void> {
-  const member = random.pick(stage.members);
-  switch (random.below(stage.members.length < 5 ? 3 : 2)) {
-    case 0:
-      member.end(random.pick(['kill', 'crash']));
-      await world.sleep(random.exponential(10_000));
-      if (!member.process.isUp) member.process.restart();
-      return;
-    case 1: {
-      const others = stage.members.filter((other) => other !== member);
-      const heal = world.network.partition([
-        [member.process.host],
-        others.map(({ process }) => process.host),
-      ]);
-      await world.sleep(random.exponential(20_000));
-      heal();
-      return;
-    }
-    default: {
-      await stage.untilServing();
-      const seed = stage.anyone;
-      const joiner = stage.boot();
-      await stage.untilServing([joiner]);
-      await stage.join(joiner, seed);
-      await stage.change([{ kind: 'join', node: joiner.id }]);
-      world.work.add('joins');
-    }
-  }
-}
 
 /** Until what is kept beside the objects is the chunks that these refer to. */
 async function untilOnlyNeeded(world: World, stage: ClusterStage): Promise<void> {
@@ -158,9 +112,4 @@ async function leftOver(stage: ClusterStage): Promise<{ readonly left: number; r
     left: [...held].filter((upload) => !wanted.has(upload)).length,
     missing: [...wanted].filter((upload) => !held.has(upload)).length,
   };
-}
-
-function refuse(violations: readonly string[]): void {
-  if (violations.length === 0) return;
-  throw new Error(`${violations.length} violations: ${violations.slice(0, violationsShownMax).join(' · ')}`);
 }

@@ -68,7 +68,7 @@ async function jobsUnderFaults(play: ClusterPlay): Promise<void> {
   await stage.untilServing([newcomer]);
   await stage.join(newcomer, stage.anyone);
   await stage.change([{ kind: 'join', node: newcomer.id }]);
-  await play.mend();
+  await play.stage.mend();
   await stage.untilSettled();
   const leaver = stage.members[random.below(stage.members.length - 1)]!;
   await stage.change([{ kind: 'leave', node: leaver.id }]);

@@ -6,7 +6,7 @@ import type { Configuration } from '../../config/index.ts';
 import type { Partition } from '../../core/ring/index.ts';
 import { NameHash } from '../../kv/coordinator/index.ts';
 import { type KvError, VersionedObject } from '../../kv/index.ts';
-import { assert, byteLiteral } from '../../stdx/index.ts';
+import { assert } from '../../stdx/index.ts';
 import type { StorageEngine } from '../../storage/index.ts';
 import { decodeContent } from '../../wire/index.ts';
 import { checkConverged } from '../checkers/cluster-converged.ts';
@@ -15,8 +15,8 @@ import { DatabaseHistory } from '../checkers/key-history.ts';
 import { checkListingComplete } from '../checkers/listing-complete.ts';
 import { checkReadsFollowWrites } from '../checkers/reads-follow-writes.ts';
 import { storedCopies } from '../checkers/replicas-agree.ts';
+import { refuseViolations } from '../checkers/violations.ts';
 import type { Prng } from '../prng.ts';
-import { quietDisk } from '../simulated-disk.ts';
 import { ClusterClients, type ClusterClientsOptions, usualClients } from '../workloads/cluster-clients.ts';
 import {
   type ConfigurationPart,
@@ -69,7 +69,6 @@ export const calmCluster: ClusterStory = {
   ackedPutsMin: 20,
 };
 
-const violationsShownMax = 5;
 const tombstoneMsMax = 1_200_000;
 const workMsMax = 60_000;
 
@@ -135,19 +134,9 @@ export class ClusterPlay {
     this.#isOver = false;
   }
 
-  /** Mends whatever is broken. */
-  async mend(): Promise<void> {
-    for (const { process } of this.stage.members) {
-      process.disk.conditions = quietDisk;
-      process.resume();
-      if (!process.isUp) process.restart();
-    }
-    await this.stage.untilServing();
-  }
-
   /** Where the faults let too little through, clients work on after them until the run is worth its name. */
   async untilWorked(): Promise<void> {
-    await this.mend();
+    await this.stage.mend();
     const isEnough = (): boolean => this.world.work.done('acked puts') >= this.#story.ackedPutsMin;
     await this.stage.until('enough puts are acknowledged', isEnough, workMsMax);
   }
@@ -155,7 +144,7 @@ export class ClusterPlay {
   /** Stops the work, mends all, waits for rest, reads every key, and compares what clients were told with the disks. */
   async rest(): Promise<void> {
     await this.stopWork();
-    await this.mend();
+    await this.stage.mend();
     await this.stage.untilQuiet();
     this.world.record('stage', 'quiet');
     await this.#checkDisks();
@@ -177,7 +166,7 @@ export class ClusterPlay {
     for (const listing of this.clients.listings) {
       violations.push(...checkListingComplete(listing, this.#history.keys, false));
     }
-    refuse(violations);
+    refuseViolations(violations);
   }
 
   /** Of a key's preference list. */
@@ -221,7 +210,7 @@ export class ClusterPlay {
       const violations = await this.violationsOnDisk();
       if (violations.length === 0) return;
       const isOnlyLate = violations.every((violation) => violation.startsWith('V3'));
-      if (!isOnlyLate || this.world.nowMs > end) refuse(violations);
+      if (!isOnlyLate || this.world.nowMs > end) refuseViolations(violations);
       await this.clients.readAll(this.random, this.stage.members);
       await this.world.sleep(10_000);
     }
@@ -229,20 +218,7 @@ export class ClusterPlay {
 
   async #setProperties(): Promise<void> {
     for (const { name, conflicts, nVal } of this.clients.options.buckets) {
-      const bucket = { bucketType: byteLiteral('default'), bucket: byteLiteral(name) };
-      await this.stage.anyone.within(({ node }) =>
-        node.store.setProperties(bucket, { n_val: nVal, allow_mult: conflicts === 'siblings' }),
-      );
-      const isKnown = ({ present }: ClusterMember): boolean => {
-        const properties = present.node.store.properties(bucket);
-        return properties?.n_val === nVal && properties.allow_mult === (conflicts === 'siblings');
-      };
-      await this.stage.until('properties are known', () => this.stage.members.every(isKnown), 60_000);
+      await this.stage.setProperties(name, { n_val: nVal, allow_mult: conflicts === 'siblings' });
     }
   }
-}
-
-function refuse(violations: readonly string[]): void {
-  if (violations.length === 0) return;
-  throw new Error(`${violations.length} violations: ${violations.slice(0, violationsShownMax).join(' · ')}`);
 }

@@ -8,9 +8,9 @@
  * Jobs with JavaScript are not asked: this world has no processes to run it in (src/queries.test.ts does).
  */
 import { assert, byteLiteral } from '../../stdx/index.ts';
+import { refuseViolations } from '../checkers/violations.ts';
 import { carryOutFaults, randomFaultPlan } from '../fault-plan.ts';
 import type { Scenario } from '../scenario.ts';
-import { quietDisk } from '../simulated-disk.ts';
 import { quietClusterConfiguration, variedClusterConfiguration } from '../workloads/cluster-configuration.ts';
 import { ClusterStage } from '../workloads/cluster-stage.ts';
 import { TypedClients, typedClientTypes } from '../workloads/typed-clients.ts';
@@ -18,7 +18,6 @@ import type { World } from '../world.ts';
 
 const protobufPort = 8087;
 const clients = 3;
-const violationsShownMax = 5;
 
 async function makeTypes(stage: ClusterStage): Promise<void> {
   for (const [text, datatype] of typedClientTypes) {
@@ -83,16 +82,9 @@ async function typedClient(world: World): Promise<void> {
   await world.sleep(1000);
   isOver = true;
   await Promise.all(working);
-  for (const { process } of stage.members) {
-    process.disk.conditions = quietDisk;
-    process.resume();
-    if (!process.isUp) process.restart();
-  }
-  await stage.untilServing();
+  await stage.mend();
   await stage.untilQuiet();
-  const violations = await typed.violations();
-  if (violations.length === 0) return;
-  throw new Error(`${violations.length} violations: ${violations.slice(0, violationsShownMax).join(' · ')}`);
+  refuseViolations(await typed.violations());
 }
 
 export const clusterTypedClient: Scenario = {

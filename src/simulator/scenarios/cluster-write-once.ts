@@ -4,6 +4,7 @@
  */
 import { byteLiteral } from '../../stdx/index.ts';
 import { storedCopies } from '../checkers/replicas-agree.ts';
+import { refuseViolations } from '../checkers/violations.ts';
 import { checkWrittenOnce, type OnceRead } from '../checkers/written-once.ts';
 import type { Prng } from '../prng.ts';
 import type { Scenario } from '../scenario.ts';
@@ -13,12 +14,9 @@ import { ClusterStage } from '../workloads/cluster-stage.ts';
 import { OnceClients } from '../workloads/once-clients.ts';
 import type { World } from '../world.ts';
 import { faultErrors } from './cluster-story.ts';
+import { workUnderStrikes } from './struck-cluster.ts';
 
 const bucketType = byteLiteral('once');
-const clientsMax = 6;
-const roundsMax = 5;
-const jumpMsMax = 60_000;
-const violationsShownMax = 5;
 
 export const clusterWriteOnce: Scenario = {
   name: 'cluster-write-once',
@@ -47,23 +45,15 @@ export const clusterWriteOnce: Scenario = {
       timeoutMs: 5000,
       expectedErrors: new Set([...faultErrors, 'unknown_bucket_type']),
     });
-    let isOver = false;
-    const working = Array.from({ length: clientsMax }, (_, i) =>
-      clients.run(
-        world.random.fork(`client ${i}`),
-        () => stage.settledMembers,
-        () => isOver,
-      ),
-    );
-    for (let round = 0; round < roundsMax; round += 1) {
-      await world.sleep(random.exponential(3000));
-      await strike(world, random, stage);
-    }
-    isOver = true;
-    await Promise.all(working);
-    for (const { process } of stage.members) if (!process.isUp) process.restart();
-    await stage.untilServing();
-    await stage.untilQuiet();
+    await workUnderStrikes(stage, random, {
+      clients: 6,
+      client: (own, isOver) => clients.run(own, () => stage.settledMembers, isOver),
+      strikes: ['death', 'cut', 'clock-jump', 'join', 'leave'],
+      downMsMean: 10_000,
+      cutMsMean: 20_000,
+      rounds: 5,
+      pauseMsMean: 3000,
+    });
     judge(world, clients, await readAll(world, random, stage, clients));
   },
 };
@@ -76,47 +66,6 @@ async function makeType(stage: ClusterStage): Promise<void> {
   const isKnown = ({ present }: ClusterMember): boolean =>
     present.node.store.properties({ bucketType, bucket: byteLiteral('once') })?.write_once === true;
   await stage.until('the type is known', () => stage.members.every(isKnown), 60_000);
-}
-
-async function strike(world: World, random: Prng, stage: ClusterStage): Promise<void> {
-  const member = random.pick(stage.members);
-  switch (random.below(5)) {
-    case 0:
-      member.end(random.pick(['kill', 'crash']));
-      await world.sleep(random.exponential(10_000));
-      if (!member.process.isUp) member.process.restart();
-      await stage.untilServing();
-      return;
-    case 1: {
-      const others = stage.members.filter((other) => other !== member);
-      const heal = world.network.partition([
-        [member.process.host],
-        others.map(({ process }) => process.host),
-      ]);
-      await world.sleep(random.exponential(20_000));
-      heal();
-      return;
-    }
-    case 2:
-      member.process.jumpClock(random.between(-jumpMsMax, jumpMsMax));
-      world.work.add('jumps of a clock');
-      return;
-    case 3: {
-      const newcomer = stage.boot();
-      await stage.untilServing();
-      await stage.join(newcomer, member);
-      await stage.change([{ kind: 'join', node: newcomer.id }]);
-      await stage.untilSettled();
-      world.work.add('joins');
-      return;
-    }
-    default:
-      if (stage.members.length <= 3) return;
-      await stage.change([{ kind: 'leave', node: member.id }]);
-      await stage.untilGone(member);
-      await stage.untilSettled();
-      world.work.add('leaves');
-  }
 }
 
 async function readAll(
@@ -150,6 +99,5 @@ function judge(world: World, { writes, deletes }: OnceClients, reads: readonly O
     if (acked.length > 1) world.work.add('keys with two acked puts');
   }
   const violations = checkWrittenOnce(reads, writes, deletes);
-  if (violations.length === 0) return;
-  throw new Error(`${violations.length} violations: ${violations.slice(0, violationsShownMax).join(' · ')}`);
+  refuseViolations(violations);
 }

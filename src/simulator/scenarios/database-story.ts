@@ -27,6 +27,7 @@ import { DatabaseHistory } from '../checkers/key-history.ts';
 import { checkListingComplete } from '../checkers/listing-complete.ts';
 import { checkReadsFollowWrites, type ReadRules } from '../checkers/reads-follow-writes.ts';
 import { checkReplicasAgree, storedCopies } from '../checkers/replicas-agree.ts';
+import { refuseViolations } from '../checkers/violations.ts';
 import type { Prng } from '../prng.ts';
 import { DatabaseClients, type WorkloadBucket } from '../workloads/database-clients.ts';
 import { DatabaseNode } from '../workloads/database-node.ts';
@@ -108,7 +109,6 @@ export const calmStory: DatabaseStory = {
   heal: () => Promise.resolve(),
 };
 
-const violationsShownMax = 5;
 /** Longer than any pause, timer and recovery of the database in these stories. */
 const quietMs = 10_000;
 const sweepsMax = 4;
@@ -165,12 +165,7 @@ function judge(
   }
   for (const listing of clients.listings)
     violations.push(...checkListingComplete(listing, history.keys, story.replicasForget));
-  refuse(violations);
-}
-
-function refuse(violations: readonly string[]): void {
-  if (violations.length === 0) return;
-  throw new Error(`${violations.length} violations: ${violations.slice(0, violationsShownMax).join(' · ')}`);
+  refuseViolations(violations);
 }
 
 /** Reads everything until nothing moves any more; then all replicas must hold the same. */
@@ -196,7 +191,7 @@ async function findPeace(stage: Stage, deleteMode: DeleteMode, dots: DotsIssuedO
     clients.replicasAgree();
     return;
   }
-  refuse(violations);
+  refuseViolations(violations);
 }
 
 function placement(node: DatabaseNode, buckets: readonly WorkloadBucket[]): Stage['replicasOf'] {

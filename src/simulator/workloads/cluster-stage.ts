@@ -13,10 +13,11 @@ import {
   type StagedChange,
   stateDigest,
 } from '../../core/index.ts';
-import type { ExchangeStatus } from '../../kv/index.ts';
-import { assert } from '../../stdx/index.ts';
+import type { BucketPropertyChanges, ExchangeStatus } from '../../kv/index.ts';
+import { assert, byteLiteral } from '../../stdx/index.ts';
 import type { StorageEngine } from '../../storage/index.ts';
 import type { Prng } from '../prng.ts';
+import { quietDisk } from '../simulated-disk.ts';
 import type { World } from '../world.ts';
 import { clusterPort } from './cluster-configuration.ts';
 import { ClusterMember, type ServingMember } from './cluster-member.ts';
@@ -193,6 +194,28 @@ export class ClusterStage {
   retire(member: ClusterMember): void {
     if (member.process.isUp) member.end('kill');
     this.#gone.add(member);
+  }
+
+  /** Mends whatever is broken. */
+  async mend(): Promise<void> {
+    for (const { process } of this.members) {
+      process.disk.conditions = quietDisk;
+      process.resume();
+      if (!process.isUp) process.restart();
+    }
+    await this.untilServing();
+  }
+
+  /** Sets them for a bucket of the default type, and waits until every node has them. */
+  async setProperties(bucket: string, properties: BucketPropertyChanges): Promise<void> {
+    const address = { bucketType: byteLiteral('default'), bucket: byteLiteral(bucket) };
+    await this.anyone.within(({ node }) => node.store.setProperties(address, properties));
+    const wanted = Object.entries(properties);
+    const isKnown = ({ present }: ClusterMember): boolean => {
+      const known: Partial<Record<string, unknown>> = { ...present.node.store.properties(address) };
+      return wanted.every(([name, value]) => known[name] === value);
+    };
+    await this.until(`properties of ${bucket} are known`, () => this.members.every(isKnown), 60_000);
   }
 
   async untilServing(members: readonly ClusterMember[] = this.members): Promise<void> {
