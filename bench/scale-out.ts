@@ -3,7 +3,7 @@
  * load generator runs on the same cores, so what counts is the work done for each second of the server's CPU time: a node
  * has one core, two nodes have two.
  */
-import { runLoad, type Weighed, weighLoad } from './load/run-load.ts';
+import { fillKeys, type Weighed, weighLoad } from './load/run-load.ts';
 import { type BenchServer, startHale, startHaleHost } from './servers.ts';
 
 const connections = 64;
@@ -43,8 +43,7 @@ async function measured(
     const { pb: port } = server.ports;
     if (port === undefined) throw new Error('the server has no such port');
     const order = { protocol: 'pb', port, valueBytes, keys, connections } as const;
-    const puts = { operation: 'put', pipeline: 16, order: 'sequential', warmupMs: 0 } as const;
-    await runLoad({ ...order, ...puts, measuredMs: 0 }, server.pids);
+    await fillKeys(order, server.pids);
     const load = { ...order, pipeline: 1, order: 'uniform', warmupMs: 300, measuredMs } as const;
     const get = await weighLoad({ ...load, operation: 'get' }, server.pids);
     const put = await weighLoad({ ...load, operation: 'put' }, server.pids);

@@ -5,7 +5,7 @@
 import type { Line } from './chart.ts';
 import { svgOf } from './chart.ts';
 import type { OfferOrder } from './load/offer-load.ts';
-import { runLoad, untilIdle } from './load/run-load.ts';
+import { fillKeys, untilIdle } from './load/run-load.ts';
 import { type Offered, offer } from './offer.ts';
 import { capacityOf } from './overload.ts';
 import { type BenchServer, joinHaleCluster, startHale, startHaleCluster } from './servers.ts';
@@ -13,8 +13,6 @@ import { type BenchServer, joinHaleCluster, startHale, startHaleCluster } from '
 const valueBytes = 1024;
 const keys = 100_000;
 const connections = 64;
-/** While it is filled: few enough that nothing is refused. */
-const fillConnections = 8;
 const share = 0.7;
 const sliceMs = 1000;
 const warmupMs = 5000;
@@ -78,7 +76,7 @@ async function tailOf(
   const order: Omit<OfferOrder, 'phases'> = {
     ...{ port, otherPorts, valueBytes, keys, connections, operation, sliceMs },
   };
-  await fill(order, server);
+  await fillKeys(order, server.pids);
   await untilIdle(server.pids);
   const perSecond = share * (await capacityOf(order, server.pids));
   await untilIdle(server.pids);
@@ -91,12 +89,6 @@ async function tailOf(
   await new Promise((resolve) => setTimeout(resolve, warmupMs + measuredMs / 4));
   await using _joined = await during(server);
   return { perSecond, offered: await offering };
-}
-
-async function fill(order: Omit<OfferOrder, 'phases'>, server: BenchServer): Promise<void> {
-  const puts = { protocol: 'pb', operation: 'put', pipeline: 16, order: 'sequential' } as const;
-  const load = { ...order, ...puts, connections: fillConnections };
-  await runLoad({ ...load, warmupMs: 0, measuredMs: 0 }, server.pids);
 }
 
 function rowOf(label: string, perSecond: number, { slices, whole }: Offered): string {

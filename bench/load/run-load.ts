@@ -56,6 +56,16 @@ export async function weighLoad(order: LoadOrder, serverPids: readonly number[])
   return { ...run, serverCpuMicros: run.serverCpuMicros + cpuMicros(serverPids) - before };
 }
 
+/** Puts every key once, over so few connections that a crowded machine refuses none. */
+export async function fillKeys(
+  order: Pick<LoadOrder, 'port' | 'otherPorts' | 'valueBytes' | 'keys'>,
+  serverPids: readonly number[],
+): Promise<void> {
+  const load = { protocol: 'pb', operation: 'put', order: 'sequential' } as const;
+  const pace = { connections: 8, pipeline: 8, warmupMs: 0, measuredMs: 0 };
+  await runLoad({ ...order, ...load, ...pace }, serverPids);
+}
+
 export function runLoad(order: LoadOrder, serverPids: readonly number[]): Promise<Weighed> {
   return new Promise((resolve, reject) => {
     const child = fork(generator);
