@@ -68,7 +68,6 @@ export { type PreflistEntry, Preflists } from './preflists.ts';
 export { parsePropertyChanges, propertiesToJson, ttlSecondsMax } from './property-rules.ts';
 export type { PropertyDamage } from './property-store.ts';
 export {
-  addressesOf,
   bucketField,
   foldObjects,
   type IndexQuerying,

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
 import { test } from 'node:test';
 import { WriteBatch } from '../../storage/index.ts';
+import { defaultBucketProperties } from '../index.ts';
 import { addressOf, ReplicatedStores, type StoreNode } from '../replicated-stores.fixture.ts';
 import { SharedRegistry } from '../shared-registry.fixture.ts';
 import { ObjectKey } from '../vnode/index.ts';
@@ -42,6 +43,19 @@ test('a drop takes along what only one replica has, whichever it is', async () =
       assert.equal(copiesOf(node!, 'k'), 0, `seed ${seed}`);
     });
   }
+});
+
+test('what has expired goes at once, though it would be kept for as long as clocks may differ', async () => {
+  const bucketDefaults = { ...defaultBucketProperties, allow_mult: true, ttl: 1 };
+  await ReplicatedStores.run({ ...alone(), settings: { bucketDefaults } }, async (stores, node) => {
+    await node!.put('k', 'v');
+    await stores.world.sleep(2000);
+    assert.equal((await node!.get('k')).kind, 'notfound');
+    assert.equal(copiesOf(node!, 'k'), 3);
+    await dropped(stores, node!);
+    assert.equal(copiesOf(node!, 'k'), 0);
+    assert.equal(node!.store.drops.removed, 1);
+  });
 });
 
 test('a copy that cannot be decoded goes like the rest, whether other replicas have the key or not', async () => {

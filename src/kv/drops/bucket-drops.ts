@@ -1,5 +1,5 @@
 /** Drops of buckets and bucket types: marked at once, carried out in the background, by every node for its part. */
-import { VersionVector } from '../../clocks/index.ts';
+import type { VersionVector } from '../../clocks/index.ts';
 import type { Environment } from '../../environment/index.ts';
 import { type ByteString, textOfBytes } from '../../stdx/index.ts';
 import type { BucketProperties } from '../bucket-properties.ts';
@@ -39,7 +39,7 @@ export class BucketDrops {
     this.#sweep = new DropSweep({
       ...parts,
       marks: parts.properties.drops,
-      remove: (address, how) => this.#remove(address, how),
+      remove: (address, seen) => this.#remove(address, seen),
       isEmpty: (dropped) => this.#isEmpty(dropped),
       forget: (dropped) => this.#forget(dropped),
     });
@@ -88,11 +88,11 @@ export class BucketDrops {
   }
 
   /** What fails is found by the next look. */
-  #remove(address: ObjectAddress, how?: 'undecodable'): Promise<void> {
+  #remove(address: ObjectAddress, seen?: VersionVector): Promise<void> {
     const { properties, deletes, environment } = this.#parts;
     const found = properties.of(address);
     if (found === undefined) return Promise.resolve();
-    const request = how === undefined ? address : { ...address, context: VersionVector.empty.encode() };
+    const request = seen === undefined ? address : { ...address, context: seen.encode() };
     return new Promise((resolve) => deletes.delete(request, found, environment.clock.now(), () => resolve()));
   }
 

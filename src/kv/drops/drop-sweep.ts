@@ -9,6 +9,7 @@
  * Z3  Whatever dies in between, the mark is there, and the next look goes on.
  */
 import type { Buffer } from 'node:buffer';
+import { VersionVector } from '../../clocks/index.ts';
 import type { Partition } from '../../core/ring/index.ts';
 import type { Topology } from '../../core/topology/index.ts';
 import type { Environment, Instant } from '../../environment/index.ts';
@@ -40,14 +41,19 @@ export interface DropSweepParts {
   /** There is too much to do for what is not urgent. */
   readonly isLoaded: () => boolean;
   /**
-   * Deletes an object whatever its bucket lets clients do. Does not reject. Undecodable: without a look at what is there,
-   * which might find nothing else.
+   * Deletes an object whatever its bucket lets clients do. Does not reject. `seen`: what the delete covers, without a look
+   * at what is there, which would show nothing: a copy that has expired, or cannot be decoded.
    */
-  readonly remove: (address: ObjectAddress, how?: 'undecodable') => Promise<void>;
+  readonly remove: (address: ObjectAddress, seen?: VersionVector) => Promise<void>;
   /** Whether no key is live in it. Rejects with `KvFailure` if not everybody could say. */
   readonly isEmpty: (dropped: Dropped) => Promise<boolean>;
   /** Forgets its properties, and the type. Rejects with `KvFailure`. */
   readonly forget: (dropped: Dropped) => Promise<void>;
+}
+
+interface Removal {
+  readonly address: ObjectAddress;
+  readonly seen: VersionVector | undefined;
 }
 
 export class DropSweep {
@@ -121,18 +127,21 @@ export class DropSweep {
     try {
       for (;;) {
         const entries = await cursor.next(sliceLimits);
-        const live: ObjectAddress[] = [];
+        const removals: Removal[] = [];
         for (const { key, value } of entries) {
-          const kind = kindOf(value);
+          const object = decoded(value);
           const address = addressOf(key);
-          if (kind === 'undecodable') damaged.push(key);
-          else if (kind === 'live' && this.#isFirst(partition, address)) live.push(address);
+          if (object === undefined) damaged.push(key);
+          else if (!object.isTombstone && this.#isFirst(partition, address)) {
+            removals.push({ address, seen: object.mayExpire ? object.clock : undefined });
+          }
         }
         // Other replicas may know nothing of it, so that its own partition is the one to look after it.
-        const lost = damaged.splice(0).map((key) => addressOf(key));
-        found += live.length + lost.length;
-        await this.#remove(live);
-        await this.#remove(lost, 'undecodable');
+        for (const key of damaged.splice(0)) {
+          removals.push({ address: addressOf(key), seen: VersionVector.empty });
+        }
+        found += removals.length;
+        await this.#remove(removals);
         if (entries.length === 0) return found;
         if (isLoaded()) await this.#task.pause.for(intervalMs);
         if (this.#task.pause.isClosed) return found;
@@ -142,10 +151,10 @@ export class DropSweep {
     }
   }
 
-  async #remove(addresses: readonly ObjectAddress[], how?: 'undecodable'): Promise<void> {
-    for (let from = 0; from < addresses.length; from += windowMax) {
-      const some = addresses.slice(from, from + windowMax);
-      await Promise.all(some.map((address) => this.#parts.remove(address, how)));
+  async #remove(removals: readonly Removal[]): Promise<void> {
+    for (let from = 0; from < removals.length; from += windowMax) {
+      const some = removals.slice(from, from + windowMax);
+      await Promise.all(some.map(({ address, seen }) => this.#parts.remove(address, seen)));
       this.#removed += some.length;
       if (this.#task.pause.isClosed) return;
     }
@@ -188,12 +197,13 @@ export class DropSweep {
   }
 }
 
-function kindOf(value: Buffer): 'live' | 'tombstone' | 'undecodable' {
+/** Undefined: it cannot be. */
+function decoded(value: Buffer): VersionedObject | undefined {
   try {
-    return VersionedObject.decode(value).isTombstone ? 'tombstone' : 'live';
+    return VersionedObject.decode(value);
   } catch (error) {
     if (!(error instanceof ObjectFormatError)) throw error;
-    return 'undecodable';
+    return undefined;
   }
 }
 

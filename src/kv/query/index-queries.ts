@@ -4,7 +4,7 @@
  */
 import type { Clock, Instant } from '../../environment/index.ts';
 import { assert, type ByteString } from '../../stdx/index.ts';
-import type { ObjectAddress, ResultStream } from '../key-value-store.ts';
+import type { ResultStream } from '../key-value-store.ts';
 import type { KvObserver } from '../kv-observer.ts';
 import type { RequestDoor } from '../request-door.ts';
 import { entryAt, type IndexEntry } from '../vnode/index.ts';
@@ -78,20 +78,6 @@ export class IndexQueries implements IndexQuerying {
       ...(after === undefined ? {} : { after }),
       ...(maxResults === undefined ? {} : { itemsMax: maxResults }),
     };
-  }
-}
-
-/** The addresses of what a query finds, such as the input of a job. The consumer's `return` releases it. */
-export async function* addressesOf(
-  results: ResultStream<IndexEntry>,
-  { bucketType, bucket }: Omit<ObjectAddress, 'key'>,
-): AsyncGenerator<ObjectAddress, void, undefined> {
-  try {
-    for (let found = await results.next(); found !== undefined; found = await results.next()) {
-      for (const { key } of found) yield { bucketType, bucket, key };
-    }
-  } finally {
-    await results.close();
   }
 }
 

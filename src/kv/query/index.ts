@@ -1,7 +1,7 @@
 export { continuationAt } from './continuation.ts';
 export { CoverageQueries, type CoverageQueryParts } from './coverage-queries.ts';
 export { type FoundObject, foldObjects } from './fold-objects.ts';
-export { addressesOf, IndexQueries, type IndexQuerying, type IndexResults } from './index-queries.ts';
+export { IndexQueries, type IndexQuerying, type IndexResults } from './index-queries.ts';
 export { bucketField, keyField } from './index-query.ts';
 export type { IndexRequest, TermRange } from './index-request.ts';
 export {
