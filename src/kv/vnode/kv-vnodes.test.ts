@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { actorId, VersionVector } from '../../clocks/index.ts';
 import type { Partition } from '../../core/ring/index.ts';
 import { byteLiteral } from '../../stdx/index.ts';
-import { type Durability, type StorageEngine, StorageError, type WriteBatch } from '../../storage/index.ts';
+import { type Durability, type StorageEngine, StorageError, WriteBatch } from '../../storage/index.ts';
 import { encodeContent } from '../../wire/index.ts';
 import { makeObject } from '../object/index.ts';
 import { ObjectKey, type ReplicaReply } from './index.ts';
@@ -77,4 +77,40 @@ test('A5: a damaged copy is told apart from one that is out of reach, and is nev
     { kind: 'failed', error, damaged: true },
     { kind: 'failed', error, damaged: false },
   ]);
+});
+
+test('S1: a fenced write is not taken over a damaged copy: what that had seen nobody knows; an ordinary one heals it', async () => {
+  const node = await vnodes();
+  const rot = new WriteBatch();
+  rot.put(key.copy(here), Buffer.from('rot'));
+  await node.engine.write(rot, 'synced');
+  const object = objectFromElsewhere();
+  const put = (purpose: 'fenced' | 'write') =>
+    new Promise<ReplicaReply>((resolve) => {
+      const durability = 'os' as const;
+      node.vnodes.handle(here, { kind: 'put', key, object, durability, purpose, announce: false }, resolve);
+    });
+  const code = async (purpose: 'fenced' | 'write') => {
+    const reply = await put(purpose);
+    return reply.kind === 'failed' ? reply.error.code : reply.kind;
+  };
+  const coordinated = node.vnodes.coordinatePut(
+    here,
+    {
+      key,
+      context: object.clock,
+      content: object.siblings[0]!.content,
+      siblings: { allow_mult: true, last_write_wins: false },
+      prune: { smallVclock: 50, bigVclock: 50, youngVclock: 20, oldVclock: 86_400 },
+      durability: 'os',
+      nowMicros: 1,
+      condition: 'latest',
+      mayBeRepeated: false,
+    },
+    () => assert.fail('nothing is written'),
+  );
+  assert.ok(coordinated.kind === 'failed' && coordinated.error.code === 'quorum_unsatisfied');
+  assert.equal(await code('fenced'), 'quorum_unsatisfied');
+  assert.equal(await code('write'), 'stored');
+  assert.equal(await code('fenced'), 'stored', 'it has seen what is there now');
 });

@@ -100,10 +100,10 @@ const same: ReplicaReply = { kind: 'same' };
 const declined: ReplicaReply = { kind: 'declined' };
 const behind: ReplicaReply = { kind: 'behind' };
 /** Another write is here that this one has not seen. Not `modified`: that would say that nothing has happened anywhere. */
-const fencedOff: ReplicaReply = {
+const fencedOff = {
   kind: 'failed',
   error: { code: 'quorum_unsatisfied', quorum: 'pw', wanted: 1, got: 0 },
-};
+} as const;
 /** Refused before anything has happened: a write goes to the next fallback. */
 const dropping: ReplicaReply = { kind: 'failed', error: { code: 'overload' } };
 
@@ -207,6 +207,9 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
     const { nowMicros } = put;
     const refusal = conditionFailure(put, local, put.siblings, nowMicros);
     if (refusal !== undefined) return failed(refusal);
+    if (put.condition === 'latest' && local === undefined && this.#copies.isDamaged(partition, put.key)) {
+      return { kind: 'failed', error: fencedOff.error };
+    }
     const nowSeconds = Math.floor(nowMicros / 1_000_000);
     const actor = this.#identities.actorFor(partition, local, put.context);
     const counter = (local?.clock.counterOf(actor) ?? 0) + 1;
@@ -296,7 +299,7 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
     const reaped =
       local ?? (put.object.isTombstone ? undefined : this.#reapedFor(partition, put.key, put.object));
     this.#identities.checkAmnesia(partition, reaped, put.object);
-    if (put.purpose === 'fenced' && !hasSeen(put.object.clock, local)) {
+    if (put.purpose === 'fenced' && !this.#supersedesAll(partition, put, local)) {
       reply(fencedOff);
       return;
     }
@@ -323,6 +326,15 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
     const isDone = merged === local && put.durability === 'os' && !this.#gate.isMoving(partition);
     if (isDone && this.#copies.isCommitted(partition, put.key, merged)) reply(stored);
     else this.#store(partition, put.key, local, merged, put.durability, done);
+  }
+
+  /** Of what was in a damaged copy nobody knows whether it was seen (S1). */
+  #supersedesAll(
+    partition: Partition,
+    { key, object }: Pick<ReplicaPut, 'key' | 'object'>,
+    local: VersionedObject | undefined,
+  ): boolean {
+    return local === undefined ? !this.#copies.isDamaged(partition, key) : hasSeen(object.clock, local);
   }
 
   #replicaDelta(partition: Partition, request: ReplicaDelta, reply: (reply: ReplicaReply) => void): void {

@@ -68,6 +68,16 @@ export class StoredCopies {
     }
   }
 
+  /** There is a copy, and nobody can say what it has seen. */
+  isDamaged(partition: Partition, key: ObjectKey): boolean {
+    try {
+      this.committed(partition, key);
+      return false;
+    } catch (error) {
+      return isDamage(error);
+    }
+  }
+
   /** Throws `ObjectFormatError`. Copies with the same bytes are one object, decoded once. */
   #decode(bytes: Buffer): VersionedObject {
     if (this.#lastRead?.bytes.equals(bytes)) return this.#lastRead;
