@@ -46,7 +46,7 @@ const { values, positionals } = parseArgs({
     backend: { type: 'string' },
     /** Of the same: settings of the nodes, such as 'overload.turn_delay=10s' on a machine that others crowd. */
     set: { type: 'string', multiple: true, default: [] },
-    /** Of the same: a pattern that the names of rows must match, such as 'pb put 1024'. */
+    /** Of the same, and of `store`: a pattern that the names of rows must match, such as 'pb put 1024'. */
     only: { type: 'string' },
   },
 });
@@ -80,7 +80,7 @@ const questions = new Map<string, () => Promise<string>>([
     'store',
     () =>
       measureStore(
-        values.quick ? { keys: 50_000, requests: 50_000 } : { keys: 100_000, requests: 200_000 },
+        values.quick ? { keys: 50_000, requests: 50_000, only } : { keys: 100_000, requests: 200_000, only },
         values.node,
         (line) => console.log(line),
       ),

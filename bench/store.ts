@@ -20,13 +20,22 @@ export interface StoreDuration {
   readonly keys: number;
   /** Of each row. */
   readonly requests: number;
+  /** Rows to measure: their names, such as 'n=3 os put 100 B ×512', must match. All if absent. */
+  readonly only: RegExp | undefined;
+}
+
+interface Row extends Omit<Slice, 'count'> {
+  readonly nVal: number;
+  readonly durability: Configuration['durability'];
+  readonly valueBytes: number;
 }
 
 export async function measureStore(
-  { keys, requests }: StoreDuration,
+  duration: StoreDuration,
   node: string,
   report: (line: string) => void,
 ): Promise<string> {
+  const { keys, requests, only } = duration;
   const lines = [
     '| n | durability | value | operation | at once | leveldb, CPU µs | log, CPU µs | log / leveldb |',
     '|---:|---|---:|---|---:|---:|---:|---:|',
@@ -34,31 +43,50 @@ export async function measureStore(
   for (const valueBytes of valueSizes) {
     for (const nVal of [1, 3]) {
       for (const durability of ['synced', 'os'] as const) {
-        const nodes = engines.map((engine) => new StoreNode(node, engine));
-        try {
-          for (const each of nodes) await each.start({ nVal, durability, keys, valueBytes });
-          for (const operation of ['get', 'put'] as const) {
-            for (const atOnce of [32, 512]) {
-              const costs = await costsOf(nodes, { operation, atOnce, count: requests });
-              const cells = costs.map((cost) => cost.toFixed(1));
-              const ratio = (costs[1]! / costs[0]!).toFixed(2);
-              lines.push(
-                `| ${[nVal, durability, valueBytes, operation, atOnce, ...cells, ratio].join(' | ')} |`,
-              );
-              report(lines.at(-1)!);
-            }
-          }
-        } finally {
-          for (const each of nodes) each.stop();
-        }
+        const rows = rowsOf({ nVal, durability, valueBytes }).filter(
+          (row) => only?.test(nameOf(row)) ?? true,
+        );
+        if (rows.length > 0) lines.push(...(await measureRows(rows, duration, node, report)));
       }
     }
   }
-  return [
-    `${keys.toLocaleString('en')} keys, ${requests.toLocaleString('en')} requests a row.`,
-    '',
-    ...lines,
-  ].join('\n');
+  const scale = `${keys.toLocaleString('en')} keys, ${requests.toLocaleString('en')} requests a row.`;
+  return [scale, '', ...lines].join('\n');
+}
+
+function rowsOf(subject: Pick<Row, 'nVal' | 'durability' | 'valueBytes'>): readonly Row[] {
+  return (['get', 'put'] as const).flatMap((operation) =>
+    [32, 512].map((atOnce) => ({ ...subject, operation, atOnce })),
+  );
+}
+
+function nameOf({ nVal, durability, operation, valueBytes, atOnce }: Row): string {
+  return `n=${nVal} ${durability} ${operation} ${valueBytes} B ×${atOnce}`;
+}
+
+/** Of one kind of node. */
+async function measureRows(
+  rows: readonly Row[],
+  { keys, requests }: StoreDuration,
+  node: string,
+  report: (line: string) => void,
+): Promise<readonly string[]> {
+  const lines: string[] = [];
+  const nodes = engines.map((engine) => new StoreNode(node, engine));
+  try {
+    for (const each of nodes) await each.start({ ...rows[0]!, keys });
+    for (const { nVal, durability, valueBytes, operation, atOnce } of rows) {
+      const costs = await costsOf(nodes, { operation, atOnce, count: requests });
+      const cells = costs.map((cost) => cost.toFixed(1));
+      const ratio = (costs[1]! / costs[0]!).toFixed(2);
+      const line = `| ${[nVal, durability, valueBytes, operation, atOnce, ...cells, ratio].join(' | ')} |`;
+      lines.push(line);
+      report(line);
+    }
+    return lines;
+  } finally {
+    for (const each of nodes) each.stop();
+  }
 }
 
 async function costsOf(nodes: readonly StoreNode[], whole: Slice): Promise<readonly number[]> {
