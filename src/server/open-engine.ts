@@ -135,7 +135,7 @@ function logTuning(configuration: Configuration) {
 /** A node whose data another engine holds must not come up empty. */
 async function refuseOthersData(disk: Disk, own: string, other: string): Promise<void> {
   if ((await hasFiles(disk, own)) || !(await hasFiles(disk, other))) return;
-  const text = `the data directory holds the data of the engine "${other}"; it is not read by "${own}"`;
+  const text = `the data directory holds the data of the engine "${other}", which "${own}" does not read: start with storage_backend = "${other}"`;
   throw new StartError('configuration', text);
 }
 

@@ -93,6 +93,27 @@ test('a node without listeners serves its process, and keeps what it stored', as
   assert.equal((await get(again.store)).kind, 'found');
 });
 
+test('a directory keeps the engine that it was made with', async (context) => {
+  for (const [own, other] of [
+    ['log', 'leveldb'],
+    ['leveldb', 'log'],
+  ] as const) {
+    const machine = new Machine(context);
+    const node = await machine.start({ storage_backend: own });
+    assert.equal((await put(node.store)).kind, 'stored');
+    await node.stop();
+    const files = readdirSync(machine.directory);
+    await assert.rejects(machine.start({ storage_backend: other }), (error) => {
+      assert.ok(error instanceof StartError && error.code === 'configuration', String(error));
+      assert.match(error.message, new RegExp(`start with storage_backend = "${own}"`));
+      return true;
+    });
+    assert.deepEqual(readdirSync(machine.directory), files, 'nothing was made');
+    const again = await machine.start({ storage_backend: own });
+    assert.equal((await get(again.store)).kind, 'found');
+  }
+});
+
 test('the memory engine needs no directory, and forgets', async (context) => {
   const environment = nodeEnvironment({ log: silentLog, crash: (activity) => assert.fail(activity) });
   context.after(() => environment.close());
