@@ -7,6 +7,7 @@ import { clusterExpiry } from './cluster-expiry.ts';
 import { clusterFalseNotfound } from './cluster-false-notfound.ts';
 import { clusterFeed } from './cluster-feed.ts';
 import { clusterForwardedPut } from './cluster-forwarded-put.ts';
+import { clusterHooks } from './cluster-hooks.ts';
 import { clusterIndexQueries } from './cluster-index-queries.ts';
 import { clusterLargeValues } from './cluster-large-values.ts';
 import { clusterLeaveRace, clusterLeaveRaceLong } from './cluster-leave-race.ts';
@@ -42,6 +43,7 @@ export const clusterScenarios: readonly Scenario[] = [
   clusterIndexQueries,
   clusterExpiry,
   clusterLargeValues,
+  clusterHooks,
   voxer,
   clusterDatatypes,
   clusterMapReduce,

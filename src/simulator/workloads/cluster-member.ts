@@ -7,6 +7,7 @@ import type { Configuration } from '../../config/index.ts';
 import type { Environment, NodeId } from '../../environment/index.ts';
 import { nodeIdOf } from '../../environment/index.ts';
 import type { KeyValueStore } from '../../kv/index.ts';
+import type { OpenSandbox } from '../../sandbox/index.ts';
 import { type HaleNode, StartError, startNode } from '../../server/index.ts';
 import { assert } from '../../stdx/index.ts';
 import type { StorageEngine } from '../../storage/index.ts';
@@ -26,6 +27,8 @@ export interface ClusterMemberOptions {
   readonly startsMayFail: boolean;
   /** Stands between the database and its engine, to misbehave within the engine's contract. */
   readonly wrapEngine: (engine: StorageEngine) => StorageEngine;
+  /** What runs JavaScript of users in a life that begins; absent: nothing does. */
+  readonly openSandbox?: ((environment: Environment) => OpenSandbox) | undefined;
 }
 
 export interface ServingMember {
@@ -147,10 +150,15 @@ export class ClusterMember {
   }
 
   async #start(environment: Environment): Promise<ServingMember> {
-    const { configuration, engine: ofKind, wrapEngine } = this.options;
+    const { configuration, engine: ofKind, wrapEngine, openSandbox } = this.options;
     const damaged = ({ kind }: { readonly kind: string }) => this.#world.work.add(`journals with ${kind}`);
     const engine = wrapEngine(await openEngine(ofKind, environment, damaged));
-    const node = await startNode(configuration, { environment, version: 'simulated', engine });
+    const node = await startNode(configuration, {
+      environment,
+      version: 'simulated',
+      engine,
+      ...(openSandbox === undefined ? {} : { openSandbox: openSandbox(environment) }),
+    });
     return { node, engine, environment };
   }
 }

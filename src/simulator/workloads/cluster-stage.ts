@@ -13,7 +13,9 @@ import {
   type StagedChange,
   stateDigest,
 } from '../../core/index.ts';
+import type { Environment } from '../../environment/index.ts';
 import type { BucketPropertyChanges, ExchangeStatus } from '../../kv/index.ts';
+import type { OpenSandbox } from '../../sandbox/index.ts';
 import { assert, byteLiteral } from '../../stdx/index.ts';
 import type { StorageEngine } from '../../storage/index.ts';
 import type { Prng } from '../prng.ts';
@@ -31,6 +33,8 @@ export interface ClusterStageOptions {
   readonly locationOf?: (index: number) => string;
   readonly startsMayFail?: boolean;
   readonly wrapEngine?: (engine: StorageEngine, name: string) => StorageEngine;
+  /** For each life of a node; absent: JavaScript of users is not run. */
+  readonly openSandbox?: (environment: Environment, name: string) => OpenSandbox;
 }
 
 /** The node that was asked is behind, or the work is done. */
@@ -100,7 +104,7 @@ export class ClusterStage {
   boot(): ClusterMember {
     const index = this.#members.length + 1;
     const host = `10.0.0.${index}`;
-    const { configuration, startsMayFail, wrapEngine, locationOf } = this.#options;
+    const { configuration, startsMayFail, wrapEngine, openSandbox, locationOf } = this.#options;
     const name = `hale${index}@${host}`;
     const member = new ClusterMember(this.world, {
       configuration: {
@@ -112,6 +116,7 @@ export class ClusterStage {
       engine: this.#drawnEngine(name),
       startsMayFail: startsMayFail ?? false,
       wrapEngine: (engine) => wrapEngine?.(engine, name) ?? engine,
+      openSandbox: openSandbox && ((environment) => openSandbox(environment, name)),
     });
     this.#members.push(member);
     member.boot();
