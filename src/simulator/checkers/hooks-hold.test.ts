@@ -18,7 +18,10 @@ test('K1, K2: what is shown passed its hooks, and was refused by none', () => {
   assert.match(checkShown(write({ id: 2 }), value)!, /K1/);
   assert.match(checkShown(write(), { ...value, seals: ['sign', 'guard'] })!, /K1/);
   assert.match(checkShown(write({ kind: 'change' }), value)!, /K1/);
-  assert.equal(checkShown(write({ kind: 'change' }), { ...value, seals: ['guard', 'change', 'sign'] }), undefined);
+  assert.equal(
+    checkShown(write({ kind: 'change' }), { ...value, seals: ['guard', 'change', 'sign'] }),
+    undefined,
+  );
   assert.match(checkShown(write({ kind: 'refuse', outcome: 'unknown' }), value)!, /K2/);
   assert.match(checkShown(write({ outcome: 'refused' }), value)!, /K2/);
 });

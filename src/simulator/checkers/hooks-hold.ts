@@ -9,10 +9,7 @@
 
 export type HookedKind =
   /** Hooks let it pass as it is; change it; refuse it, by their word or by throwing. */
-  | 'pass'
-  | 'change'
-  | 'refuse'
-  | 'throw';
+  'pass' | 'change' | 'refuse' | 'throw';
 
 export interface HookedWrite {
   readonly id: number;

@@ -3,7 +3,13 @@ import { Buffer } from 'node:buffer';
 import type { DeleteResult, GetResult, KvError, PutResult } from '../../kv/index.ts';
 import { assert, byteLiteral } from '../../stdx/index.ts';
 import { encodeContent } from '../../wire/index.ts';
-import { checkShown, type HookedKind, type HookedValue, type HookedWrite, isKept } from '../checkers/hooks-hold.ts';
+import {
+  checkShown,
+  type HookedKind,
+  type HookedValue,
+  type HookedWrite,
+  isKept,
+} from '../checkers/hooks-hold.ts';
 import type { Prng } from '../prng.ts';
 import type { World } from '../world.ts';
 import type { ClusterMember } from './cluster-member.ts';

@@ -3,7 +3,13 @@
  * time, and may end as calls of the real one do: lost with what ran it, at a limit, out of time, or refused.
  */
 import type { Timers } from '../../environment/index.ts';
-import type { OpenSandbox, Sandbox, SandboxCall, SandboxCounts, SandboxOutcome } from '../../sandbox/index.ts';
+import type {
+  OpenSandbox,
+  Sandbox,
+  SandboxCall,
+  SandboxCounts,
+  SandboxOutcome,
+} from '../../sandbox/index.ts';
 import type { Prng } from '../prng.ts';
 
 /** Gets the parsed input; what it returns is made into JSON. What it throws the caller hears of. */
