@@ -4,9 +4,13 @@ import { startHale } from './servers.ts';
 
 const valueBytes = 100;
 const connections = 32;
+/** Has the node collect its garbage when it is told to: else the heap is mostly what is about to be thrown away. */
+const collector = 'data:text/javascript,process.on("SIGUSR2",()=>globalThis.gc())';
+const collectMs = 1000;
 
 export async function measureMemory(keys: number, measuredMs: number, node: string): Promise<string> {
-  const server = await startHale({ node, settings: ['buckets.default.n_val=1'] });
+  const nodeArguments = ['--expose-gc', '--import', collector];
+  const server = await startHale({ node, nodeArguments, settings: ['buckets.default.n_val=1'] });
   try {
     const { pb: port, http } = server.ports;
     const [pid] = server.pids;
@@ -14,6 +18,8 @@ export async function measureMemory(keys: number, measuredMs: number, node: stri
     await untilIdle(server.pids);
     const lines = ['| state | resident | JavaScript heap |', '|---|---:|---:|'];
     const add = async (label: string): Promise<number> => {
+      process.kill(pid, 'SIGUSR2');
+      await new Promise((resolve) => setTimeout(resolve, collectMs));
       const heap = await heapBytes(http);
       lines.push(`| ${label} | ${mebibytes(residentBytes(pid))} | ${mebibytes(heap)} |`);
       return heap;
@@ -37,7 +43,7 @@ export async function measureMemory(keys: number, measuredMs: number, node: stri
   }
 }
 
-/** As the node says, which includes what has not been collected yet. */
+/** As the node says. */
 async function heapBytes(http: number | undefined): Promise<number> {
   const page = await (await fetch(`http://127.0.0.1:${http}/admin/v1/metrics`)).text();
   const line = /^\w*heap\w*used\w* ([\d.e+]+)$/im.exec(page);

@@ -68,7 +68,7 @@ export const entryPoint: ModuleRow = {
 };
 
 /** Modules whose folders have public faces of their own: `core/ring/index.ts`. */
-export const modulesWithSubfaces: ReadonlySet<string> = new Set(['core', 'kv', 'api']);
+export const modulesWithSubfaces: ReadonlySet<string> = new Set(['core', 'kv', 'api', 'server', 'storage']);
 
 /** What tests of any module may import besides what its module can reach. */
 export const testModules: readonly string[] = ['simulator', 'runtime'];

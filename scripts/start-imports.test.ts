@@ -10,8 +10,14 @@ const entries = ['src/cli/main.js', 'src/cli/start-command.js'];
 /** Whoever adds one has measured what it costs: `npm run bench -- start memory`. */
 const packages = ['classic-level', 'commander', 'pino', 're2js', 'smol-toml'];
 
-/** Folders whose code runs in another process, or for another program. */
-const elsewhere = ['src/simulator/', 'src/runtime/sandbox/sandbox-process.js'];
+/** What runs in another process, for another program, or for who has configured it. */
+const elsewhere = [
+  'src/client/',
+  'src/runtime/sandbox/sandbox-process.js',
+  'src/server/embedded/',
+  'src/simulator/',
+  'src/storage/log/',
+];
 
 /** An `import` of it reads all its properties, one of which loads Node's `fetch`. */
 const neverImported = ['node:http', 'node:https', 'node:http2'];

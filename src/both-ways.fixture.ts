@@ -14,7 +14,8 @@ import {
   testCluster,
 } from './index.ts';
 import { nodeEnvironment, openSandboxPool, silentLog } from './runtime/index.ts';
-import { ensureBucketTypes, type HaleNode, startNode } from './server/index.ts';
+import { ensureBucketTypes } from './server/embedded/index.ts';
+import { type HaleNode, startNode } from './server/index.ts';
 
 const bucketTypes: Readonly<Record<string, BucketTypeProperties>> = {
   counters: { datatype: 'counter' },

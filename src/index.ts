@@ -20,14 +20,8 @@ import {
   openSandboxPool,
   silentLog,
 } from './runtime/index.ts';
-import {
-  EmbeddedTransport,
-  ensureBucketTypes,
-  type HaleNode,
-  httpServerLimits,
-  StartError,
-  startNode,
-} from './server/index.ts';
+import { EmbeddedTransport, ensureBucketTypes } from './server/embedded/index.ts';
+import { type HaleNode, httpServerLimits, StartError, startNode } from './server/index.ts';
 
 export * from './client/index.ts';
 export type { Configuration } from './config/index.ts';

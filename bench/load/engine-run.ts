@@ -3,7 +3,8 @@ import { Buffer } from 'node:buffer';
 import { randomBytes } from 'node:crypto';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { nodeEnvironment, silentLog, throwUncaught } from '../../src/runtime/index.ts';
-import { openLevelEngine, openLogEngine, type StorageEngine, WriteBatch } from '../../src/storage/index.ts';
+import { openLevelEngine, type StorageEngine, WriteBatch } from '../../src/storage/index.ts';
+import { openLogEngine } from '../../src/storage/log/index.ts';
 
 export interface EngineOrder {
   readonly engine: 'leveldb' | 'log';

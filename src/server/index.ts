@@ -18,8 +18,6 @@ export {
   youngBytesMax,
 } from './cluster-admin/grow-young-cluster.ts';
 export type { RiskView } from './cluster-admin/ring-risk-view.ts';
-export { type EmbeddedNode, EmbeddedTransport } from './embedded-transport.ts';
-export { ensureBucketTypes } from './ensure-bucket-types.ts';
 export { httpServerLimits } from './http-server-limits.ts';
 export { keyValueSettings } from './key-value-settings.ts';
 export type { NodeFacts, ProcessFacts } from './node-facts.ts';

@@ -7,7 +7,6 @@ import {
   lastRunsOf,
   markDamagedBlocks,
   openLevelEngine,
-  openLogEngine,
   openMemoryEngine,
   RepairMarkFile,
   refuseSeveralBackends,
@@ -96,6 +95,7 @@ async function openKind(
     throw new StartError('configuration', `storage_backend = "${kind}" needs a data directory`);
   }
   if (kind === 'log') {
+    const { openLogEngine } = await import('../storage/log/index.ts');
     const tuning = logTuning(configuration);
     const options = { disk, directory, tuning, log, emptiedByDamage: [identityRange] };
     return cachedEngine(await openLogEngine(options, environment), cacheBytes);

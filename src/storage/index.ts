@@ -14,9 +14,6 @@ export { type LastRuns, lastRunsOf, markDamagedBlocks } from './leveldb/damaged-
 export { LEVEL_TUNING, type LevelTuning } from './leveldb/level-database.ts';
 export { type LevelEngineOptions, openLevelEngine } from './leveldb/level-engine.ts';
 export { type RepairMark, RepairMarkFile } from './leveldb/repair-mark.ts';
-export { LOG_TUNING, type LogTuning } from './log/log-limits.ts';
-export type { LogDamage } from './log/log-scan.ts';
-export { type LogEngineOptions, openLogEngine } from './log/open-log-engine.ts';
 export type { JournalDamage } from './memory/journal-replay.ts';
 export { type MemoryEngineOptions, openMemoryEngine } from './memory/open-memory-engine.ts';
 export { BackendMoves } from './multi/backend-moves.ts';

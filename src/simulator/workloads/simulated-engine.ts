@@ -1,14 +1,8 @@
 /** The storage engines of simulated nodes: both that keep their data on the node's disk, by the seed's draw. */
 import type { Environment } from '../../environment/index.ts';
 import { identityRange } from '../../kv/index.ts';
-import {
-  cachedEngine,
-  LOG_TUNING,
-  type LogTuning,
-  openLogEngine,
-  openMemoryEngine,
-  type StorageEngine,
-} from '../../storage/index.ts';
+import { cachedEngine, openMemoryEngine, type StorageEngine } from '../../storage/index.ts';
+import { LOG_TUNING, type LogTuning, openLogEngine } from '../../storage/log/index.ts';
 import type { Prng } from '../prng.ts';
 
 export type SimulatedEngine =

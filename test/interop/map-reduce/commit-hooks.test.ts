@@ -1,7 +1,7 @@
 /** Commit hooks over both APIs, in real sandbox processes. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ensureBucketTypes } from '../../../src/server/index.ts';
+import { ensureBucketTypes } from '../../../src/server/embedded/index.ts';
 import { type JobNode, startJobNode } from './job-node.ts';
 
 const functions = {

@@ -1,12 +1,12 @@
 /** Properties of buckets and bucket types as an embedded application sees and changes them. */
-import { type BucketProperties, type BucketPropertyChanges, HaleError } from '../client/index.ts';
+import { type BucketProperties, type BucketPropertyChanges, HaleError } from '../../client/index.ts';
 import {
   type JsonValue,
   type BucketProperties as KvBucketProperties,
   type BucketPropertyChanges as KvBucketPropertyChanges,
   parsePropertyChanges,
   quorumToJson,
-} from '../kv/index.ts';
+} from '../../kv/index.ts';
 import { haleErrorOf } from './embedded-error.ts';
 
 /** Throws `unknown_bucket_type` if there are none. */

@@ -7,7 +7,7 @@ import {
   type IndexQuery,
   type JsonJob,
   jobFailedError,
-} from '../client/index.ts';
+} from '../../client/index.ts';
 import {
   type IndexQuerying,
   type IndexResults,
@@ -20,8 +20,8 @@ import {
   type MapReduce,
   type MapReduceJob,
   parseJsonJob,
-} from '../kv/index.ts';
-import { assert, unreachable } from '../stdx/index.ts';
+} from '../../kv/index.ts';
+import { assert, unreachable } from '../../stdx/index.ts';
 import { haleErrorOf } from './embedded-error.ts';
 
 /** Rejects with `KvFailure`. */

@@ -1,5 +1,5 @@
 /** The bucket types that an application needs of the node in its process: made if they are missing, brought up to date if not. */
-import { type BucketTypeProperties, HaleError } from '../client/index.ts';
+import { type BucketTypeProperties, HaleError } from '../../client/index.ts';
 import {
   type BucketTypeRefusal,
   type BucketTypes,
@@ -7,8 +7,8 @@ import {
   KvFailure,
   parsePropertyChanges,
   propertiesToJson,
-} from '../kv/index.ts';
-import { bytesOfText } from '../stdx/index.ts';
+} from '../../kv/index.ts';
+import { bytesOfText } from '../../stdx/index.ts';
 import { haleErrorOf } from './embedded-error.ts';
 
 /** Rejects with `HaleError`: `invalid_argument` names what cannot be. Types that are not named stay. */

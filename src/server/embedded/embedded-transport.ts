@@ -32,7 +32,7 @@ import {
   timeoutMsMax,
   type ValueSource,
   type WriteValueOptions,
-} from '../client/index.ts';
+} from '../../client/index.ts';
 import {
   type ChangeFeeds,
   type CrdtOperation,
@@ -47,9 +47,9 @@ import {
   type StreamedGetResult,
   type ValueStreams,
   type VersionedObject,
-} from '../kv/index.ts';
-import { type ByteString, byteLiteral, textOfBytes } from '../stdx/index.ts';
-import { type Content, encodeContent } from '../wire/index.ts';
+} from '../../kv/index.ts';
+import { type ByteString, byteLiteral, textOfBytes } from '../../stdx/index.ts';
+import { type Content, encodeContent } from '../../wire/index.ts';
 import { haleErrorOf } from './embedded-error.ts';
 import { EmbeddedFeedCursor } from './embedded-feed.ts';
 import { parsedChanges, shownProperties } from './embedded-properties.ts';

@@ -1,7 +1,13 @@
 /** Values in pieces of an application in the node's own process. */
 import { Buffer } from 'node:buffer';
-import { type Cursor, HaleError, type PutOutcome, SourcePieces, type ValueSource } from '../client/index.ts';
-import type { LargePut, ValueStreams } from '../kv/index.ts';
+import {
+  type Cursor,
+  HaleError,
+  type PutOutcome,
+  SourcePieces,
+  type ValueSource,
+} from '../../client/index.ts';
+import type { LargePut, ValueStreams } from '../../kv/index.ts';
 import { haleErrorOf } from './embedded-error.ts';
 
 /** What the store takes at once of what a source gives. */

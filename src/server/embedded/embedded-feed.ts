@@ -1,7 +1,7 @@
 /** A change feed of an application in the node's own process. */
 import { Buffer } from 'node:buffer';
-import type { Cursor, FeedEvent, FeedPage, FeedQuery } from '../client/index.ts';
-import type { ChangeFeeds, FeedReader, FeedEvent as StoredEvent } from '../kv/index.ts';
+import type { Cursor, FeedEvent, FeedPage, FeedQuery } from '../../client/index.ts';
+import type { ChangeFeeds, FeedReader, FeedEvent as StoredEvent } from '../../kv/index.ts';
 
 /** Rejects with `KvFailure`. */
 export class EmbeddedFeedCursor implements Cursor<FeedPage> {

@@ -1,6 +1,6 @@
 /** The errors of the store as an embedded application sees them. */
-import { HaleError, type HaleErrorCode } from '../client/index.ts';
-import type { KvError } from '../kv/index.ts';
+import { HaleError, type HaleErrorCode } from '../../client/index.ts';
+import type { KvError } from '../../kv/index.ts';
 
 const codes: Readonly<Record<KvError['code'], HaleErrorCode>> = {
   timeout: 'timeout',
