@@ -20,6 +20,9 @@ interface StartedPut {
 class HeldPuts {
   readonly puts: StartedPut[] = [];
   gets = 0;
+  /** Gets that wait for the test, if they are held. */
+  readonly held: ((result: GetResult) => void)[] = [];
+  holdsGets = false;
   reads = true;
   ended = false;
   #written = '';
@@ -31,7 +34,8 @@ class HeldPuts {
       put: (request: PutRequest, done: (result: PutResult) => void) => this.puts.push({ request, done }),
       get: (_request: unknown, done: (result: GetResult) => void) => {
         this.gets += 1;
-        done({ kind: 'notfound' });
+        if (this.holdsGets) this.held.push(done);
+        else done({ kind: 'notfound' });
       },
     } as unknown as KeyValueStore;
     const service = new PbService({
@@ -189,4 +193,98 @@ test('a drain answers the puts in flight, begins no other, and ends', () => {
   held.puts[1]!.done(stored);
   assert.equal(held.replies(), putReply + putReply);
   assert.deepEqual([keysOf(held), held.gets, held.ended], [['1', '2'], 0, true]);
+});
+
+function found(text: string): GetResult {
+  const body = Buffer.from(text);
+  return {
+    kind: 'found',
+    object: { replyBody: () => body, headReplyBody: () => body },
+  } as unknown as GetResult;
+}
+
+function replyOf(text: string): string {
+  const frame = Buffer.alloc(5 + text.length, 10);
+  frame.writeUInt32BE(text.length + 1);
+  frame.write(text, 5);
+  return frame.toString('hex');
+}
+
+test('gets overlap; their replies keep the order of the requests', () => {
+  const held = new HeldPuts();
+  held.holdsGets = true;
+  held.send(get, get, get);
+  assert.equal(held.gets, 3);
+  held.held[2]!(found('c'));
+  held.held[1]!({ kind: 'failed', error: { code: 'timeout' } });
+  assert.equal(held.replies(), '');
+  held.held[0]!(found('a'));
+  const replies = held.replies();
+  assert.ok(replies.startsWith(replyOf('a')) && replies.endsWith(replyOf('c')));
+  assert.ok(replies.includes(Buffer.from('timeout').toString('hex')));
+});
+
+test('what is not a get waits for the gets before it, and holds back the gets after it', () => {
+  for (const [other, reply] of [
+    [ping, pingReply],
+    [put('1'), putReply],
+  ] as const) {
+    const held = new HeldPuts();
+    held.holdsGets = true;
+    held.send(get, get, other, get);
+    assert.deepEqual([held.gets, held.puts.length], [2, 0]);
+    held.held[1]!(found('b'));
+    assert.deepEqual([held.gets, held.puts.length, held.replies()], [2, 0, '']);
+    held.held[0]!(found('a'));
+    held.puts[0]?.done(stored);
+    assert.equal(held.gets, 3);
+    held.held[2]!(found('c'));
+    assert.equal(held.replies(), replyOf('a') + replyOf('b') + reply + replyOf('c'));
+  }
+});
+
+test('gets in flight are bounded; behind a long value one at a time', () => {
+  const held = new HeldPuts();
+  held.holdsGets = true;
+  const count = 200;
+  held.send(...Array.from({ length: count }, () => get));
+  assert.equal(held.gets, 16);
+  const long = 'x'.repeat(20_000);
+  held.held[15]!(found(long));
+  for (let i = 1; i < 15; i += 1) held.held[i]!(found('y'));
+  assert.equal(held.gets, 16);
+  held.held[0]!(found('y'));
+  assert.equal(held.gets, 17);
+  held.held[16]!(found(long));
+  assert.equal(held.gets, 18);
+  held.held[17]!(found('y'));
+  assert.equal(held.gets, 18 + 16);
+  for (let i = 18; i < count; i += 1) held.held[i]!(found('y'));
+  const replies = replyOf('y').repeat(15) + replyOf(long).repeat(2) + replyOf('y').repeat(count - 17);
+  assert.equal(held.replies(), replies);
+});
+
+test('a drain, and the end of the peer, wait for the gets in flight', () => {
+  for (const ends of ['drain', 'peerEnds'] as const) {
+    const held = new HeldPuts();
+    held.holdsGets = true;
+    held.send(get, get);
+    held[ends]();
+    held.held[1]!(found('b'));
+    assert.ok(!held.ended);
+    held.held[0]!(found('a'));
+    assert.equal(held.replies(), replyOf('a') + replyOf('b'));
+    assert.ok(held.ended);
+  }
+});
+
+test('a frame that is none is answered behind the gets before it', () => {
+  const held = new HeldPuts();
+  held.holdsGets = true;
+  held.send(get, Buffer.from('00000000', 'hex'));
+  assert.ok(!held.ended);
+  held.held[0]!(found('a'));
+  const replies = held.replies();
+  assert.ok(replies.startsWith(replyOf('a')));
+  assert.ok(replies.includes(Buffer.from('Invalid message packet').toString('hex')) && held.ended);
 });

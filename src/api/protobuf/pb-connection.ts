@@ -2,9 +2,9 @@
  * One Protocol Buffers connection: frames in, requests in strict order, replies out.
  *
  * Frames that have arrived wait until the request before them is answered, so clients may pipeline. Only
- * plain puts overlap: each starts after those before it and before they are committed, and whatever is not a
- * plain put waits until all of them are answered. So a get sees the puts before it, and the puts of a
- * connection happen in its order. While a listing streams, nothing may arrive: Riak calls that an error and
+ * plain puts overlap, and gets: each starts after those before it and before they are committed, or answered by other
+ * nodes, and whatever is of another kind waits until all of them are answered. So a get sees the puts before it and none behind
+ * it, and the puts of a connection happen in its order. While a listing streams, nothing may arrive: Riak calls that an error and
  * closes, and so do we. Input that waits is bounded by not reading, output by not starting requests.
  */
 import type { Buffer } from 'node:buffer';
@@ -30,6 +30,7 @@ import {
 import { badFrame, requestDuringStream, textOfError, undecodable, unknownCode } from './error-reply.ts';
 import type { Exchange } from './exchange.ts';
 import { decodeOrRefuse } from './frame-body.ts';
+import { type GetInFlight, GetsInFlight } from './gets-in-flight.ts';
 import { longReplyBytesMin } from './long-replies.ts';
 import type { PbService } from './pb-service.ts';
 import { deleteRequestOf, emptyNameError, getRequestOf, isPlainPut, putRequestOf } from './point-requests.ts';
@@ -46,7 +47,7 @@ const clientIdInitial = byteLiteral('\0\0\0\0');
 const overloadText = textOfError({ code: 'overload' });
 
 /**
- * `ready`: the next frame may be handled; puts may be in flight. `busy`: another request is in progress.
+ * `ready`: the next frame may be handled; puts, or gets, may be in flight. `busy`: another request is in progress.
  * `streaming`: a listing is. `yielding`: enough for this turn. `closed`: nothing is read or written any more.
  */
 type Phase = 'ready' | 'busy' | 'streaming' | 'yielding' | 'closed';
@@ -57,8 +58,9 @@ export class PbConnection implements ConnectionHandler, Exchange {
   readonly #frames: FrameReader;
   readonly #replies: ReplyQueue;
   readonly #puts = new PutsInFlight();
-  /** Nothing more starts until the puts in flight are answered. */
-  #awaitsPuts = false;
+  readonly #gets = new GetsInFlight(() => this.#getDone());
+  /** Nothing more starts until the puts, or gets, in flight are answered. */
+  #awaitsAnswers = false;
   #phase: Phase = 'ready';
   #isRunning = false;
   #isPaused = false;
@@ -66,16 +68,13 @@ export class PbConnection implements ConnectionHandler, Exchange {
   /** No more will arrive: end when what has arrived is answered. */
   #hasPeerEnded = false;
   #clientId: ByteString = clientIdInitial;
-  /** Of the request in progress, if it is not a put: its code, and what of an object it wants to see. */
+  /** Of the request in progress, if it is neither put nor get. */
   #code = 0;
-  #wantsHead = false;
-  #wantsTombstone = false;
   #lastReplyWasLong = false;
   /** As the service counts them. */
   #arrivingBytes = 0;
   #untakenBytes = 0;
   #cancelStream: (() => void) | undefined;
-  readonly #getDone = (result: GetResult): void => this.#answerGet(result);
 
   constructor(connection: Connection, service: PbService) {
     this.service = service;
@@ -133,7 +132,11 @@ export class PbConnection implements ConnectionHandler, Exchange {
 
   /** No request is in progress. */
   get #isIdle(): boolean {
-    return this.#phase === 'ready' && this.#puts.isEmpty;
+    return this.#phase === 'ready' && this.#hasNoneInFlight;
+  }
+
+  get #hasNoneInFlight(): boolean {
+    return this.#puts.isEmpty && this.#gets.isEmpty;
   }
 
   reply<T>(type: FrameType<T>, message: Encodable<T>): void {
@@ -160,9 +163,7 @@ export class PbConnection implements ConnectionHandler, Exchange {
     this.#isRunning = true;
     if (this.#mustShare && this.#mayStart()) this.#yield();
     for (let handled = 0; this.#mayStart() && this.#findFrame(); handled += 1) {
-      if (this.#frames.code === rpbPutReq.code) this.#put();
-      else if (this.#puts.isEmpty) this.#begin(this.#frames.code);
-      else this.#awaitPuts();
+      this.#start(this.#frames.code);
       if ((handled === requestsPerTurnMax || this.#mustShare) && this.#mayStart()) this.#yield();
     }
     this.#isRunning = false;
@@ -175,8 +176,18 @@ export class PbConnection implements ConnectionHandler, Exchange {
     }
   }
 
+  /** Begins the request of the frame that was found, or puts it back until those in flight are answered. */
+  #start(code: number): void {
+    if (code === rpbPutReq.code && this.#gets.isEmpty) this.#put();
+    else if (code === rpbGetReq.code && this.#puts.isEmpty) this.#get();
+    else if (this.#hasNoneInFlight) this.#begin(code);
+    else this.#putBack();
+  }
+
   #mayStart(): boolean {
-    const mayOverlap = !this.#awaitsPuts && !this.#puts.isFull;
+    // Long values are read one at a time: what waits for its turn to be sent is in memory.
+    const isFull = this.#puts.isFull || this.#gets.isFull || (this.#lastReplyWasLong && !this.#gets.isEmpty);
+    const mayOverlap = !this.#awaitsAnswers && !isFull;
     return this.#phase === 'ready' && mayOverlap && !this.#isDraining && !this.#replies.isChoked;
   }
 
@@ -214,25 +225,22 @@ export class PbConnection implements ConnectionHandler, Exchange {
       return this.#frames.next();
     } catch (error) {
       if (!(error instanceof FrameError)) throw error;
-      if (this.#puts.isEmpty) this.#closeWith(badFrame(error.message));
-      else this.#awaitsPuts = true; // The reader refuses the frame again.
+      if (this.#hasNoneInFlight) this.#closeWith(badFrame(error.message));
+      else this.#awaitsAnswers = true; // The reader refuses the frame again.
       return false;
     }
   }
 
-  /** The frame that was found waits for the puts in flight. */
-  #awaitPuts(): void {
+  /** The frame that was found waits for those in flight. */
+  #putBack(): void {
     this.#frames.putBack();
-    this.#awaitsPuts = true;
+    this.#awaitsAnswers = true;
   }
 
   #begin(code: number): void {
     this.#phase = 'busy';
     this.#code = code;
     switch (code) {
-      case rpbGetReq.code:
-        this.#get();
-        return;
       case rpbDelReq.code:
         this.#delete();
         return;
@@ -254,24 +262,33 @@ export class PbConnection implements ConnectionHandler, Exchange {
     const { bytes, start, end } = this.#frames;
     const { getRequest: fields, store } = this.service;
     if (this.service.untaken.isFull || store.refuses?.('read') === true) {
-      this.fail(overloadText);
+      this.#gets.begin(false, false).done(overloadText);
       return;
     }
     try {
       fields.read(bytes, start, end);
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;
-      this.fail(undecodable(error.reason));
+      this.#gets.begin(false, false).done(undecodable(error.reason));
       return;
     }
+    const get = this.#gets.begin(fields.head === true, fields.deletedVclock === true);
     const badName = emptyNameError(fields.bucket, fields.key, fields.type);
-    if (badName !== undefined) {
-      this.fail(badName);
-      return;
+    if (badName !== undefined) get.done(badName);
+    else store.get(getRequestOf(fields, bytes), get.done);
+  }
+
+  #getDone(): void {
+    if (this.#phase === 'closed') return;
+    for (let get = this.#gets.takeAnswered(); get !== undefined; get = this.#gets.takeAnswered()) {
+      this.#answerGet(get);
     }
-    this.#wantsHead = fields.head === true;
-    this.#wantsTombstone = fields.deletedVclock === true;
-    store.get(getRequestOf(fields, bytes), this.#getDone);
+    this.#startAgain();
+  }
+
+  #startAgain(): void {
+    if (this.#hasNoneInFlight) this.#awaitsAnswers = false;
+    this.#run();
   }
 
   #put(): void {
@@ -291,12 +308,12 @@ export class PbConnection implements ConnectionHandler, Exchange {
     }
     const isPlain = isPlainPut(fields);
     if (!isPlain && !this.#puts.isEmpty) {
-      this.#awaitPuts();
+      this.#putBack();
       return;
     }
     const request = emptyNameError(fields.bucket, fields.key, fields.type) ?? putRequestOf(fields, bytes);
     const put = this.#puts.begin(fields.returnHead === true, end - start);
-    this.#awaitsPuts = !isPlain;
+    this.#awaitsAnswers = !isPlain;
     if (typeof request === 'string') this.#putDone(put, request);
     else store.put(request, (result) => this.#putDone(put, result));
   }
@@ -309,25 +326,34 @@ export class PbConnection implements ConnectionHandler, Exchange {
       if (answered === undefined) break;
       this.service.observer.requestFinished(rpbPutReq.code, answered === 'failed');
     }
-    if (this.#puts.isEmpty) this.#awaitsPuts = false;
-    this.#run();
+    this.#startAgain();
   }
 
-  #answerGet(result: GetResult): void {
+  #answerGet({ outcome, wantsHead, wantsTombstone }: GetInFlight): void {
+    let isFailed = false;
+    if (typeof outcome === 'string') {
+      isFailed = true;
+      this.#replies.error(outcome);
+    } else if (outcome !== undefined) {
+      isFailed = outcome.kind === 'failed';
+      this.#replyToGet(outcome, wantsHead, wantsTombstone);
+    }
+    this.service.observer.requestFinished(rpbGetReq.code, isFailed);
+  }
+
+  #replyToGet(result: GetResult, wantsHead: boolean, wantsTombstone: boolean): void {
     switch (result.kind) {
       case 'found':
-        this.#replyObject(result.object);
+        this.#replyObject(wantsHead ? result.object.headReplyBody() : result.object.replyBody());
         return;
       case 'unchanged':
-        this.reply(rpbGetResp, { unchanged: true });
+        this.#replies.frame(rpbGetResp, { unchanged: true });
         return;
-      case 'notfound': {
-        const tombstone = this.#wantsTombstone ? result.tombstone : undefined;
-        this.reply(rpbGetResp, { vclock: tombstone?.context });
+      case 'notfound':
+        this.#replies.frame(rpbGetResp, { vclock: wantsTombstone ? result.tombstone?.context : undefined });
         return;
-      }
       case 'failed':
-        this.fail(textOfError(result.error));
+        this.#replies.error(textOfError(result.error));
         return;
       default:
         unreachable(result);
@@ -339,14 +365,11 @@ export class PbConnection implements ConnectionHandler, Exchange {
     else this.reply(rpbDelResp, {});
   }
 
-  #replyObject(object: { replyBody(): Uint8Array; headReplyBody(): Uint8Array }): void {
-    if (this.#phase === 'closed') return;
-    const body = this.#wantsHead ? object.headReplyBody() : object.replyBody();
+  #replyObject(body: Uint8Array): void {
     this.#lastReplyWasLong = body.length >= longReplyBytesMin;
     if (this.#lastReplyWasLong) this.service.longReplies.produced(body.length);
     this.#replies.body(rpbGetResp.code, body);
     if (this.#replies.isChoked) this.#countUntaken(this.#connection.queuedBytes);
-    this.#finish(false);
   }
 
   #delete(): void {
