@@ -2,9 +2,10 @@
  * One request and response over `node:http`. See `environment/http.ts` for what must hold.
  */
 import { Buffer } from 'node:buffer';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Address, HttpBody, HttpExchange } from '../environment/index.ts';
+import type { BodyRequest, BodyTaker } from './http-request.ts';
 import type { TurnResponses, WaitingResponse } from './turn-responses.ts';
 
 /** Bodies of at most this size leave in one string with the head: one write instead of a gather of two. */
@@ -29,7 +30,7 @@ export class NodeHttpExchange implements HttpExchange, WaitingResponse {
   readonly method: string;
   readonly target: string;
   readonly headers: readonly string[];
-  readonly #request: IncomingMessage;
+  readonly #request: BodyRequest;
   readonly #response: ServerResponse;
   readonly #settings: ExchangeSettings;
   /** The client waits for `100 Continue` before it sends the body. */
@@ -42,7 +43,7 @@ export class NodeHttpExchange implements HttpExchange, WaitingResponse {
   #bodyAborted: (() => void) | undefined;
 
   constructor(
-    request: IncomingMessage,
+    request: BodyRequest,
     response: ServerResponse,
     settings: ExchangeSettings,
     awaitsContinue: boolean,
@@ -98,6 +99,7 @@ export class NodeHttpExchange implements HttpExchange, WaitingResponse {
   async *bodyChunks(): AsyncIterable<Buffer> {
     this.#continue();
     const request = this.#request;
+    if (request.readableEnded) return;
     try {
       // The response to a body that is not read to its end still has to go out.
       for await (const chunk of request.iterator({ destroyOnReturn: false })) yield chunk as Buffer;
@@ -198,18 +200,27 @@ export class NodeHttpExchange implements HttpExchange, WaitingResponse {
       done(body);
     };
     this.#bodyAborted = () => settle({ kind: 'aborted' });
-    request.on('data', (chunk: Buffer) => {
-      if (this.#bodyAborted === undefined) return; // The rest of a refused body; Node reads past it.
-      length += chunk.length;
-      budget.used += chunk.length;
-      if (length > bytesMax) settle({ kind: 'too_large' });
-      else if (budget.used > budget.bytesMax) settle({ kind: 'overload' });
-      else chunks.push(chunk);
-    });
-    request.on('end', () => {
-      const bytes = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length);
-      settle({ kind: 'complete', bytes });
-    });
+    const taker: BodyTaker = {
+      chunk: (bytes) => {
+        if (this.#bodyAborted === undefined) return; // The rest of a refused body; Node reads past it.
+        length += bytes.length;
+        budget.used += bytes.length;
+        if (length > bytesMax) settle({ kind: 'too_large' });
+        else if (budget.used > budget.bytesMax) settle({ kind: 'overload' });
+        else chunks.push(bytes);
+      },
+      ended: () => {
+        const bytes = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, length);
+        settle({ kind: 'complete', bytes });
+      },
+    };
+    if (request.readableEnded) {
+      process.nextTick(taker.ended);
+      return;
+    }
+    if (request.takeBody(taker)) return;
+    request.on('data', taker.chunk);
+    request.on('end', taker.ended);
     if (request.destroyed) process.nextTick(() => this.#bodyAborted?.());
   }
 

@@ -9,12 +9,13 @@
  * - Slow and silent peers: bounded by the header, request, idle and stalled-write timeouts; their
  *   unfinished bodies by one budget for all connections.
  */
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Server, ServerOptions, ServerResponse } from 'node:http';
 import { createRequire } from 'node:module';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Address, HttpHandler, HttpListener, HttpServer, Log } from '../environment/index.ts';
 import { assert } from '../stdx/index.ts';
 import { type ExchangeSettings, NodeHttpExchange } from './http-exchange.ts';
+import { type BodyRequest, bodyRequestClass } from './http-request.ts';
 import { networkErrorOf } from './network-failure.ts';
 import { TurnResponses } from './turn-responses.ts';
 
@@ -22,7 +23,9 @@ import { TurnResponses } from './turn-responses.ts';
  * Not by `import`: that reads every property of the module, and `WebSocket` among them loads the whole of Node's `fetch`,
  * a tenth of the start of a node.
  */
-const { createServer } = createRequire(import.meta.url)('node:http') as typeof import('node:http');
+const { createServer, IncomingMessage } = createRequire(import.meta.url)(
+  'node:http',
+) as typeof import('node:http');
 
 export interface HttpServerLimits {
   readonly connectionsMax: number;
@@ -67,7 +70,10 @@ export class NodeHttpServer implements HttpServer {
 
   listen(address: Address, handle: HttpHandler): Promise<HttpListener> {
     const limits = this.#limits;
-    const server = createServer({
+    const options: ServerOptions & { readonly optimizeEmptyRequests: boolean } = {
+      IncomingMessage: bodyRequestClass(IncomingMessage),
+      // A request without a body has no stream that ends. Node 20 knows nothing of it.
+      optimizeEmptyRequests: true,
       insecureHTTPParser: false,
       requireHostHeader: true,
       maxHeaderSize: limits.headerBytesMax,
@@ -78,7 +84,8 @@ export class NodeHttpServer implements HttpServer {
       noDelay: true,
       keepAlive: true,
       keepAliveInitialDelay: keepAliveAfterMs,
-    });
+    };
+    const server = createServer(options);
     // Node would drop headers beyond a count without a word; their bytes are bounded already.
     server.maxHeadersCount = 0;
     server.maxConnections = limits.connectionsMax;
@@ -118,10 +125,10 @@ class NodeHttpListener implements HttpListener {
       this.#address = { host: address, port };
     });
     server.on('connection', (socket: Socket) => this.#connected(socket));
-    server.on('request', (request: IncomingMessage, response: ServerResponse) =>
+    server.on('request', (request: BodyRequest, response: ServerResponse) =>
       this.#requested(request, response, false),
     );
-    server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) =>
+    server.on('checkContinue', (request: BodyRequest, response: ServerResponse) =>
       this.#requested(request, response, true),
     );
     server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
@@ -168,7 +175,7 @@ class NodeHttpListener implements HttpListener {
     if (this.#closing) connection.closeWhenIdle();
   }
 
-  #requested(request: IncomingMessage, response: ServerResponse, awaitsContinue: boolean): void {
+  #requested(request: BodyRequest, response: ServerResponse, awaitsContinue: boolean): void {
     const connection = this.#connections.get(request.socket);
     if (connection === undefined) return; // Parsed from what a socket held when it was cut.
     const exchange = new NodeHttpExchange(request, response, this.#settings, awaitsContinue);

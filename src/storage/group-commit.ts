@@ -16,7 +16,7 @@
  */
 import type { Buffer } from 'node:buffer';
 import type { Tasks } from '../environment/index.ts';
-import { type ByteString, byteStringOf } from '../stdx/index.ts';
+import { BatchIndex } from './batch-index.ts';
 import { type Durability, type StorageEngine, StorageError, WriteBatch } from './storage-engine.ts';
 
 export type CommitDone = (error: StorageError | undefined) => void;
@@ -41,12 +41,17 @@ export const GROUP_COMMIT_LIMITS: GroupCommitLimits = {
   batchBytesMax: 4 * 1024 * 1024,
 };
 
-/** One batch with the callbacks that wait for it and its newest value of each key. */
+/** One batch with the callbacks that wait for it and where its newest value of each key is. */
 class Group {
   readonly batch = new WriteBatch();
   readonly done: CommitDone[] = [];
-  readonly overlay = new Map<ByteString, Buffer | undefined>();
+  readonly newest: BatchIndex;
   durability: Durability = 'os';
+
+  constructor(newest: BatchIndex) {
+    this.newest = newest;
+    newest.reset(this.batch.keys);
+  }
 }
 
 export class GroupCommit {
@@ -64,6 +69,7 @@ export class GroupCommit {
   #writes = 0;
   #bytes = 0;
   #failedBatches = 0;
+  #spareIndex: BatchIndex | undefined;
 
   constructor(engine: StorageEngine, tasks: Tasks, limits: GroupCommitLimits = GROUP_COMMIT_LIMITS) {
     this.engine = engine;
@@ -76,14 +82,10 @@ export class GroupCommit {
    * may be the very buffer that waits to be written. Throws `StorageError`.
    */
   get(key: Buffer): Buffer | undefined {
-    if (this.#groups.length > 0) {
-      const name = byteStringOf(key);
-      for (let i = this.#groups.length - 1; i >= 0; i--) {
-        const overlay = this.#groups[i]!.overlay;
-        const value = overlay.get(name);
-        if (value !== undefined) return value;
-        if (overlay.has(name)) return undefined;
-      }
+    for (let i = this.#groups.length - 1; i >= 0; i--) {
+      const { batch, newest } = this.#groups[i]!;
+      const place = newest.find(key);
+      if (place >= 0) return batch.values[place];
     }
     return this.engine.get(key);
   }
@@ -96,7 +98,7 @@ export class GroupCommit {
    */
   write(durability: Durability, fill: (batch: WriteBatch) => void, done: CommitDone): void {
     const group = this.#gathering();
-    const { batch, overlay } = group;
+    const { batch } = group;
     const start = batch.length;
     const startBytes = batch.byteLength;
     try {
@@ -108,11 +110,7 @@ export class GroupCommit {
       if (group.done.length === 0) this.#groups.pop();
       throw cause;
     }
-    for (let i = start; i < batch.length; i++) {
-      const name = byteStringOf(batch.keys[i]!);
-      batch.names.push(name);
-      overlay.set(name, batch.values[i]);
-    }
+    for (let place = start; place < batch.length; place++) group.newest.add(place);
     this.#pendingBytes += batch.byteLength - startBytes;
     if (durability === 'synced') group.durability = 'synced';
     group.done.push(done);
@@ -155,7 +153,8 @@ export class GroupCommit {
     const last = groups[groups.length - 1];
     const inFlight = this.#flying && groups.length === 1;
     if (last !== undefined && !inFlight && last.batch.byteLength < this.#limits.batchBytesMax) return last;
-    const group = new Group();
+    const group = new Group(this.#spareIndex ?? new BatchIndex());
+    this.#spareIndex = undefined;
     groups.push(group);
     return group;
   }
@@ -175,6 +174,8 @@ export class GroupCommit {
     for (let group = this.#groups[0]; group !== undefined; group = this.#groups[0]) {
       const error = await this.#commit(group);
       this.#groups.shift();
+      group.newest.reset([]);
+      this.#spareIndex = group.newest;
       this.#pendingBytes -= group.batch.byteLength;
       this.#count(group, error);
       // With nothing behind it, what `done` writes now belongs to the next turn's batch.

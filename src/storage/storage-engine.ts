@@ -5,7 +5,6 @@
  * about as long as a promise would. Writes are atomic batches, durable or not by choice.
  */
 import type { Buffer } from 'node:buffer';
-import type { ByteString } from '../stdx/index.ts';
 
 export type StorageErrorCode =
   /** A checksum did not match: the message names the key or file. The value is never served. */
@@ -86,8 +85,6 @@ export class WriteBatch {
   /** Flat on purpose: one allocation per batch, none per write. `values[i]` undefined means delete. */
   readonly keys: Buffer[] = [];
   readonly values: (Buffer | undefined)[] = [];
-  /** The keys once more, if who gathered the batch had to make them: all of them, or the engine makes its own. */
-  readonly names: ByteString[] = [];
   byteLength = 0;
 
   put(key: Buffer, value: Buffer): void {

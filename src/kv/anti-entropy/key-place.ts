@@ -37,7 +37,8 @@ export class KeyPlace {
     const placement = this.#placements.of(key.address);
     this.#nVal = placement?.nVal ?? 0;
     if (placement !== undefined) {
-      this.#first = ring.partitionOf(this.#names.of(key.address, placement.bucketOnly));
+      const known = placement.bucketOnly ? undefined : key.ringHash;
+      this.#first = ring.partitionOf(known ?? this.#names.of(key.address, placement.bucketOnly));
     }
   }
 

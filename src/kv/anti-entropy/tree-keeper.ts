@@ -16,7 +16,7 @@
  */
 import type { Partition, Ring } from '../../core/ring/index.ts';
 import { Hash64, type TictacTree } from '../../merkle/index.ts';
-import { type VersionedObject, versionDigest } from '../object/index.ts';
+import { DigestWords, type VersionedObject } from '../object/index.ts';
 import type { ObjectKey } from '../vnode/index.ts';
 import { KeyPlace } from './key-place.ts';
 import { PartitionTrees } from './partition-trees.ts';
@@ -33,13 +33,14 @@ export class Shadow {
 /** The digest of a version, as trees want it. The replicas of a key on one node mostly hold one object. */
 class VersionName {
   readonly #hash = new Hash64();
+  readonly #digest = new DigestWords();
   #object: VersionedObject | undefined;
 
   of(object: VersionedObject): Readonly<Hash64> {
     if (this.#object === object) return this.#hash;
-    const digest = versionDigest(object);
-    this.#hash.high = digest.readUInt32BE(0);
-    this.#hash.low = digest.readUInt32BE(4);
+    this.#digest.of(object);
+    this.#hash.high = this.#digest.high;
+    this.#hash.low = this.#digest.low;
     this.#object = object;
     return this.#hash;
   }

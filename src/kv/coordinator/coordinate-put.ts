@@ -140,7 +140,7 @@ class WriteOperation extends Deadline {
     this.#holders = holders;
     this.#replicas = holders.replicas;
     this.#announce = need.w > need.dw;
-    this.#key = new ObjectKey(write.address);
+    this.#key = new ObjectKey(write.address, holders.ringHash);
     this.#quorum = new WriteQuorum(holders.replicas, holders.n, need);
     this.#done = done;
   }

@@ -1,5 +1,5 @@
 /** What a write needs, by its options and its bucket's properties, and who is to be asked. */
-import { type PreferenceList, primariesOf } from '../../core/ring/index.ts';
+import { type PreferenceList, primariesOf, type RingHash } from '../../core/ring/index.ts';
 import type { BucketProperties } from '../bucket-properties.ts';
 import type { ObjectAddress, WriteOptions } from '../key-value-store.ts';
 import type { KvError } from '../kv-error.ts';
@@ -12,6 +12,8 @@ import type { WriteRequirements } from './write-quorum.ts';
 /** Who holds the key, as far as the request lets it be asked. */
 export interface WriteHolders {
   readonly n: number;
+  /** Of the whole name; undefined where the bucket's alone decides. */
+  readonly ringHash: RingHash | undefined;
   readonly all: PreferenceList;
   readonly replicas: PreferenceList;
 }
@@ -31,9 +33,11 @@ export function holdersOfWrite(
   const n = nOf(options, properties);
   if (n === undefined) return { code: 'n_val_violation', nVal: properties.n_val };
   const bucketOnly = properties.chash_keyfun.fun === 'chash_bucketonly_keyfun';
-  const all = topology.preferenceList(topology.ring.partitionOf(names.of(address, bucketOnly)), n);
+  const hash = names.of(address, bucketOnly);
+  const all = topology.preferenceList(topology.ring.partitionOf(hash), n);
   const replicas = options.sloppyQuorum === false ? primariesOf(all) : all;
-  return replicas.length === 0 ? { code: 'all_nodes_down' } : { n, all, replicas };
+  if (replicas.length === 0) return { code: 'all_nodes_down' };
+  return { n, ringHash: bucketOnly ? undefined : hash, all, replicas };
 }
 
 /** The checks and their order are those of Riak's put: clients see which error comes first. */

@@ -16,5 +16,5 @@ export {
 } from './put-object.ts';
 export type { Sibling } from './stored-form.ts';
 export { holdsContent, withoutTwins } from './twins.ts';
-export { versionDigest, versionDigestBytes } from './version-digest.ts';
+export { DigestWords, versionDigest, versionDigestBytes } from './version-digest.ts';
 export { makeObject, VersionedObject } from './versioned-object.ts';

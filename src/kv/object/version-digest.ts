@@ -13,22 +13,34 @@ export const versionDigestBytes = 8;
 
 /** 8 bytes; equal for equal versions, and for others once in 2^64. A buffer of its own. */
 export function versionDigest(object: VersionedObject): Buffer {
-  const { context } = object;
-  let high = 0x9747b28c ^ context.length;
-  let low = 0x3c6ef372 ^ context.length;
-  for (let at = 0; at < context.length; at += 1) {
-    const byte = context[at]!;
-    high = Math.imul(high ^ byte, 0xcc9e2d51);
-    high = (high << 15) | (high >>> 17);
-    low = Math.imul(low ^ byte, 0x1b873593);
-    low = (low << 13) | (low >>> 19);
-  }
-  high = finalized(high ^ Math.imul(low, 0x85ebca6b));
-  low = finalized(low ^ Math.imul(high, 0xc2b2ae35));
+  const words = new DigestWords();
+  words.of(object);
   const digest = Buffer.allocUnsafe(versionDigestBytes);
-  digest.writeInt32BE(high, 0);
-  digest.writeInt32BE(low, 4);
+  digest.writeUInt32BE(words.high, 0);
+  digest.writeUInt32BE(words.low, 4);
   return digest;
+}
+
+/** The digest as two numbers, from 0 to 2^32 - 1: made anew for each object, so that a write allocates nothing. */
+export class DigestWords {
+  high = 0;
+  low = 0;
+
+  of({ bytes, contextStart }: VersionedObject): void {
+    const length = bytes.length - contextStart;
+    let high = 0x9747b28c ^ length;
+    let low = 0x3c6ef372 ^ length;
+    for (let at = contextStart; at < bytes.length; at += 1) {
+      const byte = bytes[at]!;
+      high = Math.imul(high ^ byte, 0xcc9e2d51);
+      high = (high << 15) | (high >>> 17);
+      low = Math.imul(low ^ byte, 0x1b873593);
+      low = (low << 13) | (low >>> 19);
+    }
+    high = finalized(high ^ Math.imul(low, 0x85ebca6b));
+    this.high = high >>> 0;
+    this.low = finalized(low ^ Math.imul(high, 0xc2b2ae35)) >>> 0;
+  }
 }
 
 function finalized(lane: number): number {

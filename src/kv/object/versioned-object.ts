@@ -107,6 +107,11 @@ export class VersionedObject {
     return this.bytes.subarray(this.#layout.contextStart);
   }
 
+  /** Where it begins in `bytes`, which it ends. */
+  get contextStart(): number {
+    return this.#layout.contextStart;
+  }
+
   /** Whether the two contexts are the same bytes. */
   hasContextOf(other: VersionedObject): boolean {
     const start = this.#layout.contextStart;

@@ -3,7 +3,7 @@
  * bytes are those of the storage key (`key-layout.ts`), with room for the partition.
  */
 import { Buffer } from 'node:buffer';
-import type { Partition } from '../../core/ring/index.ts';
+import type { Partition, RingHash } from '../../core/ring/index.ts';
 import type { ObjectAddress } from '../key-value-store.ts';
 import {
   addressOf,
@@ -28,9 +28,12 @@ const lengthBytes = 4;
 export class ObjectKey {
   readonly #bytes: Buffer;
   #address: ObjectAddress | undefined;
+  /** Of the whole name, if somebody has made it before. */
+  readonly ringHash: RingHash | undefined;
 
   /** `name`: the object's address, or the bytes of a storage key, which are taken over. */
-  constructor(name: ObjectAddress | Buffer) {
+  constructor(name: ObjectAddress | Buffer, ringHash?: RingHash) {
+    this.ringHash = ringHash;
     this.#bytes = Buffer.isBuffer(name) ? name : storageKeyOf(name);
     this.#bytes[0] = spacePartition;
     this.#bytes[3] = sectionObjects;

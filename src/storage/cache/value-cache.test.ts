@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { hashOfKey } from '../key-hash.ts';
 import { cacheBytesMin, ValueCache } from './value-cache.ts';
-import { hashOfKey } from './value-table.ts';
 
 type Step =
   | { readonly kind: 'set' | 'update'; readonly key: number; readonly length: number }

@@ -4,7 +4,8 @@
  * the young: so what is used stays, without a list to keep in order.
  */
 import type { Buffer } from 'node:buffer';
-import { hashOfKey, tableBytesMin, ValueTable } from './value-table.ts';
+import { hashOfKey } from '../key-hash.ts';
+import { tableBytesMin, ValueTable } from './value-table.ts';
 
 /** The smallest cache; what is asked for is rounded down to a power of two. */
 export const cacheBytesMin = 2 * tableBytesMin;

@@ -18,13 +18,6 @@ const headBytes = 16;
 
 export const tableBytesMin = 4096;
 
-/** FNV-1a, with a last step that spreads it over the low bits. */
-export function hashOfKey(key: Buffer): number {
-  let hash = 0x811c9dc5;
-  for (let at = 0; at < key.length; at += 1) hash = Math.imul(hash ^ key[at]!, 0x01000193);
-  return hash ^ (hash >>> 15);
-}
-
 export class ValueTable {
   readonly #slab: Buffer;
   readonly #words: Int32Array;

@@ -57,8 +57,7 @@ function applyBatch(
   { segment, offset }: Position,
   lost: ReadonlySet<number> | undefined,
 ): number {
-  const { keys, values, names } = batch;
-  const hasNames = names.length === keys.length;
+  const { keys, values } = batch;
   let tombstones = 0;
   let at = offset;
   for (let i = 0; i < keys.length; i++) {
@@ -66,7 +65,7 @@ function applyBatch(
     const value = values[i];
     const length = value === undefined ? 0 : value.length;
     const kind = lost?.has(i) ? 'lost' : value === undefined ? 'delete' : 'put';
-    index.put(hasNames ? names[i]! : byteStringOf(key), { kind, segment, offset: at, length });
+    index.put(byteStringOf(key), { kind, segment, offset: at, length });
     const bytes = RECORD_HEAD_BYTES + key.length + length;
     if (kind === 'delete') tombstones += bytes;
     at += bytes;
