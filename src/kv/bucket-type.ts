@@ -32,6 +32,8 @@ export type BucketTypeRefusal =
         | 'reserved_name'
         | 'bad_name'
         | 'too_many_types'
+        /** With all its objects. */
+        | 'being_dropped'
         /** Some bucket of the type still holds a key. */
         | 'not_empty';
     }

@@ -32,6 +32,8 @@ export interface BucketTypesParts {
   /** Of buckets that have no type. */
   readonly defaults: BucketProperties;
   readonly log: Log;
+  /** Its objects go, and then what is known of it: nobody may make it anew before. */
+  readonly isBeingDropped: (name: ByteString) => boolean;
   readonly backends?: StorageBackends | undefined;
 }
 
@@ -43,15 +45,17 @@ export class BucketTypes {
   readonly #changes: RegisteredChanges;
   readonly #defaults: BucketProperties;
   readonly #log: Log;
+  readonly #isBeingDropped: (name: ByteString) => boolean;
   readonly #backends: StorageBackends | undefined;
   readonly #types = new Map<ByteString, BucketType>();
 
-  constructor({ registry, changes, defaults, log, backends }: BucketTypesParts) {
+  constructor({ registry, changes, defaults, log, backends, isBeingDropped }: BucketTypesParts) {
     this.#backends = backends;
     this.#registry = registry;
     this.#changes = changes;
     this.#defaults = typedDefaults(defaults);
     this.#log = log;
+    this.#isBeingDropped = isBeingDropped;
     for (const name of registry.names(bucketTypesPrefix)) this.load(typeOfBucketTypeName(name)!);
   }
 
@@ -74,6 +78,7 @@ export class BucketTypes {
   /** A type that is not yet active is created anew. */
   create(name: ByteString, changes: BucketPropertyChanges): Outcome {
     return this.#change(name, (known) => {
+      if (this.#isBeingDropped(name)) return { reason: 'being_dropped' };
       if (known?.status === 'active') return { reason: 'already_active' };
       if (known === undefined && this.#types.size >= bucketTypesMax) return { reason: 'too_many_types' };
       const properties = withHllPrecision(overlaid(this.#defaults, changes));

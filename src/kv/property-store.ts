@@ -72,7 +72,14 @@ export class PropertyStore {
     this.#log = log;
     this.drops = new DropMarks(registry, timeoutMs);
     this.#unknownDamage = unknownDamage ?? 0;
-    this.types = new BucketTypes({ registry, changes: this.#registered, defaults, log, backends });
+    this.types = new BucketTypes({
+      registry,
+      changes: this.#registered,
+      defaults,
+      log,
+      backends,
+      isBeingDropped: (name) => this.drops.hasType(name),
+    });
     this.#untyped = new PropertyOverrides(defaults);
     for (const { name, status, properties } of this.types.list()) {
       if (status === 'active') this.#typed.set(name, new PropertyOverrides(properties));

@@ -5,7 +5,8 @@
  * Who decides is the first primary of the key that can be reached. Nodes may differ about who that is, so it is for
  * order and not for safety. What is safe is kept where replicas store:
  *
- * S1  A conditional write is *fenced*: a vnode takes it only if it has seen everything that the vnode holds.
+ * S1  A conditional write is *fenced*: a vnode takes it only if it has seen everything that the vnode holds; over a damaged
+ *     copy, of which nobody knows what it had seen, it takes none.
  * S2  It is acknowledged only when most primaries have taken it. Two of those that were made from the same version need
  *     one vnode that takes both, which S1 forbids: so at most one of them is acknowledged.
  * S3  A refusal (`match_found`, `modified`, `notfound`) says that nothing was written; every other failure says nothing.

@@ -187,6 +187,8 @@ function failureOf(name: string, refusal: BucketTypeRefusal): AdminFailure {
       return new AdminFailure(400, reason, 'the name of a bucket type has 1 to 255 bytes, none of them zero');
     case 'too_many_types':
       return new AdminFailure(409, reason, 'there are as many bucket types as there may be');
+    case 'being_dropped':
+      return new AdminFailure(409, reason, `${name} is being dropped: wait until it is gone`);
     case 'not_empty':
       return new AdminFailure(409, reason, `${name} still has buckets with keys: delete them first`);
     default:

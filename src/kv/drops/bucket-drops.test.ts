@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
 import { test } from 'node:test';
+import { byteLiteral, textOfBytes } from '../../stdx/index.ts';
 import { WriteBatch } from '../../storage/index.ts';
+import { chunkType } from '../chunk-space.ts';
 import { defaultBucketProperties } from '../index.ts';
 import { addressOf, ReplicatedStores, type StoreNode } from '../replicated-stores.fixture.ts';
 import { SharedRegistry } from '../shared-registry.fixture.ts';
@@ -29,6 +31,34 @@ function copiesOf(node: StoreNode, key: string): number {
   return ring.partitions().filter((partition) => node.engine.get(name.borrow(partition)) !== undefined)
     .length;
 }
+
+test('neither what nobody knows nor what nobody can name is dropped', async () => {
+  await ReplicatedStores.run(alone(), async (_, node) => {
+    for (const bucketType of [byteLiteral('unknown'), chunkType]) {
+      const address = { bucketType, bucket: byteLiteral('chunks') };
+      await assert.rejects(node!.store.drops.dropBucket(address), {
+        error: { code: 'unknown_bucket_type', bucketType: textOfBytes(bucketType) },
+      });
+    }
+    assert.deepEqual(node!.store.drops.inProgress, []);
+  });
+});
+
+test('a type is not made anew before it is gone', async () => {
+  await ReplicatedStores.run(alone(), async (stores, node) => {
+    const { bucketTypes, drops } = node!.store;
+    const name = byteLiteral('carts');
+    assert.equal(await bucketTypes.create(name, {}), undefined);
+    assert.equal(await bucketTypes.activate(name), undefined);
+    assert.equal(await drops.dropType(name), undefined);
+    assert.deepEqual(await bucketTypes.create(name, {}), { reason: 'being_dropped' });
+    // Its definition goes before the mark: whoever dies in between must not take a new one along.
+    assert.equal(await bucketTypes.forget(name), undefined);
+    assert.deepEqual(await bucketTypes.create(name, {}), { reason: 'being_dropped' });
+    while (drops.inProgress.length > 0) await stores.world.sleep(1000);
+    assert.equal(await bucketTypes.create(name, {}), undefined);
+  });
+});
 
 test('a drop takes along what only one replica has, whichever it is', async () => {
   for (let seed = 1; seed <= 30; seed += 1) {

@@ -5,6 +5,7 @@ import { type ByteString, textOfBytes } from '../../stdx/index.ts';
 import type { BucketProperties } from '../bucket-properties.ts';
 import type { BucketTypeRefusal } from '../bucket-type.ts';
 import type { BucketTypes } from '../bucket-types.ts';
+import { chunkType } from '../chunk-space.ts';
 import { type CoordinatorParts, coordinateGet } from '../coordinator/index.ts';
 import type { Deletes } from '../deletes.ts';
 import { type BucketAddress, KvFailure, type NameStream, type ObjectAddress } from '../key-value-store.ts';
@@ -70,7 +71,8 @@ export class BucketDrops {
   async dropBucket(address: BucketAddress): Promise<void> {
     const problem = checkName('bucket', address.bucket);
     if (problem !== undefined) throw new KvFailure(problem);
-    if (this.#parts.properties.of(address) === undefined) {
+    // Chunks of large values are no bucket of anybody's.
+    if (address.bucketType === chunkType || this.#parts.properties.of(address) === undefined) {
       throw new KvFailure({ code: 'unknown_bucket_type', bucketType: textOfBytes(address.bucketType) });
     }
     await this.#parts.properties.drops.set(address);
