@@ -1,8 +1,8 @@
 /**
  * Writes in the moment in which a partition changes hands. Between the proposal of the old owner, that all is copied, and the
  * switch that everybody follows, a write counts only if the new owner has it (G3). So the cluster's leader pauses, which makes
- * that moment long, and the connections between old and new owners break, which loses forwards. Keys have one replica: what the
- * new owner lacks nobody has.
+ * that moment long, and the new owner dies, or loses its connections with the old one, so that writes do not get to it. Keys have
+ * one replica: what the new owner lacks nobody has.
  */
 import type { Move } from '../../core/index.ts';
 import type { Prng } from '../prng.ts';
@@ -12,7 +12,10 @@ import { ClusterPlay, calmCluster, faultErrors } from './cluster-story.ts';
 
 const rounds = 2;
 const clients = 8;
-const resetPauseMsMean = 25;
+const resetPauseMsMean = 50;
+const lookMs = 5;
+/** By then the first copies are complete. */
+const leaderPauseAfterMsMean = 20;
 /** Of the connections between two owners: the others carry the copy on. */
 const resetShare = 0.5;
 
@@ -30,17 +33,27 @@ class BreaksInMoves {
     this.#isOver = true;
   }
 
-  /** Lets the leader pause and go on, again and again; two thirds of the time it decides nothing. */
-  async pauseLeaders(): Promise<void> {
+  /** The leader pauses soon after partitions begin to move; when most are copied a new owner dies, and both come back. */
+  async strikeSwitches(): Promise<void> {
     const { world, stage } = this.#play;
     while (!this.#isOver) {
-      await world.sleep(this.#random.between(100, 400));
+      await world.sleep(lookMs);
+      if (this.#copies().length === 0) continue;
+      await world.sleep(this.#random.exponential(leaderPauseAfterMsMean));
       const leader = stage.members.find(({ serving }) => serving?.node.database.cluster.log.leads);
-      if (leader === undefined || this.#copies().length === 0) continue;
+      if (leader === undefined) continue;
       world.work.add('pauses of the leader');
       leader.process.pause();
-      await world.sleep(this.#random.between(200, 800));
+      await world.sleep(this.#random.between(50, 300));
+      const doomed = this.#newOwner(leader);
+      doomed?.end('kill');
+      await world.sleep(this.#random.between(100, 600));
       leader.process.resume();
+      if (doomed === undefined) continue;
+      world.work.add('deaths of new owners');
+      await world.sleep(this.#random.exponential(200));
+      if (!doomed.process.isUp) doomed.process.restart();
+      await stage.untilServing([doomed]);
     }
   }
 
@@ -56,6 +69,15 @@ class BreaksInMoves {
       world.network.resetConnections(old.process.host, coming.process.host, resetShare);
       world.work.add('breaks between owners');
     }
+  }
+
+  #newOwner(leader: ClusterMember): ClusterMember | undefined {
+    const copies = this.#copies();
+    if (copies.length === 0) return undefined;
+    const { to } = this.#random.pick(copies);
+    return this.#play.stage.members.find(
+      (member) => member.id === to && member !== leader && member.isServing,
+    );
   }
 
   #copies(): readonly Move[] {
@@ -74,7 +96,7 @@ async function changeUnderBreaks(
   const { stage } = play;
   await stage.change([{ kind: change.kind, node: change.node.id }]);
   const breaks = new BreaksInMoves(play, random);
-  const breaking = Promise.all([breaks.pauseLeaders(), breaks.breakConnections()]);
+  const breaking = Promise.all([breaks.strikeSwitches(), breaks.breakConnections()]);
   if (change.kind === 'leave') await stage.untilGone(change.node);
   else await stage.untilSettled();
   breaks.stop();
@@ -83,10 +105,11 @@ async function changeUnderBreaks(
 
 export const clusterSwitchRace: Scenario = {
   name: 'cluster-switch-race',
-  describe: 'writes while their partition changes hands and the owners lose each other: none is lost',
+  describe: 'writes while their partition changes hands and the new owner dies: none is lost',
   async run(world) {
     const random = world.random.fork('scenario');
-    world.work.atLeast('breaks between owners', 10);
+    world.work.atLeast('breaks between owners', 5);
+    world.work.atLeast('deaths of new owners', 1);
     world.work.atLeast('pauses of the leader', 1);
     const play = await ClusterPlay.begin(world, {
       ...calmCluster,
