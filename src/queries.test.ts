@@ -225,3 +225,19 @@ test('embedded: a job waits for a slow reader, and ends when the database closes
   await cluster.db.close();
   await assert.rejects(job.run(), fails('closed'));
 });
+
+for (const [way, make] of bothWays) {
+  test(`${way}: keys are counted, of what lives, and of the bucket that is named`, async (context) => {
+    const db = await make(context);
+    const bucket = await people(db);
+    await db.bucket('other').put('p1', 1);
+    await db.bucket('people', { type: 'plain' }).put('p1', 1);
+    assert.equal(await bucket.count(), count);
+    await Promise.all(['p1', 'p2', 'p3'].map((key) => bucket.delete(key)));
+    await bucket.put('p4', { name: 'p4', age: 1, city: 'Rome' });
+    assert.equal(await bucket.count(), count - 3);
+    assert.equal(await db.bucket('people', { type: 'plain' }).count(), 1);
+    assert.equal(await db.bucket('nothing').count(), 0);
+    await assert.rejects(db.bucket('people', { type: 'none' }).count(), fails('unknown_bucket_type'));
+  });
+}

@@ -1,4 +1,4 @@
-/** `hale bucket drop`, and the wait for what is being dropped. */
+/** `hale bucket count` and `drop`, and the wait for what is being dropped. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { DropView } from '../server/index.ts';
 import { adminGet, adminPost } from './admin-request.ts';
@@ -20,6 +20,16 @@ export async function dropBucket(
 ): Promise<void> {
   await adminPost<unknown>(at, 'buckets/drop', { type, bucket });
   await sayDropped(terminal, { type, bucket }, { at, wait });
+}
+
+export async function countBucket(
+  terminal: Terminal,
+  bucket: string,
+  { type, at }: { readonly type: string; readonly at: string },
+): Promise<void> {
+  const query = new URLSearchParams({ type, bucket });
+  const { count } = await adminGet<{ readonly count: number }>(at, `buckets/count?${query}`);
+  terminal.out(`${count}\n`);
 }
 
 /** Returns when it has gone, if that is to be waited for. */

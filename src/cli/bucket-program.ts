@@ -22,6 +22,12 @@ export function addBucketCommands(
         await dropBucket(terminal, bucket, flags);
       },
     );
+  addressed(buckets.command('count <BUCKET>').description('show how many keys a bucket has'))
+    .option('--type <TYPE>', 'the bucket type', 'default')
+    .action(async (bucket: string, flags: { readonly at: string; readonly type: string }) => {
+      const { countBucket } = await import('./bucket-command.ts');
+      await countBucket(terminal, bucket, flags);
+    });
   addressed(buckets.command('drops').description('show what is being dropped'))
     .option('--json', 'as JSON', false)
     .action(async (flags: { readonly at: string; readonly json: boolean }) => {

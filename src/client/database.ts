@@ -118,6 +118,11 @@ export interface Bucket<In, Out = In> {
    */
   keys(options?: CallOptions): AsyncIterableIterator<string>;
   /**
+   * How many keys there are, counted by the nodes: no name travels. Exact when nothing is being written and the replicas
+   * agree. Reads all names of the bucket once, on the nodes that have them.
+   */
+  count(options?: CallOptions): Promise<number>;
+  /**
    * What is changed in the bucket, whose property `feed` has to be true: at least once, of each key in order, its newest
    * state rather than every one. Goes on when nodes fail; ends by `break` or the signal.
    */

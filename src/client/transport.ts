@@ -170,6 +170,8 @@ export interface Transport {
     options: DatatypeUpdateOptions,
   ): Promise<ByteString | undefined>;
   listKeys(name: BucketName, options: CallOptions): NameCursor;
+  /** Keys of live objects. */
+  countKeys(name: BucketName, options: CallOptions): Promise<number>;
   /** In the order of terms, then keys. */
   queryIndex(query: IndexQuery, options: CallOptions): Cursor<IndexBatch>;
   /** Changes as they come; ends when the node stops. */

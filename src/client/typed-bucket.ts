@@ -172,6 +172,10 @@ export class TypedBucket<In, Out> implements Bucket<In, Out> {
     });
   }
 
+  count(options: CallOptions = {}): Promise<number> {
+    return this.#parts.transport.countKeys(this.#bucket, options);
+  }
+
   keys(options: CallOptions = {}): AsyncIterableIterator<string> {
     return namesOf(() => this.#parts.transport.listKeys(this.#bucket, options));
   }

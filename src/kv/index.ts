@@ -69,6 +69,7 @@ export { parsePropertyChanges, propertiesToJson, ttlSecondsMax } from './propert
 export type { PropertyDamage } from './property-store.ts';
 export {
   bucketField,
+  countOfKeys,
   foldObjects,
   type IndexQuerying,
   type IndexRequest,

@@ -6,8 +6,10 @@ import {
   type BucketType,
   type BucketTypeRefusal,
   type BucketTypes,
+  countOfKeys,
   type Dropped,
   dropBucketType,
+  type IndexQuerying,
   type JsonValue,
   type KeyValueStore,
   KvFailure,
@@ -35,7 +37,11 @@ type Outcome = Promise<BucketTypeRefusal | undefined>;
 
 /** By path below `/admin/v1/`. Answers are JSON; they throw, or reject with, `AdminFailure`. */
 export function bucketTypeRoutes(
-  store: KeyValueStore & { readonly bucketTypes: BucketTypes; readonly drops: BucketDrops },
+  store: KeyValueStore & {
+    readonly bucketTypes: BucketTypes;
+    readonly drops: BucketDrops;
+    readonly indexes: IndexQuerying;
+  },
 ): ReadonlyMap<string, ClusterRoute> {
   const types = store.bucketTypes;
   const changing = (carryOut: (body: TypeBody) => Outcome): ClusterRoute => ({
@@ -60,8 +66,25 @@ export function bucketTypeRoutes(
       ),
     ],
     ['buckets/drop', { method: 'POST', answer: (bytes) => dropBucket(store.drops, bytes) }],
+    ['buckets/count', { method: 'GET', answer: (query) => countIn(store.indexes, query) }],
     ['drops', { method: 'GET', answer: () => ({ drops: store.drops.inProgress.map(dropView) }) }],
   ]);
+}
+
+/** Keys of live objects. */
+async function countIn(indexes: IndexQuerying, query: URLSearchParams): Promise<{ readonly count: number }> {
+  const bucketType = bytesOfText(query.get('type') ?? 'default');
+  const bucket = bytesOfText(query.get('bucket') ?? '');
+  if (bucket.length === 0) throw badRequest('bucket is missing');
+  try {
+    return { count: await countOfKeys(indexes, { bucketType, bucket }) };
+  } catch (error) {
+    if (!(error instanceof KvFailure)) throw error;
+    if (error.error.code === 'unknown_bucket_type') {
+      throw new AdminFailure(409, 'no_such_type', `${textOfBytes(bucketType)} is not an active bucket type`);
+    }
+    throw new AdminFailure(503, error.error.code, `it could not be counted: ${error.error.code}`);
+  }
 }
 
 function statusOf(types: BucketTypes, name: string): BucketTypeView {

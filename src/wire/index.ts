@@ -9,6 +9,7 @@ export * from './messages/aae-folds.ts';
 export * from './messages/buckets.ts';
 export * from './messages/change-feed.ts';
 export * from './messages/connection.ts';
+export * from './messages/counts.ts';
 export * from './messages/data-types.ts';
 export * from './messages/objects.ts';
 export * from './messages/peer-handshake.ts';

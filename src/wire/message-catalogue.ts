@@ -4,6 +4,7 @@ import * as aaeFolds from './messages/aae-folds.ts';
 import * as buckets from './messages/buckets.ts';
 import * as changeFeed from './messages/change-feed.ts';
 import * as connection from './messages/connection.ts';
+import * as counts from './messages/counts.ts';
 import * as dataTypes from './messages/data-types.ts';
 import * as objects from './messages/objects.ts';
 import * as queries from './messages/queries.ts';
@@ -22,6 +23,7 @@ const modules = [
   aaeFolds,
   changeFeed,
   valueStreams,
+  counts,
 ];
 
 /** Ascending by code. */

@@ -1,6 +1,7 @@
 /** Queries of secondary indexes, pulled no faster than the peer takes the results. */
 import {
   bucketField,
+  countOfKeys,
   type IndexEntry,
   type IndexQuerying,
   type IndexRequest,
@@ -10,8 +11,15 @@ import {
   type TermRange,
 } from '../../kv/index.ts';
 import { bufferOf, byteLiteral, byteStringOf } from '../../stdx/index.ts';
-import { indexQueryType, type MessageOf, type rpbIndexReq, rpbIndexResp } from '../../wire/index.ts';
-import { textOfError, undecodable } from './error-reply.ts';
+import {
+  type haleCountReq,
+  haleCountResp,
+  indexQueryType,
+  type MessageOf,
+  type rpbIndexReq,
+  rpbIndexResp,
+} from '../../wire/index.ts';
+import { textOfBucketError, textOfError, undecodable } from './error-reply.ts';
 import type { Exchange } from './exchange.ts';
 import { defaultType, emptyNameError } from './point-requests.ts';
 
@@ -42,6 +50,27 @@ export function queryIndex(exchange: Exchange, message: IndexMessage): void {
       ? stream(exchange, indexes, asked, showsTerms)
       : collect(exchange, indexes, asked, showsTerms),
   );
+}
+
+export function countKeys(
+  exchange: Exchange,
+  { bucket, type, timeout }: MessageOf<typeof haleCountReq>,
+): void {
+  const { indexes, tasks } = exchange.service;
+  const badName = emptyNameError(bucket, undefined, type);
+  if (badName !== undefined || indexes === undefined) {
+    exchange.fail(badName ?? 'secondary indexes are not available here');
+    return;
+  }
+  tasks.spawn('protobuf: count', async () => {
+    try {
+      const count = await countOfKeys(indexes, { bucketType: type ?? defaultType, bucket }, timeout);
+      exchange.reply(haleCountResp, { count: BigInt(count) });
+    } catch (error) {
+      if (!(error instanceof KvFailure)) throw error;
+      exchange.fail(textOfBucketError(error.error));
+    }
+  });
 }
 
 /** Or why there is none. */

@@ -4,6 +4,7 @@
  */
 import {
   type FrameType,
+  haleCountReq,
   haleFeedReq,
   haleStreamGetReq,
   haleStreamPieceReq,
@@ -31,7 +32,7 @@ import { startTlsRefused } from './error-reply.ts';
 import type { Exchange } from './exchange.ts';
 import { followFeed } from './feed-request.ts';
 import { decodeOrRefuse, type FrameBody } from './frame-body.ts';
-import { queryIndex } from './index-requests.ts';
+import { countKeys, queryIndex } from './index-requests.ts';
 import { listBuckets, listKeys } from './list-requests.ts';
 import { mapReduce } from './map-reduce-requests.ts';
 import { foldBucket } from './object-fold-request.ts';
@@ -56,6 +57,7 @@ export const rareRequests: ReadonlyMap<number, RareRequest> = new Map<number, Ra
   decoded(rpbSetBucketTypeReq, setBucketType),
   decoded(rpbMapRedReq, mapReduce),
   decoded(rpbGetBucketKeyPreflistReq, getPreflist),
+  decoded(haleCountReq, countKeys),
   decoded(haleFeedReq, followFeed),
   decoded(haleStreamGetReq, getStream),
   decoded(haleStreamPutReq, putStream),

@@ -14,6 +14,8 @@ import {
   encodeContent,
   encodeFrame,
   type FrameType,
+  haleCountReq,
+  haleCountResp,
   rpbDelReq,
   rpbDelResp,
   rpbGetBucketReq,
@@ -241,6 +243,11 @@ export class RemoteTransport implements Transport {
       },
       deadline,
     });
+  }
+
+  async countKeys(name: BucketName, options: CallOptions): Promise<number> {
+    const request = (timeout: number) => encodeFrame(haleCountReq, { ...addressOf(name), timeout });
+    return Number((await this.#call({ kind: 'read', options, reply: haleCountResp, request })).count);
   }
 
   listBuckets(bucketType: ByteString, options: CallOptions): NameCursor {

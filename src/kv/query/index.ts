@@ -1,4 +1,5 @@
 export { continuationAt } from './continuation.ts';
+export { countOfKeys } from './count-of-keys.ts';
 export { CoverageQueries, type CoverageQueryParts } from './coverage-queries.ts';
 export { type FoundObject, foldObjects } from './fold-objects.ts';
 export { IndexQueries, type IndexQuerying, type IndexResults } from './index-queries.ts';

@@ -36,6 +36,7 @@ import {
 import {
   type ChangeFeeds,
   type CrdtOperation,
+  countOfKeys,
   type Datatypes,
   type IndexQuerying,
   type KeyValueStore,
@@ -227,6 +228,11 @@ export class EmbeddedTransport implements Transport {
   listKeys(name: BucketName, options: CallOptions): NameCursor {
     const { timeoutMs } = options;
     return this.#cursor(() => this.#node.store.listKeys(name, { timeoutMs }), options);
+  }
+
+  countKeys(name: BucketName, options: CallOptions): Promise<number> {
+    const { indexes } = this.#node;
+    return this.#settled('read', options, () => countOfKeys(indexes, name, options.timeoutMs));
   }
 
   listBuckets(bucketType: ByteString, options: CallOptions): NameCursor {
