@@ -28,7 +28,7 @@ export async function countBucket(
   { type, at }: { readonly type: string; readonly at: string },
 ): Promise<void> {
   const query = new URLSearchParams({ type, bucket });
-  const { count } = await adminGet<{ readonly count: number }>(at, `buckets/count?${query}`);
+  const { count } = await adminGet<{ readonly count: number }>(at, `buckets/count?${query.toString()}`);
   terminal.out(`${count}\n`);
 }
 
