@@ -65,7 +65,8 @@ export const objectKeys = {
     type: integer({ minimum: 1, maximum: 10_000_000 }),
     default: 100_000,
     doc: 'Forgotten tombstones that this node remembers for two minutes, so that no late message brings back what they deleted; each takes about half a KB. Without room tombstones wait for the sweep.',
-    extremes: [1],
+    // Fewer would be full for minutes: a story that ends within one would find tombstones that wait.
+    extremes: [1000],
   }),
   'expiry.margin': defineKey({
     type: duration({ minimum: 0, maximum: 604_800_000 }),
