@@ -6,7 +6,7 @@ import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { svgOf } from './chart.ts';
 import { offer } from './offer.ts';
-import { startHaleCluster } from './servers.ts';
+import { type HaleOptions, startHaleCluster } from './servers.ts';
 import type { MeasuredTails } from './tails.ts';
 
 const replicatedBytesPerSecond = 34.7e6;
@@ -18,8 +18,8 @@ const sliceMs = 1000;
 const warmupMs = 5000;
 const diskEveryMs = 5000;
 
-export async function measureIngest(measuredMs: number, node: string): Promise<MeasuredTails> {
-  const server = await startHaleCluster(3, { node, settings: [] });
+export async function measureIngest(measuredMs: number, options: HaleOptions): Promise<MeasuredTails> {
+  const server = await startHaleCluster(3, options);
   const disk: [number, number][] = [];
   const startedAt = performance.now();
   const sampling = setInterval(() => {

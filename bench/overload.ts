@@ -8,7 +8,7 @@
 import type { OfferOrder, OfferPhase } from './load/offer-load.ts';
 import { residentBytes, untilIdle } from './load/run-load.ts';
 import { median, offer, type Sampled } from './offer.ts';
-import { startHale } from './servers.ts';
+import { type HaleOptions, startHale } from './servers.ts';
 
 const factors = [1, 2, 5, 10];
 const valueBytes = 1024;
@@ -29,8 +29,8 @@ const recoveryMs = 5000;
 /** Of a stage, while clients connect and limits settle. */
 const settlingMs = 1000;
 
-export async function measureOverload(measuredMs: number, node: string): Promise<string> {
-  const server = await startHale({ node, settings: [] });
+export async function measureOverload(measuredMs: number, options: HaleOptions): Promise<string> {
+  const server = await startHale(options);
   try {
     const port = server.ports.pb;
     const [pid] = server.pids;

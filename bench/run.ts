@@ -42,7 +42,10 @@ const { values, positionals } = parseArgs({
     node: { type: 'string', default: process.execPath },
     /** Of what takes its time: `tails`, `ingest`, `memory`. */
     minutes: { type: 'string' },
-    /** Of `point-operations` and `cluster-operations`: engines of the nodes, such as 'leveldb,log'; their default if absent. */
+    /**
+     * Of `point-operations` and `cluster-operations`: engines of the nodes, such as 'leveldb,log'; their default if absent.
+     * Of `overload`, `scale-out`, `tails` and `ingest`: one engine.
+     */
     backend: { type: 'string' },
     /** Of the same: settings of the nodes, such as 'overload.turn_delay=10s' on a machine that others crowd. */
     set: { type: 'string', multiple: true, default: [] },
@@ -61,6 +64,8 @@ const engines: readonly { readonly label: string; readonly settings: readonly st
     : values.backend
         .split(',')
         .map((engine) => ({ label: ` ${engine}`, settings: [`storage_backend=${engine}`, ...values.set] }));
+/** Of what measures one engine: the first of them. */
+const nodeOptions = { node: values.node, settings: engines[0]?.settings ?? [] };
 
 /** How long something is looked at that should not change. */
 const watchedMs =
@@ -88,7 +93,7 @@ const questions = new Map<string, () => Promise<string>>([
   ['start', () => measureStart(values.node)],
   ['claim', async () => measureClaim()],
   ['hop', () => measureHop(values.quick ? quick.measuredMs : full.measuredMs, values.node)],
-  ['overload', () => measureOverload(values.quick ? quick.measuredMs * 2 : 5000, values.node)],
+  ['overload', () => measureOverload(values.quick ? quick.measuredMs * 2 : 5000, nodeOptions)],
   ['hot-key', () => measureHotKey(values.quick ? quick.measuredMs : full.measuredMs * 2, values.node)],
   ['cost-by-ring', () => measureCostByRing(values.quick ? quick.measuredMs : full.measuredMs, values.node)],
   [
@@ -96,10 +101,10 @@ const questions = new Map<string, () => Promise<string>>([
     () =>
       measureCostByKeys(values.quick ? [10_000, 100_000] : [10_000, 1_000_000], full.measuredMs, values.node),
   ],
-  ['scale-out', () => measureScaleOut(values.quick ? quick.measuredMs : full.measuredMs * 2, values.node)],
+  ['scale-out', () => measureScaleOut(values.quick ? quick.measuredMs : full.measuredMs * 2, nodeOptions)],
   ['memory', () => measureMemory(values.quick ? 100_000 : 1_000_000, watchedMs, values.node)],
-  ['tails', async () => withPicture('tails', await measureTails(watchedMs, values.node))],
-  ['ingest', async () => withPicture('ingest', await measureIngest(watchedMs, values.node))],
+  ['tails', async () => withPicture('tails', await measureTails(watchedMs, nodeOptions))],
+  ['ingest', async () => withPicture('ingest', await measureIngest(watchedMs, nodeOptions))],
   ['handoff', () => measureHandoff(values.quick ? 50_000 : 300_000, values.node)],
   ['datatypes', () => measureDatatypes(values.quick ? quick.measuredMs : full.measuredMs * 2, values.node)],
   ['feed', () => measureFeed(values.quick ? quick.measuredMs : full.measuredMs * 2, values.node)],

@@ -8,7 +8,13 @@ import type { OfferOrder } from './load/offer-load.ts';
 import { fillKeys, untilIdle } from './load/run-load.ts';
 import { type Offered, offer } from './offer.ts';
 import { capacityOf } from './overload.ts';
-import { type BenchServer, joinHaleCluster, startHale, startHaleCluster } from './servers.ts';
+import {
+  type BenchServer,
+  type HaleOptions,
+  joinHaleCluster,
+  startHale,
+  startHaleCluster,
+} from './servers.ts';
 
 const valueBytes = 1024;
 const keys = 100_000;
@@ -26,7 +32,7 @@ export interface MeasuredTails {
   readonly svg: string;
 }
 
-export async function measureTails(measuredMs: number, node: string): Promise<MeasuredTails> {
+export async function measureTails(measuredMs: number, options: HaleOptions): Promise<MeasuredTails> {
   const rows: string[] = [];
   const lines: Line[] = [];
   const measure = async (label: string, start: () => Promise<BenchServer>, during?: During) => {
@@ -45,7 +51,6 @@ export async function measureTails(measuredMs: number, node: string): Promise<Me
       }
     }
   };
-  const options = { node, settings: [] };
   await measure('one node', () => startHale(options));
   await measure(
     'three nodes, a fourth joins',
