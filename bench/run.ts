@@ -5,6 +5,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { measureBackends } from './backends.ts';
 import { measureClaim } from './claim.ts';
 import { measureCostByKeys, measureCostByRing } from './cost-growth.ts';
 import { measureDatatypes } from './datatypes.ts';
@@ -115,6 +116,7 @@ const questions = new Map<string, () => Promise<string>>([
   ['listing', () => measureListing(values.quick ? 50_000 : 1_000_000, values.node)],
   ['mapreduce', () => measureMapReduce(values.quick ? 5000 : 100_000, values.node)],
   ['large-values', () => measureLargeValues((values.quick ? 64 : 256) * 2 ** 20, values.node)],
+  ['backends', () => measureBackends(values.quick ? quick.measuredMs : full.measuredMs * 2, values.node)],
   ['voxer', () => measureVoxer(values.quick ? 5000 : 15_000, values.node)],
   ['wal', () => measureWal(values.quick ? quick.measuredMs : full.measuredMs)],
 ]);

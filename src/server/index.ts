@@ -22,6 +22,7 @@ export { httpServerLimits } from './http-server-limits.ts';
 export { keyValueSettings } from './key-value-settings.ts';
 export type { NodeFacts, ProcessFacts } from './node-facts.ts';
 export type { NodeStatus } from './node-status.ts';
+export { bucketEntries, joinBackends } from './open-backends.ts';
 export type { MetricsPage } from './prometheus-text.ts';
 export { riakVersion, type Stats } from './riak-stats.ts';
 export { StartError, type StartErrorCode } from './start-error.ts';

@@ -6,6 +6,7 @@ import { BucketEntries, identityRange, savedTreesMark } from '../kv/index.ts';
 import {
   type Backend,
   type BackendDoubt,
+  type MultiEngine,
   openMultiEngine,
   type StorageEngine,
   WriteBatch,
@@ -34,12 +35,21 @@ export async function openBackends(
     for (const { engine } of backends) await engine.close();
     throw error;
   }
+  return joinBackends(backends, configuration, { tasks, log });
+}
+
+/** Makes one engine of opened backends, the default first; closes them if that fails. Rejects with `StorageError`. */
+export function joinBackends(
+  backends: readonly Backend[],
+  configuration: Pick<Configuration, 'ring_size'>,
+  { tasks, log }: Pick<Environment, 'tasks' | 'log'>,
+): Promise<MultiEngine> {
   const places = bucketEntries(configuration);
   return openMultiEngine({ backends, places, sentinel, doubted: forgetWhatRelied, tasks, log });
 }
 
 /** Which bucket an entry is of. */
-export function bucketEntries({ ring_size }: Configuration): BucketEntries {
+export function bucketEntries({ ring_size }: Pick<Configuration, 'ring_size'>): BucketEntries {
   return new BucketEntries(ring_size);
 }
 

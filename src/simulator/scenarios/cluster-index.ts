@@ -1,6 +1,7 @@
 import type { Scenario } from '../scenario.ts';
 import { clusterAckedMeansKept, clusterAckedMeansKeptEleven } from './cluster-acked-means-kept.ts';
 import { clusterAmnesia } from './cluster-amnesia.ts';
+import { clusterBackends } from './cluster-backends.ts';
 import { clusterCoverageFlip } from './cluster-coverage-flip.ts';
 import { clusterDatatypes } from './cluster-datatypes.ts';
 import { clusterExpiry } from './cluster-expiry.ts';
@@ -39,6 +40,7 @@ export const clusterScenarios: readonly Scenario[] = [
   clusterFalseNotfound,
   clusterSecondDeath,
   clusterAmnesia,
+  clusterBackends,
   clusterCoverageFlip,
   clusterIndexQueries,
   clusterExpiry,

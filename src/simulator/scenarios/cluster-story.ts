@@ -52,6 +52,7 @@ export interface ClusterStory {
   readonly client: Partial<ClusterClientsOptions>;
   readonly expectedErrors: readonly KvError['code'][];
   readonly startsMayFail: boolean;
+  readonly haveBackends?: boolean;
   readonly wrapEngine?: (engine: StorageEngine, name: string) => StorageEngine;
   /** Acknowledged puts that make a run worth its name. */
   readonly ackedPutsMin: number;

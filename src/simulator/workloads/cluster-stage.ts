@@ -32,6 +32,8 @@ export interface ClusterStageOptions {
   /** The location of the node with this number. */
   readonly locationOf?: (index: number) => string;
   readonly startsMayFail?: boolean;
+  /** Nodes have several storage backends, but for some. */
+  readonly haveBackends?: boolean;
   readonly wrapEngine?: (engine: StorageEngine, name: string) => StorageEngine;
   /** For each life of a node; absent: JavaScript of users is not run. */
   readonly openSandbox?: (environment: Environment, name: string) => OpenSandbox;
@@ -127,9 +129,12 @@ export class ClusterStage {
   #drawnEngine(name: string): SimulatedEngine {
     const random = this.world.random.fork(`engine of ${name}`);
     const drawn = random.chance(0.25) ? 'log' : 'memory';
-    return (this.world.engine ?? drawn) === 'log'
-      ? drawnLogEngine(random)
-      : { kind: 'memory', compactionDeadBytesMin: 1_000_000 };
+    const journal = { kind: 'memory', compactionDeadBytesMin: 1_000_000 } as const;
+    const single = (this.world.engine ?? drawn) === 'log' ? drawnLogEngine(random) : journal;
+    const { haveBackends, configuration } = this.#options;
+    if (haveBackends !== true || random.chance(0.25)) return single;
+    const beside = random.chance(0.5) ? drawnLogEngine(random) : journal;
+    return { kind: 'multi', home: single, beside, ringSize: configuration.ring_size };
   }
 
   /** Enters `member` in the cluster of `seed`, as `hale cluster join` does. */

@@ -49,10 +49,8 @@ export class BackendMoves {
     if (this.#stopped) return;
     this.#wake?.();
     if (this.#running !== undefined || !this.#hasWork()) return;
-    this.#running = this.#run().finally(() => {
-      this.#running = undefined;
-    });
-    const running = this.#running;
+    const running = this.#run();
+    this.#running = running;
     this.#environment.tasks.spawn('storage-moves', () => running);
   }
 
@@ -74,13 +72,15 @@ export class BackendMoves {
         if (await this.#step()) continue;
       } catch (error) {
         if (!(error instanceof StorageError)) throw error;
-        if (error.code === 'closed') return;
+        if (error.code === 'closed') this.#stopped = true;
         this.#environment.log.warn('moving entries between storage backends goes on later', {
           reason: error.message,
         });
       }
       await this.#sleep(RETRY_MS);
     }
+    // In the turn in which there was no more work: what is wanted from now on begins anew.
+    this.#running = undefined;
   }
 
   /** False: something could not be moved. */

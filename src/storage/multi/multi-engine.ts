@@ -118,7 +118,7 @@ export class MultiEngine implements StorageEngine {
 
   get(key: Buffer): Buffer | undefined {
     this.#assertOpen();
-    const bucket = this.#places.bucketOf(key);
+    const bucket = this.#placements.isPlain ? undefined : this.#places.bucketOf(key);
     if (bucket === undefined) return this.#home.engine.get(key);
     const { backend, isMoving } = this.#placements.of(bucket);
     const place = this.#backend(backend);
@@ -129,6 +129,10 @@ export class MultiEngine implements StorageEngine {
   async write(batch: WriteBatch, durability: Durability): Promise<void> {
     this.#assertOpen();
     if (this.#turns.areFree && !this.#intentIsStored) {
+      if (this.#placements.isPlain) {
+        await this.#turns.share(() => this.#writeHome(batch, durability));
+        return;
+      }
       const plan = this.#plan(batch);
       if (!plan.hasMoving && !this.#needsOrder(plan, durability)) {
         await this.#turns.share(() => this.#writeParts(plan, durability));
@@ -288,7 +292,7 @@ export class MultiEngine implements StorageEngine {
 
   #onlyBackendOf(range: KeyRange): Backend | undefined {
     const { from, to } = this.#places.bucketEntries;
-    if (this.#placements.used.size === 0 && this.#placements.isSettled) return this.#home;
+    if (this.#placements.isPlain) return this.#home;
     if (range.to !== undefined && range.to.compare(from) <= 0) return this.#home;
     if (range.from !== undefined && range.from.compare(to) >= 0) return this.#home;
     const bucket = this.#places.bucketOfRange(range);
@@ -364,6 +368,15 @@ export class MultiEngine implements StorageEngine {
     await backend.engine.write(batch, durability);
     const { batches, bytes } = this.writtenTo(backend);
     this.#written.set(backend, { batches: batches + 1, bytes: bytes + batch.byteLength });
+  }
+
+  /** All of it, when nothing is anywhere else. What may have to be synced before something else is, one day, counts. */
+  async #writeHome(batch: WriteBatch, durability: Durability): Promise<void> {
+    if (durability === 'os') {
+      this.#unsynced.add(this.#home);
+      this.#recordsAreUnsynced = true;
+    }
+    await this.#writeTo(this.#home, batch, durability);
   }
 
   /** Whether a backend that is not a key's place holds the key. */

@@ -41,8 +41,8 @@ export async function openMultiEngine(options: MultiEngineOptions): Promise<Mult
 
 /** What a data directory of several backends holds, if it is opened as one: refused with `StorageError`. */
 export function refuseSeveralBackends(engine: StorageEngine, places: KeyPlaces): void {
-  const bytes = engine.get(places.recordKey(placementsRecord));
-  const used = bytes && decodePlacements(bytes)?.used;
+  const bytes = readRecord(engine, places.recordKey(placementsRecord));
+  const used = bytes === undefined || bytes === 'damaged' ? undefined : decodePlacements(bytes)?.used;
   if (used === undefined || used.size === 0) return;
   throw new StorageError(
     'format',

@@ -39,7 +39,8 @@ export class Placements {
   readonly #places = new Map<ByteString, Place>();
   readonly #typeOf: (bucket: ByteString) => ByteString;
   readonly #otherwise: Place;
-  readonly #isPlain: boolean;
+  /** Everything is in the default backend, and nowhere else. */
+  readonly isPlain: boolean;
 
   constructor(parts: {
     readonly rules: BackendRules;
@@ -59,11 +60,11 @@ export class Placements {
     for (const name of this.moving) {
       if (!this.#places.has(name)) this.#places.set(name, { backend: this.#ruledBy(name), isMoving: true });
     }
-    this.#isPlain = this.#places.size === 0;
+    this.isPlain = this.#places.size === 0 && !allMove;
   }
 
   of(bucket: ByteString): Place {
-    if (this.#isPlain) return this.#otherwise;
+    if (this.isPlain) return this.#otherwise;
     return this.#places.get(bucket) ?? this.#places.get(this.#typeOf(bucket)) ?? this.#otherwise;
   }
 
