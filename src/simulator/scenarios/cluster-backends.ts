@@ -88,7 +88,7 @@ async function place(play: ClusterPlay, random: Prng, name: string, backend: str
       ),
     );
     if (failed === false && isKnown(member)) break;
-    await play.mend();
+    await play.stage.mend();
     await play.world.sleep(500);
   }
   play.world.work.add('placed buckets');
