@@ -100,3 +100,22 @@ test('keys that collide push each other out and are never taken for each other',
   assert.equal(found.length, 4);
   for (const key of found) assert.deepEqual(cache.get(key), key);
 });
+
+test('what was pushed out does not come back as it was before', () => {
+  const cache = new ValueCache(cacheBytesMin);
+  const colliding: Buffer[] = [];
+  const others: Buffer[] = [];
+  for (let n = 0; colliding.length < 6; n += 1) {
+    const key = Buffer.from(`${n}`);
+    if ((hashOfKey(key) & 31) === 3) colliding.push(key);
+    else others.push(key);
+  }
+  const [first, ...rest] = colliding;
+  cache.set(first!, Buffer.from('old'));
+  // More than a table holds, so that the first is in the old one.
+  for (const key of others.slice(0, 70)) cache.set(key, Buffer.alloc(40));
+  assert.deepEqual(cache.get(first!), Buffer.from('old'));
+  cache.set(first!, Buffer.from('new'));
+  for (const key of rest) cache.set(key, key);
+  assert.equal(cache.get(first!), undefined);
+});
