@@ -30,13 +30,13 @@ export const clusterHooks: Scenario = {
   describe: 'commit hooks and merge functions, with sandboxes and nodes that fail: nothing refused is shown',
   async run(world) {
     const random = world.random.fork('scenario');
-    world.work.atLeast('acked puts to pass', 20);
-    world.work.atLeast('acked puts to change', 10);
+    world.work.atLeast('acked puts to pass', 10);
+    world.work.atLeast('acked puts to change', 5);
     world.work.atLeast('refused puts to refuse', 5);
     world.work.atLeast('refused puts to throw', 5);
     world.work.atLeast('refused puts to pass', 1);
     world.work.atLeast('refused deletes', 1);
-    world.work.atLeast('post-commit hooks told', 20);
+    world.work.atLeast('post-commit hooks told', 10);
     world.work.atLeast('merges of siblings', 3);
     const expectedErrors = new Set<KvError['code']>([...faultErrors, 'precommit_fail']);
     const client = { pauseMsMean: 100, timeoutMs: 5000, expectedErrors };
