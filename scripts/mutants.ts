@@ -56,6 +56,11 @@ function isFound(copy: string, mutant: Mutant): boolean {
     for (let seed = mutant.firstSeed; seed < mutant.firstSeed + mutant.seedsMax; seed += 1) {
       const failure = failureOf(copy, mutant.scenario, seed);
       if (failure === undefined) continue;
+      // What fails anyway finds nothing.
+      if (failureOf(repositoryRoot, mutant.scenario, seed) !== undefined) {
+        console.log(`  seed ${seed} fails without the mutant, too: that is to be mended first`);
+        continue;
+      }
       console.log(`  found by ${mutant.scenario}, seed ${seed}: ${failure}`);
       return true;
     }
@@ -78,10 +83,10 @@ function compile(copy: string): void {
 }
 
 /** What the run said of its failure; undefined: it passed. */
-function failureOf(copy: string, scenario: string, seed: number): string | undefined {
+function failureOf(tree: string, scenario: string, seed: number): string | undefined {
   const args = ['build/scripts/sim.js', '--scenario', scenario, '--seed', `${seed}`];
   const { status, stdout, stderr } = spawnSync(process.execPath, args, {
-    cwd: copy,
+    cwd: tree,
     encoding: 'utf8',
     env: processEnvironment(),
   });

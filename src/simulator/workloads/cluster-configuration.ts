@@ -42,6 +42,8 @@ export function variedClusterConfiguration(random: Prng, fixed: ConfigurationPar
     'anti_entropy.interval': random.pick([2000, 10_000]),
     'anti_entropy.verify_interval': random.pick([60_000, standard['anti_entropy.verify_interval']]),
     'anti_entropy.rebuild_limit': standard['anti_entropy.rebuild_limit'],
+    // With room for one, a node forgets one tombstone in two minutes: no rest waits for so long.
+    'tombstone.reaped.maximum': random.pick([100, standard['tombstone.reaped.maximum']]),
   };
   return { ...varied, ...kept, ...paced, ...always, ...fixed };
 }
