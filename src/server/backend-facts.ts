@@ -52,7 +52,9 @@ export function backendFacts({ engine, sizes }: Backends): readonly BackendFacts
 }
 
 export function movesFacts({ engine, moves }: Backends): StorageMoves {
-  return { moving: engine.placements.moving.size, moved: moves.moved };
+  // What was asked for a moment ago has not been written down yet.
+  const moving = Math.max(engine.placements.moving.size, moves.isAtWork ? 1 : 0);
+  return { moving, moved: moves.moved };
 }
 
 export interface BackendStatus {

@@ -43,6 +43,11 @@ export class BackendMoves {
     return this.#moved;
   }
 
+  /** Something is not where it is to be, or may not be. */
+  get isAtWork(): boolean {
+    return this.#hasWork();
+  }
+
   /** Says which rules are to hold from now on, soon. The first time, too, what an earlier run left goes on. */
   want(rules: BackendRules): void {
     this.#wanted = rules;
