@@ -25,11 +25,15 @@ export async function dropBucket(
 export async function countBucket(
   terminal: Terminal,
   bucket: string,
-  { type, at }: { readonly type: string; readonly at: string },
+  { type, at, about }: { readonly type: string; readonly at: string; readonly about: boolean },
 ): Promise<void> {
-  const query = new URLSearchParams({ type, bucket });
-  const { count } = await adminGet<{ readonly count: number }>(at, `buckets/count?${query.toString()}`);
-  terminal.out(`${count}\n`);
+  const query = new URLSearchParams({ type, bucket, about: String(about) });
+  const counted = await adminGet<{ readonly count: number; readonly standardError?: number }>(
+    at,
+    `buckets/count?${query.toString()}`,
+  );
+  const errorOf95 = Math.round(2 * (counted.standardError ?? 0));
+  terminal.out(about ? `${counted.count} ± ${errorOf95}\n` : `${counted.count}\n`);
 }
 
 /** Returns when it has gone, if that is to be waited for. */

@@ -24,10 +24,16 @@ export function addBucketCommands(
     );
   addressed(buckets.command('count <BUCKET>').description('show how many keys a bucket has'))
     .option('--type <TYPE>', 'the bucket type', 'default')
-    .action(async (bucket: string, flags: { readonly at: string; readonly type: string }) => {
-      const { countBucket } = await import('./bucket-command.ts');
-      await countBucket(terminal, bucket, flags);
-    });
+    .option('--about', 'an estimate from a part of the ring, with its error in 19 of 20 cases', false)
+    .action(
+      async (
+        bucket: string,
+        flags: { readonly at: string; readonly type: string; readonly about: boolean },
+      ) => {
+        const { countBucket } = await import('./bucket-command.ts');
+        await countBucket(terminal, bucket, flags);
+      },
+    );
   addressed(buckets.command('drops').description('show what is being dropped'))
     .option('--json', 'as JSON', false)
     .action(async (flags: { readonly at: string; readonly json: boolean }) => {

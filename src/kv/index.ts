@@ -70,6 +70,7 @@ export type { PropertyDamage } from './property-store.ts';
 export {
   bucketField,
   countOfKeys,
+  estimateOfKeys,
   foldObjects,
   type IndexQuerying,
   type IndexRequest,
@@ -78,6 +79,7 @@ export {
   type IndexUpkeepStatus,
   keyField,
   type QueryProblem,
+  type RingSample,
   type TermRange,
 } from './query/index.ts';
 export * from './query/map-reduce/index.ts';

@@ -9,6 +9,7 @@ import {
   countOfKeys,
   type Dropped,
   dropBucketType,
+  estimateOfKeys,
   type IndexQuerying,
   type JsonValue,
   type KeyValueStore,
@@ -72,11 +73,15 @@ export function bucketTypeRoutes(
 }
 
 /** Keys of live objects. */
-async function countIn(indexes: IndexQuerying, query: URLSearchParams): Promise<{ readonly count: number }> {
+async function countIn(
+  indexes: IndexQuerying,
+  query: URLSearchParams,
+): Promise<{ readonly count: number; readonly standardError?: number }> {
   const bucketType = bytesOfText(query.get('type') ?? 'default');
   const bucket = bytesOfText(query.get('bucket') ?? '');
   if (bucket.length === 0) throw badRequest('bucket is missing');
   try {
+    if (query.get('about') === 'true') return await estimateOfKeys(indexes, { bucketType, bucket });
     return { count: await countOfKeys(indexes, { bucketType, bucket }) };
   } catch (error) {
     if (!(error instanceof KvFailure)) throw error;

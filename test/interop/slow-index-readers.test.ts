@@ -1,7 +1,7 @@
 /** An index query of 100,000 keys is pulled no faster than its client reads, over both interfaces, and then read to its end. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { IndexEntry, IndexQuerying, IndexResults } from '../../src/kv/index.ts';
+import type { IndexEntry, IndexQuerying, IndexResults, RingSample } from '../../src/kv/index.ts';
 import { byteLiteral } from '../../src/stdx/index.ts';
 import {
   decodeMessage,
@@ -47,6 +47,10 @@ class CountedQueries implements IndexQuerying {
 
   count(): Promise<number> {
     return Promise.resolve(results);
+  }
+
+  sample(): Promise<RingSample> {
+    return Promise.resolve({ counted: results, share: 1 });
   }
 
   /** Resolves when nothing was taken for a while. */

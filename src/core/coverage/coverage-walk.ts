@@ -54,6 +54,8 @@ export interface CoverageQuery {
   readonly itemsMax?: number;
   /** Only how many items there are: `next` gives none, and `counted` says it. */
   readonly counts?: boolean;
+  /** Only names whose first partition is one of these; absent: all. */
+  readonly firstPartitions?: ReadonlySet<Partition>;
 }
 
 /** Items asked for and not taken yet, of all nodes together; each node may still send so few. */
@@ -98,7 +100,7 @@ export class CoverageWalk {
   constructor(parts: CoverageParts, query: CoverageQuery) {
     this.#parts = parts;
     this.#query = query;
-    this.#plan(undefined, query.after, { attempt: 0, avoided: new Set() });
+    this.#plan(query.firstPartitions, query.after, { attempt: 0, avoided: new Set() });
   }
 
   /** Items found by a walk that only counts. */

@@ -50,6 +50,19 @@ export interface WalkedQuery {
   readonly counts?: boolean;
 }
 
+/** Names whose first partition is in a part of the ring. */
+interface RingPart {
+  readonly offset: number;
+  readonly firstPartitions: ReadonlySet<Partition>;
+}
+
+/** What was found in a part of the ring. */
+export interface RingSample {
+  readonly counted: number;
+  /** Of all partitions, more than 0 and at most 1. */
+  readonly share: number;
+}
+
 export class CoverageQueries {
   /** For queries of other nodes. */
   readonly walks: VnodeService<WalkRequest, WalkReply>;
@@ -75,11 +88,11 @@ export class CoverageQueries {
   }
 
   /** Rejects with `KvFailure`. */
-  async count(asked: WalkedQuery): Promise<number> {
+  async count(asked: WalkedQuery, part?: RingPart): Promise<number> {
     let walk: CoverageWalk | undefined;
-    const counting = this.open({ ...asked, counts: true }, (begun) => {
-      walk = begun;
-      return new WalkedItems(begun, (items) => items);
+    const counting = this.#open.open(asked.timeoutMs, () => {
+      walk = this.#begin({ ...asked, counts: true }, part);
+      return new WalkedItems(walk, (items) => items);
     });
     try {
       while ((await counting.next()) !== undefined);
@@ -89,12 +102,35 @@ export class CoverageQueries {
     }
   }
 
-  #begin({ timeoutMs, ...asked }: WalkedQuery): CoverageWalk {
+  /**
+   * Counts in a part of the ring that is drawn anew each time, and in twice as much of it until `enough` were found. Hashes
+   * spread names evenly, so that any stretch is as good a sample as another; each vnode that is asked is the only
+   * one for all names that it reads. Rejects with `KvFailure`.
+   */
+  async sample(asked: WalkedQuery, enough: number): Promise<RingSample> {
+    const { ring } = this.#coordinator.topology;
+    const replicas = Math.min(asked.n, ring.size);
+    const start = this.#coordinator.random.u32() % ring.size;
+    let counted = 0;
+    let looked = 0;
+    while (looked < ring.size && counted < enough) {
+      const next = Math.min(Math.max(looked, replicas), ring.size - looked);
+      const offset = start + looked;
+      const partitions = Array.from({ length: next }, (_, index) =>
+        ring.after(0 as Partition, offset + index),
+      );
+      counted += await this.count(asked, { offset, firstPartitions: new Set(partitions) });
+      looked += next;
+    }
+    return { counted, share: looked / ring.size };
+  }
+
+  #begin({ timeoutMs, ...asked }: WalkedQuery, part?: RingPart): CoverageWalk {
     const { clock, random } = this.#coordinator;
     const deadline = timeoutMs === undefined ? {} : { deadline: (clock.now() + timeoutMs) as Instant };
-    const offset = random.u32() % ringSizeMax;
+    const where = part ?? { offset: random.u32() % ringSizeMax };
     try {
-      return new CoverageWalk(this.#coverage, { ...asked, ...deadline, offset });
+      return new CoverageWalk(this.#coverage, { ...asked, ...deadline, ...where });
     } catch (error) {
       throw failureOf(error);
     }

@@ -9,7 +9,7 @@ import type { KvObserver } from '../kv-observer.ts';
 import type { RequestDoor } from '../request-door.ts';
 import { entryAt, type IndexEntry } from '../vnode/index.ts';
 import { continuationAt } from './continuation.ts';
-import { type CoverageQueries, WalkedItems } from './coverage-queries.ts';
+import { type CoverageQueries, type RingSample, WalkedItems } from './coverage-queries.ts';
 import { encodeIndexQuery, type IndexQuery, keyField } from './index-query.ts';
 import { type CheckedQuery, checkedQuery, type IndexRequest } from './index-request.ts';
 
@@ -24,6 +24,8 @@ export interface IndexQuerying {
   query(request: IndexRequest): IndexResults;
   /** How many results there are; none of them travels. Rejects with `KvFailure`. */
   count(request: IndexRequest): Promise<number>;
+  /** How many there are in as much of the ring as has `enough` of them, if so many are there. Rejects with `KvFailure`. */
+  sample(request: IndexRequest, enough: number): Promise<RingSample>;
 }
 
 export interface IndexQueryParts {
@@ -57,16 +59,27 @@ export class IndexQueries implements IndexQuerying {
   }
 
   async count(request: IndexRequest): Promise<number> {
-    const { checked, n } = this.#check(request);
-    if (checked.isEmpty) return 0;
-    const { itemsMax: _all, ...asked } = this.#asked(request, checked, n);
-    return this.#parts.coverage.count(asked);
+    return (await this.sample(request, Number.POSITIVE_INFINITY)).counted;
   }
 
-  #check(request: IndexRequest): { readonly checked: CheckedQuery; readonly n: number } {
+  async sample(request: IndexRequest, enough: number): Promise<RingSample> {
+    const { checked, n, isSpread } = this.#check(request);
+    if (checked.isEmpty) return { counted: 0, share: 1 };
+    const { itemsMax: _all, ...asked } = this.#asked(request, checked, n);
+    const { coverage } = this.#parts;
+    if (isSpread && enough < Number.POSITIVE_INFINITY) return coverage.sample(asked, enough);
+    return { counted: await coverage.count(asked), share: 1 };
+  }
+
+  /** `isSpread`: the keys of the bucket are all over the ring. */
+  #check(request: IndexRequest): {
+    readonly checked: CheckedQuery;
+    readonly n: number;
+    readonly isSpread: boolean;
+  } {
     this.#parts.door.checkLoad();
-    const { n_val: n } = this.#parts.door.checkBucket(request);
-    return { checked: checkedQuery(request), n };
+    const { n_val: n, chash_keyfun } = this.#parts.door.checkBucket(request);
+    return { checked: checkedQuery(request), n, isSpread: chash_keyfun.fun !== 'chash_bucketonly_keyfun' };
   }
 
   #asked({ timeoutMs, maxResults }: IndexRequest, { query, after }: CheckedQuery, n: number) {

@@ -1,6 +1,6 @@
 export { continuationAt } from './continuation.ts';
-export { countOfKeys } from './count-of-keys.ts';
-export { CoverageQueries, type CoverageQueryParts } from './coverage-queries.ts';
+export { countOfKeys, estimateOfKeys, type KeyEstimate } from './count-of-keys.ts';
+export { CoverageQueries, type CoverageQueryParts, type RingSample } from './coverage-queries.ts';
 export { type FoundObject, foldObjects } from './fold-objects.ts';
 export { IndexQueries, type IndexQuerying, type IndexResults } from './index-queries.ts';
 export { bucketField, keyField } from './index-query.ts';
