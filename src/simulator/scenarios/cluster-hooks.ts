@@ -1,12 +1,13 @@
 /**
  * Buckets with commit hooks, and one whose siblings a function merges, while sandboxes fail in all the ways they can and
- * nodes die and are cut off: nothing is shown that a hook refused, and nothing acknowledged is lost.
+ * nodes die, are cut off, join and leave: nothing is shown that a hook refused, and nothing acknowledged is lost.
  */
 import { Buffer } from 'node:buffer';
 import type { BucketPropertyChanges, KvError, PutResult } from '../../kv/index.ts';
 import { byteLiteral } from '../../stdx/index.ts';
 import { encodeContent } from '../../wire/index.ts';
 import { checkHooksHeld } from '../checkers/hooks-hold.ts';
+import { refuseViolations } from '../checkers/violations.ts';
 import type { Prng } from '../prng.ts';
 import type { Scenario } from '../scenario.ts';
 import { quietClusterConfiguration } from '../workloads/cluster-configuration.ts';
@@ -15,12 +16,11 @@ import { ClusterStage } from '../workloads/cluster-stage.ts';
 import { HookedClients } from '../workloads/hooked-clients.ts';
 import { openScriptedSandbox } from '../workloads/scripted-sandbox.ts';
 import { SiblingClients } from '../workloads/sibling-clients.ts';
-import type { World } from '../world.ts';
 import { faultErrors } from './cluster-story.ts';
+import { workUnderStrikes } from './struck-cluster.ts';
 
 const clientsMax = 5;
-const roundsMax = 4;
-const violationsShownMax = 5;
+const roundsMax = 6;
 const hooked = 'hooked';
 const merged = 'merged';
 const functions = 'functions';
@@ -61,25 +61,21 @@ export const clusterHooks: Scenario = {
     await stage.form();
     await prepare(stage, [...sandbox.functions.keys()]);
 
-    let isOver = false;
-    const working = Array.from({ length: clientsMax }, (_, i) =>
-      (i === 0 ? siblings : clients).run(
-        world.random.fork(`client ${i}`),
-        () => stage.members,
-        () => isOver,
-      ),
-    );
-    for (let round = 0; round < roundsMax; round += 1) {
-      await world.sleep(random.exponential(5000));
-      await strike(world, random, stage);
-    }
-    isOver = true;
-    await Promise.all(working);
-    for (const { process } of stage.members) if (!process.isUp) process.restart();
-    await stage.untilServing();
-    await stage.untilQuiet();
+    let begun = 0;
+    await workUnderStrikes(stage, random, {
+      clients: clientsMax,
+      client: (own, isOver) => {
+        begun += 1;
+        return (begun === 1 ? siblings : clients).run(own, () => stage.settledMembers, isOver);
+      },
+      strikes: ['death', 'death', 'cut', 'join', 'leave'],
+      downMsMean: 8000,
+      cutMsMean: 15_000,
+      rounds: roundsMax,
+      pauseMsMean: 5000,
+    });
     const shown = await readAll(random, stage, clients);
-    refuse([
+    refuseViolations([
       ...clients.violations,
       ...checkHooksHeld(clients.writes, shown, clients.told),
       ...(await siblings.checkAtRest(random, stage.members)),
@@ -117,20 +113,6 @@ async function store(member: ClusterMember, source: string): Promise<void> {
   if (typeof result === 'string' || result.kind === 'failed') throw new Error(`${source} was not stored`);
 }
 
-async function strike(world: World, random: Prng, stage: ClusterStage): Promise<void> {
-  const member = random.pick(stage.members);
-  if (random.chance(0.6)) {
-    member.end(random.pick(['kill', 'crash']));
-    await world.sleep(random.exponential(8000));
-    if (!member.process.isUp) member.process.restart();
-    return;
-  }
-  const others = stage.members.filter((other) => other !== member);
-  const heal = world.network.partition([[member.process.host], others.map(({ process }) => process.host)]);
-  await world.sleep(random.exponential(15_000));
-  heal();
-}
-
 async function readAll(
   random: Prng,
   stage: ClusterStage,
@@ -143,9 +125,4 @@ async function readAll(
     if (found === 'shown') shown.add(write.key);
   }
   return shown;
-}
-
-function refuse(violations: readonly string[]): void {
-  if (violations.length === 0) return;
-  throw new Error(`${violations.length} violations: ${violations.slice(0, violationsShownMax).join(' · ')}`);
 }
