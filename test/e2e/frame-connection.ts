@@ -1,7 +1,7 @@
 /** A Protocol Buffers connection that pipelines: replies come in the order of the requests. */
 import assert from 'node:assert/strict';
 import { connect, type Socket } from 'node:net';
-import { bytesOfText, textOfBytes } from '../../src/stdx/index.ts';
+import { type ByteString, bytesOfText, textOfBytes } from '../../src/stdx/index.ts';
 import {
   decodeContent,
   decodeMessage,
@@ -115,7 +115,10 @@ export class FrameConnection implements Disposable {
     assert.equal(code, rpbDelResp.code);
   }
 
-  async setBucket(bucket: string, props: { n_val?: number; allow_mult?: boolean }): Promise<void> {
+  async setBucket(
+    bucket: string,
+    props: { n_val?: number; allow_mult?: boolean; backend?: ByteString },
+  ): Promise<void> {
     const { code } = await this.ask(encodeFrame(rpbSetBucketReq, { bucket: bytesOfText(bucket), props }));
     assert.equal(code, rpbSetBucketResp.code);
   }

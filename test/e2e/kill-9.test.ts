@@ -3,7 +3,8 @@
  * after the restart. What was not acknowledged may be there or not.
  */
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
+import { byteLiteral } from '../../src/stdx/index.ts';
 import { KeyHistory, SiblingHistory } from './acknowledged-writes.ts';
 import { ConnectionLostError, FrameConnection } from './frame-connection.ts';
 import { type HaleProcess, HaleSandbox } from './hale-process.ts';
@@ -16,8 +17,14 @@ const killsPerTest = 5;
 const loadMsMax = 500;
 const startMsMax = 400;
 const keysPerClient = 20;
+const moveMsMax = 60_000;
 const pipelineDepth = 16;
 const siblingBucket = 'siblings';
+const severalBackends = [
+  ['storage_backend', 'multi'],
+  ['multi_backend.default', 'main'],
+  ['multi_backend.backends', 'main=leveldb, big=log'],
+].flatMap(([key, value]) => ['-o', `${key}=${value}`]);
 
 class Load {
   acknowledged = 0;
@@ -120,26 +127,33 @@ function histories(kind: string, client: number): KeyHistory[] {
   return Array.from({ length: keysPerClient }, (_, key) => new KeyHistory(kind, `c${client}k${key}`));
 }
 
-test(`${kills} kills: no acknowledged write is missing or older than acknowledged`, async (context) => {
+for (const storage of ['one engine', 'several'] as const) {
+  test(`${kills} kills: no acknowledged write is missing or older than acknowledged; storage: ${storage}`, (context) =>
+    killAndCheckOften(context, storage));
+}
+
+async function killAndCheckOften(context: TestContext, storage: 'one engine' | 'several'): Promise<void> {
+  const always = storage === 'several' ? severalBackends : [];
   const sandbox = new HaleSandbox();
   context.after(() => sandbox.close());
   const load = new Load();
-  const first = await sandbox.start();
+  const first = await sandbox.start(...always);
   {
     using connection = await FrameConnection.connect(first.protobufPort);
     await connection.setBucket(siblingBucket, { allow_mult: true });
   }
   let node = first;
   const killAndCheck = async (): Promise<void> => {
+    if (storage === 'several') await moveBucket(node);
     const acknowledged = load.acknowledged;
     await load.writeUntilKilled(node, run.below(loadMsMax));
     context.diagnostic(`${load.acknowledged - acknowledged} writes acknowledged before the kill`);
-    if (run.chance(25)) await killWhileStarting(sandbox);
+    if (run.chance(25)) await killWhileStarting(sandbox, always);
     // A small write buffer: the kill meets the engine as it writes and merges its files.
     const settings = run.chance(60) ? ['-o', 'leveldb.write_buffer_size=64KB'] : [];
     // Without a sync the operating system has the writes, and outlives the process.
     if (run.chance(30)) settings.push('-o', 'durability=os');
-    node = await sandbox.start(...settings);
+    node = await sandbox.start(...always, ...settings);
     await load.check(node);
   };
   for (let killed = 0; killed < kills; killed += killsPerTest) {
@@ -148,11 +162,48 @@ test(`${kills} kills: no acknowledged write is missing or older than acknowledge
       for (let kill = 0; kill < killsPerTest; kill += 1) await killAndCheck();
     });
   }
+  if (storage === 'several') {
+    await moveAll(node);
+    await load.check(node);
+  }
   assert.ok(load.acknowledged > 10 * kills, `only ${load.acknowledged} writes were acknowledged`);
-});
+}
 
-async function killWhileStarting(sandbox: HaleSandbox): Promise<void> {
-  const starting = sandbox.hale(['start', '--http', '127.0.0.1:0', '--pb', '127.0.0.1:0']);
+/** Its entries move while the load writes them, and some have moved when the node is killed. */
+async function moveBucket(node: HaleProcess): Promise<void> {
+  using connection = await FrameConnection.connect(node.protobufPort);
+  const bucket = run.pick(['pipelined', 'http', siblingBucket]);
+  await connection.setBucket(bucket, { backend: byteLiteral(run.pick(['main', 'big'])) });
+}
+
+/** To the one backend and then to the other, so that everything has moved once at least. */
+async function moveAll(node: HaleProcess): Promise<void> {
+  const movedBefore = await gauge(node, 'hale_storage_moved_entries_total');
+  using connection = await FrameConnection.connect(node.protobufPort);
+  for (const backend of ['main', 'big']) {
+    for (const bucket of ['pipelined', 'http', siblingBucket]) {
+      await connection.setBucket(bucket, { backend: byteLiteral(backend) });
+    }
+    for (
+      const end = Date.now() + moveMsMax;
+      (await gauge(node, 'hale_storage_moving_buckets')) > 0;
+      await sleep(50)
+    ) {
+      assert.ok(Date.now() < end, `not everything has moved to ${backend}`);
+    }
+  }
+  assert.ok((await gauge(node, 'hale_storage_moved_entries_total')) > movedBefore);
+}
+
+async function gauge(node: HaleProcess, name: string): Promise<number> {
+  const text = await (await fetch(`${node.url}/admin/v1/metrics`)).text();
+  const line = new RegExp(`^${name} (\\d+)$`, 'm').exec(text);
+  assert.ok(line !== null, name);
+  return Number(line[1]);
+}
+
+async function killWhileStarting(sandbox: HaleSandbox, settings: readonly string[]): Promise<void> {
+  const starting = sandbox.hale(['start', '--http', '127.0.0.1:0', '--pb', '127.0.0.1:0', ...settings]);
   await sleep(run.below(startMsMax));
   await starting.kill();
 }
