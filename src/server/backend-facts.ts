@@ -54,7 +54,7 @@ export function backendFacts({ engine, sizes }: Backends): readonly BackendFacts
 export function movesFacts({ engine, moves }: Backends): StorageMoves {
   // What was asked for a moment ago has not been written down yet.
   const moving = Math.max(engine.placements.moving.size, moves.isAtWork ? 1 : 0);
-  return { moving, moved: moves.moved };
+  return { moving, moved: engine.moved };
 }
 
 export interface BackendStatus {

@@ -95,6 +95,7 @@ export interface HaleNode extends AsyncDisposable {
   readonly protobufAddress: Address | undefined;
   status(): NodeStatus;
   stats(): Stats;
+  /** Not for simulations: the first call in a process loads a module, which takes real time. */
   metrics(): Promise<MetricsPage>;
   /**
    * Drains and closes: accepts nothing new, lets requests in progress end within `drain_timeout`, syncs, and

@@ -26,7 +26,6 @@ export class BackendMoves {
   #running: Promise<void> | undefined;
   #wake: (() => void) | undefined;
   #stopped = false;
-  #moved = 0;
 
   constructor(
     engine: MultiEngine,
@@ -36,11 +35,6 @@ export class BackendMoves {
     this.#engine = engine;
     this.#places = places;
     this.#environment = environment;
-  }
-
-  /** Entries that were moved since the start. */
-  get moved(): number {
-    return this.#moved;
   }
 
   /** Something is not where it is to be, or may not be. */
@@ -94,7 +88,7 @@ export class BackendMoves {
     if (wanted !== undefined && !areSame(wanted, this.#engine.placements.rules))
       await this.#engine.place(wanted);
     const seen = this.#engine.placements;
-    const before = this.#moved;
+    const before = this.#engine.moved;
     let unreadable = 0;
     for (const name of [...seen.moving].sort()) unreadable += await this.#sweep(name, seen);
     if (this.#stopped || this.#engine.placements !== seen || this.#wanted !== wanted) return true;
@@ -105,7 +99,9 @@ export class BackendMoves {
       return false;
     }
     if (await this.#engine.settle(seen)) {
-      this.#environment.log.info('buckets are in their storage backends', { moved: this.#moved - before });
+      this.#environment.log.info('buckets are in their storage backends', {
+        moved: this.#engine.moved - before,
+      });
     }
     return true;
   }
@@ -147,7 +143,6 @@ export class BackendMoves {
       const outcome = await this.#engine.move(backend, strays.slice(at, at + MOVE_KEYS_MAX), MOVE_BYTES_MAX);
       if (outcome !== 'busy') {
         at += outcome.seen;
-        this.#moved += outcome.moved;
         unreadable += outcome.unreadable;
       }
       await this.#sleep(PAUSE_MS);

@@ -169,7 +169,7 @@ test('B3 to B5: crashes and failures while a bucket moves to and fro: batches wh
       await Promise.race([work(), disk.stopped]);
       disk.callsLeft = 0;
       void moves.stop();
-      moved += moves.moved;
+      moved += engine.moved;
       disk = disk.crash();
     }
     const engine = await openBackends({ disk }, single);

@@ -69,7 +69,6 @@ export type MoveOutcome = MovedEntries | 'busy';
 export interface MovedEntries {
   /** Of the keys that were given, from the first on. */
   readonly seen: number;
-  readonly moved: number;
   /** Damaged: they stay where they are until somebody writes them anew. */
   readonly unreadable: number;
 }
@@ -91,6 +90,7 @@ export class MultiEngine implements StorageEngine {
   readonly #unsynced = new Set<Backend>();
   #recordsAreUnsynced = false;
   #rangeDeletions = 0;
+  #moved = 0;
   #closing: Promise<void> | undefined;
 
   constructor({ backends, places, placements, intent, tasks }: MultiEngineParts) {
@@ -220,6 +220,11 @@ export class MultiEngine implements StorageEngine {
     return [...sums.values()];
   }
 
+  /** Entries that `move` has brought to their places since the start. */
+  get moved(): number {
+    return this.#moved;
+  }
+
   /** What was written to a backend since the start. */
   writtenTo(backend: Backend): BackendWrites {
     return this.#written.get(backend) ?? { batches: 0, bytes: 0 };
@@ -263,7 +268,8 @@ export class MultiEngine implements StorageEngine {
       const moves = this.#movesFrom(from, keys, bytesMax);
       await this.#all([...moves.puts], ([backend, batch]) => this.#writeTo(backend, batch, 'synced'));
       await this.#writeTo(from, moves.deletions, 'synced');
-      return { seen: moves.seen, moved: moves.deletions.length, unreadable: moves.unreadable };
+      this.#moved += moves.deletions.length;
+      return { seen: moves.seen, unreadable: moves.unreadable };
     });
   }
 
