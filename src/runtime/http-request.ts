@@ -4,6 +4,7 @@
  */
 import type { Buffer } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 
 export interface BodyTaker {
   /** The chunk is given away. */
@@ -17,7 +18,9 @@ export interface BodyRequest extends IncomingMessage {
 }
 
 /** `Message`: the class of `node:http`, which is loaded when there is a listener. */
-export function bodyRequestClass(Message: typeof IncomingMessage) {
+export function bodyRequestClass(
+  Message: typeof IncomingMessage,
+): typeof IncomingMessage & (new (socket: Socket) => BodyRequest) {
   return class extends Message implements BodyRequest {
     #taker: BodyTaker | undefined;
     #hasBegun = false;

@@ -37,6 +37,23 @@ test('keys that lie together are found all the same, in whatever order they are 
   assert.equal(index.find(Buffer.from('another')), -1);
 });
 
+test('keys that lay together are found in the larger table, where they do not', () => {
+  const together: Buffer[] = [];
+  const others: Buffer[] = [];
+  for (let n = 0; together.length < 24 || others.length < 200; n += 1) {
+    const key = Buffer.from(`${n}`);
+    if ((hashOfKey(key) & 63) === 5) together.push(key);
+    else others.push(key);
+  }
+  const written = [...together, ...others];
+  const index = new BatchIndex();
+  index.reset(written);
+  for (let place = 0; place < written.length; place += 1) {
+    index.add(place);
+    for (let added = 0; added <= place; added += 1) assert.equal(index.find(written[added]!), added);
+  }
+});
+
 test('what was reset is forgotten', () => {
   const key = Buffer.from('key');
   const index = new BatchIndex();

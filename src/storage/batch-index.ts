@@ -79,6 +79,10 @@ export class BatchIndex {
     for (let row = 0; row < old.length; row += 2) {
       if (old[row + 1] !== 0) this.#insert(old[row]!, old[row + 1]! - 1);
     }
+    // A larger table may have room near their hashes, and then that is where they are looked for.
+    const crowded = this.#crowded?.values() ?? [];
+    this.#crowded = undefined;
+    for (const place of crowded) this.#insert(hashOfKey(this.#keys[place]!), place);
   }
 }
 

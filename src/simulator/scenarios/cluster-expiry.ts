@@ -58,7 +58,7 @@ export const clusterExpiry: Scenario = {
     });
     await workUnderStrikes(stage, random, {
       clients: 4,
-      client: (own, isOver) => clients.run(own, () => stage.members, isOver),
+      client: (own, isOver) => clients.run(own, () => stage.knownMembers, isOver),
       strikes: ['death', 'cut', 'clock-jump'],
       downMsMean: 20_000,
       cutMsMean: 30_000,

@@ -55,7 +55,7 @@ export const clusterLargeValues: Scenario = {
     });
     await workUnderStrikes(stage, random, {
       clients: 3,
-      client: (own, isOver) => clients.run(own, () => stage.members, isOver),
+      client: (own, isOver) => clients.run(own, () => stage.knownMembers, isOver),
       strikes: ['death', 'cut', 'join', 'leave'],
       downMsMean: 10_000,
       cutMsMean: 20_000,

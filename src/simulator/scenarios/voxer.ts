@@ -47,7 +47,7 @@ export const voxer: Scenario = {
     });
     await workUnderStrikes(stage, random, {
       clients: senders,
-      client: (own, isOver) => clients.run(own, () => stage.members, isOver),
+      client: (own, isOver) => clients.run(own, () => stage.knownMembers, isOver),
       strikes: ['death', 'cut', 'join', 'leave'],
       downMsMean: 10_000,
       cutMsMean: 10_000,

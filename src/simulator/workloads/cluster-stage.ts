@@ -76,6 +76,11 @@ export class ClusterStage {
     });
   }
 
+  /** All but newcomers that are a cluster of their own still, and know nothing of the properties of this one's buckets. */
+  get knownMembers(): readonly ClusterMember[] {
+    return this.members.filter((member) => !member.isServing || this.state(member).members.size > 1);
+  }
+
   get names(): readonly string[] {
     return this.members.map(({ name }) => name);
   }
