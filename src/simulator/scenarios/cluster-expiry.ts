@@ -26,7 +26,7 @@ const goneMsMax = 1_800_000;
 export const clusterExpiry: Scenario = {
   name: 'cluster-expiry',
   describe:
-    'objects that expire, with crashes, cuts and clocks that jump: none is shown late, lost early, or back',
+    'objects that expire, with crashes, cuts, joins, leaves, clocks that jump: none shown late, lost early, or back',
   async run(world) {
     const random = world.random.fork('scenario');
     world.work.atLeast('acked puts', 50);
@@ -59,7 +59,7 @@ export const clusterExpiry: Scenario = {
     await workUnderStrikes(stage, random, {
       clients: 4,
       client: (own, isOver) => clients.run(own, () => stage.knownMembers, isOver),
-      strikes: ['death', 'cut', 'clock-jump'],
+      strikes: ['death', 'cut', 'clock-jump', 'join', 'leave'],
       downMsMean: 20_000,
       cutMsMean: 30_000,
       rounds,
