@@ -5,26 +5,10 @@
  * never accepts what cannot be served; stopped in the reverse, so that nothing that was accepted is lost.
  * What was started before a failure is closed again.
  */
-import { handleHttp } from '../api/http/index.ts';
-import {
-  type Configuration,
-  configurationKeys,
-  formatAddress,
-  formatValue,
-  frameOverhead,
-  type HostAndPort,
-} from '../config/index.ts';
+import { type Configuration, configurationKeys, formatValue } from '../config/index.ts';
 import { ClusterOpenError, InsecureListenerError } from '../core/index.ts';
-import {
-  type Address,
-  type Environment,
-  type HttpListener,
-  type HttpServer,
-  type Instant,
-  type Network,
-  NetworkError,
-} from '../environment/index.ts';
-import { type KeyValueStore, KvFailure, MapReduce, Preflists, type StorageBackends } from '../kv/index.ts';
+import type { Address, Environment, HttpServer, Instant, Network } from '../environment/index.ts';
+import { type KeyValueStore, KvFailure, MapReduce, type StorageBackends } from '../kv/index.ts';
 import type { OpenSandbox } from '../sandbox/index.ts';
 import { assert } from '../stdx/index.ts';
 import {
@@ -36,13 +20,15 @@ import {
   StorageError,
 } from '../storage/index.ts';
 import { WalError } from '../wal/index.ts';
-import { type AdminActions, adminHandler } from './admin-api.ts';
+import type { AdminActions } from './admin-api.ts';
 import { type Backends, backendFacts, movesFacts } from './backend-facts.ts';
 import { bucketTypeRoutes } from './bucket-type-routes.ts';
+import { ClientListeners } from './client-listeners.ts';
 import { ClusterAdmin } from './cluster-admin/cluster-admin.ts';
 import { clusterFacts } from './cluster-admin/cluster-facts.ts';
 import { clusterRoutes } from './cluster-admin/cluster-routes.ts';
 import { ClusteredDatabase } from './clustered-database.ts';
+import { listening } from './listening.ts';
 import { mapReduceSettings } from './map-reduce-settings.ts';
 import type { NodeFacts, ProcessFacts } from './node-facts.ts';
 import { claimIdentity } from './node-identity.ts';
@@ -51,8 +37,7 @@ import { type NodeStatus, nodeStatus } from './node-status.ts';
 import { bucketEntries } from './open-backends.ts';
 import { openEngine } from './open-engine.ts';
 import { type MetricsPage, prometheusText } from './prometheus-text.ts';
-import { ProtobufListener } from './protobuf-listener.ts';
-import { riakStats, riakVersion, type Stats } from './riak-stats.ts';
+import { riakStats, type Stats } from './riak-stats.ts';
 import { Scripting } from './scripting.ts';
 import { StartError } from './start-error.ts';
 
@@ -136,13 +121,6 @@ function startErrorOf(error: unknown): unknown {
   return error;
 }
 
-interface ApiListener {
-  readonly address: Address;
-  readonly connections: number;
-  close(): Promise<void>;
-  destroy(): void;
-}
-
 class RunningNode implements HaleNode {
   readonly name: string;
   readonly stopped: Promise<void>;
@@ -157,9 +135,7 @@ class RunningNode implements HaleNode {
   #backends: Backends | undefined;
   #database: ClusteredDatabase | undefined;
   #admin: ClusterAdmin | undefined;
-  #http: HttpListener | undefined;
-  #ownHttp: HttpListener | undefined;
-  #protobuf: ProtobufListener | undefined;
+  #listeners: ClientListeners | undefined;
   #stopping: Promise<void> | undefined;
   #resolveStopped: () => void = () => undefined;
 
@@ -195,11 +171,11 @@ class RunningNode implements HaleNode {
   }
 
   get httpAddress(): Address | undefined {
-    return this.#http?.address;
+    return this.#listeners?.http?.address;
   }
 
   get protobufAddress(): Address | undefined {
-    return this.#protobuf?.address;
+    return this.#listeners?.protobuf?.address;
   }
 
   async start(): Promise<void> {
@@ -244,103 +220,33 @@ class RunningNode implements HaleNode {
     });
     this.#metrics.start();
     this.#backends?.sizes.start();
-    await this.#listenProtobuf(configuration['listener.protobuf.internal'], this.store);
-    this.#http = await this.#listenHttp('listener.http.internal');
-    this.#ownHttp = await this.#listenHttp('listener.own.internal');
+    this.#listeners = new ClientListeners({
+      nodeName: this.name,
+      configuration,
+      environment,
+      http: this.#parts.http,
+      database: this.#database,
+      mapReduce: this.#mapReduce,
+      metrics: this.#metrics,
+      stats: () => this.stats(),
+      adminActions: this.#adminActions(),
+    });
+    await this.#listeners.open();
     this.database.departure.onLeave(() => this.#turnClientsAway());
-    this.#announce();
+    // Other members learn where the APIs of this node are.
+    this.#database.cluster.announce(this.#listeners.announced);
   }
 
   /** For a node that has left: its clients find another. It goes on to take part until the cluster has struck it off. */
   async #turnClientsAway(): Promise<void> {
     this.#parts.environment.log.info('everything is handed over; clients are turned away');
-    const listeners = this.#listeners();
+    const listeners = this.#listeners;
+    this.#listeners = undefined;
     this.database.store.feeds.end();
-    this.#http = undefined;
-    this.#ownHttp = undefined;
-    this.#protobuf = undefined;
-    const closing = Promise.all(listeners.map((listener) => listener.close())).then(() => undefined);
     const drainMs = this.#configuration.drain_timeout;
-    if (!(await this.#endsWithin(closing, drainMs))) for (const listener of listeners) listener.destroy();
+    if (listeners !== undefined && !(await this.#endsWithin(listeners.close(), drainMs))) listeners.destroy();
     // An application that has the node within itself has no listener: struck off, it would miss what is there.
     await this.#endsWithin(this.database.store.turnAway(), drainMs);
-  }
-
-  /** Other members learn where the APIs of this node are. */
-  #announce(): void {
-    const http = this.#ownHttp?.address ?? this.httpAddress;
-    const protobuf = this.protobufAddress;
-    this.database.cluster.announce({
-      ...(http === undefined ? {} : { http }),
-      ...(protobuf === undefined ? {} : { protobuf }),
-    });
-  }
-
-  async #listenProtobuf(address: HostAndPort | 'off', store: KeyValueStore): Promise<void> {
-    if (address === 'off') return;
-    const { network, tasks, timers } = this.#parts.environment;
-    const metrics = this.#metrics;
-    const services = {
-      store,
-      preflists: this.#preflists(),
-      indexes: this.database.store.indexes,
-      datatypes: this.database.datatypes,
-      feeds: this.database.store.feeds,
-      mapReduce: this.#mapReduce,
-      streams: {
-        values: this.database.largeValues.streams,
-        timers,
-        pieceMsMax: this.#configuration['large_values.piece_timeout'],
-      },
-      serverInfo: { node: this.name, version: riakVersion },
-      limits: {
-        frameBytesMax: this.#configuration['protobuf.frame.maximum'],
-        heldBytesMax: this.#configuration['protobuf.held.maximum'],
-      },
-      observer: {
-        connectionOpened: () => metrics.protobufConnects.add(),
-        connectionClosed: () => undefined,
-        requestFinished: (_code: number, failed: boolean) => {
-          metrics.protobufRequests.add();
-          if (failed) metrics.protobufErrors.add();
-        },
-      },
-      tasks,
-    };
-    const connectionsMax = this.#configuration['protobuf.connections.maximum'];
-    this.#protobuf = await listening(address, 'listener.protobuf.internal', () =>
-      ProtobufListener.listen(network, address, services, connectionsMax),
-    );
-  }
-
-  async #listenHttp(
-    key: 'listener.http.internal' | 'listener.own.internal',
-  ): Promise<HttpListener | undefined> {
-    const address = this.#configuration[key];
-    if (address === 'off') return undefined;
-    const { http, environment } = this.#parts;
-    if (http === undefined) throw new StartError('configuration', `${key} must be "off" here`);
-    const { clock, random, tasks } = environment;
-    const services = {
-      store: this.store,
-      preflists: this.#preflists(),
-      indexes: this.database.store.indexes,
-      datatypes: this.database.datatypes,
-      feeds: this.database.store.feeds,
-      largeValues: this.database.largeValues,
-      mapReduce: this.#mapReduce,
-      clock,
-      stats: () => this.stats(),
-      admin: adminHandler(this.#adminActions(), tasks),
-      random,
-      tasks,
-      limits: { bodyBytesMax: this.#configuration['object.size.maximum'] + frameOverhead },
-    };
-    return listening(address, key, () => http.listen(address, (exchange) => handleHttp(exchange, services)));
-  }
-
-  #preflists(): Preflists {
-    return new Preflists(this.store, this.database.cluster.topology);
   }
 
   #adminActions(): AdminActions {
@@ -389,8 +295,8 @@ class RunningNode implements HaleNode {
         : { backends: backendFacts(this.#backends), storageMoves: movesFacts(this.#backends) }),
       propertyDamage: this.#database?.store.propertyDamage ?? { buckets: 0, unknown: 0 },
       requestsInProgress: this.#database?.store.inProgress ?? 0,
-      http: this.#http,
-      protobuf: this.#protobuf,
+      http: this.#listeners?.http,
+      protobuf: this.#listeners?.protobuf,
       metrics: this.#metrics,
       ...(this.#database === undefined
         ? {}
@@ -428,19 +334,15 @@ class RunningNode implements HaleNode {
     if (this.#database !== undefined) closings.push(this.#database.halt());
     closings.push(this.#scripting.close());
     this.#metrics.stop();
-    for (const listener of this.#listeners()) {
-      closings.push(listener.close());
-      listener.destroy();
+    if (this.#listeners !== undefined) {
+      closings.push(this.#listeners.close());
+      this.#listeners.destroy();
     }
     try {
       await Promise.all(closings);
     } finally {
       this.#resolveStopped();
     }
-  }
-
-  #listeners(): readonly ApiListener[] {
-    return [this.#http, this.#ownHttp, this.#protobuf].filter((listener) => listener !== undefined);
   }
 
   async #stop(): Promise<void> {
@@ -459,19 +361,19 @@ class RunningNode implements HaleNode {
   }
 
   async #drainOrCutOff(): Promise<void> {
-    const listeners = this.#listeners();
+    const listeners = this.#listeners;
     const draining = this.#drain(listeners);
     if (await this.#endsWithin(draining, this.#configuration.drain_timeout)) return;
     this.#parts.environment.log.warn('requests in progress were cut off');
-    for (const listener of listeners) listener.destroy();
+    listeners?.destroy();
     await this.#endsWithin(draining, cutOffMsMax);
   }
 
   /** Requests that came over a listener may still need the store, so that is closed last. */
-  async #drain(listeners: readonly ApiListener[]): Promise<void> {
+  async #drain(listeners: ClientListeners | undefined): Promise<void> {
     // These answers would never end.
     await this.#database?.store.feeds.close();
-    await Promise.all(listeners.map((listener) => listener.close()));
+    await listeners?.close();
     await this.#database?.close();
     await this.#scripting.close();
   }
@@ -509,18 +411,6 @@ function openedBackends(
 
 function storageBackends({ engine, moves }: Backends): StorageBackends {
   return { all: engine.backends, place: (rules) => moves.want(rules) };
-}
-
-/** Tells which listener failed, and where. */
-async function listening<L>(address: HostAndPort | 'off', key: string, listen: () => Promise<L>): Promise<L> {
-  try {
-    return await listen();
-  } catch (error) {
-    if (!(error instanceof NetworkError) || address === 'off') throw error;
-    const reason = error.code === 'address-in-use' ? 'is in use' : `cannot be listened on (${error.message})`;
-    const message = `${formatAddress(address)} ${reason}; set ${key} to another address`;
-    throw new StartError('address', message, { cause: error });
-  }
 }
 
 function kvFactsOf({ store: { feeds, drops, reapedVersions } }: ClusteredDatabase) {
