@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { test } from 'node:test';
 import { violationsOf } from './layer-rules.ts';
-import { machineGlobals, modules } from './layer-table.ts';
+import { dynamicImports, machineGlobals, modules } from './layer-table.ts';
 import { sourceFacts } from './source-facts.ts';
+import { repositoryRoot } from './source-files.ts';
 
 const violations = (path: string, ...lines: readonly string[]): readonly string[] =>
   violationsOf(path, sourceFacts(path, lines.join('\n'))).map(({ line, message }) => `${line}: ${message}`);
@@ -242,4 +245,22 @@ test('what ships does not import what does not', () => {
     'src/kv/a.ts',
     'export const f = (name: string) => import(name);',
   );
+});
+
+test('what the simulator can reach loads nothing while it runs', () => {
+  const load = `export const f = () => import('../kv/index.ts');`;
+  assertViolation(/^1: .* no seed replays that/, 'src/server/a.ts', load);
+  assertViolation(/no seed replays that/, 'src/simulator/a.ts', load);
+  assertClean('src/cli/a.ts', `export const f = () => import('../server/index.ts');`);
+  assertClean('src/kv/a.test.ts', load);
+  assertClean('src/server/a.ts', `export type F = typeof import('../kv/index.ts');`);
+  assertClean('src/server/prometheus-text.ts', `export const f = () => import('prom-client');`);
+});
+
+test('what may be loaded while a program runs is loaded so', () => {
+  for (const [file, specifiers] of dynamicImports) {
+    const { imports } = sourceFacts(file, readFileSync(path.join(repositoryRoot, file), 'utf8'));
+    const loaded = imports.filter(({ isDynamic }) => isDynamic).map(({ specifier }) => specifier);
+    assert.deepEqual(new Set(loaded), specifiers, file);
+  }
 });

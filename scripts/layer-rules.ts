@@ -5,6 +5,7 @@
 import path from 'node:path/posix';
 import {
   defaultExportPaths,
+  dynamicImports,
   emptyNames,
   entryPoint,
   type ModuleRow,
@@ -58,6 +59,7 @@ export function violationsOf(filePath: string, facts: SourceFacts): readonly Vio
     ...facts.imports.flatMap((fact) =>
       importViolations(file, fact).map((message) => ({ line: fact.line, message })),
     ),
+    ...dynamicViolations(file, facts),
     ...exampleViolations(file, facts),
     ...machineViolations(file, facts),
     ...purityViolations(file, facts),
@@ -106,6 +108,21 @@ function importViolations(file: SourceFile, fact: ImportFact): readonly string[]
   if (specifier.startsWith('node:')) return builtinViolations(file, fact, specifier);
   if (specifier === 'hale' || specifier.startsWith('hale/')) return ownPackageViolations(file, specifier);
   return packageViolations(file, specifier);
+}
+
+function dynamicViolations(file: SourceFile, { imports }: SourceFacts): readonly Violation[] {
+  if (file.place.kind !== 'module' || file.isTest || touchesMachine(file)) return [];
+  const allowed = dynamicImports.get(file.path);
+  return imports.flatMap(({ line, specifier, isDynamic }) =>
+    !isDynamic || specifier === undefined || allowed?.has(specifier)
+      ? []
+      : [
+          {
+            line,
+            message: `'${specifier}' is loaded while the program runs, in real time: no seed replays that`,
+          },
+        ],
+  );
 }
 
 function relativeViolations(file: SourceFile, fact: ImportFact, specifier: string): readonly string[] {

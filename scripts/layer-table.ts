@@ -115,6 +115,22 @@ export const pureBuiltins: ReadonlyMap<string, '*' | ReadonlySet<string>> = new 
 /** What tests and conformance suites need of the standard library, besides. */
 export const testBuiltins: ReadonlySet<string> = new Set(['node:test', 'node:assert/strict', 'node:assert']);
 
+/**
+ * What is loaded only when it is needed takes real time, in which a simulation would go on or end: whatever the simulator
+ * can reach imports at the top. Here is what it does not run, by file.
+ */
+export const dynamicImports: ReadonlyMap<string, ReadonlySet<string>> = new Map([
+  // Of a process for JavaScript of strangers.
+  [
+    'src/sandbox/quickjs-engine.ts',
+    new Set(['quickjs-emscripten-core', '@jitl/quickjs-wasmfile-release-sync']),
+  ],
+  // Behind the page of metrics, which no scenario asks for.
+  ['src/server/prometheus-text.ts', new Set(['prom-client'])],
+  // A simulated node is given its engine.
+  ['src/server/open-engine.ts', new Set(['../storage/log/index.ts'])],
+]);
+
 export interface MachineGlobal {
   /** A global (`process`), or a member of one (`Date.now`). */
   readonly name: string;

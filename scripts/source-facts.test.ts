@@ -40,6 +40,11 @@ test('imports of every form are found with line, names and whether types alone',
       [12, undefined, false, '*'],
     ],
   );
+  const isDynamic = found.filter((fact) => fact.isDynamic);
+  assert.deepEqual(
+    isDynamic.map(({ line }) => line),
+    [10, 12],
+  );
 });
 
 test('comments, strings, templates and regular expressions say nothing', () => {

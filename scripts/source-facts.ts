@@ -10,6 +10,8 @@ export interface ImportFact {
   readonly specifier: string | undefined;
   /** Nothing of it is left when types are erased. */
   readonly typesOnly: boolean;
+  /** Loaded when the program comes there: `import(…)` as an expression. */
+  readonly isDynamic: boolean;
   /** Names imported or re-exported; `*` stands for all of them, `default` for the default. */
   readonly names: readonly string[];
 }
@@ -149,7 +151,15 @@ function importOf(node: SyntaxNode, lineOf: (offset: number) => number): readonl
       const specifiers = nodes(node.specifiers);
       const allTypes = specifiers.length > 0 && specifiers.every((s) => s.importKind === 'type');
       const typesOnly = node.importKind === 'type' || allTypes;
-      return [{ line, specifier: literalOf(node.source), typesOnly, names: specifiers.map(importedName) }];
+      return [
+        {
+          line,
+          specifier: literalOf(node.source),
+          typesOnly,
+          isDynamic: false,
+          names: specifiers.map(importedName),
+        },
+      ];
     }
     case 'ExportNamedDeclaration': {
       if (!isNode(node.source)) return [];
@@ -157,16 +167,16 @@ function importOf(node: SyntaxNode, lineOf: (offset: number) => number): readonl
       const allTypes = specifiers.length > 0 && specifiers.every((s) => s.exportKind === 'type');
       const typesOnly = node.exportKind === 'type' || allTypes;
       const names = specifiers.map((s) => nameOf(s.local) ?? '*');
-      return [{ line, specifier: literalOf(node.source), typesOnly, names }];
+      return [{ line, specifier: literalOf(node.source), typesOnly, isDynamic: false, names }];
     }
     case 'ExportAllDeclaration': {
       const typesOnly = node.exportKind === 'type';
-      return [{ line, specifier: literalOf(node.source), typesOnly, names: ['*'] }];
+      return [{ line, specifier: literalOf(node.source), typesOnly, isDynamic: false, names: ['*'] }];
     }
     case 'ImportExpression':
-      return [{ line, specifier: literalOf(node.source), typesOnly: false, names: ['*'] }];
+      return [{ line, specifier: literalOf(node.source), typesOnly: false, isDynamic: true, names: ['*'] }];
     case 'TSImportType':
-      return [{ line, specifier: literalOf(node.source), typesOnly: true, names: ['*'] }];
+      return [{ line, specifier: literalOf(node.source), typesOnly: true, isDynamic: false, names: ['*'] }];
     default:
       return [];
   }
