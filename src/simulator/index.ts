@@ -23,7 +23,8 @@ export {
 export { History, type HistoryEvent } from './history.ts';
 export { Prng } from './prng.ts';
 export { type RunResult, runScenario } from './run-scenario.ts';
-export { type RunnerHost, type RunnerOptions, runScenarios } from './run-scenarios.ts';
+export { type RunnerHost, type RunnerOptions, runCountOf, runScenarios } from './run-scenarios.ts';
+export { reportOfLostRun, runSeed, type SeedReport, type SeedRun, type SeedRunner } from './run-seed.ts';
 export type { Scenario } from './scenario.ts';
 export { scenarioNamed, scenarios } from './scenarios/index.ts';
 export { type DiskConditions, quietDisk, type SimulatedDisk } from './simulated-disk.ts';

@@ -1,13 +1,13 @@
 /**
- * The runner behind `npm run sim`. It prints the seed before it runs it, so that a run that takes
- * the process down still says how to repeat it, and after a failure the command that does.
+ * The runner behind `npm run sim`. Runs may take place side by side; they are told in the order of scenario and seed,
+ * each seed before it is waited for, so that a run that takes the process down, or never ends, still says how to repeat
+ * it. A run that fails hides no other.
  */
-import { type RunResult, runScenario } from './run-scenario.ts';
+import { commandOf, runSeed, type SeedReport, type SeedRun, type SeedRunner } from './run-seed.ts';
 import { type Scenario, seedsInCheckUsual } from './scenario.ts';
 import type { World, WorldEngine } from './world.ts';
 
 const seedCount = 2 ** 32;
-const eventsShownMax = 30;
 
 /** What the process gives the runner. */
 export interface RunnerHost {
@@ -16,6 +16,8 @@ export interface RunnerHost {
   onUnhandled(listener: (error: unknown) => void): void;
   /** Monotonic, in milliseconds. Only for telling how fast it went. */
   now(): number;
+  /** Of the processor, by all threads of this process so far, in milliseconds. Only for telling, too. */
+  cpuMs(): number;
 }
 
 export interface RunnerOptions {
@@ -23,8 +25,6 @@ export interface RunnerOptions {
   readonly firstSeed: number;
   /** How many seeds each scenario gets, from `firstSeed` up; `check`: as many as it has in `npm run check`. */
   readonly count: number | 'check';
-  /** Somebody asked for just these: none gets less than `count`. */
-  readonly areNamed?: boolean;
   /** Runs every seed twice and compares the hashes. */
   readonly twice: boolean;
   /** The storage engine of all nodes; by each seed's draw if absent. */
@@ -32,66 +32,142 @@ export interface RunnerOptions {
 }
 
 /** True if every scenario did what it should: passed, or, as a canary, was found out. */
-export async function runScenarios(options: RunnerOptions, host: RunnerHost): Promise<boolean> {
+export async function runScenarios(
+  options: RunnerOptions,
+  host: RunnerHost,
+  runner: SeedRunner = inThisProcess(options.scenarios, host),
+): Promise<boolean> {
+  const queue = new RunQueue(options, runner);
+  const tally = new Tally();
+  const startedMs = host.now();
+  let areAllGood = true;
+  for (const scenario of options.scenarios) {
+    host.print(`${scenario.name}: ${scenario.describe}`);
+    let isFound = false;
+    const seeds = seedsOf(options, scenario);
+    for (const seed of seeds) {
+      host.print(`  seed ${seed}`);
+      const report = await queue.next();
+      tally.add(report);
+      for (const line of report.lines) host.print(line);
+      if (report.verdict === 'failed') areAllGood = false;
+      isFound = report.verdict === 'found';
+      if (isFound) break;
+    }
+    if (isFound) queue.skip(scenario);
+    if (scenario.mustFail === undefined || isFound) continue;
+    areAllGood = false;
+    host.print(`  FAILED: the planted bug was not found in ${seeds.length} seeds`);
+    host.print(`  repeat: ${commandOf({ ...options, scenario: scenario.name, seed: options.firstSeed })}`);
+  }
+  host.print(`${tally.summary(host.now() - startedMs)}; ${areAllGood ? 'all good' : 'FAILED'}`);
+  return areAllGood;
+}
+
+/** How many runs `runScenarios` will make at most. */
+export function runCountOf(options: RunnerOptions): number {
+  return options.scenarios.reduce((sum, scenario) => sum + seedsOf(options, scenario).length, 0);
+}
+
+/** One run at a time, where a profiler or a debugger sees it. */
+function inThisProcess(scenarios: readonly Scenario[], host: RunnerHost): SeedRunner {
   let world: World | undefined;
+  const watch = (started: World): void => {
+    world = started;
+  };
   host.onUnhandled((error) => {
     if (world === undefined) host.print(`unhandled: ${String(error)}`);
     else world.fail('a promise was rejected with nobody waiting', error);
   });
-  const watch = (started: World): void => {
-    world = started;
+  return {
+    atOnce: 1,
+    run: (run) =>
+      runSeed(scenarios.find(({ name }) => name === run.scenario)!, run, {
+        watch,
+        cpuMs: () => host.cpuMs(),
+      }),
   };
-  let areAllGood = true;
-  let eventsRun = 0;
-  let elapsedMs = 0;
-  let virtualMs = 0;
-  for (const scenario of options.scenarios) {
-    const seeds = seedsOf(options, scenario);
-    host.print(`${scenario.name}: ${scenario.describe}`);
-    let isFound = false;
-    for (const seed of seeds) {
-      host.print(`  seed ${seed}`);
-      const startedAt = host.now();
-      const result = await runScenario(scenario, seed, watch, options.engine);
-      elapsedMs += host.now() - startedAt;
-      eventsRun += result.eventsRun;
-      virtualMs += result.virtualMs;
-      if (options.twice && !(await isRepeatable(scenario, result, watch, host, options))) areAllGood = false;
-      isFound = scenario.mustFail?.message.test(result.failure?.message ?? '') ?? false;
-      if (isFound) {
-        host.print(`    found, as it must be: ${result.failure?.message}`);
-        break;
-      }
-      host.print(`    ${result.work} in ${Math.round(result.virtualMs)} ms; ${result.hash}`);
-      if (result.failure === undefined) continue;
-      areAllGood = false;
-      printFailure(scenario, result, host, options);
-    }
-    if (scenario.mustFail === undefined || isFound) continue;
-    areAllGood = false;
-    host.print(`  FAILED: the planted bug was not found in ${seeds.length} seeds`);
-    host.print(`  repeat: ${commandOf(scenario, options.firstSeed, options)}`);
-  }
-  const perSecond = Math.round((eventsRun / Math.max(1, elapsedMs)) * 1000);
-  // Milliseconds of one in those of the other, as hours in a minute.
-  const hoursPerMinute = (virtualMs / Math.max(1, elapsedMs) / 60).toFixed(2);
-  const pace = `${perSecond} a second, ${hoursPerMinute} virtual hours a minute`;
-  host.print(`${eventsRun} events, ${pace}; ${areAllGood ? 'all good' : 'FAILED'}`);
-  return areAllGood;
 }
 
-async function isRepeatable(
-  scenario: Scenario,
-  first: RunResult,
-  watch: (world: World) => void,
-  host: RunnerHost,
-  options: RunnerOptions,
-): Promise<boolean> {
-  const second = await runScenario(scenario, first.seed, watch, options.engine);
-  if (second.hash === first.hash) return true;
-  host.print(`  FAILED: seed ${first.seed} ran in two ways: ${first.hash} and ${second.hash}`);
-  host.print(`  repeat: ${commandOf(scenario, first.seed, options)} --twice`);
-  return false;
+interface PlannedRun {
+  readonly scenario: Scenario;
+  readonly run: SeedRun;
+  report: Promise<SeedReport> | undefined;
+}
+
+/** All runs in the order in which they are told; those ahead of it run meanwhile, as many as the runner takes. */
+class RunQueue {
+  readonly #runner: SeedRunner;
+  readonly #runs: readonly PlannedRun[];
+  /** Canaries of which enough is known, maybe by a run that has not been told yet. */
+  readonly #found = new Set<Scenario>();
+  #told = 0;
+  #started = 0;
+  #underWay = 0;
+
+  constructor(options: RunnerOptions, runner: SeedRunner) {
+    const { twice, engine } = options;
+    this.#runner = runner;
+    this.#runs = options.scenarios.flatMap((scenario) =>
+      seedsOf(options, scenario).map((seed) => ({
+        scenario,
+        run: { scenario: scenario.name, seed, twice, engine },
+        report: undefined,
+      })),
+    );
+  }
+
+  async next(): Promise<SeedReport> {
+    this.#fill();
+    const { report } = this.#runs[this.#told++]!;
+    return report!;
+  }
+
+  /** Tells no further run of this scenario. */
+  skip(scenario: Scenario): void {
+    while (this.#runs[this.#told]?.scenario === scenario) this.#told += 1;
+    this.#started = Math.max(this.#started, this.#told);
+  }
+
+  #fill(): void {
+    while (this.#underWay < this.#runner.atOnce && this.#started < this.#runs.length) {
+      const planned = this.#runs[this.#started++]!;
+      // Seeds behind the one that found it are never told.
+      if (!this.#found.has(planned.scenario)) planned.report = this.#start(planned);
+    }
+  }
+
+  async #start({ scenario, run }: PlannedRun): Promise<SeedReport> {
+    this.#underWay += 1;
+    const report = await this.#runner.run(run);
+    this.#underWay -= 1;
+    if (report.verdict === 'found') this.#found.add(scenario);
+    // Where one runs at a time it starts only when its seed has been printed.
+    if (this.#runner.atOnce > 1) this.#fill();
+    return report;
+  }
+}
+
+class Tally {
+  #eventsRun = 0;
+  #virtualMs = 0;
+  #cpuMs = 0;
+
+  add({ eventsRun, virtualMs, cpuMs }: SeedReport): void {
+    this.#eventsRun += eventsRun;
+    this.#virtualMs += virtualMs;
+    this.#cpuMs += cpuMs;
+  }
+
+  summary(elapsedMs: number): string {
+    const perSecond = Math.round((this.#eventsRun / Math.max(1, elapsedMs)) * 1000);
+    // Milliseconds of one in those of the other, as hours in a minute.
+    const hoursIn = (realMs: number): string => (this.#virtualMs / Math.max(1, realMs) / 60).toFixed(2);
+    return (
+      `${this.#eventsRun} events, ${perSecond} a second, ${hoursIn(elapsedMs)} virtual hours a minute, ` +
+      `${hoursIn(this.#cpuMs)} a minute of processor time`
+    );
+  }
 }
 
 /** A canary is searched for as long as it may hide. */
@@ -103,19 +179,4 @@ function seedsOf({ firstSeed, count }: RunnerOptions, scenario: Scenario): reado
 
 function seedsInCheck({ seedsInCheck: own, seedsPerHundred = 100 }: Scenario): number {
   return own ?? Math.max(1, Math.round((seedsInCheckUsual * seedsPerHundred) / 100));
-}
-
-function printFailure(scenario: Scenario, result: RunResult, host: RunnerHost, options: RunnerOptions): void {
-  for (const event of result.recent.slice(-eventsShownMax)) {
-    host.print(`    ${event.atMs.toFixed(3).padStart(12)} ${event.node} ${event.kind} ${event.detail}`);
-  }
-  host.print(`  FAILED: ${result.failure?.message}`);
-  const cause = result.failure?.cause;
-  if (cause instanceof Error) host.print(`  ${cause.stack}`);
-  host.print(`  repeat: ${commandOf(scenario, result.seed, options)}`);
-}
-
-function commandOf(scenario: Scenario, seed: number, { engine }: RunnerOptions): string {
-  const ofEngine = engine === undefined ? '' : ` --engine ${engine}`;
-  return `npm run sim -- --scenario ${scenario.name} --seed ${seed}${ofEngine}`;
 }
