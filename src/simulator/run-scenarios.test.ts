@@ -178,8 +178,9 @@ test('runs side by side are told in the order of scenario and seed, and a failed
 });
 
 test('a canary that was found ends there, whatever was begun behind it', async () => {
-  const canary = scenario(async () => undefined, { withinSeeds: 6, message: /planted/ });
-  const last = { name: 'last', describe: 'a story', run: canary.run };
+  const idle: Scenario['run'] = async () => undefined;
+  const canary = scenario(idle, { withinSeeds: 6, message: /planted/ });
+  const last = { name: 'last', describe: 'a story', run: idle };
   const { started, end, lines, areAllGood } = await beginHeld([canary, last], 2, 1);
   assert.deepEqual(started, ['story 1', 'story 2']);
   await end('story 2', 'found');
