@@ -75,11 +75,8 @@ class DatatypeStory {
     }
   }
 
-  /** A node that joins is a cluster of its own until then. */
-  readonly reachable = (): readonly ClusterMember[] => {
-    const { members, settledMembers } = this.#stage;
-    return members.filter((one) => !one.isServing || settledMembers.includes(one));
-  };
+  /** Whom the clients ask. */
+  readonly reachable = (): readonly ClusterMember[] => this.#stage.settledOrDownMembers;
 
   /** Sends the clients home, mends all, waits for rest, and judges the disks and what every node shows. */
   async rest(): Promise<void> {

@@ -162,19 +162,16 @@ async function indexQueries(world: World): Promise<void> {
   await story.checkAtRest(random);
   for (let round = 0; round < 2; round += 1) {
     let isOver = false;
-    // A node that joins is a cluster of its own until then.
-    const reachable = () =>
-      stage.members.filter((one) => !one.isServing || stage.settledMembers.includes(one));
     const askers = Array.from({ length: 2 }, async (_, i) => {
       const own = random.fork(`asker ${round} ${i}`);
       while (!isOver) {
         await world.sleep(own.exponential(100));
-        const members = reachable();
+        const members = stage.settledOrDownMembers;
         if (members.length === 0) continue;
         await story.ask(own.pick(members), own.chance(0.2) ? 1 + own.below(7) : undefined, false);
       }
     });
-    if (random.chance(restingShare)) play.work(2, reachable);
+    if (random.chance(restingShare)) play.work(2, () => stage.settledOrDownMembers);
     if (round === 0) {
       const plan = randomFaultPlan(random, {
         nodes: stage.names,

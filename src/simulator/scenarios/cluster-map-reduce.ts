@@ -51,7 +51,7 @@ async function jobsUnderFaults(play: ClusterPlay): Promise<void> {
     const own = random.fork(`jobs ${i}`);
     while (!isOver) {
       await world.sleep(own.exponential(150));
-      const members = stage.members.filter((one) => !one.isServing || stage.settledMembers.includes(one));
+      const members = stage.settledOrDownMembers;
       if (members.length > 0) await ask(own.pick(members), own.pick(kinds), false);
     }
   });

@@ -21,6 +21,7 @@ import type { World } from '../world.ts';
 import type { ClusterMember } from './cluster-member.ts';
 import type { WorkloadBucket } from './database-clients.ts';
 import type { Unanswered } from './database-node.ts';
+import { expectError } from './expected-errors.ts';
 import { addressOf, idOfValue, listKeys, numberedValue } from './numbered-values.ts';
 
 const downPauseMs = 20;
@@ -145,7 +146,7 @@ export class ClusterClients {
     if (result.kind === 'failed') {
       this.#world.record(node.name, 'get failed', `${key.bucket}/${key.key}: ${result.error.code}`);
       this.#world.work.add('failed reads');
-      this.#expect(result.error);
+      expectError(this.#world, this.options.expectedErrors, result.error);
       return undefined;
     }
     const object = result.kind === 'found' ? result.object : result.tombstone;
@@ -197,7 +198,7 @@ export class ClusterClients {
     if (typeof result === 'string') return;
     if ('code' in result) {
       this.#world.work.add('failed listings');
-      this.#expect(result);
+      expectError(this.#world, this.options.expectedErrors, result);
       return;
     }
     this.#world.work.add('listings');
@@ -261,15 +262,9 @@ export class ClusterClients {
       case 'notfound':
         return 'refused';
       case 'failed':
-        this.#expect(result.error);
+        expectError(this.#world, this.options.expectedErrors, result.error);
         return 'unknown';
     }
-  }
-
-  #expect(error: KvError): void {
-    this.#world.work.add(`errors of code ${error.code}`);
-    if (this.options.expectedErrors.has(error.code)) return;
-    throw new Error(`no fault explains the error ${JSON.stringify(error)}`);
   }
 
   #indexes(id: number) {

@@ -76,6 +76,12 @@ export class ClusterStage {
     });
   }
 
+  /** Settled members, and those that are down: whom a client asks that hears of joins and leaves, and not of failures. */
+  get settledOrDownMembers(): readonly ClusterMember[] {
+    const settled = this.settledMembers;
+    return this.members.filter((member) => !member.isServing || settled.includes(member));
+  }
+
   /** All but newcomers that are a cluster of their own still, and know nothing of the properties of this one's buckets. */
   get knownMembers(): readonly ClusterMember[] {
     return this.members.filter((member) => !member.isServing || this.state(member).members.size > 1);

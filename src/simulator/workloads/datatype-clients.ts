@@ -17,6 +17,7 @@ import { checkDatatypeRead } from '../checkers/datatypes-hold.ts';
 import type { Prng } from '../prng.ts';
 import type { World } from '../world.ts';
 import type { ClusterMember } from './cluster-member.ts';
+import { expectError } from './expected-errors.ts';
 
 export interface DatatypeClientsOptions {
   readonly keysPerType: number;
@@ -99,7 +100,7 @@ export class DatatypeClients {
     );
     if (typeof result === 'string') return this.#down();
     if (result.kind === 'failed') {
-      this.#expect(result.error);
+      expectError(this.#world, this.#options.expectedErrors, result.error);
       return undefined;
     }
     const shown = result.kind === 'found' ? placesOf(result.value) : nothingShown;
@@ -288,14 +289,8 @@ export class DatatypeClients {
     if (result.kind === 'notfound') return 'refused';
     if (result.kind !== 'failed') return 'acked';
     if (refusedCodes.has(result.error.code)) return 'refused';
-    this.#expect(result.error);
+    expectError(this.#world, this.#options.expectedErrors, result.error);
     return 'unknown';
-  }
-
-  #expect(error: KvError): void {
-    this.#world.work.add(`errors of code ${error.code}`);
-    if (this.#options.expectedErrors.has(error.code)) return;
-    throw new Error(`no fault explains the error ${JSON.stringify(error)}`);
   }
 
   async #down(): Promise<undefined> {

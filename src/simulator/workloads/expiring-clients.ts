@@ -7,6 +7,7 @@ import { checkReadOfExpiring, type ExpiringRead, type ExpiringWrite } from '../c
 import type { Prng } from '../prng.ts';
 import type { World } from '../world.ts';
 import type { ClusterMember } from './cluster-member.ts';
+import { expectError } from './expected-errors.ts';
 
 export interface ExpiringClientsOptions {
   readonly bucket: string;
@@ -63,7 +64,7 @@ export class ExpiringClients {
     const { wallMicros, result } = answer;
     assert(result.kind !== 'unchanged', 'nobody asked for changes only');
     if (result.kind === 'failed') {
-      this.#expect(result.error);
+      expectError(this.#world, this.#options.expectedErrors, result.error);
       return undefined;
     }
     const object = result.kind === 'found' ? result.object : result.tombstone;
@@ -135,7 +136,8 @@ export class ExpiringClients {
     const result = await node.ask<PutResult>((store, done) => store.put(request, done));
     if (result === 'down') write.outcome = 'refused';
     else if (result !== 'gone' && result.kind === 'stored') write.outcome = 'acked';
-    else if (result !== 'gone' && result.kind === 'failed') this.#expect(result.error);
+    else if (result !== 'gone' && result.kind === 'failed')
+      expectError(this.#world, this.#options.expectedErrors, result.error);
     this.#world.work.add(`${write.outcome} puts`);
     this.#world.record(
       node.name,
@@ -153,12 +155,5 @@ export class ExpiringClients {
   async #down(): Promise<undefined> {
     await this.#world.sleep(20);
     return undefined;
-  }
-
-  #expect(error: KvError): void {
-    this.#world.work.add(`errors of code ${error.code}`);
-    if (!this.#options.expectedErrors.has(error.code)) {
-      throw new Error(`no fault explains the error ${JSON.stringify(error)}`);
-    }
   }
 }

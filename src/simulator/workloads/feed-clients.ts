@@ -17,6 +17,7 @@ import { FeedKnowledge } from '../checkers/feed-complete.ts';
 import type { Prng } from '../prng.ts';
 import type { World } from '../world.ts';
 import type { ClusterMember } from './cluster-member.ts';
+import { expectError } from './expected-errors.ts';
 
 export interface FeedClientsOptions {
   readonly bucket: string;
@@ -93,7 +94,10 @@ export class FeedWriters {
       store.get({ ...this.#address(key), timeoutMs }, done),
     );
     if (typeof result === 'string') return this.#down();
-    if (result.kind === 'failed') return this.#expect(result.error);
+    if (result.kind === 'failed') {
+      expectError(this.#world, this.#options.expectedErrors, result.error);
+      return undefined;
+    }
     if (result.kind === 'found') return { ids: idsOf(result.object), context: result.object.context };
     return { ids: [], context: result.kind === 'notfound' ? result.tombstone?.context : undefined };
   }
@@ -130,7 +134,7 @@ export class FeedWriters {
     const outcome = typeof result === 'string' ? result : result.kind;
     this.#world.record(node.name, `${what} ${outcome}`, key);
     if (typeof result === 'string') await this.#down();
-    else if (result.kind === 'failed') this.#expect(result.error);
+    else if (result.kind === 'failed') expectError(this.#world, this.#options.expectedErrors, result.error);
     const isDone = outcome === 'stored' || outcome === 'deleted';
     if (isDone) this.#world.work.add(`acked ${what}s`);
     return isDone;
@@ -143,14 +147,6 @@ export class FeedWriters {
 
   async #down(): Promise<undefined> {
     await this.#world.sleep(againMs);
-    return undefined;
-  }
-
-  #expect(error: KvError): undefined {
-    this.#world.work.add(`errors of code ${error.code}`);
-    if (!this.#options.expectedErrors.has(error.code)) {
-      throw new Error(`no fault explains the error ${JSON.stringify(error)}`);
-    }
     return undefined;
   }
 }

@@ -13,6 +13,7 @@ import {
 import type { Prng } from '../prng.ts';
 import type { World } from '../world.ts';
 import type { ClusterMember } from './cluster-member.ts';
+import { expectError } from './expected-errors.ts';
 import type { ScriptedFunction } from './scripted-sandbox.ts';
 
 export interface HookedClientsOptions {
@@ -69,7 +70,7 @@ export class HookedClients {
     const result = await node.ask<GetResult>((store, done) => store.get(request, done));
     if (typeof result === 'string') return this.#down();
     if (result.kind === 'failed') {
-      this.#expect(result.error);
+      expectError(this.#world, this.#options.expectedErrors, result.error);
       return undefined;
     }
     if (result.kind !== 'found') return 'missing';
@@ -94,7 +95,7 @@ export class HookedClients {
     else if (result !== 'gone') {
       if (result.kind === 'stored') write.outcome = 'acked';
       else {
-        this.#expect(result.error);
+        expectError(this.#world, this.#options.expectedErrors, result.error);
         if (result.error.code === 'precommit_fail') write.outcome = 'refused';
       }
     }
@@ -115,7 +116,7 @@ export class HookedClients {
       return;
     }
     if (result.kind === 'failed') {
-      this.#expect(result.error);
+      expectError(this.#world, this.#options.expectedErrors, result.error);
       if (result.error.code === 'precommit_fail') this.#world.work.add('refused deletes');
     }
     // A write that is under way may come after it.
@@ -139,13 +140,6 @@ export class HookedClients {
   async #down(): Promise<undefined> {
     await this.#world.sleep(20);
     return undefined;
-  }
-
-  #expect(error: KvError): void {
-    this.#world.work.add(`errors of code ${error.code}`);
-    if (!this.#options.expectedErrors.has(error.code)) {
-      throw new Error(`no fault explains the error ${JSON.stringify(error)}`);
-    }
   }
 }
 

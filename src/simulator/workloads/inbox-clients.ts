@@ -8,6 +8,7 @@ import type { Prng } from '../prng.ts';
 import type { World } from '../world.ts';
 import type { ClusterMember } from './cluster-member.ts';
 import type { Unanswered } from './database-node.ts';
+import { expectError } from './expected-errors.ts';
 import {
   deliver,
   type InboxBucket,
@@ -172,10 +173,7 @@ export class InboxClients {
       throw new Unacknowledged(result);
     }
     if (result.kind !== 'failed') return result as Exclude<Result, { readonly kind: 'failed' }>;
-    this.#world.work.add(`errors of code ${result.error.code}`);
-    if (!this.#options.expectedErrors.has(result.error.code)) {
-      throw new Error(`no fault explains the error ${JSON.stringify(result.error)}`);
-    }
+    expectError(this.#world, this.#options.expectedErrors, result.error);
     throw new Unacknowledged(result.error.code);
   }
 }

@@ -13,6 +13,7 @@ import type { LargeWrite } from '../checkers/large-values-whole.ts';
 import type { Prng } from '../prng.ts';
 import type { World } from '../world.ts';
 import type { ClusterMember } from './cluster-member.ts';
+import { expectError } from './expected-errors.ts';
 
 export interface LargeValueClientsOptions {
   readonly bucket: string;
@@ -75,7 +76,7 @@ export class LargeValueClients {
     });
     if (typeof answer === 'string') return this.#down();
     if ('code' in answer) {
-      this.#expect(answer);
+      expectError(this.#world, this.#options.expectedErrors, answer);
       return undefined;
     }
     const ids = answer.values.map((value) => this.#idOf(key, value));
@@ -157,7 +158,7 @@ export class LargeValueClients {
     else if (result !== 'gone') {
       if (result.kind === 'stored') write.outcome = 'acked';
       else if (result.kind === 'broken_off') write.outcome = 'refused';
-      else this.#expect(result.error);
+      else expectError(this.#world, this.#options.expectedErrors, result.error);
     }
     const what = write.bytes === undefined ? 'deletes' : 'puts';
     this.#world.work.add(`${write.outcome} ${what}`);
@@ -176,13 +177,6 @@ export class LargeValueClients {
   async #down(): Promise<undefined> {
     await this.#world.sleep(20);
     return undefined;
-  }
-
-  #expect(error: KvError): void {
-    this.#world.work.add(`errors of code ${error.code}`);
-    if (!this.#options.expectedErrors.has(error.code)) {
-      throw new Error(`no fault explains the error ${JSON.stringify(error)}`);
-    }
   }
 }
 

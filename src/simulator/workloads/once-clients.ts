@@ -7,6 +7,7 @@ import type { OnceDelete, OnceWrite } from '../checkers/written-once.ts';
 import type { Prng } from '../prng.ts';
 import type { World } from '../world.ts';
 import type { ClusterMember } from './cluster-member.ts';
+import { expectError } from './expected-errors.ts';
 
 export interface OnceClientsOptions {
   readonly bucketType: ByteString;
@@ -95,7 +96,7 @@ export class OnceClients {
       write.stamp = result.object?.contents()[0]?.lastModifiedMicros;
       assert(write.stamp !== undefined, 'what was stored is shown to who asks');
     } else {
-      this.#expect(result.error);
+      expectError(this.#world, this.#options.expectedErrors, result.error);
       write.endedMs = Number.POSITIVE_INFINITY;
     }
     this.#world.work.add(`${write.outcome} puts`);
@@ -110,16 +111,10 @@ export class OnceClients {
     if (result === 'down') return;
     if (result !== 'gone' && result.kind === 'notfound') return;
     const acked = result !== 'gone' && result.kind === 'deleted';
-    if (result !== 'gone' && result.kind === 'failed') this.#expect(result.error);
+    if (result !== 'gone' && result.kind === 'failed')
+      expectError(this.#world, this.#options.expectedErrors, result.error);
     this.deletes.push({ key, beganMs, acked });
     if (acked) this.#world.work.add('acked deletes');
     this.#world.record(node.name, `delete ${acked ? 'acked' : 'unknown'}`, key);
-  }
-
-  #expect(error: KvError): void {
-    this.#world.work.add(`errors of code ${error.code}`);
-    if (!this.#options.expectedErrors.has(error.code)) {
-      throw new Error(`no fault explains the error ${JSON.stringify(error)}`);
-    }
   }
 }

@@ -7,6 +7,7 @@ import type { ConditionalAttempt } from '../checkers/versions-replaced-once.ts';
 import type { Prng } from '../prng.ts';
 import type { World } from '../world.ts';
 import type { ClusterMember } from './cluster-member.ts';
+import { expectError } from './expected-errors.ts';
 
 export interface RivalClientsOptions {
   readonly bucket: string;
@@ -65,7 +66,7 @@ export class RivalClients {
       return undefined;
     }
     if (result.kind === 'failed') {
-      this.#expect(result.error);
+      expectError(this.#world, this.#options.expectedErrors, result.error);
       return undefined;
     }
     if (result.kind !== 'found') return { context: undefined, ids: new Set() };
@@ -92,7 +93,7 @@ export class RivalClients {
     else if (result !== 'gone' && result.kind === 'stored') attempt.outcome = 'acked';
     else if (result !== 'gone' && result.kind === 'failed') {
       if (refusals.has(result.error.code)) attempt.outcome = 'refused';
-      else this.#expect(result.error);
+      else expectError(this.#world, this.#options.expectedErrors, result.error);
     }
     this.#world.work.add(`${attempt.outcome} puts`);
     this.#world.record(node.name, `put ${attempt.outcome}`, `${key}: ${id}`);
@@ -102,12 +103,5 @@ export class RivalClients {
   #address(key: string) {
     const bucket = byteLiteral(this.#options.bucket);
     return { bucketType: byteLiteral('default'), bucket, key: byteLiteral(key) };
-  }
-
-  #expect(error: KvError): void {
-    this.#world.work.add(`errors of code ${error.code}`);
-    if (!this.#options.expectedErrors.has(error.code)) {
-      throw new Error(`no fault explains the error ${JSON.stringify(error)}`);
-    }
   }
 }

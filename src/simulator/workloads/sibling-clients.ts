@@ -10,6 +10,7 @@ import { encodeContent } from '../../wire/index.ts';
 import type { Prng } from '../prng.ts';
 import type { World } from '../world.ts';
 import type { ClusterMember } from './cluster-member.ts';
+import { expectError } from './expected-errors.ts';
 import type { ScriptedFunction } from './scripted-sandbox.ts';
 
 export interface SiblingClientsOptions {
@@ -90,9 +91,7 @@ export class SiblingClients {
     if (result === 'down') write.outcome = 'refused';
     else if (result !== 'gone') {
       if (result.kind === 'stored') write.outcome = 'acked';
-      else if (!this.#options.expectedErrors.has(result.error.code)) {
-        throw new Error(`no fault explains the error ${JSON.stringify(result.error)}`);
-      }
+      else expectError(this.#world, this.#options.expectedErrors, result.error);
     }
     this.#world.work.add(`${write.outcome} puts of siblings`);
     this.#world.record(node.name, `sibling ${write.outcome}`, `${key}: ${write.id}`);
