@@ -17,7 +17,7 @@ async function* piecesOf(source: ValueSource): AsyncGenerator<Uint8Array> {
 }
 
 /** Whatever a source throws, as an error of the client. */
-export function sourceError(cause: unknown): HaleError {
+function sourceError(cause: unknown): HaleError {
   return new HaleError('aborted', 'the source of the stream failed', { cause });
 }
 

@@ -7,5 +7,5 @@ export {
   sameDot,
   vnodeIdOfActor,
 } from './actor.ts';
-export { contextEntriesMax, contextSize, isContext } from './context-encoding.ts';
+export { contextSize, isContext } from './context-encoding.ts';
 export { type Causality, type PruneLimits, type VersionEntry, VersionVector } from './version-vector.ts';

@@ -1,10 +1,6 @@
 export { readAssignments } from './assignment.ts';
 export { readConfigurationFile } from './configuration-file.ts';
-export {
-  environmentPrefix,
-  environmentVariableOf,
-  readEnvironmentVariables,
-} from './environment-variable.ts';
+export { readEnvironmentVariables } from './environment-variable.ts';
 export { type FlagDefinition, flagDefinitions, readFlags } from './flag.ts';
 export type { KeyDefinition, KeyFlag } from './key-definition.ts';
 export { nearestName } from './nearest-name.ts';
@@ -19,10 +15,8 @@ export {
   defaultConfiguration,
   definitionOf,
   isConfigurationKey,
-  schema,
-  sections,
 } from './schema.ts';
-export { type Origin, originText, type Problem, problemText, type Reading, type Setting } from './setting.ts';
+export { type Origin, type Problem, problemText, type Reading, type Setting } from './setting.ts';
 export {
   type BackendKind,
   formatAddress,

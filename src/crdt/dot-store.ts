@@ -81,7 +81,7 @@ export function isLiveField({ touches, store }: FieldState): boolean {
   return touches.isLive || isLiveStore(store);
 }
 
-export function isEmptyStore(store: DotStore): boolean {
+function isEmptyStore(store: DotStore): boolean {
   return store.type === 'map' ? store.map.fields.size === 0 : contentOf(store).isEmpty;
 }
 

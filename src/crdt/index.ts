@@ -1,5 +1,5 @@
 export { CausalContext, type ContextEntry } from './causal-context.ts';
-export { contextRangesMax, decodeContext, encodeContext } from './context-encoding.ts';
+export { decodeContext, encodeContext } from './context-encoding.ts';
 export {
   type Crdt,
   type CrdtType,

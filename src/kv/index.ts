@@ -88,21 +88,17 @@ export {
   type QuorumWord,
   quorumAll,
   quorumCount,
-  quorumDefault,
-  quorumMajority,
   quorumOfWord,
   quorumOne,
   quorumToJson,
 } from './quorum-value.ts';
-export type { Registry, RegistryChange, RegistryEntry, RegistryOutcome } from './registry.ts';
+export type { RegistryChange, RegistryEntry, RegistryOutcome } from './registry.ts';
 export {
   BucketEntries,
   type DeleteMode,
   type IndexEntry,
-  identityKey,
   identityRange,
   layoutVersion,
-  nameBytesMax,
   nodeFactKey,
   partitionRange,
   type ReplicaReply,

@@ -13,11 +13,7 @@ type Visibility = Pick<BucketProperties, 'allow_mult' | 'last_write_wins'>;
  * What has expired by `nowMicros` is not shown. It is left out last: where one content stands for all, an older one must
  * not come back when that has expired.
  */
-export function visibleObject(
-  object: VersionedObject,
-  properties: Visibility,
-  nowMicros: number,
-): VersionedObject {
+function visibleObject(object: VersionedObject, properties: Visibility, nowMicros: number): VersionedObject {
   const shown = object.siblingCount === 1 ? object : visibleSiblings(object, properties);
   return shown.mayExpire ? withoutExpired(shown, nowMicros) : shown;
 }

@@ -4,4 +4,4 @@ export { Hash64 } from './hash64.ts';
 export { SegmentSet, segmentSetWords } from './segment-set.ts';
 export { segmentOf, TictacTree } from './tictac-tree.ts';
 export { decodeTree, encodeTree, levelBytes, readLevel, writeLevel } from './tree-encoding.ts';
-export { branchCount, type LevelHashes, segmentCount } from './tree-shape.ts';
+export { type LevelHashes, segmentCount } from './tree-shape.ts';

@@ -5,7 +5,7 @@ export {
   type LockHolder,
   lockDataDirectory,
 } from './data-directory-lock.ts';
-export { defaultHttpServerLimits, type HttpServerLimits, NodeHttpServer } from './http-listener.ts';
+export { type HttpServerLimits, NodeHttpServer } from './http-listener.ts';
 export { type LogLevel, type LogOptions, openLog, silentLog } from './log.ts';
 export type { NetworkOptions } from './network.ts';
 export { type NodeEnvironment, type NodeEnvironmentOptions, nodeEnvironment } from './node-environment.ts';

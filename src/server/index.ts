@@ -15,7 +15,6 @@ export {
   enterCluster,
   type GrowOutcome,
   growYoungCluster,
-  youngBytesMax,
 } from './cluster-admin/grow-young-cluster.ts';
 export type { RiskView } from './cluster-admin/ring-risk-view.ts';
 export { httpServerLimits } from './http-server-limits.ts';
@@ -24,6 +23,6 @@ export type { NodeFacts, ProcessFacts } from './node-facts.ts';
 export type { NodeStatus } from './node-status.ts';
 export { bucketEntries, joinBackends } from './open-backends.ts';
 export type { MetricsPage } from './prometheus-text.ts';
-export { riakVersion, type Stats } from './riak-stats.ts';
+export type { Stats } from './riak-stats.ts';
 export { StartError, type StartErrorCode } from './start-error.ts';
 export { type HaleNode, type NodeParts, startNode } from './start-node.ts';

@@ -5,7 +5,7 @@ import { StorageError } from './storage-engine.ts';
 const KEY_BYTES_SHOWN_MAX = 128;
 
 /** A key for people: hexadecimal, since keys are bytes. */
-export function keyInHex(key: Buffer): string {
+function keyInHex(key: Buffer): string {
   return key.length <= KEY_BYTES_SHOWN_MAX
     ? key.toString('hex')
     : `${key.toString('hex', 0, KEY_BYTES_SHOWN_MAX)}… (${key.length} bytes)`;

@@ -1,9 +1,9 @@
 export { ContentError, DecodeError } from './decode-error.ts';
 export { erlangBinary, erlangMember } from './erlang-text.ts';
 export { Atom, decodeTerm, encodeTerm, type Term, Tuple } from './external-term.ts';
-export { FrameError, FrameReader, frameHeadBytes } from './frame-reader.ts';
-export { messageCatalogue, messageOfCode } from './message-catalogue.ts';
-export { decodeMessage, encodeFrame, encodeMessage, messageDepthMax, writeFrame } from './message-codec.ts';
+export { FrameError, FrameReader } from './frame-reader.ts';
+export { messageOfCode } from './message-catalogue.ts';
+export { decodeMessage, encodeFrame, encodeMessage, writeFrame } from './message-codec.ts';
 export type { Encodable, FrameType, MessageOf, MessageType } from './message-type.ts';
 export * from './messages/aae-folds.ts';
 export * from './messages/buckets.ts';
@@ -17,7 +17,7 @@ export * from './messages/queries.ts';
 export * from './messages/replication.ts';
 export * from './messages/search.ts';
 export * from './messages/value-streams.ts';
-export { writeBody, writeFrameHead, writeGetReply, writePutReply } from './point-reply.ts';
+export { writeFrameHead } from './point-reply.ts';
 export { GetRequestReader, PutRequestReader } from './point-request.ts';
 export { ProtoReader } from './proto-reader.ts';
 export { ProtoWriter } from './proto-writer.ts';
@@ -27,7 +27,6 @@ export {
   decodeContent,
   encodeContent,
   expiryOfContent,
-  hasIndexes,
   headOfContent,
   indexesOfContent,
   isDeletedContent,

@@ -14,7 +14,7 @@ export function writeFrameHead(writer: ProtoWriter, code: number, bodyBytes: num
 }
 
 /** Appends a frame whose body is encoded already; none for an empty message. */
-export function writeBody(writer: ProtoWriter, code: number, body: Uint8Array | undefined): void {
+function writeBody(writer: ProtoWriter, code: number, body: Uint8Array | undefined): void {
   const bodyBytes = body === undefined ? 0 : body.length;
   writer.reserve(frameHeadBytes + bodyBytes);
   writeFrameHead(writer, code, bodyBytes);

@@ -119,7 +119,7 @@ export function indexesOfContent(content: Buffer): readonly Pair[] {
 }
 
 /** Whether a stored content has index entries. Asked at every write: it skips from tag to tag, and allocates nothing. */
-export function hasIndexes(content: Buffer): boolean {
+function hasIndexes(content: Buffer): boolean {
   const end = content.length;
   let at = 0;
   // Tags of a canonical content are one byte each and in order, so that most end here early.

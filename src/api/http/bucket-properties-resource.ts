@@ -133,7 +133,7 @@ function readChanges(
 }
 
 /** The value of the member `props`; undefined if there is no such object. */
-export function parsePropertiesBody(bytes: Buffer): { readonly [name: string]: JsonValue } | undefined {
+function parsePropertiesBody(bytes: Buffer): { readonly [name: string]: JsonValue } | undefined {
   const text = bytes.toString('utf8');
   if (jsonNestingOf(text) > nestingMax) return undefined;
   let parsed: JsonValue;

@@ -1,5 +1,4 @@
 export { createHttpHandler, handleHttp } from './handle-http.ts';
-export { sendJson, sendText } from './http-response.ts';
 export type { HttpLimits, HttpServices } from './http-services.ts';
 export { isLoopback } from './request-origin.ts';
 export { linkedObjectsMax } from './walk-links.ts';

@@ -154,11 +154,7 @@ async function streamResults(
 }
 
 /** `{"count":7}` */
-export async function sendCount(
-  exchange: HttpExchange,
-  indexes: IndexQuerying,
-  asked: IndexRequest,
-): Promise<void> {
+async function sendCount(exchange: HttpExchange, indexes: IndexQuerying, asked: IndexRequest): Promise<void> {
   try {
     sendJson(exchange, 200, { count: await indexes.count(asked) });
   } catch (error) {

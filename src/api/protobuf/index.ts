@@ -1,5 +1,4 @@
 export {
-  frameBytesMaxDefault,
   type PbObserver,
   PbService,
   type PbServices,

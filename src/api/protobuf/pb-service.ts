@@ -60,7 +60,6 @@ export interface PbServices {
   readonly tasks: Tasks;
 }
 
-export const frameBytesMaxDefault = 64 * 1024 * 1024;
 const heldBytesMaxDefault = 512 * 1024 * 1024;
 
 export class PbService {

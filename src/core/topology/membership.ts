@@ -93,7 +93,7 @@ export function withEmptiedExiting(
   return next;
 }
 
-export function withMember(members: ReadonlyMap<NodeId, Member>, member: Member): Map<NodeId, Member> {
+function withMember(members: ReadonlyMap<NodeId, Member>, member: Member): Map<NodeId, Member> {
   return new Map(members).set(member.node, member);
 }
 

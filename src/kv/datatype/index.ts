@@ -1,4 +1,4 @@
-export { type CrdtDecoder, plainDecoder } from './crdt-decoder.ts';
+export type { CrdtDecoder } from './crdt-decoder.ts';
 export { type DatatypeDelta, deltaOfUpdate, objectAfterDelta, readDelta } from './datatype-delta.ts';
 export {
   type Datatype,

@@ -8,6 +8,6 @@ export {
   LargeValueStore,
   type LargeValues,
 } from './large-values.ts';
-export { decodeManifest, type Manifest, manifestsOf } from './manifest.ts';
+export { type Manifest, manifestsOf } from './manifest.ts';
 export type { ChunkRange } from './read-chunks.ts';
 export { type StreamedGet, type StreamedGetResult, ValueStreams } from './value-streams.ts';

@@ -1,6 +1,6 @@
 export type { PruneLimits } from '../../clocks/index.ts';
 export { compareObjects, sameVersion } from './causality.ts';
-export { expiryOfObject, isExpired, lastExpiryOf, withoutExpired } from './expiry.ts';
+export { expiryOfObject, lastExpiryOf, withoutExpired } from './expiry.ts';
 export { collapse, lastModified, mergeObjects } from './merge-objects.ts';
 export { EmptyObjectError, ObjectFormatError } from './object-error.ts';
 export {

@@ -1,4 +1,3 @@
-export { continuationAt } from './continuation.ts';
 export { countOfKeys, estimateOfKeys, type KeyEstimate } from './count-of-keys.ts';
 export { CoverageQueries, type CoverageQueryParts, type RingSample } from './coverage-queries.ts';
 export { type FoundObject, foldObjects } from './fold-objects.ts';

@@ -26,7 +26,7 @@ export function encodeNameQuery(query: NameQuery): ByteString {
 }
 
 /** Undefined: malformed. */
-export function decodeNameQuery(query: ByteString): NameQuery | undefined {
+function decodeNameQuery(query: ByteString): NameQuery | undefined {
   if (query.length < 3) return undefined;
   const typeEnd = 3 + query.charCodeAt(1) * 256 + query.charCodeAt(2);
   if (typeEnd > query.length) return undefined;

@@ -22,7 +22,6 @@ export {
   prefixBytes,
   readExpiry,
   sectionFeed,
-  sectionIndex,
   sectionTombstones,
   successor,
   tombstonesRange,
@@ -34,7 +33,7 @@ export {
 } from './kv-vnodes.ts';
 export { ObjectKey } from './object-key.ts';
 export { expiryMarginMsDefault, type ObjectLimits } from './object-limits.ts';
-export { ReapedVersions, reapedMaxDefault, reapedMsMin } from './reaped-versions.ts';
+export { ReapedVersions, reapedMsMin } from './reaped-versions.ts';
 export { isReapingSafe } from './reaping-rule.ts';
 export { replicaCodec } from './replica-codec.ts';
 export type {

@@ -294,6 +294,6 @@ function transferView(node: NodeId, transfer: ReportedTransfer): TransferView {
   };
 }
 
-export function addressText({ host, port }: Address): string {
+function addressText({ host, port }: Address): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }

@@ -401,7 +401,7 @@ export class ToldCluster {
   }
 }
 
-export function letterOf(name: string): string {
+function letterOf(name: string): string {
   return letters[Number(/^hale(\d+)@/.exec(name)?.[1]) - 1]!;
 }
 
@@ -409,7 +409,7 @@ export function addressOf(key: string) {
   return { bucketType, bucket: byteLiteral(usualBucket), key: byteLiteral(key) };
 }
 
-export function valuesOf(object: VersionedObject): readonly string[] {
+function valuesOf(object: VersionedObject): readonly string[] {
   const live = object.contents().filter(({ deleted }) => !deleted);
   return live.map(({ value }) => value.toString('latin1')).sort();
 }

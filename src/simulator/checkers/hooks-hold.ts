@@ -32,7 +32,7 @@ export function isKept(key: string): boolean {
   return key.startsWith('kept');
 }
 
-export function mayBeShown({ kind, outcome }: HookedWrite): boolean {
+function mayBeShown({ kind, outcome }: HookedWrite): boolean {
   return (kind === 'pass' || kind === 'change') && outcome !== 'refused';
 }
 

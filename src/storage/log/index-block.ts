@@ -109,7 +109,7 @@ export function entryStart(block: Buffer, count: number, index: number): number 
   return HEAD_BYTES + 2 * count + prefix + block.readUInt16LE(HEAD_BYTES + 2 * index);
 }
 
-export function entryEnd(block: Buffer, count: number, index: number): number {
+function entryEnd(block: Buffer, count: number, index: number): number {
   return index + 1 < count ? entryStart(block, count, index + 1) : block.length;
 }
 

@@ -62,10 +62,6 @@ export function segmentSeed(segment: number): number {
   return crc32(bytes, 0, bytes.length);
 }
 
-export function frameBytesOf(batch: WriteBatch): number {
-  return FRAME_HEAD_BYTES + batch.length * RECORD_HEAD_BYTES + batch.byteLength;
-}
-
 /** Writes a frame's head; `place` is where the frame will stand in its segment. */
 export function writeFrameHead(
   target: Buffer,

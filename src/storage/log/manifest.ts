@@ -45,7 +45,7 @@ interface Encoded extends Omit<Manifest, 'ranges'> {
   }[];
 }
 
-export function encodeManifest({ checkpoint, runs, ranges, segments }: Manifest): Buffer {
+function encodeManifest({ checkpoint, runs, ranges, segments }: Manifest): Buffer {
   const encoded: Encoded = {
     checkpoint,
     runs,
@@ -59,7 +59,7 @@ export function encodeManifest({ checkpoint, runs, ranges, segments }: Manifest)
 }
 
 /** Undefined if it is damaged. */
-export function decodeManifest(bytes: Buffer): Manifest | undefined {
+function decodeManifest(bytes: Buffer): Manifest | undefined {
   const end = bytes.indexOf('\n');
   if (end < 0) return undefined;
   const body = bytes.subarray(end + 1);

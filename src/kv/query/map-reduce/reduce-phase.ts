@@ -43,7 +43,7 @@ const gatheredMax = 1024 * 1024;
 const gatheredCountMax = 4096;
 
 /** Of the phase's argument, where Riak's clients put it. */
-export function batchingOf(arg: Term | undefined): Batching {
+function batchingOf(arg: Term | undefined): Batching {
   const members = arg instanceof Map ? (arg as ReadonlyMap<string, Term>) : new Map<string, Term>();
   const length = members.get('reduce_phase_batch_size');
   const isLength = typeof length === 'number' && Number.isInteger(length) && length >= 1;
