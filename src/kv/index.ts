@@ -98,6 +98,7 @@ export {
   type DeleteMode,
   type IndexEntry,
   identityRange,
+  isObjectEntry,
   layoutVersion,
   nodeFactKey,
   partitionRange,

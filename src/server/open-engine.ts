@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer';
 import type { BackendKind, Configuration } from '../config/index.ts';
 import { type Disk, DiskError, type Environment } from '../environment/index.ts';
-import { identityRange } from '../kv/index.ts';
+import { identityRange, isObjectEntry } from '../kv/index.ts';
 import {
   cachedEngine,
   lastRunsOf,
@@ -98,7 +98,7 @@ async function openKind(
     const { openLogEngine } = await import('../storage/log/index.ts');
     const tuning = logTuning(configuration);
     const options = { disk, directory, tuning, log, emptiedByDamage: [identityRange] };
-    return cachedEngine(await openLogEngine(options, environment), cacheBytes);
+    return cachedEngine(await openLogEngine(options, environment), cacheBytes, isObjectEntry);
   }
   const markDamage = () => markDamagedBlocks(directory, disk, log);
   const lastRuns = await lastRunsOf(directory, disk);
@@ -119,7 +119,7 @@ async function openKind(
     repairMark: new RepairMarkFile(disk, repairMark),
     log,
   };
-  return cachedEngine(await openLevelEngine(options, environment), cacheBytes);
+  return cachedEngine(await openLevelEngine(options, environment), cacheBytes, isObjectEntry);
 }
 
 function logTuning(configuration: Configuration) {

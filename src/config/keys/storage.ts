@@ -27,7 +27,7 @@ export const storageKeys = {
   'storage.value_cache_size': defineKey({
     type: bytes({ minimum: 0, maximum: 2 ** 30 }),
     default: 32 * 2 ** 20,
-    doc: 'Memory for values that were read lately, whatever the engine; rounded down to a power of two, taken as it fills. 0: none.',
+    doc: 'Memory for values that were read or written lately, whatever the engine; rounded down to a power of two, taken as it fills. 0: none.',
     extremes: [0, 8192],
   }),
   'leveldb.cache_size': defineKey({

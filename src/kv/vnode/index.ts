@@ -14,6 +14,7 @@ export {
   identityRange,
   indexKeyOf,
   indexPrefix,
+  isObjectEntry,
   layoutVersion,
   nameBytesMax,
   nodeFactKey,

@@ -72,6 +72,11 @@ export function objectsRange(partition: Partition): KeyRange {
   return { from, to: successor(from) };
 }
 
+/** Of the entries of an engine: objects are read by their keys, the rest is walked or small. */
+export function isObjectEntry(key: Buffer): boolean {
+  return key[0] === spacePartition && key[3] === sectionObjects;
+}
+
 /** What is kept beside the objects of a partition: index entries, the marks of tombstones, and expiries. */
 export function derivedRange(partition: Partition): KeyRange {
   const from = Buffer.from([spacePartition, partition >> 8, partition & 0xff, sectionIndex]);

@@ -105,6 +105,40 @@ test('the engine is asked once, and a write is followed when it is done', async 
   assert.deepEqual([hits!.value, misses!.value], [3, 1]);
 });
 
+test('what is written is in memory, but for long values and what nobody reads by its key', async () => {
+  const slow = new SlowEngine();
+  const isReadByKey = (key: Buffer) => key.toString() !== 'of 7';
+  const engine = cachedEngine(slow as unknown as StorageEngine, 2 ** 20, isReadByKey);
+  const sizes = [1, 4096, 7, 4097];
+  const batch = new WriteBatch();
+  for (const size of sizes) batch.put(Buffer.from(`of ${size}`), Buffer.alloc(size, size));
+  const writing = engine.write(batch, 'os');
+  slow.endings[0]!();
+  await writing;
+  const reads = sizes.map((size) => {
+    const before = slow.reads;
+    assert.deepEqual(engine.get(Buffer.from(`of ${size}`)), Buffer.alloc(size, size));
+    return slow.reads - before;
+  });
+  assert.deepEqual(reads, [0, 0, 1, 1]);
+});
+
+for (const first of ['write', 'range delete'] as const) {
+  test(`beside a range delete a write takes no room: the ${first} began first`, async () => {
+    const { slow, engine } = opened();
+    const begun = first === 'write' ? [put(engine, '1'), engine.deleteRange({})] : [];
+    if (first === 'range delete') begun.unshift(engine.deleteRange({}), put(engine, '1'));
+    const deletion = first === 'write' ? 1 : 0;
+    slow.endings[deletion]!();
+    await begun[deletion];
+    slow.endings[1 - deletion]!();
+    // The engine wrote, then deleted, and said so in the other order.
+    slow.stored.clear();
+    await begun[1 - deletion];
+    assert.equal(valueIn(engine), undefined);
+  });
+}
+
 test('a deleted key is not there any more', async () => {
   const { slow, engine } = opened();
   valueIn(engine);

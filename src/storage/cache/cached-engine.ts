@@ -1,13 +1,15 @@
 /**
- * An engine whose values that were read last are in memory. A put reads before it writes, and most of what is read was
- * read a while ago: an engine's own read costs several times the copy. What is only written takes no room.
+ * An engine whose values that were read or written last are in memory. A put reads before it writes, and most of what is
+ * read was read or written a while ago: an engine's own read costs several times the copy. Of what is only written, values
+ * that are long take no room, nor what nobody reads by its key.
  *
  * What holds:
  * - The cache has only what the engine has, or had before a write that is in flight: it follows when the engine has
  *   said that the write is done. A key never goes back to an earlier value.
  * - While writes overlap nobody knows which of two on one key is the last: their keys leave the cache.
  * - A range delete, and a failed write, empty it: what of it was done is not known. Until a range delete ends, and as
- *   long as the engine is failing (it may open an earlier state), nothing enters.
+ *   long as the engine is failing (it may open an earlier state), nothing enters. Nor does a write that was in flight
+ *   beside a range delete: nobody knows which of the two came first.
  * - Damage that a scan has met is not hidden: the key is read from the engine again.
  */
 import type { Buffer } from 'node:buffer';
@@ -23,27 +25,41 @@ import type {
 } from '../storage-engine.ts';
 import { cacheBytesMin, ValueCache } from './value-cache.ts';
 
-/** The engine itself if the cache would be too small to hold anything. `byteSize`: bytes of memory. */
-export function cachedEngine(engine: StorageEngine, byteSize: number): StorageEngine {
-  return byteSize < cacheBytesMin ? engine : new CachedEngine(engine, byteSize);
+/** A longer value that is only written, such as a chunk of a large one, leaves what is read in its place. */
+const writtenBytesMax = 4096;
+
+/**
+ * The engine itself if the cache would be too small to hold anything. `byteSize`: bytes of memory. `isReadByKey`: whether
+ * an entry is one that is read by its key, and not only met by walks; all are, if absent.
+ */
+export function cachedEngine(
+  engine: StorageEngine,
+  byteSize: number,
+  isReadByKey: (key: Buffer) => boolean = () => true,
+): StorageEngine {
+  return byteSize < cacheBytesMin ? engine : new CachedEngine(engine, byteSize, isReadByKey);
 }
 
 class CachedEngine implements StorageEngine {
   readonly name: string;
   readonly #engine: StorageEngine;
   readonly #cache: ValueCache;
+  readonly #isReadByKey: (key: Buffer) => boolean;
   #writes = 0;
   #doWritesOverlap = false;
   #rangeDeletes = 0;
+  /** A range delete was in flight beside a write that is. */
+  #isRangeDeletedMeanwhile = false;
   /** The engine has failed, and is not known to be well again. */
   #isSuspended = false;
   #isClosed = false;
   #hits = 0;
   #misses = 0;
 
-  constructor(engine: StorageEngine, byteSize: number) {
+  constructor(engine: StorageEngine, byteSize: number, isReadByKey: (key: Buffer) => boolean) {
     this.name = engine.name;
     this.#engine = engine;
+    this.#isReadByKey = isReadByKey;
     this.#cache = new ValueCache(byteSize);
   }
 
@@ -66,6 +82,7 @@ class CachedEngine implements StorageEngine {
   async write(batch: WriteBatch, durability: Durability): Promise<void> {
     this.#writes += 1;
     if (this.#writes > 1) this.#doWritesOverlap = true;
+    if (this.#rangeDeletes > 0) this.#isRangeDeletedMeanwhile = true;
     let isDone = false;
     try {
       await this.#engine.write(batch, durability);
@@ -74,7 +91,10 @@ class CachedEngine implements StorageEngine {
       if (isDone) this.#wrote(batch);
       else this.#suspend();
       this.#writes -= 1;
-      if (this.#writes === 0) this.#doWritesOverlap = false;
+      if (this.#writes === 0) {
+        this.#doWritesOverlap = false;
+        this.#isRangeDeletedMeanwhile = false;
+      }
     }
   }
 
@@ -91,6 +111,7 @@ class CachedEngine implements StorageEngine {
 
   async deleteRange(range: KeyRange): Promise<void> {
     this.#rangeDeletes += 1;
+    if (this.#writes > 0) this.#isRangeDeletedMeanwhile = true;
     this.#cache.clear();
     let isDone = false;
     try {
@@ -143,10 +164,14 @@ class CachedEngine implements StorageEngine {
   }
 
   #wrote({ keys, values }: WriteBatch): void {
+    const mayEnter = !this.#isRangeDeletedMeanwhile && this.#mayEnter();
     for (let i = 0; i < keys.length; i += 1) {
+      const key = keys[i]!;
       const value = values[i];
-      if (value === undefined || this.#doWritesOverlap) this.#cache.delete(keys[i]!);
-      else this.#cache.update(keys[i]!, value);
+      if (value === undefined || this.#doWritesOverlap) this.#cache.delete(key);
+      else if (mayEnter && value.length <= writtenBytesMax && this.#isReadByKey(key))
+        this.#cache.set(key, value);
+      else this.#cache.update(key, value);
     }
   }
 }
