@@ -6,8 +6,8 @@ import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { svgOf } from './chart.ts';
 import { offer } from './offer.ts';
+import type { Measured } from './results.ts';
 import { type HaleOptions, startHaleCluster } from './servers.ts';
-import type { MeasuredTails } from './tails.ts';
 
 const replicatedBytesPerSecond = 34.7e6;
 const n = 3;
@@ -18,7 +18,7 @@ const sliceMs = 1000;
 const warmupMs = 5000;
 const diskEveryMs = 5000;
 
-export async function measureIngest(measuredMs: number, options: HaleOptions): Promise<MeasuredTails> {
+export async function measureIngest(measuredMs: number, options: HaleOptions): Promise<Measured> {
   const server = await startHaleCluster(3, options);
   const disk: [number, number][] = [];
   const startedAt = performance.now();

@@ -11,7 +11,9 @@ const sampleMs = 50;
 
 export async function measureLargeValues(valueBytes: number, node: string): Promise<string> {
   const lines = [
-    `| ${valueBytes / mebibyte} MiB | at once | MiB/s | CPU ms/MiB | resident at rest, MiB | at most, MiB |`,
+    `Values of ${valueBytes / mebibyte} MiB.`,
+    '',
+    '| way | at once | MiB/s | CPU ms/MiB | resident at rest, MiB | at most, MiB |',
     '|---|---:|---:|---:|---:|---:|',
   ];
   const server = await startHale({ node, settings: [] });

@@ -1,6 +1,6 @@
 /** What does a node hold in memory: empty, for each key, and after a while of steady load? */
-import { residentBytes, runLoad, untilIdle } from './load/run-load.ts';
-import { startHale } from './servers.ts';
+import { fillKeys, residentBytes, runLoad, untilIdle } from './load/run-load.ts';
+import { patientSettings, startHale } from './servers.ts';
 
 const valueBytes = 100;
 const connections = 32;
@@ -10,7 +10,11 @@ const collectMs = 1000;
 
 export async function measureMemory(keys: number, measuredMs: number, node: string): Promise<string> {
   const nodeArguments = ['--expose-gc', '--import', collector];
-  const server = await startHale({ node, nodeArguments, settings: ['buckets.default.n_val=1'] });
+  const server = await startHale({
+    node,
+    nodeArguments,
+    settings: [...patientSettings, 'buckets.default.n_val=1'],
+  });
   try {
     const { pb: port, http } = server.ports;
     const [pid] = server.pids;
@@ -26,8 +30,7 @@ export async function measureMemory(keys: number, measuredMs: number, node: stri
     };
     const empty = await add('empty');
     const order = { protocol: 'pb', port, valueBytes, keys, connections } as const;
-    const puts = { operation: 'put', pipeline: 16, order: 'sequential', warmupMs: 0 } as const;
-    await runLoad({ ...order, ...puts, measuredMs: 0 }, server.pids);
+    await fillKeys(order, server.pids);
     await untilIdle(server.pids);
     const full = await add(`${keys.toLocaleString('en')} keys`);
     for (let quarter = 1; quarter <= 4; quarter += 1) {

@@ -3,14 +3,12 @@
  * machine is shared and its speed changes from minute to minute, so each run comes right after one of
  * redis-server with the same operation, value size and pipeline, and the ratio of the two is what counts.
  */
-import { execFileSync } from 'node:child_process';
-import { cpus } from 'node:os';
-import type { Operation, ProtocolName } from './load/protocol.ts';
-import { runLoad, type Weighed, weighLoad } from './load/run-load.ts';
+import { bucketName, type Operation, type ProtocolName } from './load/protocol.ts';
+import { fillKeys, runLoad, untilSettled, type Weighed, weighLoad } from './load/run-load.ts';
 import {
   type BenchServer,
   type HaleOptions,
-  redisVersion,
+  patientSettings,
   startHale,
   startHaleCluster,
   startRedis,
@@ -25,15 +23,25 @@ export interface BenchDuration {
   readonly warmupMs: number;
   readonly measuredMs: number;
   readonly repetitions: number;
+  /**
+   * Also what has no target or says nothing new: HTTP with several requests in flight, and gets where writes are not
+   * synced.
+   */
+  readonly isComplete: boolean;
   /** Rows to measure: their names, as they are reported, must match. All if absent. */
   readonly only?: RegExp | undefined;
 }
 
 interface Subject {
   readonly label: string;
+  /** What comes after the durability in the names of its rows. */
+  readonly suffix: string;
   readonly start: () => Promise<BenchServer>;
   readonly protocols: readonly [ProtocolName, ...ProtocolName[]];
 }
+
+const durabilities = ['synced', 'os'] as const;
+type BenchDurability = (typeof durabilities)[number];
 
 export interface Row {
   readonly subject: string;
@@ -51,12 +59,16 @@ export interface Row {
   readonly spread: number;
 }
 
-export function haleSubject(label: string, options: HaleOptions): Subject {
-  return { label, start: () => startHale(options), protocols: ['pb', 'http'] };
+export function haleSubject(label: string, suffix: string, options: HaleOptions): Subject {
+  return { label, suffix, start: () => startHale(patient(options)), protocols: ['pb', 'http'] };
 }
 
-export function clusterSubject(label: string, size: number, options: HaleOptions): Subject {
-  return { label, start: () => startHaleCluster(size, options), protocols: ['pb', 'http'] };
+export function clusterSubject(label: string, suffix: string, size: number, options: HaleOptions): Subject {
+  return { label, suffix, start: () => startHaleCluster(size, patient(options)), protocols: ['pb', 'http'] };
+}
+
+function patient(options: HaleOptions): HaleOptions {
+  return { ...options, settings: [...patientSettings, ...options.settings] };
 }
 
 /** One row per subject, protocol, operation, size and pipeline; medians over the repetitions. */
@@ -75,7 +87,11 @@ export async function measurePointOperations(
         const server = await subject.start();
         try {
           await preload(server, subject.protocols[0], valueBytes);
+          await untilSettled(server.pids);
+          let durability: BenchDurability = 'synced';
           for (const cell of cellsOf(subject, valueBytes, duration)) {
+            if (cell.durability !== durability) await setDurability(server, cell.durability);
+            durability = cell.durability;
             rows.push(await measureCell(cell, server, reference, report));
           }
         } finally {
@@ -106,7 +122,8 @@ class Reference {
   async measure(operation: Operation, pipeline: number): Promise<number> {
     const base = { protocol: 'redis', port: portOf(this.#redis, 'redis'), keys, connections } as const;
     const order = { ...base, valueBytes: this.valueBytes, operation, pipeline, order: 'uniform' } as const;
-    const run = await runLoad({ ...order, ...this.duration }, this.#redis.pids);
+    const { warmupMs, measuredMs } = this.duration;
+    const run = await runLoad({ ...order, warmupMs, measuredMs: measuredMs / 2 }, this.#redis.pids);
     const cell = `${operation} ${pipeline}`;
     const known = this.#runs.get(cell) ?? { operation, pipeline, runs: [] };
     known.runs.push(run);
@@ -123,9 +140,7 @@ class Reference {
 }
 
 async function preload(server: BenchServer, protocol: ProtocolName, valueBytes: number): Promise<void> {
-  const order = { protocol, ...portsOf(server, protocol), valueBytes, keys, connections };
-  const puts = { operation: 'put', pipeline: 16, order: 'sequential', warmupMs: 0, measuredMs: 0 } as const;
-  await runLoad({ ...order, ...puts }, server.pids);
+  await fillKeys({ protocol, ...portsOf(server, protocol), valueBytes, keys }, server.pids);
 }
 
 function portOf(server: BenchServer, protocol: ProtocolName): number {
@@ -141,20 +156,35 @@ function portsOf(server: BenchServer, protocol: ProtocolName) {
 
 /** The rows of one server at one size, without those that are not wanted. */
 function cellsOf(
-  { label, protocols }: Subject,
+  { label, suffix, protocols }: Subject,
   valueBytes: number,
-  { only }: BenchDuration,
-): readonly Cell[] {
-  const cells: Cell[] = [];
-  for (const protocol of protocols) {
-    for (const operation of ['get', 'put'] as const) {
-      for (const pipeline of pipelines) {
-        const cell = { subject: label, protocol, operation, valueBytes, pipeline };
-        if (only === undefined || only.test(nameOf(cell))) cells.push(cell);
+  { only, isComplete }: BenchDuration,
+): readonly SubjectCell[] {
+  const cells: SubjectCell[] = [];
+  for (const durability of durabilities) {
+    for (const protocol of protocols) {
+      for (const operation of ['get', 'put'] as const) {
+        if (!isComplete && durability === 'os' && operation === 'get') continue;
+        for (const pipeline of pipelines) {
+          if (!isComplete && protocol === 'http' && pipeline > 1) continue;
+          const subject = `${label} ${durability}${suffix}`;
+          const cell = { subject, durability, protocol, operation, valueBytes, pipeline };
+          if (only === undefined || only.test(nameOf(cell))) cells.push(cell);
+        }
       }
     }
   }
   return cells;
+}
+
+/** Of the bucket: the keys that are there serve both kinds of rows. */
+async function setDurability(server: BenchServer, durability: BenchDurability): Promise<void> {
+  const response = await fetch(`http://127.0.0.1:${portOf(server, 'http')}/buckets/${bucketName}/props`, {
+    method: 'PUT',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify({ props: { durability } }),
+  });
+  if (!response.ok) throw new Error(`durability ${durability}: HTTP status ${response.status}`);
 }
 
 function nameOf({ subject, protocol, operation, valueBytes, pipeline }: Cell): string {
@@ -169,7 +199,9 @@ async function measureCell(
 ): Promise<Row> {
   const { duration } = reference;
   const { protocol, operation, valueBytes, pipeline } = cell;
-  const base = { protocol, ...portsOf(server, protocol), valueBytes, keys, connections, ...duration };
+  const { warmupMs, measuredMs } = duration;
+  const timing = { warmupMs, measuredMs };
+  const base = { protocol, ...portsOf(server, protocol), valueBytes, keys, connections, ...timing };
   const runs: Weighed[] = [];
   const ratios: number[] = [];
   for (let repetition = 0; repetition < duration.repetitions; repetition += 1) {
@@ -178,7 +210,11 @@ async function measureCell(
     runs.push(run);
     ratios.push(costOf(run) / redisCost);
   }
-  const row = rowOf(cell, runs, median(ratios));
+  const row = rowOf(
+    { subject: cell.subject, protocol, operation, valueBytes, pipeline },
+    runs,
+    median(ratios),
+  );
   const cost = `${row.cpuPerOperation.toFixed(2)} µs, ${row.timesRedis.toFixed(1)} × redis`;
   report(`${nameOf(cell)}: ${cost}, ${row.perSecond.toFixed(0)}/s`);
   return row;
@@ -189,6 +225,10 @@ function costOf(run: Weighed): number {
 }
 
 type Cell = Pick<Row, 'subject' | 'protocol' | 'operation' | 'valueBytes' | 'pipeline'>;
+
+interface SubjectCell extends Cell {
+  readonly durability: BenchDurability;
+}
 
 function rowOf(cell: Cell, runs: readonly Weighed[], timesRedis: number): Row {
   const costs = runs.map(costOf);
@@ -233,11 +273,4 @@ export function pointOperationsTable(rows: readonly Row[]): string {
     lines.push(`| ${cells.join(' | ')} |`);
   }
   return lines.join('\n');
-}
-
-/** What the numbers belong to. */
-export function benchHeading(nodeVersion: string): string {
-  const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim();
-  const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}`;
-  return `commit ${commit}, ${machine}, Node ${nodeVersion}, redis ${redisVersion() ?? 'absent'}`;
 }

@@ -1,45 +1,27 @@
 /**
- * `npm run bench -- NAME [--quick] [--node PATH]`: measures and prints a table; `--write` puts it into
- * RESULTS.md in place of the one of that name.
+ * `npm run bench`: all questions within a quarter of an hour, into RESULTS.md with a picture each. `npm run bench -- NAME…
+ * [--long | --quick] [--write]`: some of them, printed. `--list` tells their names and how long each takes.
  */
-import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
 import { parseArgs } from 'node:util';
-import { measureBackends } from './backends.ts';
-import { measureClaim } from './claim.ts';
-import { measureCostByKeys, measureCostByRing } from './cost-growth.ts';
-import { measureDatatypes } from './datatypes.ts';
-import { measureEngines } from './engine.ts';
-import { measureFeed } from './feed.ts';
-import { measureHandoff } from './handoff.ts';
-import { measureHop } from './hop.ts';
-import { measureHotKey } from './hot-key.ts';
-import { measureIdleConnections } from './idle-connections.ts';
-import { measureIngest } from './ingest.ts';
-import { measureLargeValues } from './large-values.ts';
-import { measureMemory } from './memory.ts';
-import { measureOverload } from './overload.ts';
-import {
-  type BenchDuration,
-  benchHeading,
-  clusterSubject,
-  haleSubject,
-  measurePointOperations,
-  pointOperationsTable,
-} from './point-operations.ts';
-import { measureIndexQueries, measureListing, measureMapReduce } from './queries.ts';
-import { measureScaleOut } from './scale-out.ts';
-import { measureStart } from './start.ts';
-import { measureStore } from './store.ts';
-import { type MeasuredTails, measureTails } from './tails.ts';
-import { measureVoxer } from './voxer.ts';
-import { measureWal } from './wal.ts';
+import { barChartOf } from './bar-chart.ts';
+import type { BenchRun, BenchScale } from './bench-run.ts';
+import { benchHeading } from './heading.ts';
+import { type Question, questions } from './questions.ts';
+import { type Measured, writeResult } from './results.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
+    /** The names of the questions, and how long each takes. */
+    list: { type: 'boolean', default: false },
+    /** The sizes and times that the targets speak of: half an hour of tails, ten minutes of ingest, an hour of memory. */
+    long: { type: 'boolean', default: false },
+    /** Sizes at which numbers say nothing: whether it runs. */
     quick: { type: 'boolean', default: false },
+    /** Into RESULTS.md; the whole table goes there without being told. */
     write: { type: 'boolean', default: false },
+    /** The Node that servers run on. */
     node: { type: 'string', default: process.execPath },
     /** Of what takes its time: `tails`, `ingest`, `memory`. */
     minutes: { type: 'string' },
@@ -55,135 +37,126 @@ const { values, positionals } = parseArgs({
   },
 });
 
-const only = values.only === undefined ? undefined : new RegExp(values.only);
-const full: BenchDuration = { warmupMs: 300, measuredMs: 1500, repetitions: 3, only };
-const quick: BenchDuration = { warmupMs: 300, measuredMs: 1000, repetitions: 1, only };
-/** Of several, each is measured right after the other: the machine's speed changes. */
-const engines: readonly { readonly label: string; readonly settings: readonly string[] }[] =
-  values.backend === undefined
-    ? [{ label: '', settings: values.set }]
-    : values.backend
-        .split(',')
-        .map((engine) => ({ label: ` ${engine}`, settings: [`storage_backend=${engine}`, ...values.set] }));
-/** Of what measures one engine: the first of them. */
-const nodeOptions = { node: values.node, settings: engines[0]?.settings ?? [] };
+const scale: BenchScale = values.long ? 'long' : values.quick ? 'quick' : 'usual';
 
-/** How long something is looked at that should not change. */
-const watchedMs =
-  values.minutes === undefined ? (values.quick ? 10_000 : 60_000) : Number(values.minutes) * 60_000;
+const run: BenchRun = {
+  scale,
+  node: values.node,
+  minutes: values.minutes === undefined ? undefined : Number(values.minutes),
+  only: values.only === undefined ? undefined : new RegExp(values.only),
+  engines:
+    values.backend === undefined
+      ? [{ label: '', settings: values.set }]
+      : values.backend
+          .split(',')
+          .map((engine) => ({ label: ` ${engine}`, settings: [`storage_backend=${engine}`, ...values.set] })),
+  report: (line) => console.log(line),
+};
 
-/** One question each. */
-const questions = new Map<string, () => Promise<string>>([
-  ['point-operations', pointOperations],
-  ['cluster-operations', clusterOperations],
-  ['connections', () => measureIdleConnections(values.node)],
-  [
-    'engine',
-    () =>
-      measureEngines(values.quick ? 100_000 : 1_000_000, values.quick ? 1000 : full.measuredMs, values.node),
-  ],
-  [
-    'store',
-    () =>
-      measureStore(
-        values.quick ? { keys: 50_000, requests: 50_000, only } : { keys: 100_000, requests: 200_000, only },
-        values.node,
-        (line) => console.log(line),
-      ),
-  ],
-  ['start', () => measureStart(values.node)],
-  ['claim', async () => measureClaim()],
-  ['hop', () => measureHop(values.quick ? quick.measuredMs : full.measuredMs, values.node)],
-  ['overload', () => measureOverload(values.quick ? quick.measuredMs * 2 : 5000, nodeOptions)],
-  ['hot-key', () => measureHotKey(values.quick ? quick.measuredMs : full.measuredMs * 2, values.node)],
-  ['cost-by-ring', () => measureCostByRing(values.quick ? quick.measuredMs : full.measuredMs, values.node)],
-  [
-    'cost-by-keys',
-    () =>
-      measureCostByKeys(values.quick ? [10_000, 100_000] : [10_000, 1_000_000], full.measuredMs, values.node),
-  ],
-  ['scale-out', () => measureScaleOut(values.quick ? quick.measuredMs : full.measuredMs * 2, nodeOptions)],
-  ['memory', () => measureMemory(values.quick ? 100_000 : 1_000_000, watchedMs, values.node)],
-  ['tails', async () => withPicture('tails', await measureTails(watchedMs, nodeOptions))],
-  ['ingest', async () => withPicture('ingest', await measureIngest(watchedMs, nodeOptions))],
-  ['handoff', () => measureHandoff(values.quick ? 50_000 : 300_000, values.node)],
-  ['datatypes', () => measureDatatypes(values.quick ? quick.measuredMs : full.measuredMs * 2, values.node)],
-  ['feed', () => measureFeed(values.quick ? quick.measuredMs : full.measuredMs * 2, values.node)],
-  [
-    'index',
-    () => measureIndexQueries(values.quick ? 20_000 : 200_000, values.quick ? 500 : 3000, values.node),
-  ],
-  ['listing', () => measureListing(values.quick ? 50_000 : 1_000_000, values.node)],
-  ['mapreduce', () => measureMapReduce(values.quick ? 5000 : 100_000, values.node)],
-  ['large-values', () => measureLargeValues((values.quick ? 64 : 256) * 2 ** 20, values.node)],
-  ['backends', () => measureBackends(values.quick ? quick.measuredMs : full.measuredMs * 2, values.node)],
-  ['voxer', () => measureVoxer(values.quick ? 5000 : 15_000, values.node)],
-  ['wal', () => measureWal(values.quick ? quick.measuredMs : full.measuredMs)],
-]);
-
-/** The picture is written beside the results, if these are. */
-function withPicture(name: string, { table, svg }: MeasuredTails): string {
-  if (!values.write) return table;
-  writeFileSync(`bench/${name}.svg`, svg);
-  return `${table}\n\n![${name}](${name}.svg)`;
-}
-
-async function pointOperations(): Promise<string> {
-  const { node } = values;
-  const subjects = [1, 3].flatMap((nVal) =>
-    ['synced', 'os'].flatMap((durability) =>
-      engines.map(({ label, settings }) =>
-        haleSubject(`hale n=${nVal} ${durability}${label}`, {
-          node,
-          settings: [`buckets.default.n_val=${nVal}`, `durability=${durability}`, ...settings],
-        }),
-      ),
-    ),
-  );
-  const rows = await measurePointOperations(subjects, values.quick ? quick : full, (line) =>
-    console.log(line),
-  );
-  return pointOperationsTable(rows);
-}
-
-/** Three nodes that keep three copies, connections spread over them. */
-async function clusterOperations(): Promise<string> {
-  const subjects = ['synced', 'os'].flatMap((durability) =>
-    engines.map(({ label, settings }) =>
-      clusterSubject(`three nodes, n=3 ${durability}${label}`, 3, {
-        node: values.node,
-        settings: [`durability=${durability}`, ...settings],
-      }),
-    ),
-  );
-  const rows = await measurePointOperations(subjects, values.quick ? quick : full, (line) =>
-    console.log(line),
-  );
-  return pointOperationsTable(rows);
-}
-
-const names = positionals.length > 0 ? positionals : [...questions.keys()];
-const nodeVersion = execFileSync(values.node, ['--version'], { encoding: 'utf8' }).trim();
-for (const name of names) {
-  const question = questions.get(name);
-  if (question === undefined) {
-    console.error(`no benchmark is called ${name}; there are: ${[...questions.keys()].join(', ')}`);
-    process.exitCode = 2;
-    continue;
+function list(): void {
+  const total = { usual: 0, long: 0 };
+  console.log(`${'question'.padEnd(20)}${'usual'.padStart(9)}${'--long'.padStart(9)}  asks`);
+  for (const { name, asks, seconds } of questions) {
+    total.usual += seconds.usual;
+    total.long += seconds.long;
+    console.log(
+      `${name.padEnd(20)}${lengthOf(seconds.usual).padStart(9)}${lengthOf(seconds.long).padStart(9)}  ${asks}`,
+    );
   }
-  const heading = `## ${name}\n\n${benchHeading(nodeVersion)}, ${new Date().toISOString().slice(0, 10)}`;
-  console.log(`measuring ${name}`);
-  const section = `${heading}\n\n${await question()}\n`;
-  console.log(`\n${section}`);
-  console.log(`again: npm run bench -- ${name}${values.quick ? ' --quick' : ''}`);
-  if (values.write) addToResults(name, section);
+  console.log(`${'all'.padEnd(20)}${lengthOf(total.usual).padStart(9)}${lengthOf(total.long).padStart(9)}`);
 }
 
-function addToResults(name: string, section: string): void {
-  const path = 'bench/RESULTS.md';
-  const sections = readFileSync(path, 'utf8').split(/^(?=## )/m);
-  const at = sections.findIndex((before) => before.startsWith(`## ${name}\n`));
-  if (at < 0) sections.push(section);
-  else sections[at] = section;
-  writeFileSync(path, sections.map((each) => `${each.trimEnd()}\n`).join('\n'));
+function lengthOf(seconds: number): string {
+  return seconds < 120 ? `${seconds} s` : `${Math.round(seconds / 60)} min`;
 }
+
+async function measure(question: Question): Promise<void> {
+  const { name, bars } = question;
+  const heading = benchHeading(values.node, scale);
+  console.log(`measuring ${name}`);
+  const startedAt = performance.now();
+  const answer = await question.measure(run);
+  const measured: Measured = typeof answer === 'string' ? { table: answer } : answer;
+  const svg = measured.svg ?? (bars === undefined ? undefined : barChartOf(name, measured.table, bars));
+  if (bars !== undefined && svg === undefined)
+    throw new Error(`the table has no column to draw: ${bars.value}`);
+  const seconds = Math.round((performance.now() - startedAt) / 1000);
+  console.log(`\n## ${name}\n\n${heading}\n\n${measured.table}\n`);
+  console.log(`took ${seconds} s; again: npm run bench -- ${[name, ...flagsOf()].join(' ')}`);
+  if (values.write) writeResult(name, heading, { table: measured.table, svg });
+}
+
+/** What was said besides names, `--write` left out. */
+function flagsOf(): readonly string[] {
+  return process.argv.slice(2).filter((word) => !positionals.includes(word) && word !== '--write');
+}
+
+/** Of what a question may take, and a machine that others crowd. */
+const patienceTimes = 6;
+const patienceMsMin = 5 * 60_000;
+
+/**
+ * Each in a process of its own: one that fails or does not end costs its own row, and what it has started ends with it.
+ * Resolves to whether it went well.
+ */
+function measureApart({ name, seconds }: Question): Promise<boolean> {
+  const patienceMs = Math.max(
+    patienceMsMin,
+    seconds[scale === 'long' ? 'long' : 'usual'] * 1000 * patienceTimes,
+  );
+  const words = [...process.execArgv, process.argv[1]!, name, ...flagsOf(), '--write'];
+  const child = spawn(process.execPath, words, { stdio: 'inherit', detached: true });
+  const endGroup = (): void => {
+    try {
+      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+    } catch {
+      // It has ended, and nothing of it is left.
+    }
+  };
+  const interrupted = (): void => {
+    endGroup();
+    process.exit(130);
+  };
+  process.once('SIGINT', interrupted);
+  process.once('SIGTERM', interrupted);
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => {
+      console.error(`${name} has not ended after ${patienceMs / 1000} s`);
+      endGroup();
+    }, patienceMs);
+    child.once('error', (error) => console.error(`${name}: ${error.message}`));
+    child.once('close', (code) => {
+      clearTimeout(timer);
+      endGroup();
+      process.off('SIGINT', interrupted);
+      process.off('SIGTERM', interrupted);
+      resolve(code === 0);
+    });
+  });
+}
+
+async function measureAll(): Promise<void> {
+  const startedAt = performance.now();
+  const failed: string[] = [];
+  for (const question of questions) if (!(await measureApart(question))) failed.push(question.name);
+  console.log(`all: ${Math.round((performance.now() - startedAt) / 1000)} s`);
+  if (failed.length === 0) return;
+  console.error(`not measured: ${failed.join(', ')}`);
+  process.exitCode = 1;
+}
+
+async function measureSome(names: readonly string[]): Promise<void> {
+  for (const name of names) {
+    const question = questions.find((each) => each.name === name);
+    if (question === undefined) {
+      console.error(`no question is called ${name}; npm run bench -- --list tells what there is`);
+      process.exitCode = 2;
+      continue;
+    }
+    await measure(question);
+  }
+}
+
+if (values.list) list();
+else if (positionals.length > 0) await measureSome(positionals);
+else await measureAll();

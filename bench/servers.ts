@@ -45,6 +45,9 @@ export interface HaleOptions {
   readonly directory?: string;
 }
 
+/** A node that is asked for all it can do refuses nobody because others crowd its machine. */
+export const patientSettings: readonly string[] = ['overload.turn_delay=60s', 'overload.request_delay=600s'];
+
 export function startHale(options: HaleOptions): Promise<BenchServer> {
   return startNode(options, ['--cluster', '127.0.0.1:0']);
 }

@@ -1,6 +1,6 @@
 /** How long until a node serves: an empty one, and one that was killed under load with keys in it. */
-import { runLoad } from './load/run-load.ts';
-import { startHale } from './servers.ts';
+import { fillKeys } from './load/run-load.ts';
+import { patientSettings, startHale } from './servers.ts';
 
 const repetitions = 5;
 const keys = 100_000;
@@ -35,11 +35,10 @@ async function startOnce(node: string, directory?: string): Promise<Started> {
 }
 
 async function startKilled(node: string): Promise<Started> {
-  const server = await startHale({ node, settings: [] });
+  const server = await startHale({ node, settings: patientSettings });
   const port = server.ports.pb;
   if (port === undefined) throw new Error('the server has no such port');
-  const load = { protocol: 'pb', port, valueBytes, keys, connections: 32, pipeline: 16 } as const;
-  await runLoad({ ...load, operation: 'put', order: 'sequential', warmupMs: 0, measuredMs: 0 }, server.pids);
+  await fillKeys({ port, valueBytes, keys }, server.pids);
   await server.kill();
   return await startOnce(node, server.directory);
 }

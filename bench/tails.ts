@@ -8,6 +8,7 @@ import type { OfferOrder } from './load/offer-load.ts';
 import { fillKeys, untilIdle } from './load/run-load.ts';
 import { type Offered, offer } from './offer.ts';
 import { capacityOf } from './overload.ts';
+import type { Measured } from './results.ts';
 import {
   type BenchServer,
   type HaleOptions,
@@ -27,12 +28,7 @@ const p99TimesMax = 5;
 const p999TimesMax = 15;
 const stallMsMax = 100;
 
-export interface MeasuredTails {
-  readonly table: string;
-  readonly svg: string;
-}
-
-export async function measureTails(measuredMs: number, options: HaleOptions): Promise<MeasuredTails> {
+export async function measureTails(measuredMs: number, options: HaleOptions): Promise<Measured> {
   const rows: string[] = [];
   const lines: Line[] = [];
   const measure = async (label: string, start: () => Promise<BenchServer>, during?: During) => {

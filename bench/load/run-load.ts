@@ -44,6 +44,19 @@ export async function untilIdle(pids: readonly number[]): Promise<void> {
   }
 }
 
+const settledChecks = 4;
+const settleWaitMsMax = 60_000;
+
+/** As `untilIdle`, but for more than a second on end: behind a load, between whose compactions a server rests. */
+export async function untilSettled(pids: readonly number[]): Promise<void> {
+  const givenUpAt = performance.now() + settleWaitMsMax;
+  for (let idle = 0; idle < settledChecks && performance.now() < givenUpAt; ) {
+    const before = cpuMicros(pids);
+    await new Promise((resolve) => setTimeout(resolve, idleCheckMs));
+    idle = cpuMicros(pids) - before <= idleMicrosMax * pids.length ? idle + 1 : 0;
+  }
+}
+
 /**
  * A server is idle before a run and weighed until it is idle again, so that a put pays for the compaction it
  * leaves behind and a get does not pay for the puts before it.
@@ -58,11 +71,12 @@ export async function weighLoad(order: LoadOrder, serverPids: readonly number[])
 
 /** Puts every key once, over so few connections that a crowded machine refuses none. */
 export async function fillKeys(
-  order: Pick<LoadOrder, 'port' | 'otherPorts' | 'valueBytes' | 'keys'>,
+  order: Pick<LoadOrder, 'port' | 'otherPorts' | 'valueBytes' | 'keys'> &
+    Partial<Pick<LoadOrder, 'protocol'>>,
   serverPids: readonly number[],
 ): Promise<void> {
-  const load = { protocol: 'pb', operation: 'put', order: 'sequential' } as const;
-  const pace = { connections: 8, pipeline: 8, warmupMs: 0, measuredMs: 0 };
+  const load = { protocol: order.protocol ?? 'pb', operation: 'put', order: 'sequential' } as const;
+  const pace = { connections: 8, pipeline: 16, warmupMs: 0, measuredMs: 0 };
   await runLoad({ ...order, ...load, ...pace }, serverPids);
 }
 

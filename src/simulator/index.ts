@@ -32,6 +32,7 @@ export { type LinkConditions, quietLink, type SimulatedNetwork } from './simulat
 export type { BootMain, SimulatedProcess } from './simulated-process.ts';
 export type { PortConditions } from './switch-port.ts';
 export type { WorkLedger } from './work-ledger.ts';
+export { countTraffic, type Traffic } from './workloads/cluster-traffic.ts';
 export {
   deliver,
   type InboxBucket,

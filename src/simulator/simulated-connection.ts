@@ -167,6 +167,7 @@ export class SimulatedConnection implements Connection {
     // A copy: the writer's bytes must not change, but the receiver's will.
     const bytes = Buffer.concat(this.#gathered);
     this.#gathered.length = 0;
+    this.#network.countWrite(bytes.length);
     const { random } = this.#network;
     let sent = 0;
     while (sent < bytes.length) {

@@ -57,6 +57,7 @@ export class SimulatedNetwork {
   readonly #cuts = new Map<string, number>();
   readonly #connections = new Set<SimulatedConnection>();
   #nextPort = firstFreePort;
+  readonly #traffic = { writes: 0, bytes: 0 };
 
   constructor(world: World) {
     this.world = world;
@@ -140,6 +141,16 @@ export class SimulatedNetwork {
     }
     this.world.record(a, 'reset-connections', `with ${b}: ${count}`);
     return count;
+  }
+
+  /** All that was ever sent, whether it arrived or not: writes of a turn to one connection, and their bytes. */
+  get traffic(): { readonly writes: number; readonly bytes: number } {
+    return { ...this.#traffic };
+  }
+
+  countWrite(bytes: number): void {
+    this.#traffic.writes += 1;
+    this.#traffic.bytes += bytes;
   }
 
   get connectionCount(): number {
