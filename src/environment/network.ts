@@ -27,6 +27,8 @@ export interface Connection {
   readonly remote: Address;
   /** Under TLS: the names in the peer's certificate, which a trusted authority signed. Undefined: no TLS. */
   readonly certifiedNames?: readonly string[] | undefined;
+  /** True: its bytes never leave the memory of this machine, and nothing can damage them on the way. */
+  readonly isWithinMachine?: boolean;
   /**
    * Queues bytes; they must not change afterwards. False means that the queue is above its mark:
    * stop producing until `drain`.
@@ -73,6 +75,11 @@ export interface Network {
    * Rejects if a file cannot be read or used. Absent: no TLS to be had.
    */
   secured?(files: TlsFiles): Promise<Network>;
+  /**
+   * The same network for nodes, which talk to each other all the time: between two of one machine it may take a shorter
+   * way to the same address. Absent: there is none.
+   */
+  amongNodes?(): Network;
   /** Rejects with a `NetworkError`. Port 0 asks for any free port; see `Listener.address`. */
   listen(address: Address, accept: (connection: Connection) => ConnectionHandler): Promise<Listener>;
   /** Rejects with a `NetworkError` when the peer cannot be reached within `timeoutMs`. */

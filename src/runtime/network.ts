@@ -1,5 +1,5 @@
 /**
- * TCP over `node:net`.
+ * TCP, and Unix sockets, over `node:net`.
  *
  * All connections read into one buffer: libuv fills it and calls back before it reads the next
  * socket, so a chunk lives exactly as long as the `data` call (on Windows, reads overlap: there
@@ -12,10 +12,11 @@ import {
   type AddressInfo,
   connect,
   createServer,
+  type ListenOptions,
+  type NetConnectOpts,
   type OnReadOpts,
   type Server,
   Socket,
-  type TcpNetConnectOpts,
 } from 'node:net';
 import {
   type Address,
@@ -26,6 +27,7 @@ import {
   NetworkError,
   type TlsFiles,
 } from '../environment/index.ts';
+import { HostNetwork, type Streams } from './host-network.ts';
 import { networkErrorOf } from './network-failure.ts';
 import { SocketConnection, type SocketServices } from './socket-connection.ts';
 import { openTlsNetwork, type TlsNetwork } from './tls-network.ts';
@@ -51,7 +53,7 @@ interface SocketInternals {
   _handle: StreamHandle | null;
 }
 
-export class MachineNetwork implements Network {
+export class MachineNetwork implements Streams {
   readonly #services: SocketServices;
   readonly #reusesBuffer: boolean;
   readonly #readBuffer: Buffer;
@@ -67,29 +69,18 @@ export class MachineNetwork implements Network {
   }
 
   listen(address: Address, accept: (connection: Connection) => ConnectionHandler): Promise<Listener> {
-    const server = createServer({
-      allowHalfOpen: true,
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: keepAliveAfterMs,
-      pauseOnConnect: true,
-    });
-    server.on('connection', (socket) => this.#accepted(socket, accept));
-    return new Promise((resolve, reject) => {
-      const failed = (error: Error): void => reject(networkErrorOf(error));
-      server.once('error', failed);
-      server.listen({ host: address.host, port: address.port, backlog: listenBacklog }, () => {
-        server.off('error', failed);
-        // Errors of `accept` (no file descriptors left) pass by themselves; the connection is lost.
-        server.on('error', () => undefined);
-        this.#servers.add(server);
-        const bound = server.address() as AddressInfo;
-        resolve({
-          address: { host: bound.address, port: bound.port },
-          close: () => this.#closeServer(server),
-        });
-      });
-    });
+    const { host, port } = address;
+    return this.#listen({ host, port, backlog: listenBacklog }, undefined, accept);
+  }
+
+  listenAt(
+    path: string,
+    address: Address,
+    accept: (connection: Connection) => ConnectionHandler,
+  ): Promise<Listener> {
+    // Of several nodes of one host each has its own: none is the host's.
+    const place = { path, backlog: listenBacklog, exclusive: true };
+    return this.#listen(place, { host: address.host, port: 0 }, accept);
   }
 
   connect(
@@ -97,38 +88,22 @@ export class MachineNetwork implements Network {
     handle: (connection: Connection) => ConnectionHandler,
     timeoutMs: number,
   ): Promise<Connection> {
-    const reader = this.#readerOfSocket();
-    const options: TcpNetConnectOpts = {
-      host: address.host,
-      port: address.port,
-      allowHalfOpen: true,
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: keepAliveAfterMs,
-      ...(reader.onread === undefined ? {} : { onread: reader.onread }),
-    };
-    return new Promise((resolve, reject) => {
-      const socket = connect(options);
-      this.#connecting.add(socket);
-      const timer = setTimeout(() => {
-        const text = `no answer from ${address.host}:${address.port} in ${timeoutMs} ms`;
-        socket.destroy(new NetworkError('timeout', text));
-      }, timeoutMs);
-      const failed = (error: Error): void => {
-        clearTimeout(timer);
-        this.#connecting.delete(socket);
-        reject(networkErrorOf(error));
-      };
-      socket.once('error', failed);
-      socket.once('connect', () => {
-        clearTimeout(timer);
-        this.#connecting.delete(socket);
-        socket.off('error', failed);
-        const connection = this.#adopt(socket, reader);
-        connection.handleWith(handle(connection));
-        resolve(connection);
-      });
-    });
+    const { host, port } = address;
+    const tcp = { host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: keepAliveAfterMs };
+    return this.#connect(tcp, `${host}:${port}`, undefined, handle, timeoutMs);
+  }
+
+  connectTo(
+    path: string,
+    address: Address,
+    handle: (connection: Connection) => ConnectionHandler,
+    timeoutMs: number,
+  ): Promise<Connection> {
+    return this.#connect({ path }, path, address, handle, timeoutMs);
+  }
+
+  amongNodes(): Network {
+    return new HostNetwork(this);
   }
 
   async secured(files: TlsFiles): Promise<Network> {
@@ -146,11 +121,73 @@ export class MachineNetwork implements Network {
     await Promise.all([...closing, ...this.#secured.map((network) => network.close())]);
   }
 
-  #accepted(socket: Socket, accept: (connection: Connection) => ConnectionHandler): void {
+  #listen(
+    place: ListenOptions,
+    remote: Address | undefined,
+    accept: (connection: Connection) => ConnectionHandler,
+  ): Promise<Listener> {
+    const server = createServer({
+      allowHalfOpen: true,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: keepAliveAfterMs,
+      pauseOnConnect: true,
+    });
+    server.on('connection', (socket) => this.#accepted(socket, remote, accept));
+    return new Promise((resolve, reject) => {
+      const failed = (error: Error): void => reject(networkErrorOf(error));
+      server.once('error', failed);
+      server.listen(place, () => {
+        server.off('error', failed);
+        // Errors of `accept` (no file descriptors left) pass by themselves; the connection is lost.
+        server.on('error', () => undefined);
+        this.#servers.add(server);
+        resolve({ address: remote ?? addressOf(server), close: () => this.#closeServer(server) });
+      });
+    });
+  }
+
+  #connect(
+    to: NetConnectOpts,
+    name: string,
+    remote: Address | undefined,
+    handle: (connection: Connection) => ConnectionHandler,
+    timeoutMs: number,
+  ): Promise<Connection> {
+    const reader = this.#readerOfSocket();
+    const reading = reader.onread === undefined ? {} : { onread: reader.onread };
+    return new Promise((resolve, reject) => {
+      const socket = connect({ ...to, ...reading, allowHalfOpen: true });
+      this.#connecting.add(socket);
+      const timer = setTimeout(() => {
+        socket.destroy(new NetworkError('timeout', `no answer from ${name} in ${timeoutMs} ms`));
+      }, timeoutMs);
+      const failed = (error: Error): void => {
+        clearTimeout(timer);
+        this.#connecting.delete(socket);
+        reject(networkErrorOf(error));
+      };
+      socket.once('error', failed);
+      socket.once('connect', () => {
+        clearTimeout(timer);
+        this.#connecting.delete(socket);
+        socket.off('error', failed);
+        const connection = this.#adopt(socket, reader, remote);
+        connection.handleWith(handle(connection));
+        resolve(connection);
+      });
+    });
+  }
+
+  #accepted(
+    socket: Socket,
+    remote: Address | undefined,
+    accept: (connection: Connection) => ConnectionHandler,
+  ): void {
     const reader = this.#readerOfSocket();
     const reading = reader.onread === undefined ? socket : socketReadingInto(socket, reader.onread);
     if (reading === socket) reader.onread = undefined;
-    const connection = this.#adopt(reading, reader);
+    const connection = this.#adopt(reading, reader, remote);
     try {
       connection.handleWith(accept(connection));
     } catch (error) {
@@ -160,8 +197,8 @@ export class MachineNetwork implements Network {
     reading.resume();
   }
 
-  #adopt(socket: Socket, reader: SocketReader): SocketConnection {
-    const connection = new SocketConnection(socket, this.#services);
+  #adopt(socket: Socket, reader: SocketReader, remote: Address | undefined): SocketConnection {
+    const connection = new SocketConnection(socket, this.#services, { remote });
     reader.connection = connection;
     if (reader.onread === undefined) socket.on('data', (chunk: Buffer) => connection.received(chunk));
     this.#connections.add(connection);
@@ -191,6 +228,11 @@ export class MachineNetwork implements Network {
       setImmediate(resolve);
     });
   }
+}
+
+function addressOf(server: Server): Address {
+  const { address, port } = server.address() as AddressInfo;
+  return { host: address, port };
 }
 
 /** Ties a socket's read callback, needed at its birth, to the connection made of it. */

@@ -1,5 +1,5 @@
 /**
- * A TCP connection over `net.Socket`, made for many small messages.
+ * A connection over `net.Socket`, made for many small messages.
  *
  * Writes of one turn of the event loop leave in one system call: they gather here until the end of
  * the turn, then go to the socket joined (small) or as one `writev` (large).
@@ -24,9 +24,17 @@ export interface SocketServices {
   readonly crash: CrashHandler;
 }
 
+/** What is known of a connection and not by its socket. */
+export interface SocketFacts {
+  readonly certifiedNames?: readonly string[] | undefined;
+  /** Of a Unix socket, which knows no address. */
+  readonly remote?: Address | undefined;
+}
+
 export class SocketConnection implements Connection {
   readonly remote: Address;
   readonly certifiedNames: readonly string[] | undefined;
+  readonly isWithinMachine: boolean;
   readonly #socket: Socket;
   readonly #services: SocketServices;
   #handler: ConnectionHandler | undefined;
@@ -40,11 +48,12 @@ export class SocketConnection implements Connection {
   readonly #flush = (): void => this.#flushGathered();
   readonly #written = (): void => this.#bytesTaken();
 
-  constructor(socket: Socket, services: SocketServices, certifiedNames?: readonly string[]) {
-    this.certifiedNames = certifiedNames;
+  constructor(socket: Socket, services: SocketServices, facts: SocketFacts = {}) {
+    this.certifiedNames = facts.certifiedNames;
+    this.isWithinMachine = facts.remote !== undefined;
     this.#socket = socket;
     this.#services = services;
-    this.remote = { host: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 };
+    this.remote = facts.remote ?? { host: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 };
     socket.on('end', () => this.#peerEnded());
     socket.on('error', (error) => {
       this.#error ??= error;

@@ -133,7 +133,9 @@ export class TlsNetwork implements Network {
   }
 
   #adopt(socket: TLSSocket): SocketConnection {
-    const connection = new SocketConnection(socket, this.#services, namesIn(socket.getPeerCertificate()));
+    const connection = new SocketConnection(socket, this.#services, {
+      certifiedNames: namesIn(socket.getPeerCertificate()),
+    });
     socket.on('data', (chunk) => connection.received(chunk));
     return connection;
   }

@@ -32,6 +32,11 @@ export const transportKeys = {
     default: 'off',
     doc: "PEM file with the certificate of the authority that signs those of the cluster's nodes, and of nobody else.",
   }),
+  'cluster.local_sockets': defineKey({
+    type: flag(),
+    default: true,
+    doc: 'Lets nodes of one machine and user reach each other by a Unix socket beside the TCP port of listener.cluster.internal, in hale-UID of the directory for temporary files, which costs less. Not used with cluster.tls, nor where a node listens at a name or at all addresses. Off: by TCP, as between machines.',
+  }),
   'cluster.requests.maximum': defineKey({
     type: integer({ minimum: 1, maximum: 10_000_000 }),
     default: 20_000,

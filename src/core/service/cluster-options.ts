@@ -16,6 +16,10 @@ export function clusterOptions(
   const { nodename, location, ring_size, target_n_val } = configuration;
   const listen = configuration['listener.cluster.internal'];
   const advertised = configuration['cluster.advertised'];
+  const byLocalSockets = configuration['cluster.local_sockets']
+    ? environment.network.amongNodes?.()
+    : undefined;
+  const between = network ?? byLocalSockets;
   return {
     environment,
     self: nodeIdOf(nodename),
@@ -30,7 +34,7 @@ export function clusterOptions(
       isEncrypted: network !== undefined,
       allowsStrangers: configuration['cluster.allow_strangers'],
       limits: transportLimits(configuration),
-      ...(network === undefined ? {} : { network }),
+      ...(between === undefined ? {} : { network: between }),
     },
     liveness: swimOptionsOf(configuration),
     log: clusterLogOptions(configuration),

@@ -151,7 +151,8 @@ export class PeerLink implements FrameConsumer {
     }
     this.opened += 1;
     this.#stream = stream;
-    this.#isChecked = stream.connection.certifiedNames === undefined;
+    const { certifiedNames, isWithinMachine = false } = stream.connection;
+    this.#isChecked = certifiedNames === undefined && !isWithinMachine;
     this.#isBlocked = false;
     this.#pulse = new Pulse();
     stream.consume(this, frameBytesMax);
