@@ -145,7 +145,7 @@ async function untilSettled(nodes: readonly BenchServer[]): Promise<void> {
 
 async function startNode(options: HaleOptions, more: readonly string[]): Promise<BenchServer> {
   const { node, settings, nodeArguments = [] } = options;
-  const main = fileURLToPath(new URL('../src/cli/main.js', import.meta.url));
+  const main = fileURLToPath(new URL('../bundle/main.js', import.meta.url));
   const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'hale-bench-'));
   const pb = await freePort();
   const http = await freePort();

@@ -27,6 +27,42 @@ const installedMegabytesMax = 30;
 /** Reported, not enforced: it depends on the registry's distance. */
 const installSecondsMax = 10;
 
+/** A node of the installed command: a value in and out, and JavaScript in a process of the sandbox. */
+const nodeProgram = `
+import { spawn, spawnSync } from 'node:child_process';
+const hale = 'node_modules/.bin/hale';
+const listeners = ['pb', 'http', 'cluster'].flatMap((name) => ['--' + name, '127.0.0.1:0']);
+const node = spawn(hale, ['start', '--supervised', '--data', './node-data', ...listeners]);
+let errors = '';
+node.stderr.on('data', (text) => { errors += text; });
+const ended = new Promise((resolve) => node.once('close', resolve));
+const at = await new Promise((resolve, reject) => {
+  let out = '';
+  node.stdout.on('data', (text) => {
+    out += text;
+    if (/^ready$/m.test(out)) resolve(/http:\\/\\/127\\.0\\.0\\.1:\\d+/.exec(out)[0]);
+  });
+  void ended.then((code) => reject(new Error('the node ended with ' + code + ': ' + errors)));
+});
+const command = (...args) => {
+  const { status, stdout, stderr } = spawnSync(hale, [...args, '--at', at], { encoding: 'utf8' });
+  if (status !== 0) throw new Error(args.join(' ') + ': ' + stderr);
+  return stdout.trim();
+};
+command('put', 'greetings', 'hello', 'hi');
+const value = command('get', 'greetings', 'hello');
+if (value !== 'hi') throw new Error('read ' + value);
+const source = 'function (object) { return [object.values[0].data]; }';
+const job = { inputs: 'greetings', query: [{ map: { language: 'javascript', source } }] };
+const headers = { 'content-type': 'application/json' };
+const answer = await fetch(at + '/mapred', { method: 'POST', headers, body: JSON.stringify(job) });
+const mapped = await answer.text();
+if (mapped !== '["hi"]') throw new Error('mapped ' + mapped);
+node.stdin.end();
+const code = await ended;
+if (code !== 0) throw new Error('stopped with ' + code + ': ' + errors);
+`;
+
 interface Manifest {
   readonly version: string;
   readonly exports: Readonly<Record<string, unknown>>;
@@ -55,6 +91,8 @@ function main(project: string): void {
   if (!version.includes(manifest.version))
     throw new Error(`hale version says '${version}', not ${manifest.version}`);
   console.log(`command: ${version}`);
+
+  runNode(project);
 
   const subpaths = Object.keys(manifest.exports).filter((name) => !name.endsWith('.json'));
   const specifiers = subpaths.map((subpath) => path.posix.join('hale', subpath));
@@ -91,6 +129,12 @@ function install(project: string, tarball: string): void {
   const megabytes = bytesUnder(path.join(project, 'node_modules')) / 1e6;
   console.log(`install: ${seconds.toFixed(1)} s${late}, ${megabytes.toFixed(1)} MB`);
   if (megabytes > installedMegabytesMax) throw new Error(`more than ${installedMegabytesMax} MB installed`);
+}
+
+function runNode(project: string): void {
+  writeFileSync(path.join(project, 'run-node.js'), nodeProgram);
+  run(project, process.execPath, ['run-node.js']);
+  console.log('node: starts, stores, runs JavaScript, stops');
 }
 
 function importAll(project: string, specifiers: readonly string[]): void {

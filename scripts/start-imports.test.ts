@@ -1,8 +1,9 @@
 /** What a node has loaded before it serves: each module costs it a millisecond and 50 KiB, a package more. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
+import { parseSync } from 'oxc-parser';
 
 /** What `hale start` loads without being asked to: the command line, and the command. */
 const entries = ['src/cli/main.js', 'src/cli/start-command.js'];
@@ -47,6 +48,65 @@ function loadedBy(roots: readonly string[]): Graph {
 }
 
 const start = loadedBy(entries);
+
+const bundle = path.join(import.meta.dirname, '..', 'bundle');
+/** The command, the shared parts of several commands, and the node itself. */
+const bundledFilesMax = 16;
+
+/** Files of the bundle, and the packages and modules of Node that they import. */
+function bundledAndLoadedBy(roots: readonly string[]): Graph {
+  const files = new Set<string>();
+  const specifiers = new Set<string>();
+  const waiting = [...roots];
+  for (let file = waiting.pop(); file !== undefined; file = waiting.pop()) {
+    if (files.has(file)) continue;
+    files.add(file);
+    const { module } = parseSync(file, readFileSync(path.join(bundle, file), 'utf8'));
+    const exported = module.staticExports.flatMap(({ entries }) => entries.map((each) => each.moduleRequest));
+    for (const request of [...module.staticImports.map((each) => each.moduleRequest), ...exported]) {
+      if (request === null) continue;
+      if (request.value.startsWith('./')) waiting.push(path.basename(request.value));
+      else specifiers.add(request.value);
+    }
+  }
+  return { files, specifiers };
+}
+
+/** The modules that were put into a file of the bundle, as its source map tells them. */
+function bundledInto(file: string): readonly string[] {
+  const map = JSON.parse(readFileSync(path.join(bundle, `${file}.map`), 'utf8')) as {
+    readonly sources: readonly string[];
+  };
+  return map.sources.map((source) => source.replace(/^(?:\.\.\/)+/, ''));
+}
+
+test('the bundle of a start is few files, with our modules alone and nothing that runs elsewhere', () => {
+  const started = readdirSync(bundle).filter((name) => /^start-command-\w+\.js$/.test(name));
+  assert.equal(started.length, 1);
+  const { files, specifiers } = bundledAndLoadedBy(['main.js', ...started]);
+  assert.ok(files.size <= bundledFilesMax, `${files.size} files`);
+  assert.deepEqual([...specifiers].filter((specifier) => !specifier.startsWith('node:')).sort(), packages);
+  const modules = [...files].flatMap(bundledInto);
+  assert.ok(modules.includes('src/server/start-node.ts'));
+  for (const prefix of elsewhere) {
+    const source = prefix.replace(/\.js$/, '.ts');
+    assert.deepEqual(
+      modules.filter((module) => module.startsWith(source)),
+      [],
+    );
+  }
+  for (const module of modules) assert.match(module, /^src\//);
+});
+
+test('no module is in two files of the bundle', () => {
+  const seen = new Map<string, string>();
+  for (const file of readdirSync(bundle).filter((name) => name.endsWith('.js'))) {
+    for (const module of bundledInto(file)) {
+      assert.equal(seen.get(module), undefined, `${module} is in ${seen.get(module)} and in ${file}`);
+      seen.set(module, file);
+    }
+  }
+});
 
 test('a start loads the packages that every node needs, and no other', () => {
   const loaded = [...start.specifiers].filter((specifier) => !specifier.startsWith('node:'));

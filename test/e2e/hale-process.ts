@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const mainFile = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+const mainFile = fileURLToPath(new URL('../../bundle/main.js', import.meta.url));
 const readyMsMax = 60_000;
 
 export interface Finished {
