@@ -11,7 +11,6 @@ import {
   decodeContent,
   dtFetchResp,
   dtUpdateResp,
-  encodeContent,
   encodeFrame,
   type FrameType,
   haleCountReq,
@@ -74,6 +73,7 @@ import {
 import { fetchRequest, snapshotOfMessage, updateRequest } from './datatype-message.ts';
 import { decodeReply } from './decode-reply.ts';
 import { feedRequest } from './feed-message.ts';
+import { addressOf, getFields, putFields } from './object-message.ts';
 import { messageOfChanges, propertiesOfMessage } from './properties-message.ts';
 import { indexRequest, mapReduceRequest } from './query-message.ts';
 import { numberOfQuorum } from './quorum-number.ts';
@@ -128,12 +128,7 @@ export class RemoteTransport implements Transport {
       reply: rpbGetResp,
       request: (timeout) =>
         encodeFrame(rpbGetReq, {
-          ...addressOf(name),
-          key: name.key,
-          r: numberOfQuorum(options.r),
-          pr: numberOfQuorum(options.pr),
-          basic_quorum: options.basicQuorum,
-          notfound_ok: options.notfoundOk,
+          ...getFields(name, options),
           deletedvclock: true,
           timeout,
         }),
@@ -153,15 +148,7 @@ export class RemoteTransport implements Transport {
       reply: rpbPutResp,
       request: (timeout) =>
         encodeFrame(rpbPutReq, {
-          ...addressOf(name),
-          key,
-          vclock: options.context,
-          content: encodeContent(content),
-          w: numberOfQuorum(options.w),
-          dw: numberOfQuorum(options.dw),
-          pw: numberOfQuorum(options.pw),
-          if_not_modified: options.condition === 'unchanged' ? true : undefined,
-          if_none_match: options.condition === 'absent' ? true : undefined,
+          ...putFields(name, key, content, options),
           return_head: options.returnHead,
           timeout,
         }),
@@ -406,10 +393,6 @@ function mayMove(kind: 'read' | 'write', { code, unknownOutcome }: HaleError, ha
   if (code === 'connection_lost') return !unknownOutcome;
   if (code === 'overload' || code === 'unavailable') return hasOthers && !unknownOutcome;
   return kind === 'read' && code === 'timeout';
-}
-
-function addressOf({ bucket, bucketType }: BucketName): { bucket: ByteString; type: ByteString | undefined } {
-  return { bucket, type: bucketType === 'default' ? undefined : bucketType };
 }
 
 function storedObject(contents: readonly Buffer[], context: Uint8Array): StoredObject {

@@ -4,7 +4,6 @@ import { assert, type ByteString } from '../../stdx/index.ts';
 import {
   type Content,
   decodeContent,
-  encodeContent,
   encodeFrame,
   haleStreamGetReq,
   haleStreamGetResp,
@@ -25,7 +24,7 @@ import type {
 import { type SourcePiece, SourcePieces, type ValueSource } from '../value-source.ts';
 import type { ConnectionPool, Host, Lease } from './connection-pool.ts';
 import { decodeReply } from './decode-reply.ts';
-import { numberOfQuorum } from './quorum-number.ts';
+import { getFields, putFields } from './object-message.ts';
 import { RemoteCursor } from './remote-cursor.ts';
 
 /** Of a value in one request. */
@@ -79,12 +78,7 @@ export async function readValue(
 function getFrame(name: ObjectName, options: ReadValueOptions, timeout: number | undefined): Buffer {
   const { range, vtag } = options;
   return encodeFrame(haleStreamGetReq, {
-    ...addressOf(name),
-    key: name.key,
-    r: numberOfQuorum(options.r),
-    pr: numberOfQuorum(options.pr),
-    basic_quorum: options.basicQuorum,
-    notfound_ok: options.notfoundOk,
+    ...getFields(name, options),
     timeout,
     vtag,
     from: range === undefined ? undefined : BigInt(range.from),
@@ -123,15 +117,7 @@ export async function writeValue(
   times: WriteTimes,
 ): Promise<PutOutcome> {
   const frame = encodeFrame(haleStreamPutReq, {
-    ...addressOf(name),
-    key,
-    vclock: options.context,
-    content: encodeContent(content),
-    w: numberOfQuorum(options.w),
-    dw: numberOfQuorum(options.dw),
-    pw: numberOfQuorum(options.pw),
-    if_not_modified: options.condition === 'unchanged' ? true : undefined,
-    if_none_match: options.condition === 'absent' ? true : undefined,
+    ...putFields(name, key, content, options),
     bytes: options.length === undefined ? undefined : BigInt(options.length),
   });
   const avoid = new Set<Host>();
@@ -270,8 +256,4 @@ class RemoteUpload {
   #known({ code, message, cause, unknownOutcome }: HaleError): HaleError {
     return new HaleError(code, message, { cause, unknownOutcome: unknownOutcome && this.#isSent });
   }
-}
-
-function addressOf({ bucket, bucketType }: BucketName): { bucket: ByteString; type: ByteString | undefined } {
-  return { bucket, type: bucketType === 'default' ? undefined : bucketType };
 }
