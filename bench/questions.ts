@@ -15,6 +15,7 @@ import { measureIngest } from './ingest.ts';
 import { measureLargeValues } from './large-values.ts';
 import { measureMemory } from './memory.ts';
 import { measureOverload } from './overload.ts';
+import { measurePeers } from './peers.ts';
 import {
   type BenchDuration,
   clusterSubject,
@@ -109,6 +110,13 @@ export const questions: readonly Question[] = [
         run.node,
       ),
     bars: { names: ['nodes'], value: 'put, CPU µs' },
+  },
+  {
+    name: 'peers',
+    asks: 'what a get and a put cost other servers that are installed here',
+    seconds: { usual: 60, long: 120 },
+    measure: (run) => measurePeers(sized(run, 500, second, 3 * second), run),
+    bars: { names: ['server', 'durability', 'operation', 'value'], value: 'CPU µs/op' },
   },
   {
     name: 'overload',

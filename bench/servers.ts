@@ -157,21 +157,45 @@ async function startNode(options: HaleOptions, more: readonly string[]): Promise
   return running('hale', child, { pb, http }, directory);
 }
 
-export async function startRedis(): Promise<BenchServer> {
-  const directory = mkdtempSync(join(tmpdir(), 'redis-bench-'));
+/** Neither synced nor written anywhere, unless `more` says so. */
+export async function startRedis(more: readonly string[] = []): Promise<BenchServer> {
   const redis = await freePort();
-  const settings = ['--port', String(redis), '--bind', '127.0.0.1', '--dir', directory, '--save', ''];
-  const child = spawn('redis-server', settings, { stdio: ['ignore', 'pipe', 'inherit'] });
-  await untilPrinted(child, /Ready to accept connections/);
-  return running('redis', child, { redis }, directory);
+  return startOther('redis', 'redis-server', { redis }, /Ready to accept connections/, (directory) => [
+    ...['--port', `${redis}`, '--bind', '127.0.0.1', '--dir', directory, '--save', '', ...more],
+  ]);
 }
 
-export function redisVersion(): string | undefined {
+/** Somebody else's server; it says that it is ready on one of its outputs. */
+export async function startOther(
+  name: string,
+  program: string,
+  ports: BenchServer['ports'],
+  ready: RegExp,
+  wordsIn: (directory: string) => readonly string[],
+): Promise<BenchServer> {
+  const directory = mkdtempSync(join(tmpdir(), `${name}-bench-`));
+  const child = spawn(program, wordsIn(directory), { stdio: ['ignore', 'pipe', 'pipe'] });
   try {
-    return /v=([\d.]+)/.exec(execFileSync('redis-server', ['--version'], { encoding: 'utf8' }))?.[1];
+    await untilPrinted(child, ready);
+  } catch (error) {
+    rmSync(directory, { recursive: true, force: true });
+    throw error;
+  }
+  return running(name, child, ports, directory);
+}
+
+/** What the program says of its version; undefined: it is not installed. */
+export function versionOf(program: string, words: readonly string[]): string | undefined {
+  try {
+    const printed = execFileSync(program, words, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+    return /\d+\.\d+\.\d+/.exec(printed)?.[0];
   } catch {
     return undefined;
   }
+}
+
+export function redisVersion(): string | undefined {
+  return versionOf('redis-server', ['--version']);
 }
 
 function running(
@@ -207,11 +231,17 @@ function untilPrinted(child: ChildProcess, pattern: RegExp): Promise<void> {
       child.kill('SIGKILL');
       reject(new Error(`not ready within ${startTimeoutMs} ms:\n${printed}`));
     }, startTimeoutMs);
-    child.stdout?.on('data', (chunk: Buffer) => {
+    const hear = (chunk: Buffer): void => {
       if (printed.length < 64 * 1024) printed += chunk.toString('utf8');
       if (!pattern.test(printed)) return;
       clearTimeout(timer);
       resolve();
+    };
+    child.stdout?.on('data', hear);
+    child.stderr?.on('data', hear);
+    child.once('error', (error) => {
+      clearTimeout(timer);
+      reject(error);
     });
     child.once('exit', (code) => {
       clearTimeout(timer);

@@ -8,7 +8,8 @@ import { Buffer } from 'node:buffer';
 import { connect, type Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { LatencyHistogram } from './latency-histogram.ts';
-import { type Operation, type ProtocolName, protocols, writeKey } from './protocol.ts';
+import { type Operation, type ProtocolName, writeKey } from './protocol.ts';
+import { protocols } from './protocols.ts';
 
 export interface LoadOrder {
   readonly protocol: ProtocolName;
@@ -41,17 +42,28 @@ export type LoadReport =
   | { readonly kind: 'ended'; readonly result: LoadResult }
   | { readonly kind: 'failed'; readonly message: string };
 
+interface RequestTemplate {
+  readonly request: Buffer;
+  readonly keyOffset: number;
+}
+
 class Client {
   readonly #run: LoadRun;
   readonly #socket: Socket;
+  readonly #template: RequestTemplate;
   /** Times at which the requests in flight were sent, oldest first. */
   readonly #sentAt: number[] = [];
   #pending = Buffer.alloc(0);
 
-  constructor(run: LoadRun, port: number) {
+  constructor(run: LoadRun, port: number, index: number) {
     this.#run = run;
+    this.#template = run.templateOf(index);
     this.#socket = connect({ port, host: '127.0.0.1', noDelay: true });
-    this.#socket.on('connect', () => this.#send(run.order.pipeline));
+    this.#socket.on('connect', () => {
+      const greeting = run.protocol.greeting?.(index);
+      if (greeting !== undefined) this.#socket.write(greeting);
+      this.#send(run.order.pipeline);
+    });
     this.#socket.on('data', (chunk: Buffer) => this.#received(chunk));
     this.#socket.on('error', (error) => run.fail(error));
     this.#socket.on('close', () => run.clientClosed());
@@ -64,7 +76,7 @@ class Client {
   #send(count: number): void {
     const requests: Buffer[] = [];
     for (let request = 0; request < count; request += 1) {
-      const bytes = this.#run.nextRequest();
+      const bytes = this.#run.nextRequest(this.#template);
       if (bytes === undefined) break;
       requests.push(bytes);
     }
@@ -103,8 +115,7 @@ class Client {
 class LoadRun {
   readonly order: LoadOrder;
   readonly protocol;
-  readonly #template: Buffer;
-  readonly #keyOffset: number;
+  readonly #value: Buffer;
   readonly #report: (report: LoadReport) => void;
   readonly #histogram = new LatencyHistogram();
   readonly #clients: Client[];
@@ -117,26 +128,27 @@ class LoadRun {
     this.order = order;
     this.protocol = protocols[order.protocol];
     this.#report = report;
-    const value = Buffer.alloc(order.valueBytes, 0x78);
-    const { request, keyOffset } = this.protocol.template(order.operation, value);
-    this.#template = request;
-    this.#keyOffset = keyOffset;
+    this.#value = Buffer.alloc(order.valueBytes, 0x78);
     this.#open = order.connections;
     const ports = [order.port, ...(order.otherPorts ?? [])];
     const portOf = (client: number): number => ports[client % ports.length] ?? order.port;
     this.#clients = Array.from(
       { length: order.connections },
-      (_, client) => new Client(this, portOf(client)),
+      (_, client) => new Client(this, portOf(client), client),
     );
     if (order.order === 'uniform') setTimeout(() => this.#measure(), order.warmupMs);
   }
 
-  nextRequest(): Buffer | undefined {
+  templateOf(client: number): RequestTemplate {
+    return this.protocol.template(this.order.operation, this.#value, client);
+  }
+
+  nextRequest(template: RequestTemplate): Buffer | undefined {
     if (this.#finished) return undefined;
     const key = this.#key();
     if (key === undefined) return undefined;
-    const request = Buffer.from(this.#template);
-    writeKey(request, this.#keyOffset, key);
+    const request = Buffer.from(template.request);
+    writeKey(request, template.keyOffset, key);
     return request;
   }
 

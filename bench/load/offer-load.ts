@@ -7,7 +7,8 @@ import { Buffer } from 'node:buffer';
 import { connect, type Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { LatencyHistogram } from './latency-histogram.ts';
-import { type Operation, protocols, writeKey } from './protocol.ts';
+import { type Operation, writeKey } from './protocol.ts';
+import { protocols } from './protocols.ts';
 
 export interface OfferPhase {
   readonly perSecond: number;
@@ -171,7 +172,7 @@ class OfferedLoad {
     this.#order = order;
     this.#report = report;
     const value = Buffer.alloc(order.valueBytes, 0x78);
-    const { request, keyOffset } = protocols.pb.template(order.operation, value);
+    const { request, keyOffset } = protocols.pb.template(order.operation, value, 0);
     this.#template = request;
     this.#keyOffset = keyOffset;
     const ports = [order.port, ...(order.otherPorts ?? [])];

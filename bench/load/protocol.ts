@@ -1,19 +1,25 @@
 /**
- * The three protocols that the load generator speaks, made by hand so that it spends little itself:
+ * The protocols that the load generator speaks, made by hand so that it spends little itself:
  * requests are copies of a template in which the key's digits are written; replies are only counted.
  */
 import { Buffer } from 'node:buffer';
 
 export type Operation = 'get' | 'put';
-export type ProtocolName = 'pb' | 'http' | 'redis';
+export type ProtocolName = 'pb' | 'http' | 'redis' | 'etcd' | 'nats';
 
 /** Keys are `k` and ten digits. */
 const keyLength = 11;
 export const bucketName = 'bench';
 
 export interface Protocol {
-  /** A request whose key is to be written at `keyOffset`. */
-  template(operation: Operation, value: Buffer): { readonly request: Buffer; readonly keyOffset: number };
+  /** What each connection says first, if anything. It is not answered. */
+  greeting?(client: number): Buffer;
+  /** A request of one connection, whose key is to be written at `keyOffset`. */
+  template(
+    operation: Operation,
+    value: Buffer,
+    client: number,
+  ): { readonly request: Buffer; readonly keyOffset: number };
   /**
    * The end of the reply that begins at `start`, or -1 if it is not there as a whole. A reply that is
    * not a success throws: a benchmark of errors would be fast.
@@ -29,7 +35,7 @@ export function writeKey(request: Buffer, keyOffset: number, key: number): void 
   }
 }
 
-const keyPlaceholder = `k${'0'.repeat(keyLength - 1)}`;
+export const keyPlaceholder = `k${'0'.repeat(keyLength - 1)}`;
 
 function varint(value: number): number[] {
   const bytes: number[] = [];
@@ -52,7 +58,7 @@ const codeGetReply = 10;
 const codePut = 11;
 const codePutReply = 12;
 
-const pb: Protocol = {
+export const pb: Protocol = {
   template(operation, value) {
     const name = [field(0x0a, Buffer.from(bucketName)), field(0x12, Buffer.from(keyPlaceholder))];
     const content = field(0x22, Buffer.concat([field(0x0a, value), field(0x12, Buffer.from('text/plain'))]));
@@ -81,7 +87,7 @@ const pb: Protocol = {
 const headEnd = Buffer.from('\r\n\r\n');
 const contentLength = Buffer.from('ontent-Length: ');
 
-const http: Protocol = {
+export const http: Protocol = {
   template(operation, value) {
     const path = `/buckets/${bucketName}/keys/${keyPlaceholder}`;
     const head =
@@ -106,7 +112,7 @@ const http: Protocol = {
   },
 };
 
-const redis: Protocol = {
+export const redis: Protocol = {
   template(operation, value) {
     const words: Buffer[] = operation === 'get' ? [Buffer.from('GET')] : [Buffer.from('SET')];
     words.push(Buffer.from(keyPlaceholder));
@@ -132,5 +138,3 @@ const redis: Protocol = {
     return replyEnd > end ? -1 : replyEnd;
   },
 };
-
-export const protocols: Readonly<Record<ProtocolName, Protocol>> = { pb, http, redis };
