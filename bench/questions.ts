@@ -1,4 +1,5 @@
 /** What is measured: one question each, in the order of the whole table, with how long it takes on a quiet machine of two cores. */
+import { measureAaeIdle } from './aae-idle.ts';
 import { measureBackends } from './backends.ts';
 import type { Bars } from './bar-chart.ts';
 import { type BenchRun, nodeOptions, sized, watchedMs } from './bench-run.ts';
@@ -79,6 +80,18 @@ export const questions: readonly Question[] = [
     seconds: { usual: 60, long: 400 },
     measure: (run) => measureHandoff(sized(run, 10_000, 50_000, 1_000_000), run.node),
     bars: { names: ['keys of 1 KiB, n=3'], value: 'MB/s' },
+  },
+  {
+    name: 'aae-idle',
+    asks: 'what anti-entropy costs a node whose keys nobody asks for',
+    seconds: { usual: 75, long: 260 },
+    measure: (run) =>
+      measureAaeIdle(
+        sized(run, 10_000, 50_000, 1_000_000),
+        watchedMs(run, 10 * second, 20 * second, minute),
+        run.node,
+      ),
+    bars: { names: ['keys at each node'], value: 'for the keys' },
   },
   {
     name: 'cost-by-ring',

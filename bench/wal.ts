@@ -120,8 +120,8 @@ function quantile(values: readonly number[], fraction: number): number {
 
 function tableOf(rows: readonly Row[]): string {
   const lines = [
-    '| writers | in flight each | preallocated | records/s | CPU µs/record | records/group | p50 ms | p99 ms | group µs | bare write + sync µs |',
-    '|---:|---:|---|---:|---:|---:|---:|---:|---:|---:|',
+    '| writers | in flight each | preallocated | records/s | CPU µs/record | records/group | p50 ms | p99 ms | group µs | bare write + sync µs | share of what the disk gives |',
+    '|---:|---:|---|---:|---:|---:|---:|---:|---:|---:|---:|',
   ];
   for (const { subject, records, groups, seconds, cpuMicros, latencies, bareSyncMicros } of rows) {
     const cells = [
@@ -135,6 +135,7 @@ function tableOf(rows: readonly Row[]): string {
       quantile(latencies, 0.99).toFixed(2),
       ((1e6 * seconds) / groups).toFixed(0),
       bareSyncMicros.toFixed(0),
+      `${((100 * bareSyncMicros * groups) / (1e6 * seconds)).toFixed(0)} %`,
     ];
     lines.push(`| ${cells.join(' | ')} |`);
   }

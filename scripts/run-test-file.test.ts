@@ -39,6 +39,14 @@ test('a failure has the name of the innermost test and its reason, and what was 
   assert.match(result.output, /seed 7/);
 });
 
+test('what a test has measured is kept, and not what the runner counts', async () => {
+  const { notes } = await runSample(
+    `test('a', (context) => { context.diagnostic('171 partitions moved'); });`,
+    `test('b', async (context) => { await context.test('c', (inner) => inner.diagnostic('tests of 3 ms')); });`,
+  );
+  assert.deepEqual(notes, ['171 partitions moved', 'tests of 3 ms']);
+});
+
 test('a skipped test fails: it proves nothing', async () => {
   const result = await runSample(`test('a', () => {});`, `test.skip('b', () => {});`);
   assert.deepEqual(failuresOf(result), ['b: skipped: a test that does not run proves nothing']);

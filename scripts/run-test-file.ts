@@ -15,6 +15,8 @@ export interface TestFileResult {
   readonly passed: number;
   readonly failures: readonly TestFailure[];
   readonly elapsedMs: number;
+  /** What its tests have measured (`context.diagnostic`). */
+  readonly notes: readonly string[];
   /** What the file printed, standard output and error together, at most `outputCharsMax`. */
   readonly output: string;
 }
@@ -63,7 +65,8 @@ export async function runTestFile(
     failures.push({ name: '(the file)', reason: 'ran no test' });
   }
   const elapsedMs = performance.now() - started;
-  return { passed: tally.passed, failures, elapsedMs, output: output.join('').slice(-outputCharsMax) };
+  const { passed, notes } = tally;
+  return { passed, failures, elapsedMs, notes, output: output.join('').slice(-outputCharsMax) };
 }
 
 function hangOf(tally: TestTally, silenceMsMax: number): TestFailure {

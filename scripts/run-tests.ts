@@ -18,7 +18,8 @@ interface Suite {
 const suites: ReadonlyMap<string, Suite> = new Map([
   ['unit', { folders: ['src', 'scripts', 'bench'], silenceMsMax: 60_000, jobs: 2 }],
   ['interop', { folders: ['test/interop', 'test/seeds'], silenceMsMax: 60_000, jobs: 1 }],
-  ['e2e', { folders: ['test/e2e'], silenceMsMax: 180_000, jobs: 1 }],
+  // The long forms have phases of many minutes.
+  ['e2e', { folders: ['test/e2e'], silenceMsMax: process.env.E2E_LONG === '1' ? 900_000 : 180_000, jobs: 1 }],
 ]);
 
 const { values, positionals } = parseArgs({
@@ -62,9 +63,10 @@ async function main(): Promise<number> {
   return failed.length > 0 ? 1 : 0;
 }
 
-function print(file: string, { passed, failures, elapsedMs, output }: TestFileResult): void {
+function print(file: string, { passed, failures, elapsedMs, notes, output }: TestFileResult): void {
   const status = failures.length > 0 ? 'FAIL' : 'ok  ';
   console.log(`${status} ${file} (${passed} passed, ${Math.round(elapsedMs)} ms)`);
+  if (values.suite === 'e2e') for (const note of notes) console.log(`       ${note}`);
   for (const { name, reason } of failures) {
     console.log(`  ✖ ${name}\n${reason.replaceAll(/^/gm, '      ')}`);
   }

@@ -8,6 +8,8 @@ import type { TestEvent } from 'node:test/reporters';
 import type { TestReport } from './test-report.ts';
 
 const reportDescriptor = 3;
+/** What node:test says of the whole file in the same way. */
+const countOfRunner = /^(?:tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) [\d.]+$/;
 
 const reporter = new Transform({
   writableObjectMode: true,
@@ -35,6 +37,10 @@ function reportOf(event: TestEvent): TestReport | undefined {
       // A parent fails because its child did; the child has told why.
       const isOfChild = 'failureType' in details.error && details.error.failureType === 'subtestsFailed';
       return { kind: 'failed', name, nesting, isSuite: details.type === 'suite', line, stack, isOfChild };
+    }
+    case 'test:diagnostic': {
+      const { message } = event.data;
+      return countOfRunner.test(message) ? undefined : { kind: 'noted', text: message };
     }
     default:
       return undefined;

@@ -1,5 +1,7 @@
 /** What the process of a test file tells the runner. */
 export type TestReport =
+  /** By `context.diagnostic`. Told when its test has ended. */
+  | { readonly kind: 'noted'; readonly text: string }
   | { readonly kind: 'started'; readonly name: string; readonly nesting: number }
   | {
       readonly kind: 'passed' | 'skipped';
@@ -27,12 +29,17 @@ export interface TestFailure {
 export class TestTally {
   #passed = 0;
   readonly #failures: TestFailure[] = [];
+  readonly #notes: string[] = [];
   /** Names of tests that started and have not ended, per nesting. */
   readonly #running: { name: string; nesting: number }[] = [];
 
   add(report: TestReport): void {
     if (report.kind === 'started') {
       this.#running.push({ name: report.name, nesting: report.nesting });
+      return;
+    }
+    if (report.kind === 'noted') {
+      this.#notes.push(report.text);
       return;
     }
     const at = this.#running.findIndex((t) => t.name === report.name && t.nesting === report.nesting);
@@ -52,6 +59,11 @@ export class TestTally {
 
   get failures(): readonly TestFailure[] {
     return this.#failures;
+  }
+
+  /** What tests have measured, in their words. */
+  get notes(): readonly string[] {
+    return this.#notes;
   }
 
   /** Tests that have not ended, outermost first. */

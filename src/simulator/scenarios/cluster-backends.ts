@@ -1,6 +1,7 @@
 /**
  * Buckets that move between storage backends while clients work and nodes die, lose their power or stop: what was
  * acknowledged is kept, indexes and listings are whole, and in the end every entry is in the backend of its bucket (B5).
+ * Nodes join and leave meanwhile, so that a bucket moves between backends and between nodes at once.
  * Some nodes have only one engine. No bucket is in memory, except in the last act of some runs, where one node forgets.
  */
 import { bucketEntries } from '../../server/index.ts';
@@ -12,6 +13,7 @@ import { quietDisk } from '../simulated-disk.ts';
 import type { ClusterMember } from '../workloads/cluster-member.ts';
 import { bucketTypeOfClients } from '../workloads/numbered-values.ts';
 import { backendNames } from '../workloads/simulated-engine.ts';
+import { StageStrikes } from '../workloads/stage-strikes.ts';
 import { ClusterPlay, calmCluster, faultErrors } from './cluster-story.ts';
 
 const rounds = 5;
@@ -22,7 +24,8 @@ const [main, beside, fleeting] = backendNames;
 
 export const clusterBackends: Scenario = {
   name: 'cluster-backends',
-  describe: 'buckets move between storage backends while nodes die: nothing is lost, all ends in its place',
+  describe:
+    'buckets move between storage backends while nodes die, join and leave: nothing is lost, all ends in its place',
   async run(world) {
     const random = world.random.fork('scenario');
     world.work.atLeast('entries moved', 5);
@@ -36,22 +39,23 @@ export const clusterBackends: Scenario = {
       fixed: { delete_mode: random.pick(['keep', 3000]) },
       client: { pauseMsMean: 20 },
     });
-    const severals = play.stage.members.filter(({ present }) => present.engine instanceof MultiEngine);
-    if (severals.length === 0) {
+    if (severals(play).length === 0) {
       // All drew one engine: there is nothing to see.
       world.work.add('entries moved', 5);
       world.work.add('entries beside the default');
-      play.work();
+      work(play);
       await play.untilWorked();
       await play.rest();
       return;
     }
     const buckets = play.clients.options.buckets.map(({ name }) => name);
+    const strikes = new StageStrikes(play.stage, random, [], { downMsMean: 0, cutMsMean: 0 });
     for (let round = 0; round < rounds; round++) {
-      play.work();
+      work(play);
       await world.sleep(random.between(200, 2000));
       await place(play, random, random.pick(buckets), random.pick([main, beside, beside]));
       await strike(play, random);
+      if (random.chance(0.5)) await changeMembers(play, strikes, random);
       await world.sleep(random.exponential(500));
     }
     await place(play, random, buckets[0]!, main);
@@ -64,12 +68,29 @@ export const clusterBackends: Scenario = {
     if (random.chance(0.5)) {
       await place(play, random, buckets[0]!, fleeting);
       await play.stage.until('it is in memory', () => areSettled(play), settledMsMax);
-      await random.pick(severals).restartCleanly();
+      await random.pick(severals(play)).restartCleanly();
       await play.rest();
       world.work.add('nodes that forgot a bucket');
     }
   },
 };
+
+/** Not at a newcomer that is a cluster of its own still. */
+function work(play: ClusterPlay): void {
+  play.work(undefined, () => play.stage.knownMembers);
+}
+
+function severals({ stage }: ClusterPlay): readonly ClusterMember[] {
+  return stage.members.filter(({ serving }) => serving?.engine instanceof MultiEngine);
+}
+
+/** Some node that has the backends stays. */
+async function changeMembers(play: ClusterPlay, strikes: StageStrikes, random: Prng): Promise<void> {
+  if (random.chance(0.5)) return strikes.join();
+  const having = severals(play);
+  const candidates = play.stage.members.filter((one) => having.length > 1 || !having.includes(one));
+  await strikes.leave(random.pick(candidates));
+}
 
 /** By a node that has the backend. */
 async function place(play: ClusterPlay, random: Prng, name: string, backend: string): Promise<void> {
@@ -77,10 +98,9 @@ async function place(play: ClusterPlay, random: Prng, name: string, backend: str
   const changes = { custom: new Map([['backend', backend]]) };
   const isKnown = ({ serving }: ClusterMember): boolean =>
     serving?.node.store.properties(bucket)?.custom.get('backend') === backend;
-  const able = () => play.stage.members.filter(({ serving }) => serving?.engine instanceof MultiEngine);
-  await play.stage.until('a node with backends serves', () => able().length > 0, knownMsMax);
+  await play.stage.until('a node with backends serves', () => severals(play).length > 0, knownMsMax);
   for (;;) {
-    const member = random.pick(able());
+    const member = random.pick(severals(play));
     const failed = await member.within(({ node }) =>
       node.store.setProperties(bucket, changes).then(
         () => false,

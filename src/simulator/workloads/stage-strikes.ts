@@ -55,9 +55,9 @@ export class StageStrikes {
         member.process.jumpClock(this.#random.between(-strikeJumpMsMax, strikeJumpMsMax));
         return;
       case 'join':
-        return this.#join();
+        return this.join();
       case 'leave':
-        return this.#leave(member);
+        return this.leave(member);
     }
   }
 
@@ -80,7 +80,7 @@ export class StageStrikes {
     heal();
   }
 
-  async #join(): Promise<void> {
+  async join(): Promise<void> {
     const stage = this.#stage;
     if (stage.members.length >= nodesMax) return;
     await stage.untilServing();
@@ -92,7 +92,7 @@ export class StageStrikes {
     this.#world.work.add('joins');
   }
 
-  async #leave(member: ClusterMember): Promise<void> {
+  async leave(member: ClusterMember): Promise<void> {
     const stage = this.#stage;
     if (stage.members.length <= nodesMin) return;
     await stage.untilServing();

@@ -4,6 +4,7 @@
  * outcome, or without effect.
  */
 import { counter, type Database, HaleError, openRemote, register, set } from '../../client/index.ts';
+import type { Environment } from '../../environment/index.ts';
 import { assert } from '../../stdx/index.ts';
 import type { Prng } from '../prng.ts';
 import type { World } from '../world.ts';
@@ -28,7 +29,8 @@ const explained: ReadonlySet<string> = new Set([
 ]);
 const keysOfEach = 2;
 const timeoutMs = 4000;
-const restReadMs = 200;
+const againMs = 200;
+const connectsAnewChance = 0.05;
 
 /** What is known of writes that each add something of their own. */
 class Ledger {
@@ -53,26 +55,40 @@ export class TypedClients {
   readonly #world: World;
   readonly #counts = new Map<string, { acked: number; unsure: number }>();
   readonly #ledgers = new Map<string, Ledger>();
-  readonly #databases: Database[] = [];
+  readonly #address: () => string;
   #serial = 0;
 
-  constructor(world: World) {
+  /** `address`: the nodes that programs are told of when they connect. */
+  constructor(world: World, address: () => string) {
     this.#world = world;
+    this.#address = address;
   }
 
-  /** Starts the process `name`, connects to `address`, and works until `isOver`. Resolves when it has ended its work. */
-  async run(name: string, address: string, random: Prng, isOver: () => boolean): Promise<void> {
+  /**
+   * Starts the process `name`, and works until `isOver`. Now and then it connects anew, to the nodes of that time. Resolves when
+   * it has ended its work.
+   */
+  async run(name: string, random: Prng, isOver: () => boolean): Promise<void> {
     await new Promise<void>((resolve) => {
       this.#world.node(name).boot(async (environment) => {
-        const db = await openRemote(address, environment, { timeoutMs, connectTimeoutMs: 1000 });
-        this.#databases.push(db);
         while (!isOver()) {
-          await new Promise<void>((wake) => environment.timers.after(random.exponential(60), wake));
-          await this.#step(db, random);
+          const db = await this.#open(environment);
+          do {
+            await new Promise<void>((wake) => environment.timers.after(random.exponential(60), wake));
+            await this.#step(db, random);
+          } while (!isOver() && !random.chance(connectsAnewChance));
+          await db.close();
         }
         resolve();
       });
     });
+  }
+
+  async #open(environment: Environment): Promise<Database> {
+    this.#world.work.add('connections of programs');
+    return this.#untilAnswered(() =>
+      openRemote(this.#address(), environment, { timeoutMs, connectTimeoutMs: 1000 }),
+    );
   }
 
   async #step(db: Database, random: Prng): Promise<void> {
@@ -152,18 +168,27 @@ export class TypedClients {
     return known;
   }
 
-  /** At rest: what is wrong with what one of the clients reads. */
-  async violations(): Promise<readonly string[]> {
-    const db = this.#databases[0]!;
+  /** At rest: what is wrong with what a client reads, in a process `name`. */
+  violations(name: string): Promise<readonly string[]> {
+    return new Promise((resolve) => {
+      this.#world
+        .node(name)
+        .boot(async (environment) => resolve(await this.#judge(await this.#open(environment))));
+    });
+  }
+
+  async #judge(db: Database): Promise<readonly string[]> {
     const found: string[] = [];
     for (const [key, { acked, unsure }] of this.#counts) {
-      const value = await this.#read(() => db.counter('c').get(key));
+      const value = await this.#untilAnswered(() => db.counter('c').get(key));
       if (value < acked || value > acked + unsure) {
         found.push(`counter ${key} is ${value}: ${acked} were acknowledged, ${unsure} may have happened`);
       }
     }
     for (const [what, ledger] of this.#ledgers) {
-      found.push(...ledger.violations(what, await this.#read(() => this.#contents(db, what, found))));
+      found.push(
+        ...ledger.violations(what, await this.#untilAnswered(() => this.#contents(db, what, found))),
+      );
     }
     return found;
   }
@@ -192,13 +217,13 @@ export class TypedClients {
     }
   }
 
-  async #read<T>(call: () => Promise<T>): Promise<T> {
+  async #untilAnswered<T>(call: () => Promise<T>): Promise<T> {
     for (;;) {
       try {
         return await call();
       } catch (error) {
         if (!(error instanceof HaleError) || !explained.has(error.code)) throw error;
-        await this.#world.sleep(restReadMs);
+        await this.#world.sleep(againMs);
       }
     }
   }
