@@ -1,5 +1,6 @@
 /** Replicas that differ, and nobody reads them: docs/internals/acceptance.md has the rows. */
 import assert from 'node:assert/strict';
+import { configurationWith } from '../../config/index.ts';
 import { quorumAll, quorumCount, quorumOne } from '../../kv/index.ts';
 import { story, type ToldCluster } from './told-cluster.fixture.ts';
 
@@ -78,6 +79,40 @@ for (const [what, before] of [
       await assertRest(cluster);
     },
   );
+}
+
+const { 'anti_entropy.interval': intervalUsual } = configurationWith({});
+/** Each pair is compared once in an interval, and twice before it is repaired. */
+const repairedMsMax = 3 * intervalUsual;
+
+story(
+  'a divergence behind a cut is found and repaired at the default settings, within minutes of the heal',
+  { nodes: 4, fixed: { 'anti_entropy.interval': intervalUsual }, seeds: [1, 2] },
+  async (cluster) => {
+    for (const name of names) await cluster.store('a', name, 'before', { w: quorumAll });
+    const heals = cluster.letters.map((letter) => cluster.cut([letter]));
+    // Nobody keeps a hint.
+    const alone = { w: quorumOne, dw: quorumOne, sloppyQuorum: false, timeoutMs: 500 };
+    for (const name of names) await cluster.put(cluster.primariesOf(name)[0]!, name, `v ${name}`, alone);
+    for (const heal of heals) heal();
+    await eventually(cluster, repairedMsMax, async () => {
+      for (const name of names) {
+        for (const primary of cluster.primariesOf(name)) {
+          const copies = await cluster.replica(primary, name);
+          if (copies.length !== 1 || copies[0] !== `v ${name}`) return false;
+        }
+      }
+      return true;
+    });
+  },
+);
+
+async function eventually(cluster: ToldCluster, msMax: number, isSo: () => Promise<boolean>): Promise<void> {
+  const end = cluster.world.nowMs + msMax;
+  while (!(await isSo())) {
+    assert.ok(cluster.world.nowMs < end, `not within ${msMax} ms`);
+    await cluster.world.sleep(1000);
+  }
 }
 
 story(
