@@ -4,10 +4,25 @@
  */
 import type { DatatypeError, IndexProblem, KvError, PropertyProblem, QueryProblem } from '../../kv/index.ts';
 import { type ByteString, bytesOfText, unreachable } from '../../stdx/index.ts';
-import { erlangBinary, erlangMember, type ProtoWriter, rpbErrorResp, writeFrame } from '../../wire/index.ts';
+import { erlangBinary, erlangMember, ProtoWriter, rpbErrorResp, writeFrame } from '../../wire/index.ts';
+
+export const overloadText = 'overload';
+const overloadFrame = encodedError(overloadText);
 
 export function writeError(writer: ProtoWriter, text: string): void {
+  // Said the oftener, the less time there is to say it.
+  if (text === overloadText) writer.raw(overloadFrame);
+  else writeErrorFrame(writer, text);
+}
+
+function writeErrorFrame(writer: ProtoWriter, text: string): void {
   writeFrame(writer, rpbErrorResp, { errmsg: bytesOfText(text), errcode: 0 });
+}
+
+function encodedError(text: string): Uint8Array {
+  const writer = new ProtoWriter();
+  writeErrorFrame(writer, text);
+  return writer.take();
 }
 
 export function unknownCode(code: number): string {

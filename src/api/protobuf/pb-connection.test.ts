@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import type { Connection } from '../../environment/index.ts';
 import type { GetResult, KeyValueStore, PutRequest, PutResult } from '../../kv/index.ts';
 import { byteLiteral } from '../../stdx/index.ts';
-import { encodeFrame, rpbGetReq, rpbPingReq, rpbPutReq } from '../../wire/index.ts';
+import { encodeFrame, rpbErrorResp, rpbGetReq, rpbPingReq, rpbPutReq } from '../../wire/index.ts';
 import { PbService, silentPbObserver } from './index.ts';
 
 const putReply = '000000010c';
@@ -23,6 +23,7 @@ class HeldPuts {
   /** Gets that wait for the test, if they are held. */
   readonly held: ((result: GetResult) => void)[] = [];
   holdsGets = false;
+  isOverloaded = false;
   reads = true;
   ended = false;
   #written = '';
@@ -31,6 +32,7 @@ class HeldPuts {
 
   constructor() {
     const store = {
+      refuses: () => this.isOverloaded,
       put: (request: PutRequest, done: (result: PutResult) => void) => this.puts.push({ request, done }),
       get: (_request: unknown, done: (result: GetResult) => void) => {
         this.gets += 1;
@@ -151,6 +153,23 @@ test('a put that is refused, and a frame that is none, are answered in their tur
   assert.ok(at('Key cannot be zero-length') > 0);
   assert.ok(at('Invalid message packet') > at('Key cannot be zero-length'));
   assert.ok(held.ended);
+});
+
+test('an overloaded node refuses puts unread, in the bytes of any error, and behind the puts in flight', () => {
+  const error = encodeFrame(rpbErrorResp, { errmsg: byteLiteral('overload'), errcode: 0 }).toString('hex');
+  const undecodable = Buffer.from('000000020bff', 'hex');
+  const held = new HeldPuts();
+  held.isOverloaded = true;
+  held.send(put('1'), undecodable);
+  assert.equal(held.replies(), error + error);
+  held.isOverloaded = false;
+  held.send(put('2'));
+  held.isOverloaded = true;
+  held.send(put('3'));
+  assert.equal(held.replies(), '');
+  held.puts[0]!.done(stored);
+  assert.equal(held.replies(), putReply + error);
+  assert.deepEqual(keysOf(held), ['2']);
 });
 
 test('puts in flight are bounded, and then nothing is read', () => {

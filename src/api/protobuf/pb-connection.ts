@@ -27,7 +27,14 @@ import {
   rpbSetClientIdReq,
   rpbSetClientIdResp,
 } from '../../wire/index.ts';
-import { badFrame, requestDuringStream, textOfError, undecodable, unknownCode } from './error-reply.ts';
+import {
+  badFrame,
+  overloadText,
+  requestDuringStream,
+  textOfError,
+  undecodable,
+  unknownCode,
+} from './error-reply.ts';
 import type { Exchange } from './exchange.ts';
 import { decodeOrRefuse } from './frame-body.ts';
 import { type GetInFlight, GetsInFlight } from './gets-in-flight.ts';
@@ -44,7 +51,6 @@ const requestsPerTurnMax = 256;
 const waitingBytesMax = 64 * 1024;
 const clientIdBytesMax = 1024;
 const clientIdInitial = byteLiteral('\0\0\0\0');
-const overloadText = textOfError({ code: 'overload' });
 
 /**
  * `ready`: the next frame may be handled; puts, or gets, may be in flight. `busy`: another request is in progress.
@@ -294,9 +300,8 @@ export class PbConnection implements ConnectionHandler, Exchange {
   #put(): void {
     const { bytes, start, end } = this.#frames;
     const { putRequest: fields, store } = this.service;
-    // Refusing must cost next to nothing: a node with too much to do does it the more often.
     if (store.refuses?.('write') === true) {
-      this.#putDone(this.#puts.begin(false, 0), overloadText);
+      this.#refusePut();
       return;
     }
     try {
@@ -316,6 +321,16 @@ export class PbConnection implements ConnectionHandler, Exchange {
     this.#awaitsAnswers = !isPlain;
     if (typeof request === 'string') this.#putDone(put, request);
     else store.put(request, (result) => this.#putDone(put, result));
+  }
+
+  /** Must cost next to nothing: a node with too much to do does it the more often. */
+  #refusePut(): void {
+    if (!this.#puts.isEmpty) {
+      this.#putDone(this.#puts.begin(false, 0), overloadText);
+      return;
+    }
+    this.#replies.error(overloadText);
+    this.service.observer.requestFinished(rpbPutReq.code, true);
   }
 
   #putDone(put: PutInFlight, outcome: PutOutcome): void {
