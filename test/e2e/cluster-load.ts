@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import type { TestContext } from 'node:test';
 import { KeyHistory } from './acknowledged-writes.ts';
 import { ClusterClient, newTally, type RequestTally } from './cluster-client.ts';
+import type { ClusterNode } from './cluster-node.ts';
 import type { HaleCluster } from './hale-cluster.ts';
 import { type SeededRun, sleep } from './seeded-run.ts';
 
@@ -28,8 +29,8 @@ export class ClusterLoad implements AsyncDisposable {
   readonly #run: SeededRun;
   readonly #options: ClusterLoadOptions;
   readonly #histories: readonly (readonly KeyHistory[])[];
-  /** Keys that were acknowledged, and of which no delete was ever sent. */
-  readonly #existing = new Set<string>();
+  /** Keys that were acknowledged, and of which no delete was ever sent; since when, on the test's clock. */
+  readonly #existing = new Map<string, number>();
   readonly #falseNotFound: string[] = [];
   #tally = newTally();
   /** Whether an existing key that is not found is a fault: not where its replicas are on the other side of a cut. */
@@ -143,7 +144,9 @@ export class ClusterLoad implements AsyncDisposable {
     const { number, value } = history.nextPut();
     if (!(await client.put(history.bucket, history.key, value))) return;
     history.acknowledged(number);
-    if (this.#options.deletePercent === 0) this.#existing.add(history.key);
+    if (this.#options.deletePercent === 0 && !this.#existing.has(history.key)) {
+      this.#existing.set(history.key, performance.now());
+    }
   }
 
   async #delete(client: ClusterClient, history: KeyHistory): Promise<void> {
@@ -152,9 +155,22 @@ export class ClusterLoad implements AsyncDisposable {
   }
 
   async #get(client: ClusterClient, history: KeyHistory): Promise<void> {
-    const isThere = this.#existing.has(history.key);
+    const since = this.#existing.get(history.key);
     const found = await client.get(history.bucket, history.key);
-    if (found === undefined || !isThere || found.values.length > 0 || !this.seesAll) return;
-    this.#falseNotFound.push(history.key);
+    if (found === undefined || since === undefined || found.values.length > 0 || !this.seesAll) return;
+    const agoMs = Math.round(performance.now() - since);
+    const doubts = await Promise.all(this.#cluster.serving.map(doubtsOf));
+    this.#falseNotFound.push(`${history.key}, written ${agoMs} ms before; ${doubts.join('; ')}`);
+  }
+}
+
+/** Whom the node does not think alive: a write that went to fallbacks meanwhile is not at its primaries yet. */
+async function doubtsOf(node: ClusterNode): Promise<string> {
+  try {
+    const { members } = await node.view();
+    const doubted = members.filter(({ reachability }) => reachability !== 'alive');
+    return `${node.name}: ${doubted.map((one) => `${one.node} ${one.reachability}`).join() || 'all alive'}`;
+  } catch (error) {
+    return `${node.name}: ${String(error)}`;
   }
 }

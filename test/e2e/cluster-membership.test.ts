@@ -19,7 +19,7 @@ const load = {
   putPercent: 50,
   deletePercent: 0,
 };
-const settleMsMax = run.size(60_000, 150_000);
+const settleMsMax = run.size(60_000, 600_000);
 
 test(`ring of ${ringSize}: join, replace and leave under load`, async (context) => {
   await using cluster = await HaleCluster.start({ size, ringSize });

@@ -6,9 +6,10 @@
 import { randomInt } from 'node:crypto';
 
 const seedMax = 2 ** 31;
+export const isLongForm = process.env.E2E_LONG === '1';
 
 export class SeededRun {
-  readonly isLong = process.env.E2E_LONG === '1';
+  readonly isLong = isLongForm;
   readonly seed = Number(process.env.E2E_SEED ?? randomInt(seedMax));
   #state = this.seed;
 
