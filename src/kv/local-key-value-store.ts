@@ -63,6 +63,7 @@ export class LocalKeyValueStore implements KeyValueStore {
   readonly replicas: VnodeService<ReplicaRequest, ReplicaReply>;
   /** What this node holds of partitions that are not its own. */
   readonly strays: StrayBytes;
+  readonly reaper: TombstoneReaper;
   /** For listings and index queries of other nodes. */
   readonly walks: VnodeService<WalkRequest, WalkReply>;
   readonly indexes: IndexQuerying;
@@ -79,7 +80,6 @@ export class LocalKeyValueStore implements KeyValueStore {
   readonly #identities: VnodeIdentities;
   readonly #properties: PropertyStore;
   readonly #observer: KvObserver;
-  readonly #reaper: TombstoneReaper;
   readonly #hooks: CommitHooks;
   readonly #merges: SiblingMerges;
   readonly #puts: PutRequests;
@@ -97,7 +97,7 @@ export class LocalKeyValueStore implements KeyValueStore {
     this.#commit = commit;
     this.#identities = replicas.identities;
     this.#properties = properties;
-    this.#reaper = replicas.reaper;
+    this.reaper = replicas.reaper;
     this.strays = replicas.strays;
     this.#observer = parts.observer;
     this.#admission = admission;
@@ -153,7 +153,7 @@ export class LocalKeyValueStore implements KeyValueStore {
       settings,
     };
     const expirySweep = new ExpirySweep({ ...swept, times: expiries });
-    const tombstones = { ...swept, hasRoom: () => this.#reaper.hasRoom, observer: parts.observer };
+    const tombstones = { ...swept, hasRoom: () => this.reaper.hasRoom, observer: parts.observer };
     this.#sweeps =
       settings.deleteMode === 'keep' ? [expirySweep] : [expirySweep, new TombstoneSweep(tombstones)];
     this.feedEntries = feedEntries;
@@ -348,7 +348,7 @@ export class LocalKeyValueStore implements KeyValueStore {
     await this.#merges.close();
     await this.stopSweeps();
     this.deletes.close();
-    this.#reaper.close();
+    this.reaper.close();
     this.coordinator.deadlines.close();
     await this.#commit.drain();
     await this.#identities.closeCleanly();
@@ -356,7 +356,7 @@ export class LocalKeyValueStore implements KeyValueStore {
 
   /** Tombstones that were forgotten here and are remembered for a while. */
   get reapedVersions(): number {
-    return this.#reaper.remembered;
+    return this.reaper.remembered;
   }
 
   /** Whether handoff should rest for now; to be asked before each of its steps. */

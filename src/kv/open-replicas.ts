@@ -67,6 +67,9 @@ export async function openReplicas(parts: KeyValueParts): Promise<Replicas> {
     signals: feedSignals,
     kept: properties,
   });
+  const reaped = new ReapedVersions(clock, settings.reapedMax);
+  const damaged = await reaped.load(commit.engine, topology.ring.partitions());
+  if (damaged > 0) log.error('some reaped tombstones are not remembered: damaged', { count: damaged });
   const reaper = new TombstoneReaper({
     commit,
     timers,
@@ -77,7 +80,7 @@ export async function openReplicas(parts: KeyValueParts): Promise<Replicas> {
     observer,
     log,
     expiry,
-    reaped: new ReapedVersions(clock, settings.reapedMax),
+    reaped,
   });
   const expiries = new ExpiryTimes(commit.engine);
   const vnodes = new KvVnodes({

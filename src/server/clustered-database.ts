@@ -267,6 +267,7 @@ async function openOn(cluster: Cluster, parts: ClusteredDatabaseParts, begun: En
     vnodes: store.replicas,
     changes,
     strays: store.strays,
+    reaper: store.reaper,
     feeds: store.feedEntries,
     ring: () => topology.ring,
     placementOf: (address) => store.placements.of(address),

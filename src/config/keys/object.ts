@@ -63,8 +63,8 @@ export const objectKeys = {
   }),
   'tombstone.reaped.maximum': defineKey({
     type: integer({ minimum: 1, maximum: 10_000_000 }),
-    default: 100_000,
-    doc: 'Forgotten tombstones that this node remembers for two minutes, so that no late message brings back what they deleted; each takes about half a KB. Without room tombstones wait for the sweep.',
+    default: 300_000,
+    doc: 'Forgotten tombstones that this node remembers for two minutes, so that no late message brings back what they deleted; each takes about 300 bytes of memory, and as many on disk. Without room tombstones wait for the sweep.',
     // Fewer would be full for minutes: a story that ends within one would find tombstones that wait.
     extremes: [1000],
   }),

@@ -7,11 +7,17 @@ import { type FoldOptions, PartitionStoreError, type WriteGate } from '../../cor
 import { type Partition, Ring } from '../../core/ring/index.ts';
 import { type ByteString, byteLiteral } from '../../stdx/index.ts';
 import { type Cursor, type StorageEngine, StorageError } from '../../storage/index.ts';
-import { encodeContent } from '../../wire/index.ts';
+import { encodeContent, tombstoneContent } from '../../wire/index.ts';
 import { NameHash } from '../coordinator/index.ts';
 import { makeObject, mergeObjects, VersionedObject } from '../object/index.ts';
-import { type CoordinatedPut, ObjectKey, type ReplicaReply, type ReplicaRequest } from '../vnode/index.ts';
-import { memoryEngine, openVnodes, self } from '../vnode/vnodes.fixture.ts';
+import {
+  type CoordinatedPut,
+  ObjectKey,
+  ReapedVersions,
+  type ReplicaReply,
+  type ReplicaRequest,
+} from '../vnode/index.ts';
+import { clock, memoryEngine, openVnodes, self } from '../vnode/vnodes.fixture.ts';
 import { KvPartitionStore } from './kv-partition-store.ts';
 import { decodeItem, encodeItem } from './partition-item.ts';
 
@@ -42,11 +48,13 @@ interface Faults {
 }
 
 /** A node on an engine that outlives it. */
-async function open(engine: StorageEngine, gate?: WriteGate<ReplicaRequest>) {
+async function open(engine: StorageEngine, gate?: WriteGate<ReplicaRequest>, reaped?: ReapedVersions) {
   const partitions = [p0, p1] as const;
-  const { vnodes, commit, strays } = await openVnodes({
+  const { vnodes, commit, strays, reaper } = await openVnodes({
     partitions,
     engine,
+    deleteMode: 'immediate',
+    ...(reaped === undefined ? {} : { reaped }),
     ...(gate === undefined ? {} : { gate }),
   });
   const changes: string[] = [];
@@ -55,6 +63,7 @@ async function open(engine: StorageEngine, gate?: WriteGate<ReplicaRequest>) {
     commit,
     vnodes,
     strays,
+    reaper,
     ring: () => Ring.ownedByOne(1, 8, self),
     placementOf: () => ({ nVal: 3, bucketOnly: false }),
     damaged: (_partition, address) => void damaged.push(address.key),
@@ -310,4 +319,87 @@ test('after a drop the vnode issues no dot a second time', async () => {
     await store.drop(p0);
   }
   assert.equal(dots.size, 3);
+});
+
+/** Of the key of `objectOf`, after so many writes. */
+function tombstoneOf(counter: number): VersionedObject {
+  const dot = { actor: actorId(byteLiteral('elsewher'), 1), counter };
+  return makeObject(VersionVector.empty.with(dot, 0), [
+    { dot, content: tombstoneContent(byteLiteral('t'), counter) },
+  ]);
+}
+
+async function openRemembering(max?: number) {
+  const reaped = new ReapedVersions(clock, max);
+  const node = await open(await memoryEngine(), undefined, reaped);
+  const reap = async (name: string, tombstone: VersionedObject) => {
+    await node.put(p0, name, tombstone);
+    const request = { kind: 'reap', key: keyOf(name), tombstone, first: p0, n: 1 } as const;
+    node.vnodes.handle(p0, request, () => {});
+    await node.commit.drain();
+    assert.equal(node.get(p0, name), undefined, 'it is forgotten');
+  };
+  return { ...node, reaped, reap };
+}
+
+test('P5: what was reaped goes along with its partition, and keeps away what comes late to the new owner', async () => {
+  const [from, to] = [await openRemembering(), await openRemembering()];
+  await from.put(p0, 'kept', objectOf('value'));
+  await from.reap('gone', tombstoneOf(2));
+  const items = await all(from.store, p0);
+  assert.deepEqual([...items.keys()], ['kept', 'gone']);
+  await to.store.merge(p0, [...items.values()]);
+  assert.equal(to.get(p0, 'gone'), undefined, 'nothing is there');
+  assert.equal(await to.store.isEmpty(p1), true);
+  assert.equal((await to.put(p0, 'gone', objectOf('late', 1))).kind, 'stored');
+  assert.equal(to.get(p0, 'gone'), undefined, 'and nothing comes back');
+  assert.equal((await to.put(p0, 'gone', objectOf('new', 3))).kind, 'stored');
+  assert.notEqual(to.get(p0, 'gone'), undefined);
+
+  // A process that is started on what the new owner has stored.
+  const later = new ReapedVersions(clock);
+  await later.load(to.commit.engine, [p0, p1]);
+  assert.deepEqual(later.of(p0, keyOf('gone'))?.bytes, tombstoneOf(2).bytes);
+});
+
+test('P5: a copy that is at the new owner already gives way, or is what came after', async () => {
+  const [from, to] = [await openRemembering(), await openRemembering()];
+  await from.reap('old', tombstoneOf(2));
+  await from.reap('new', tombstoneOf(2));
+  await to.put(p0, 'old', objectOf('late', 1));
+  await to.put(p0, 'new', objectOf('after', 3));
+  await to.store.merge(p0, [...(await all(from.store, p0)).values()]);
+  assert.deepEqual(
+    to.get(p0, 'old'),
+    tombstoneOf(2).bytes,
+    'a tombstone again: it is reaped when all have it',
+  );
+  assert.deepEqual(to.get(p0, 'new'), objectOf('after', 3).bytes);
+});
+
+test('P5: what there is no room to remember becomes a tombstone again', async () => {
+  const [from, to] = [await openRemembering(), await openRemembering(1)];
+  await from.reap('a', tombstoneOf(2));
+  await from.reap('b', tombstoneOf(2));
+  await to.store.merge(p0, [...(await all(from.store, p0)).values()]);
+  assert.equal(to.reaped.size, 1);
+  assert.equal(to.get(p0, 'a'), undefined);
+  assert.deepEqual(to.get(p0, 'b'), tombstoneOf(2).bytes);
+  await to.store.forget(p0, [...(await all(from.store, p0)).values()]);
+  assert.deepEqual(to.get(p0, 'b'), tombstoneOf(2).bytes, 'what is remembered elsewhere is not what is here');
+});
+
+test('P5: who rebuilds a partition is told of what was reaped of its keys, and of no others', async () => {
+  const node = await openRemembering();
+  const names = Array.from({ length: 20 }, (_, i) => `k${i}`);
+  for (const name of names) await node.reap(name, tombstoneOf(2));
+  const ring = Ring.ownedByOne(1, 8, self);
+  const nameHash = new NameHash();
+  const wanted = names.filter((name) => {
+    const first = ring.partitionOf(nameHash.of(keyOf(name).address, false));
+    return (p1 - first + 8) % 8 < 3;
+  });
+  assert.ok(wanted.length > 0 && wanted.length < names.length);
+  const items = await all(node.store, p0, { ...whole, alsoIn: p1 });
+  assert.deepEqual([...items.keys()].sort(), wanted.sort());
 });

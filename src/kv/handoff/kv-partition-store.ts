@@ -6,6 +6,8 @@
  * P3  Only what is still exactly what was handed over is forgotten; a write in between keeps its object.
  * P4  A drop that has begun is completed before the node serves again, whatever crashes: nothing half dropped is
  *     ever read as if it were all there.
+ * P5  Who takes a partition over takes over what is remembered of its reaped tombstones (C8); what there is no room to
+ *     remember becomes a tombstone again.
  *
  * What is forgotten or dropped may be written again under the same vnode id. No dot is issued twice for that: a key
  * without a local copy takes a new epoch (`VnodeIdentities` I3), and epochs are never handed out again.
@@ -32,11 +34,13 @@ import { ObjectFormatError, VersionedObject } from '../object/index.ts';
 import {
   changeDerived,
   nodeFactKey,
+  type ObjectKey,
   objectsRange,
   partitionRange,
   type ReplicaReply,
   type ReplicaRequest,
   type StrayBytes,
+  type TombstoneReaper,
 } from '../vnode/index.ts';
 import { type FoldParts, ObjectFold } from './object-fold.ts';
 import { decodeItem, type PartitionItem } from './partition-item.ts';
@@ -48,6 +52,8 @@ export interface KvPartitionStoreParts extends FoldParts {
   readonly vnodes: VnodeService<ReplicaRequest, ReplicaReply>;
   readonly changes: StoredChanges;
   readonly strays: Pick<StrayBytes, 'grew' | 'cleared'>;
+  /** Absent: nothing that was reaped is remembered. */
+  readonly reaper?: Pick<TombstoneReaper, 'takeOver'>;
   /** Absent: no bucket has a change feed. */
   readonly feeds?: Pick<FeedEntries, 'forget' | 'dropped' | 'wasDropped'>;
 }
@@ -104,8 +110,13 @@ export class KvPartitionStore implements PartitionStore {
   }
 
   async merge(partition: Partition, items: readonly Buffer[]): Promise<void> {
-    const puts = items.map((item) => putOf(item));
-    await Promise.all(puts.map((put) => this.#put(partition, put)));
+    const merged = items.map((item) => objectOf(item));
+    await Promise.all(
+      merged.map(({ item, object }) => {
+        const isTaken = item.isReaped ? this.#takeOver(partition, item.key, object) : undefined;
+        return isTaken ?? this.#put(partition, item.key, object);
+      }),
+    );
   }
 
   async forget(partition: Partition, items: readonly Buffer[]): Promise<void> {
@@ -113,7 +124,8 @@ export class KvPartitionStore implements PartitionStore {
     try {
       for (const bytes of items) {
         const item = itemOf(bytes);
-        if (this.#isStill(partition, item)) gone.push({ item, object: VersionedObject.decode(item.bytes) });
+        if (!item.isReaped && this.#isStill(partition, item))
+          gone.push({ item, object: VersionedObject.decode(item.bytes) });
       }
       if (gone.length === 0) return;
       // Synced: what came back after a power cut could bring back an object that was deleted meanwhile.
@@ -160,7 +172,38 @@ export class KvPartitionStore implements PartitionStore {
     this.#parts.strays.cleared(partition);
   }
 
-  #put(partition: Partition, put: ReplicaRequest): Promise<void> {
+  /** P5. Undefined: it is to be merged like any tombstone, since the key has an object, or there is no room. */
+  #takeOver(partition: Partition, key: ObjectKey, tombstone: VersionedObject): Promise<void> | undefined {
+    const { reaper } = this.#parts;
+    if (reaper === undefined || this.#isStored(partition, key)) return undefined;
+    let isTaken = false;
+    const durable = new Promise<void>((resolve, reject) => {
+      isTaken = reaper.takeOver(partition, key, tombstone, (error) =>
+        error === undefined ? resolve() : reject(storeFailure(error, 'remembering what was reaped')),
+      );
+    });
+    return isTaken ? durable : undefined;
+  }
+
+  /** Of a copy that cannot be read, too. */
+  #isStored(partition: Partition, key: ObjectKey): boolean {
+    try {
+      return this.#parts.commit.get(key.borrow(partition)) !== undefined;
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error;
+      return true;
+    }
+  }
+
+  #put(partition: Partition, key: ObjectKey, object: VersionedObject): Promise<void> {
+    const put = {
+      kind: 'put',
+      key,
+      object,
+      durability: 'synced',
+      purpose: 'repair',
+      announce: false,
+    } as const;
     return new Promise((resolve, reject) => {
       this.#parts.vnodes.handle(partition, put, (reply) => {
         if (reply.kind === 'stored') resolve();
@@ -210,11 +253,10 @@ async function interruptedDrops({ engine }: GroupCommit): Promise<Partition[]> {
   return partitions;
 }
 
-function putOf(bytes: Buffer): ReplicaRequest {
+function objectOf(bytes: Buffer): { readonly item: PartitionItem; readonly object: VersionedObject } {
   const item = itemOf(bytes);
   try {
-    const object = VersionedObject.decode(item.bytes);
-    return { kind: 'put', key: item.key, object, durability: 'synced', purpose: 'repair', announce: false };
+    return { item, object: VersionedObject.decode(item.bytes) };
   } catch (error) {
     if (!(error instanceof ObjectFormatError)) throw error;
     throw new PartitionStoreError('malformed', `an item holds no object: ${error.message}`);

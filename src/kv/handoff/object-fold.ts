@@ -1,4 +1,7 @@
-/** All objects of a partition as of one moment, in slices, as items to hand over. */
+/**
+ * All objects of a partition as of one moment, in slices, as items to hand over; then what is remembered of those that were
+ * reaped lately: a copy that comes late goes to whoever owns the partition by then (C8).
+ */
 import type { Buffer } from 'node:buffer';
 import { type FoldOptions, type PartitionFold, PartitionStoreError } from '../../core/handoff/index.ts';
 import type { Partition, Ring } from '../../core/ring/index.ts';
@@ -6,7 +9,7 @@ import { type Cursor, type Entry, type GroupCommit, StorageError } from '../../s
 import { NameHash } from '../coordinator/index.ts';
 import type { BucketAddress, ObjectAddress } from '../key-value-store.ts';
 import { ObjectFormatError, VersionedObject } from '../object/index.ts';
-import { ObjectKey, objectsRange, prefixBytes } from '../vnode/index.ts';
+import { ObjectKey, objectsRange, prefixBytes, reapedRange } from '../vnode/index.ts';
 import { encodeItem } from './partition-item.ts';
 import { queuedIsWritten } from './queued-is-written.ts';
 import { storeFailure } from './store-failure.ts';
@@ -36,7 +39,8 @@ export class ObjectFold implements PartitionFold {
   readonly #partition: Partition;
   readonly #options: FoldOptions;
   readonly #names = new NameHash();
-  readonly #cursor: Promise<Cursor>;
+  /** Of objects, and of reaped tombstones: both of one moment. */
+  readonly #cursors: Promise<readonly [Cursor, Cursor]>;
   #unreadable = 0;
 
   /** The snapshot is that of this call, with all that was queued before it. */
@@ -44,9 +48,9 @@ export class ObjectFold implements PartitionFold {
     this.#parts = parts;
     this.#partition = partition;
     this.#options = options;
-    this.#cursor = this.#takeSnapshot();
+    this.#cursors = this.#takeSnapshot();
     // Whoever asks for a slice hears of it; nobody may have to.
-    this.#cursor.catch(() => {});
+    this.#cursors.catch(() => {});
   }
 
   get unreadable(): number {
@@ -55,22 +59,33 @@ export class ObjectFold implements PartitionFold {
 
   async next(): Promise<readonly Buffer[] | undefined> {
     try {
-      const cursor = await this.#cursor;
-      const limits = { entriesMax: sliceEntriesMax, bytesMax: this.#options.sliceBytes };
-      for (;;) {
-        const entries = await cursor.next(limits);
-        if (entries.length === 0) return undefined;
-        const items = entries.map((entry) => this.#itemOf(entry)).filter((item) => item !== undefined);
-        if (items.length > 0) return items;
-      }
+      const [objects, reaped] = await this.#cursors;
+      return (
+        (await this.#slice(objects, (entry) => this.#itemOf(entry))) ??
+        (await this.#slice(reaped, (entry) => this.#reapedItemOf(entry)))
+      );
     } catch (error) {
       throw storeFailure(error, `reading partition ${this.#partition}`);
     }
   }
 
+  /** Undefined: at the end. */
+  async #slice(
+    cursor: Cursor,
+    itemOf: (entry: Entry) => Buffer | undefined,
+  ): Promise<readonly Buffer[] | undefined> {
+    const limits = { entriesMax: sliceEntriesMax, bytesMax: this.#options.sliceBytes };
+    for (;;) {
+      const entries = await cursor.next(limits);
+      if (entries.length === 0) return undefined;
+      const items = entries.map(itemOf).filter((item) => item !== undefined);
+      if (items.length > 0) return items;
+    }
+  }
+
   async close(): Promise<void> {
     try {
-      await (await this.#cursor).close();
+      for (const cursor of await this.#cursors) await cursor.close();
     } catch (error) {
       // There was no snapshot to free.
       if (!(error instanceof StorageError || error instanceof PartitionStoreError)) throw error;
@@ -78,11 +93,14 @@ export class ObjectFold implements PartitionFold {
   }
 
   /** Behind all batches that were queued before: what they write is in it, or has failed. */
-  async #takeSnapshot(): Promise<Cursor> {
+  async #takeSnapshot(): Promise<readonly [Cursor, Cursor]> {
     const { commit } = this.#parts;
     await queuedIsWritten(commit);
     const corrupt = (storageKey: Buffer | undefined): void => this.#cannotRead(storageKey);
-    return commit.engine.scan(objectsRange(this.#partition), { corrupt });
+    const objects = commit.engine.scan(objectsRange(this.#partition), { corrupt });
+    // A damaged one is gone within minutes, like all of them: it is no reason to keep the partition.
+    const reaped = commit.engine.scan(reapedRange(this.#partition), { corrupt: () => {} });
+    return [objects, reaped];
   }
 
   /** Undefined: nobody knows which object that was. */
@@ -101,6 +119,12 @@ export class ObjectFold implements PartitionFold {
       return undefined;
     }
     return this.#isWanted(key) ? encodeItem(key, value) : undefined;
+  }
+
+  #reapedItemOf({ key: storageKey, value }: Entry): Buffer | undefined {
+    const key = ObjectKey.decode(storageKey, prefixBytes, storageKey.length);
+    if (key === undefined || !isReadable(value) || !this.#isWanted(key)) return undefined;
+    return encodeItem(key, value, true);
   }
 
   #isWanted(key: ObjectKey): boolean {

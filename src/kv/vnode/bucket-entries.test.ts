@@ -41,6 +41,7 @@ function keysOf(address: ObjectAddress, partition: Partition): readonly Buffer[]
     key.expiryEntry(partition, 1_700_000_000_000_000),
     key.feedEntry(partition, Buffer.alloc(14, 0xff)),
     key.feedPlace(partition),
+    key.reapedRecord(partition),
     Buffer.concat([indexPrefix(partition, address, field), Buffer.from('term')]),
   ];
 }

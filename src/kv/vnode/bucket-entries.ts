@@ -17,6 +17,7 @@ import {
   sectionFeedPlaces,
   sectionIndex,
   sectionObjects,
+  sectionReaped,
   sectionTombstones,
   spacePartition,
   storedType,
@@ -31,6 +32,7 @@ const sectionsByBucket = [
   sectionTombstones,
   sectionFeed,
   sectionFeedPlaces,
+  sectionReaped,
 ] as const;
 
 export class BucketEntries implements KeyPlaces {

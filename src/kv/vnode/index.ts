@@ -22,6 +22,7 @@ export {
   partitionRange,
   prefixBytes,
   readExpiry,
+  reapedRange,
   sectionFeed,
   sectionTombstones,
   successor,

@@ -15,6 +15,7 @@
  *                                                        an entry of a change feed (`kv/feed`)
  *     10 partition(2) 06 len(2) type len(2) bucket key   where a key's one entry is
  *     10 partition(2) 07                                 what the partition's feeds have from
+ *     10 partition(2) 08 len(2) type len(2) bucket key   the tombstone that was reaped of a key, lately
  *
  * Numbers are big-endian. The type `default` is stored as the empty string, which no type has as its
  * name. So: dropping a partition is one range; a bucket's keys are one range, in key order; the buckets
@@ -43,6 +44,9 @@ export const sectionExpiries = 0x04;
 export const sectionFeed = 0x05;
 export const sectionFeedPlaces = 0x06;
 export const sectionFeedFloor = 0x07;
+export const sectionReaped = 0x08;
+/** Of the byte that says the section. */
+export const sectionAt = 3;
 /** Space, partition and section. */
 export const prefixBytes = 4;
 
@@ -82,6 +86,12 @@ export function derivedRange(partition: Partition): KeyRange {
   const from = Buffer.from([spacePartition, partition >> 8, partition & 0xff, sectionIndex]);
   const last = Buffer.from([spacePartition, partition >> 8, partition & 0xff, sectionExpiries]);
   return { from, to: successor(last) };
+}
+
+/** The tombstones that were reaped of a partition, and are remembered. */
+export function reapedRange(partition: Partition): KeyRange {
+  const from = Buffer.from([spacePartition, partition >> 8, partition & 0xff, sectionReaped]);
+  return { from, to: successor(from) };
 }
 
 /** The marks of all tombstones of a partition. */

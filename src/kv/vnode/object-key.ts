@@ -16,6 +16,7 @@ import {
   sectionFeed,
   sectionFeedPlaces,
   sectionObjects,
+  sectionReaped,
   sectionTombstones,
   spacePartition,
   storedType,
@@ -110,6 +111,13 @@ export class ObjectKey {
     const mark = this.copy(partition);
     mark[3] = sectionTombstones;
     return mark;
+  }
+
+  /** Where it is said what was reaped of the key: a buffer of its own. */
+  reapedRecord(partition: Partition): Buffer {
+    const record = this.copy(partition);
+    record[3] = sectionReaped;
+    return record;
   }
 
   /** The object's entry in its bucket's change feed, at this place of it: a buffer of its own. */

@@ -6,22 +6,29 @@
  * it would pass for news. So for longer than a message can be under way a vnode merges what comes with the tombstone that
  * it has forgotten.
  *
- * In memory: a process that ends takes its connections with it, and what lies in them. Bounded: without room nothing is
- * reaped.
+ * In memory, and stored in the batch that removes the tombstone: a coordinator may send its write once more to a process
+ * that was started since, and a partition takes what is remembered of it along when it moves. Bounded: without room
+ * nothing is reaped.
  */
-import { Buffer } from 'node:buffer';
+import type { Buffer } from 'node:buffer';
 import type { Partition } from '../../core/ring/index.ts';
 import type { Clock } from '../../environment/index.ts';
+import { type ByteString, bufferOf, byteStringOf } from '../../stdx/index.ts';
+import type { StorageEngine, WriteBatch } from '../../storage/index.ts';
 import { mergeObjects, VersionedObject } from '../object/index.ts';
-import type { ObjectKey } from './object-key.ts';
+import { prefixBytes, reapedRange, sectionAt, sectionReaped } from './key-layout.ts';
+import { ObjectKey } from './object-key.ts';
 
 /** Longer than a request lives, and than a connection that does not get through. */
 export const reapedMsMin = 120_000;
-/** Unless the node is told otherwise: some hundred bytes each. */
-export const reapedMaxDefault = 100_000;
+/** Unless the node is told otherwise: some 300 bytes each. */
+export const reapedMaxDefault = 300_000;
 
+const sliceLimits = { entriesMax: 1024, bytesMax: 1024 * 1024 };
+
+/** As strings: buffers of their own would cost several times their bytes. */
 interface Reaped {
-  readonly tombstone: VersionedObject;
+  readonly tombstone: ByteString;
   readonly until: number;
 }
 
@@ -29,11 +36,35 @@ export class ReapedVersions {
   readonly #clock: Pick<Clock, 'now'>;
   readonly #max: number;
   /** By storage key; the oldest first. */
-  readonly #reaped = new Map<string, Reaped>();
+  readonly #reaped = new Map<ByteString, Reaped>();
 
   constructor(clock: Pick<Clock, 'now'>, max = reapedMaxDefault) {
     this.#clock = clock;
     this.#max = max;
+  }
+
+  /**
+   * Remembers what an earlier process stored, for all of its time again: nobody knows how long that has been down. Returns
+   * how many records are damaged. Rejects with `StorageError`.
+   */
+  async load(engine: StorageEngine, partitions: Iterable<Partition>): Promise<number> {
+    let damaged = 0;
+    for (const partition of partitions) {
+      const corrupt = () => void (damaged += 1);
+      const cursor = engine.scan(reapedRange(partition), { corrupt });
+      try {
+        let slice = await cursor.next(sliceLimits);
+        for (; slice.length > 0; slice = await cursor.next(sliceLimits)) {
+          for (const { key, value } of slice) {
+            const named = ObjectKey.decode(key, prefixBytes, key.length);
+            if (named !== undefined) this.#set(nameOf(partition, named), byteStringOf(value));
+          }
+        }
+      } finally {
+        await cursor.close();
+      }
+    }
+    return damaged;
   }
 
   /** How many are remembered, those included whose time is over and that nobody has asked for. */
@@ -42,43 +73,61 @@ export class ReapedVersions {
   }
 
   get hasRoom(): boolean {
-    this.#forgetOld();
-    return this.#reaped.size < this.#max;
+    if (this.#reaped.size < this.#max) return true;
+    const wait = this.oldestMs;
+    return wait !== undefined && wait <= 0;
   }
 
-  /** Beside what is remembered of the key: an older tombstone that came late must not stand for the newer one. */
-  add(partition: Partition, key: ObjectKey, reaped: VersionedObject): void {
-    const name = nameOf(partition, key);
+  /** In how many milliseconds the time of the oldest is over; undefined: nothing is remembered. */
+  get oldestMs(): number | undefined {
+    for (const { until } of this.#reaped.values()) return until - this.#clock.now();
+    return undefined;
+  }
+
+  /**
+   * Beside what is remembered of the key: an older tombstone that came late must not stand for the newer one. Stored by the
+   * batch. Where there was no room the oldest is forgotten.
+   */
+  add(batch: WriteBatch, partition: Partition, key: ObjectKey, reaped: VersionedObject): void {
+    if (this.#reaped.size >= this.#max) this.forgetOld(batch, 1);
     const before = this.of(partition, key);
     const tombstone = before === undefined ? reaped : mergeObjects(before, reaped);
-    // Behind those that came before: the map is in the order of time.
-    this.#reaped.delete(name);
-    this.#reaped.set(name, { tombstone: copyOf(tombstone), until: this.#clock.now() + reapedMsMin });
+    batch.put(key.reapedRecord(partition), tombstone.bytes);
+    this.#set(nameOf(partition, key), byteStringOf(tombstone.bytes));
   }
 
   /** What was reaped of the key in this partition, if that was lately. */
   of(partition: Partition, key: ObjectKey): VersionedObject | undefined {
     if (this.#reaped.size === 0) return undefined;
     const reaped = this.#reaped.get(nameOf(partition, key));
-    return reaped !== undefined && reaped.until > this.#clock.now() ? reaped.tombstone : undefined;
+    if (reaped === undefined || reaped.until <= this.#clock.now()) return undefined;
+    return VersionedObject.decode(bufferOf(reaped.tombstone));
   }
 
-  #forgetOld(): void {
+  /** Those whose time is over, so many at most: the batch removes what is stored of them. */
+  forgetOld(batch: WriteBatch, count: number): void {
     const now = this.#clock.now();
     for (const [name, { until }] of this.#reaped) {
-      if (until > now) return;
+      if (until > now || count === 0) return;
       this.#reaped.delete(name);
+      batch.delete(recordOf(name));
+      count -= 1;
     }
+  }
+
+  /** Behind those that came before: the map is in the order of time. */
+  #set(name: ByteString, tombstone: ByteString): void {
+    this.#reaped.delete(name);
+    this.#reaped.set(name, { tombstone, until: this.#clock.now() + reapedMsMin });
   }
 }
 
-/** Small buffers are slices of a page, and would keep all of it. */
-function copyOf({ bytes }: VersionedObject): VersionedObject {
-  const own = Buffer.allocUnsafeSlow(bytes.length);
-  bytes.copy(own);
-  return VersionedObject.decode(own);
+function nameOf(partition: Partition, key: ObjectKey): ByteString {
+  return byteStringOf(key.borrow(partition));
 }
 
-function nameOf(partition: Partition, key: ObjectKey): string {
-  return key.borrow(partition).toString('latin1');
+function recordOf(name: ByteString): Buffer {
+  const record = bufferOf(name);
+  record[sectionAt] = sectionReaped;
+  return record;
 }

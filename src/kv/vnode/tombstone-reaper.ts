@@ -6,13 +6,15 @@
  * Until then a tombstone is a value like any other: replicated, repaired, listed. Forgetting is a
  * delete of exactly the bytes that were seen: a write in between keeps its object.
  *
+ * What was forgotten is remembered for a while (`ReapedVersions`): in the same batch, so that a crash keeps both or neither.
+ *
  * What the coordinator's read found of the cluster (C8: nobody is away, nobody holds stray data, no partition of
  * the key moves) may have changed while the tombstone waited, so each vnode looks again when it removes.
  */
 import type { Partition } from '../../core/ring/index.ts';
 import type { Topology } from '../../core/topology/index.ts';
-import type { Clock, Log, Timers } from '../../environment/index.ts';
-import { type GroupCommit, StorageError } from '../../storage/index.ts';
+import type { Clock, Log, Timer, Timers } from '../../environment/index.ts';
+import { type GroupCommit, StorageError, type WriteBatch } from '../../storage/index.ts';
 import { ignoredChanges, type StoredChanges } from '../anti-entropy/index.ts';
 import type { AppendedEntry, FeedEntries } from '../feed/index.ts';
 import type { KvObserver } from '../kv-observer.ts';
@@ -29,6 +31,10 @@ export type DeleteMode = 'keep' | 'immediate' | number;
 
 /** Tombstones that wait for their time. Beyond this the next read of the key tries again. */
 const waitingMax = 100_000;
+/** Remembered versions that are forgotten in one batch. */
+const forgottenMax = 1000;
+/** Between such batches. */
+const forgetPauseMs = 1000;
 
 export interface ExpiryRule {
   readonly clock: Pick<Clock, 'wallMicros'>;
@@ -46,7 +52,10 @@ export class TombstoneReaper {
   readonly #changes: StoredChanges;
   readonly #observer: KvObserver;
   readonly #log: Log;
+  readonly #timers: Timers;
   readonly #postponed: PostponedWork;
+  #forgetting: Timer | undefined;
+  #isClosed = false;
 
   constructor(parts: {
     readonly commit: GroupCommit;
@@ -63,6 +72,7 @@ export class TombstoneReaper {
     readonly log: Log;
   }) {
     this.#commit = parts.commit;
+    this.#timers = parts.timers;
     this.#postponed = new PostponedWork(parts.timers, waitingMax);
     this.#mode = parts.mode;
     this.#topology = parts.topology;
@@ -72,6 +82,7 @@ export class TombstoneReaper {
     this.#changes = parts.changes ?? ignoredChanges;
     this.#observer = parts.observer;
     this.#log = parts.log;
+    this.#forgetLater();
   }
 
   reap(partition: Partition, reap: ReplicaReap): void {
@@ -102,9 +113,28 @@ export class TombstoneReaper {
     return this.#reaped?.of(partition, key);
   }
 
+  /**
+   * Remembers what another node has reaped, of a key that has no object here. False: there is no room, or nothing is
+   * remembered on this node. `done` is told when it is durable.
+   */
+  takeOver(
+    partition: Partition,
+    key: ObjectKey,
+    tombstone: VersionedObject,
+    done: (error: StorageError | undefined) => void,
+  ): boolean {
+    const reaped = this.#reaped;
+    if (reaped?.hasRoom !== true) return false;
+    this.#commit.write('synced', (batch) => reaped.add(batch, partition, key, tombstone), done);
+    this.#forgetLater();
+    return true;
+  }
+
   /** What waits is left to the sweep after the next start. */
   close(): void {
+    this.#isClosed = true;
     this.#postponed.close();
+    this.#forgetting?.cancel();
   }
 
   #remove(partition: Partition, reap: ReplicaReap): void {
@@ -114,18 +144,17 @@ export class TombstoneReaper {
     // A feed has told of the delete. That something expired, perhaps beside it, it hears only now.
     const feeds = !tombstone.isTombstone && this.#feeds?.keeps(key) ? this.#feeds : undefined;
     let entry: AppendedEntry | undefined;
-    if (this.#reaped !== undefined && this.#mayBeLate(tombstone)) {
-      if (!this.#reaped.hasRoom) {
-        this.#observer.reapPutOff?.();
-        return;
-      }
-      this.#reaped.add(partition, key, tombstone);
+    const reaped = this.#mayBeLate(tombstone) ? this.#reaped : undefined;
+    if (reaped?.hasRoom === false) {
+      this.#observer.reapPutOff?.();
+      return;
     }
     this.#commit.write(
       'os',
       (batch) => {
         batch.delete(key.copy(partition));
         changeDerived(batch, partition, key, tombstone, undefined);
+        reaped?.add(batch, partition, key, tombstone);
         if (feeds !== undefined) entry = feeds.append(batch, partition, key, undefined);
       },
       (error) => {
@@ -140,6 +169,28 @@ export class TombstoneReaper {
         this.#log.warn('could not remove a tombstone; a later look will', { reason: error.message });
       },
     );
+    this.#forgetLater();
+  }
+
+  /** When the time of the oldest is over. */
+  #forgetLater(): void {
+    const waitMs = this.#reaped?.oldestMs;
+    if (waitMs === undefined || this.#forgetting !== undefined || this.#isClosed) return;
+    this.#forgetting = this.#timers.after(Math.max(waitMs, forgetPauseMs), () => {
+      this.#forgetting = undefined;
+      this.#forgetOld();
+    });
+  }
+
+  #forgetOld(): void {
+    const forget = (batch: WriteBatch) => this.#reaped?.forgetOld(batch, forgottenMax);
+    this.#commit.write('os', forget, (error) => {
+      // What is left is found at the next start, and goes then.
+      if (error !== undefined) {
+        this.#log.warn('could not remove what was remembered of tombstones', { reason: error.message });
+      }
+      this.#forgetLater();
+    });
   }
 
   /**

@@ -71,5 +71,5 @@ export async function openVnodes(options: VnodesOptions = {}) {
   const strays = await StrayBytes.open(topology, engine, strayBytesMax);
   const limits = { objectBytesMax: 1e6, objectBytesWarn: 1e6, siblingsMax: 100, siblingsWarn: 100 };
   const vnodes = new KvVnodes({ ...shared, clock, identities, reaper, limits, strays, ...chosen });
-  return { vnodes, commit, identities, strays, engine };
+  return { vnodes, commit, identities, strays, engine, reaper };
 }

@@ -1,7 +1,8 @@
 /** Hinted handoff, handoff of moving partitions, and the repair of replicas that are gone: docs/internals/acceptance.md. */
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
-import { type QuorumValue, quorumAll, quorumCount } from '../../kv/index.ts';
+import type { Partition } from '../../core/ring/index.ts';
+import { type QuorumValue, quorumAll, quorumCount, type VersionedObject } from '../../kv/index.ts';
 import { RottingEngine } from './rotting-engine.fixture.ts';
 import { story, type ToldCluster } from './told-cluster.fixture.ts';
 
@@ -92,6 +93,38 @@ story(
       await cluster.world.sleep(10_000);
     }
     assert.fail('a tombstone was never reaped');
+  },
+);
+
+story(
+  'R04: a copy that is under way while its key is deleted and forgotten and its partition moves does not come back',
+  { nodes: 4, fixed: { delete_mode: 'immediate', tombstone_pause: 100 } },
+  async (cluster) => {
+    for (const name of names) await cluster.store('a', name, 'old', { w: quorumAll, dw: quorumAll });
+    const late: [string, Partition, VersionedObject][] = [];
+    for (const name of names) {
+      for (const [partition, object] of await cluster.copies('b', name)) late.push([name, partition, object]);
+    }
+    assert.ok(late.length >= 5);
+    for (const name of names) {
+      assert.equal((await cluster.delete('c', name, { w: quorumAll, dw: quorumAll })).kind, 'deleted');
+    }
+    await cluster.world.sleep(1000);
+    assert.equal((await cluster.disk('b')).size, 0, 'the tombstones are forgotten');
+    const owned = cluster.ownedBy('b');
+    const replaced = cluster.member('b');
+    const e = await cluster.boot();
+    await cluster.join(e);
+    const { id } = cluster.member(e);
+    await cluster.stage.change([{ kind: 'replace', node: replaced.id, by: id }]);
+    await cluster.stage.untilGone(replaced);
+    for (const [name, partition, object] of late) {
+      if (owned.includes(partition) && cluster.stage.state().owners[partition] === id) {
+        assert.equal(await cluster.deliverLate(e, name, partition, object), 'stored');
+      }
+    }
+    for (const name of names) assert.deepEqual(await cluster.values('a', name), [], name);
+    assert.deepEqual([...(await cluster.disk(e)).keys()], [], 'nothing has come back');
   },
 );
 

@@ -22,6 +22,7 @@ import {
   partitionRange,
   VersionedObject,
 } from '../../kv/index.ts';
+import { ObjectKey } from '../../kv/vnode/index.ts';
 import type { HaleNode } from '../../server/index.ts';
 import { byteLiteral } from '../../stdx/index.ts';
 import { type StorageEngine, WriteBatch } from '../../storage/index.ts';
@@ -380,6 +381,21 @@ export class ToldCluster {
     const copies = await this.copies(letter, key);
     const [object] = this.partitionsOf(key).flatMap((partition) => copies.get(partition) ?? []);
     return object === undefined ? [] : valuesOf(object);
+  }
+
+  /** Gives a replica a copy that was under way for long, as the coordinator of it would. Returns the kind of its answer. */
+  async deliverLate(letter: string, key: string, partition: Partition, object: VersionedObject) {
+    const put = { kind: 'put', durability: 'synced', purpose: 'write', announce: false } as const;
+    const answer = await this.member(letter).within(
+      ({ node }) =>
+        new Promise<string>((resolve) => {
+          const { replicas } = node.database.store;
+          const request = { ...put, key: new ObjectKey(addressOf(key)), object };
+          replicas.handle(partition, request, ({ kind }) => resolve(kind));
+        }),
+    );
+    this.world.work.add('steps');
+    return answer;
   }
 
   /** Takes the key from the disk of the node, behind its back. */

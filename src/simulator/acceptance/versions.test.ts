@@ -1,6 +1,7 @@
 /** Siblings, forgotten copies, tombstones and clocks (the kv679 family): docs/internals/acceptance.md has the rows. */
 import assert from 'node:assert/strict';
-import { quorumAll, quorumCount, quorumOne } from '../../kv/index.ts';
+import type { Partition } from '../../core/ring/index.ts';
+import { quorumAll, quorumCount, quorumOne, type VersionedObject } from '../../kv/index.ts';
 import { story, type ToldCluster } from './told-cluster.fixture.ts';
 
 /** Tombstones that linger are found when trees are checked. */
@@ -141,6 +142,24 @@ story(
     }
     heal();
     await cluster.world.sleep(1000);
+    await assertEverywhere(cluster, 'k', []);
+  },
+);
+
+story(
+  'R04: a copy that was under way while its replica forgot the tombstone, and was started anew, does not come back',
+  { nodes: 4, fixed: { delete_mode: 'immediate', tombstone_pause: 100 } },
+  async (cluster) => {
+    const [a, b, c] = cluster.primariesOf('k');
+    await cluster.store(a!, 'k', 'old', { w: quorumAll, dw: quorumAll });
+    const [[partition, late]] = [...(await cluster.copies(c!, 'k'))] as [[Partition, VersionedObject]];
+    assert.equal((await cluster.delete(b!, 'k', { w: quorumAll, dw: quorumAll })).kind, 'deleted');
+    await cluster.world.sleep(1000);
+    assert.equal((await cluster.copies(c!, 'k')).size, 0, 'the tombstone is forgotten');
+    cluster.stop(c!);
+    await cluster.start(c!);
+    assert.equal(await cluster.deliverLate(c!, 'k', partition, late), 'stored');
+    await cluster.untilSeen();
     await assertEverywhere(cluster, 'k', []);
   },
 );
