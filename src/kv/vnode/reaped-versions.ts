@@ -49,8 +49,10 @@ export class ReapedVersions {
    */
   async load(engine: StorageEngine, partitions: Iterable<Partition>): Promise<number> {
     let damaged = 0;
+    const corrupt = (): void => {
+      damaged += 1;
+    };
     for (const partition of partitions) {
-      const corrupt = () => void (damaged += 1);
       const cursor = engine.scan(reapedRange(partition), { corrupt });
       try {
         let slice = await cursor.next(sliceLimits);
