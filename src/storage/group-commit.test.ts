@@ -4,7 +4,13 @@ import { test } from 'node:test';
 import type { Tasks } from '../environment/index.ts';
 import { GroupCommit, type GroupCommitLimits } from './group-commit.ts';
 import { openMemoryEngine } from './memory/open-memory-engine.ts';
-import { type Durability, type StorageEngine, StorageError, type WriteBatch } from './storage-engine.ts';
+import {
+  type Durability,
+  PartlyWritten,
+  type StorageEngine,
+  StorageError,
+  type WriteBatch,
+} from './storage-engine.ts';
 
 const tasks: Tasks = { spawn: (_name, body) => void body(), endOfTurn: (run) => void setImmediate(run) };
 const timers = { after: () => ({ cancel: () => {} }) };
@@ -154,4 +160,27 @@ test('a fill that throws leaves nothing behind; a done that writes again is in a
   assert.deepEqual(log, ['b=2: ok']);
   assert.equal(read(commit, 'bad'), undefined);
   await commit.drain();
+});
+
+test('of a batch that was partly written each call hears of its own writes', async () => {
+  const { commit, flights } = await held();
+  const heard: string[] = [];
+  const write = (name: string, keys: readonly string[]) =>
+    commit.write(
+      'os',
+      (batch) => {
+        for (const key of keys) batch.put(Buffer.from(key), Buffer.from(name));
+      },
+      (error) => heard.push(`${name}: ${error?.code ?? 'ok'}`),
+    );
+  write('first', ['a', 'b']);
+  write('second', ['c']);
+  write('none', []);
+  write('third', ['d', 'e']);
+  write('fourth', ['f']);
+  await turn();
+  assert.equal(flights.length, 1);
+  flights[0]!.land(new PartlyWritten(new StorageError('io', 'sick'), (place) => ![1, 2, 4].includes(place)));
+  await turn();
+  assert.deepEqual(heard, ['first: io', 'second: io', 'none: ok', 'third: io', 'fourth: ok']);
 });

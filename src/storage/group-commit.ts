@@ -6,6 +6,7 @@
  * What holds:
  * - Batches are written one at a time in the order of the `write` calls.
  * - One call's writes are in one batch: visible and durable together.
+ * - Where the engine says which parts of a batch have failed, a call hears of its own writes only.
  * - `get` sees every write that was queued, before it is durable, so that a read-modify-write that
  *   follows another on the same key in the same turn builds on it. When a batch fails its values leave
  *   this view.
@@ -17,7 +18,13 @@
 import type { Buffer } from 'node:buffer';
 import type { Tasks } from '../environment/index.ts';
 import { BatchIndex } from './batch-index.ts';
-import { type Durability, type StorageEngine, StorageError, WriteBatch } from './storage-engine.ts';
+import {
+  type Durability,
+  PartlyWritten,
+  type StorageEngine,
+  StorageError,
+  WriteBatch,
+} from './storage-engine.ts';
 
 export type CommitDone = (error: StorageError | undefined) => void;
 
@@ -45,6 +52,8 @@ export const GROUP_COMMIT_LIMITS: GroupCommitLimits = {
 class Group {
   readonly batch = new WriteBatch();
   readonly done: CommitDone[] = [];
+  /** Of each of them: the place behind its last write. */
+  readonly ends: number[] = [];
   readonly newest: BatchIndex;
   durability: Durability = 'os';
 
@@ -114,6 +123,7 @@ export class GroupCommit {
     this.#pendingBytes += batch.byteLength - startBytes;
     if (durability === 'synced') group.durability = 'synced';
     group.done.push(done);
+    group.ends.push(batch.length);
     this.#schedule();
   }
 
@@ -180,7 +190,8 @@ export class GroupCommit {
       this.#count(group, error);
       // With nothing behind it, what `done` writes now belongs to the next turn's batch.
       if (this.#groups.length === 0) this.#flying = false;
-      for (const done of group.done) done(error);
+      if (error instanceof PartlyWritten) tellEach(group, error);
+      else for (const done of group.done) done(error);
       if (!this.#flying) break;
     }
     if (this.#groups.length === 0) this.#releaseDrained();
@@ -211,5 +222,14 @@ export class GroupCommit {
     const drained = this.#drained;
     this.#drained = [];
     for (const resolve of drained) resolve();
+  }
+}
+
+function tellEach({ done, ends }: Group, error: PartlyWritten): void {
+  let place = 0;
+  for (const [i, tell] of done.entries()) {
+    let isWritten = true;
+    for (; place < ends[i]!; place += 1) isWritten &&= error.isWritten(place);
+    tell(isWritten ? undefined : error);
   }
 }

@@ -34,6 +34,7 @@ export {
   type EngineGauge,
   type Entry,
   type KeyRange,
+  PartlyWritten,
   type ScanOptions,
   type StorageEngine,
   StorageError,

@@ -31,6 +31,21 @@ export class StorageError extends Error {
   }
 }
 
+/** Of a batch in parts that are written apart: some have failed, the others are as visible and as durable as was asked. */
+export class PartlyWritten extends StorageError {
+  readonly #isWritten: (place: number) => boolean;
+
+  constructor(cause: StorageError, isWritten: (place: number) => boolean) {
+    super(cause.code, cause.message, { cause });
+    this.#isWritten = isWritten;
+  }
+
+  /** Of the write at this place of the batch. */
+  isWritten(place: number): boolean {
+    return this.#isWritten(place);
+  }
+}
+
 /** `synced`: survives a power cut once the write resolved. `os`: survives the process, not the machine. */
 export type Durability = 'synced' | 'os';
 
@@ -112,7 +127,10 @@ export interface StorageEngine {
    * `StorageError`.
    */
   get(key: Buffer): Buffer | undefined;
-  /** Resolves once the batch is visible and as durable as asked; rejects with `StorageError`, then nothing of it is promised. */
+  /**
+   * Resolves once the batch is visible and as durable as asked; rejects with `StorageError`, then nothing of it is promised,
+   * unless that is `PartlyWritten`.
+   */
   write(batch: WriteBatch, durability: Durability): Promise<void>;
   scan(range: KeyRange, options?: ScanOptions): Cursor;
   /** Deletes a range. Durable when resolved; not atomic: after a crash call it again. */

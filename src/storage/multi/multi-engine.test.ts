@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { environment, KeyModel } from '../log/log-engine.fixture.ts';
 import { FaultyDisk, seeded } from '../memory/faulty-disk.fixture.ts';
 import { openMemoryEngine } from '../memory/open-memory-engine.ts';
-import { StorageError, WriteBatch } from '../storage-engine.ts';
+import { PartlyWritten, StorageError, WriteBatch } from '../storage-engine.ts';
 import { BackendMoves } from './backend-moves.ts';
 import {
   name,
@@ -94,6 +94,51 @@ test('the rule of a bucket stands over that of its type, and without one it foll
     ]),
   );
   assert.deepEqual(await held(engine), { main: 'a=1', beside: '', fleeting: 'b=2' });
+  await engine.close();
+});
+
+test('B1: where one backend fails, the parts of the others are written, and it is said which', async () => {
+  const disk = new FaultyDisk(seeded(1));
+  const engine = await openBackends({ disk }, odd);
+  await settle(engine, odd, toBeside);
+  const [main, beside] = engine.backends;
+  const failing = (backend = beside!) => {
+    const { engine: sick } = backend;
+    const write = sick.write.bind(sick);
+    Object.assign(sick, { write: () => Promise.reject(new StorageError('io', 'sick')) });
+    return () => void Object.assign(sick, { write });
+  };
+  const outcomeOf = async (batch: WriteBatch, durability: 'os' | 'synced') => {
+    const error = await engine.write(batch, durability).catch((reason: unknown) => reason);
+    if (error === undefined) return 'written';
+    assert.ok(error instanceof StorageError && error.code === 'io');
+    return error instanceof PartlyWritten ? batch.keys.map((_, place) => error.isWritten(place)) : 'failed';
+  };
+  // `b`, `d` and `f` have their place at home, the others beside it.
+  for (const durability of ['os', 'synced'] as const) {
+    let heal = failing();
+    const both = await outcomeOf(batchOf({ a: '1', b: '1', c: '1', d: '1' }), durability);
+    assert.deepEqual(both, [false, true, false, true]);
+    assert.equal(await outcomeOf(batchOf({ a: '2' }), durability), 'failed');
+    assert.equal(await outcomeOf(batchOf({ f: '2' }), durability), 'written');
+    heal();
+    assert.deepEqual([read(engine, 'a'), read(engine, 'b')], [undefined, '1']);
+    heal = failing(main);
+    assert.deepEqual(await outcomeOf(batchOf({ e: '3', f: '3' }), durability), [true, false]);
+    heal();
+    assert.deepEqual([read(engine, 'e'), read(engine, 'f')], ['3', '2']);
+    // A record of the node's is written first: without it, nothing.
+    const withRecord = batchOf({ a: '4', b: '4' });
+    withRecord.put(Buffer.from('\x01fact'), Buffer.from('4'));
+    heal = failing(main);
+    assert.equal(await outcomeOf(withRecord, durability), 'failed');
+    heal();
+    assert.equal(read(engine, 'a'), undefined);
+    heal = failing();
+    assert.deepEqual(await outcomeOf(withRecord, durability), [false, true, true]);
+    heal();
+    await engine.write(batchOf({ a: undefined, b: undefined, e: undefined, f: undefined }), 'synced');
+  }
   await engine.close();
 });
 

@@ -5,7 +5,8 @@
  * What holds:
  * - B1  The entries of one object (itself, its index entries, marks, feed entries) are of one bucket, so in one backend,
  *       and one batch of that backend writes them. What touches several backends is written to all, each part as durable
- *       as asked, before the batch is acknowledged; a crash may keep some of the parts of a batch that was not.
+ *       as asked, before the batch is acknowledged; a crash may keep some of the parts of a batch that was not. If one
+ *       backend fails, its part fails alone (`PartlyWritten`).
  * - B2  A record of the node's is durable before any entry of another backend that was written with it or after it: an
  *       entry may rely on a record. And a record that is written durably is so after all entries before it are.
  * - B3  All copies of a key have one value; but for a moment, there is one copy.
@@ -21,6 +22,7 @@ import {
   type Durability,
   type EngineGauge,
   type KeyRange,
+  PartlyWritten,
   type ScanOptions,
   type StorageEngine,
   StorageError,
@@ -366,8 +368,13 @@ export class MultiEngine implements StorageEngine {
       if (plan.hasRecords) this.#recordsAreUnsynced = true;
     }
     const [only] = plan.parts;
-    if (only !== undefined && plan.parts.size === 1) return this.#writeTo(only[0], only[1], durability);
-    await this.#all([...plan.parts], ([backend, part]) => this.#writeTo(backend, part, durability));
+    if (only !== undefined && plan.isWhole) return this.#writeTo(only[0], only[1], durability);
+    const failures = await this.#failuresOf([...plan.parts.keys()], (backend) =>
+      this.#writeTo(backend, plan.partOf(backend), durability),
+    );
+    const [failure] = failures.values();
+    if (failure === undefined) return;
+    throw new PartlyWritten(failure, (place) => !failures.has(plan.backendAt(place)));
   }
 
   async #writeTo(backend: Backend, batch: WriteBatch, durability: Durability): Promise<void> {
@@ -469,12 +476,24 @@ export class MultiEngine implements StorageEngine {
 
   /** Waits for all of them, and rejects with the first failure. */
   async #all<T>(items: readonly T[], each: (item: T) => Promise<void>): Promise<void> {
+    const [failure] = (await this.#failuresOf(items, each)).values();
+    if (failure !== undefined) throw failure;
+  }
+
+  /** Waits for all of them; rejects with what is no failure of storage. */
+  async #failuresOf<T>(
+    items: readonly T[],
+    each: (item: T) => Promise<void>,
+  ): Promise<ReadonlyMap<T, StorageError>> {
+    const failures = new Map<T, StorageError>();
     const endings = await Promise.allSettled(items.map((item) => each(item)));
-    const failures = endings
-      .filter((ending) => ending.status === 'rejected')
-      .map(({ reason }) => reason as unknown);
-    const bug = failures.find((failure) => !(failure instanceof StorageError));
-    if (failures.length > 0) throw bug ?? failures[0];
+    for (const [i, ending] of endings.entries()) {
+      if (ending.status === 'fulfilled') continue;
+      const reason: unknown = ending.reason;
+      if (!(reason instanceof StorageError)) throw reason;
+      failures.set(items[i]!, reason);
+    }
+    return failures;
   }
 
   #backend(name: string): Backend {

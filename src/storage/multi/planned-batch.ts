@@ -14,8 +14,16 @@ export class PlannedBatch<B> {
   readonly parts: ReadonlyMap<B, WriteBatch>;
   readonly hasMoving: boolean;
   readonly hasRecords: boolean;
+  /** Of each write of the batch. */
+  readonly #backends: readonly B[];
 
-  private constructor(parts: ReadonlyMap<B, WriteBatch>, hasMoving: boolean, hasRecords: boolean) {
+  private constructor(
+    backends: readonly B[],
+    parts: ReadonlyMap<B, WriteBatch>,
+    hasMoving: boolean,
+    hasRecords: boolean,
+  ) {
+    this.#backends = backends;
     this.parts = parts;
     this.hasMoving = hasMoving;
     this.hasRecords = hasRecords;
@@ -35,7 +43,18 @@ export class PlannedBatch<B> {
     }
     const parts = isSplit ? split(batch, backends) : new Map<B, WriteBatch>();
     if (!isSplit && batch.length > 0) parts.set(backends[0]!, batch);
-    return new PlannedBatch(parts, hasMoving, hasRecords);
+    return new PlannedBatch(backends, parts, hasMoving, hasRecords);
+  }
+
+  /** Where the write at this place of the batch goes. */
+  backendAt(place: number): B {
+    return this.#backends[place]!;
+  }
+
+  /** All of the batch goes to one backend: that fails, or does not, as a whole. */
+  get isWhole(): boolean {
+    const [only] = this.parts.values();
+    return this.parts.size === 1 && only?.length === this.#backends.length;
   }
 
   /** Whether something of it goes elsewhere. */
@@ -51,7 +70,7 @@ export class PlannedBatch<B> {
   without(backend: B): PlannedBatch<B> {
     const parts = new Map(this.parts);
     parts.delete(backend);
-    return new PlannedBatch(parts, this.hasMoving, false);
+    return new PlannedBatch(this.#backends, parts, this.hasMoving, false);
   }
 }
 
