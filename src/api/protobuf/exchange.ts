@@ -8,6 +8,8 @@ export interface Exchange {
   /** Answers the request with one frame. */
   reply<T>(type: FrameType<T>, message: Encodable<T>): void;
   fail(text: string): void;
+  /** Says why, sends what is queued, and closes: where no request is in progress that could be answered so. */
+  closeWith(text: string): void;
   /** From here on the request answers in many frames through `replies`, and ends with `reply` or `fail`. */
   beginStream(cancel: () => void): ReplyQueue;
   readonly isClosed: boolean;

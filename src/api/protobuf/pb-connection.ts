@@ -92,7 +92,7 @@ export class PbConnection implements ConnectionHandler, Exchange {
   data(chunk: Buffer): void {
     if (this.#phase === 'closed') return;
     if (this.#phase === 'streaming') {
-      this.#closeWith(requestDuringStream);
+      this.closeWith(requestDuringStream);
       return;
     }
     this.#frames.feed(chunk);
@@ -157,6 +157,14 @@ export class PbConnection implements ConnectionHandler, Exchange {
     this.#finish(true);
   }
 
+  closeWith(text: string): void {
+    if (this.#phase === 'closed') return;
+    this.#cancelStream?.();
+    this.#cancelStream = undefined;
+    this.#replies.error(text);
+    this.#end();
+  }
+
   beginStream(cancel: () => void): ReplyQueue {
     this.#phase = 'streaming';
     this.#cancelStream = cancel;
@@ -207,7 +215,7 @@ export class PbConnection implements ConnectionHandler, Exchange {
     if (this.#phase === 'closed') return true;
     this.#countArriving(this.#frames.heldBytes);
     if (this.#arrivingBytes <= waitingBytesMax || !this.service.arriving.isFull) return false;
-    this.#closeWith(overloadText);
+    this.closeWith(overloadText);
     this.#countArriving(0);
     return true;
   }
@@ -231,7 +239,7 @@ export class PbConnection implements ConnectionHandler, Exchange {
       return this.#frames.next();
     } catch (error) {
       if (!(error instanceof FrameError)) throw error;
-      if (this.#hasNoneInFlight) this.#closeWith(badFrame(error.message));
+      if (this.#hasNoneInFlight) this.closeWith(badFrame(error.message));
       else this.#awaitsAnswers = true; // The reader refuses the frame again.
       return false;
     }
@@ -423,14 +431,6 @@ export class PbConnection implements ConnectionHandler, Exchange {
     };
     if (this.#mustShare) longReplies.wait(resume);
     else tasks.endOfTurn(resume);
-  }
-
-  /** Says why, sends what is queued, closes. */
-  #closeWith(text: string): void {
-    this.#cancelStream?.();
-    this.#cancelStream = undefined;
-    this.#replies.error(text);
-    this.#end();
   }
 
   #end(): void {

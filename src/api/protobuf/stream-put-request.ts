@@ -142,7 +142,9 @@ function answer(exchange: Exchange, result: LargePutResult, isGivenUp: boolean):
       exchange.reply(haleStreamPutResp, { done: true, key: result.generatedKey });
       return;
     case 'broken_off':
-      exchange.fail(isGivenUp ? silentPeer : otherLength);
+      // Whoever sends no piece waits for no answer: one would be taken for that of its next request.
+      if (isGivenUp) exchange.closeWith(silentPeer);
+      else exchange.fail(otherLength);
       return;
     default:
       exchange.fail(textOfError(result.error));
