@@ -74,7 +74,10 @@ export class SlidingHistogram {
   }
 
   sample(): void {
-    this.#samples.push({ buckets: this.buckets.slice(), sum: this.sum });
+    const last = this.#samples.at(-1)!;
+    // Most are idle most of the time, and a sample is a kilobyte.
+    const isIdle = this.buckets.every((count, bucket) => count === last.buckets[bucket]);
+    this.#samples.push(isIdle ? last : { buckets: this.buckets.slice(), sum: this.sum });
     if (this.#samples.length > samplesMax) this.#samples.shift();
   }
 

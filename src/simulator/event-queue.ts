@@ -1,8 +1,15 @@
 /** What will happen, in order of virtual time; events of one instant in the order they were planned. */
 
+/** Whom an event happens to, and who decides whether and when it does: a process that was killed is spared. */
+export interface Subject {
+  happens(run: () => void): void;
+}
+
 export interface PlannedEvent {
   readonly atMs: number;
   readonly order: number;
+  /** Undefined: it happens outside all processes. */
+  readonly to: Subject | undefined;
   /** Undefined once cancelled or run. */
   run: (() => void) | undefined;
 }
@@ -16,8 +23,8 @@ export class EventQueue {
     return this.#heap.length;
   }
 
-  plan(atMs: number, run: () => void): PlannedEvent {
-    const event: PlannedEvent = { atMs, order: this.#planned++, run };
+  plan(atMs: number, run: () => void, to?: Subject): PlannedEvent {
+    const event: PlannedEvent = { atMs, order: this.#planned++, to, run };
     const heap = this.#heap;
     let hole = heap.length;
     heap.push(event);

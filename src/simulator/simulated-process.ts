@@ -233,7 +233,7 @@ export class Life implements Clock, Timers, Tasks, Log {
   }
 
   plan(delayMs: number, run: () => void): PlannedEvent {
-    return this.#world.after(delayMs, () => this.happens(run));
+    return this.#world.after(delayMs, run, this);
   }
 
   pause(): void {

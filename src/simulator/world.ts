@@ -10,7 +10,7 @@
  * read, a worker or a real timer would answer at some real time, and runs would differ.
  */
 import { assert } from '../stdx/index.ts';
-import { EventQueue, type PlannedEvent } from './event-queue.ts';
+import { EventQueue, type PlannedEvent, type Subject } from './event-queue.ts';
 import { History } from './history.ts';
 import { Prng } from './prng.ts';
 import { SimulatedNetwork } from './simulated-network.ts';
@@ -84,10 +84,10 @@ export class World {
     return [...this.#processes.values()];
   }
 
-  /** Plans something outside all nodes: a fault, a client's decision, the end of a latency. */
-  after(delayMs: number, run: () => void): PlannedEvent {
+  /** Plans something outside all nodes: a fault, a client's decision, the end of a latency. Or, with `to`, inside one. */
+  after(delayMs: number, run: () => void, to?: Subject): PlannedEvent {
     assert(delayMs >= 0, 'nothing is planned for the past');
-    return this.#queue.plan(this.#nowMs + delayMs, run);
+    return this.#queue.plan(this.#nowMs + delayMs, run, to);
   }
 
   sleep(delayMs: number): Promise<void> {
@@ -159,7 +159,8 @@ export class World {
     const run = event.run!;
     event.run = undefined;
     try {
-      run();
+      if (event.to === undefined) run();
+      else event.to.happens(run);
     } catch (error) {
       this.fail('an event failed', error);
     }

@@ -15,6 +15,10 @@ interface Doubt {
 export class LinkDoubts {
   readonly #byNode = new Map<NodeId, Doubt>();
 
+  get isEmpty(): boolean {
+    return this.#byNode.size === 0;
+  }
+
   nodes(): IterableIterator<NodeId> {
     return this.#byNode.keys();
   }

@@ -11,6 +11,7 @@ export interface RelayDuty {
 
 /** Beyond so many at once others are not helped: they will ask someone else next time. */
 const dutiesMax = 256;
+const none: readonly RelayDuty[] = [];
 
 export class RelayDuties {
   /** By the number of the ping. */
@@ -33,11 +34,11 @@ export class RelayDuties {
   }
 
   /** Duties that can be given up, for their target refuses. */
-  refused(target: NodeId): RelayDuty[] {
+  refused(target: NodeId): readonly RelayDuty[] {
     return this.#takeWhere((duty) => duty.target === target);
   }
 
-  due(now: Instant): RelayDuty[] {
+  due(now: Instant): readonly RelayDuty[] {
     return this.#takeWhere((duty) => duty.deadline <= now);
   }
 
@@ -51,7 +52,8 @@ export class RelayDuties {
     return earliest;
   }
 
-  #takeWhere(isWanted: (duty: RelayDuty) => boolean): RelayDuty[] {
+  #takeWhere(isWanted: (duty: RelayDuty) => boolean): readonly RelayDuty[] {
+    if (this.#bySequence.size === 0) return none;
     const taken: RelayDuty[] = [];
     for (const [sequence, duty] of this.#bySequence) {
       if (!isWanted(duty)) continue;

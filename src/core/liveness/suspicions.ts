@@ -9,6 +9,8 @@ import type { SwimOptions } from './swim-options.ts';
 
 /** Lifeguard's K: so many confirmations bring a suspicion down to its least time. */
 const confirmationsWanted = 3;
+/** What each of a quiet cluster's messages finds due. */
+const nobody: readonly NodeId[] = [];
 
 interface Suspicion {
   startedAt: number;
@@ -57,7 +59,8 @@ export class Suspicions {
     for (const suspicion of this.#byNode.values()) suspicion.startedAt += byMs;
   }
 
-  due(now: Instant): NodeId[] {
+  due(now: Instant): readonly NodeId[] {
+    if (this.#byNode.size === 0) return nobody;
     return [...this.#byNode.keys()].filter((node) => this.#deadlineOf(node) <= now);
   }
 

@@ -91,7 +91,9 @@ export class Swim {
     this.#handle(event, now);
     this.#prober.wake(now);
     for (const node of this.#suspicions.due(now)) this.#heard(this.#table.condemn(node), now);
-    for (const node of this.#doubts.takeDown(now, this.#suspicions.leastMs)) this.#show(node, now);
+    if (!this.#doubts.isEmpty) {
+      for (const node of this.#doubts.takeDown(now, this.#suspicions.leastMs)) this.#show(node, now);
+    }
     for (const node of this.#board.due(now)) this.#show(node, now);
     this.#gossip(now);
     this.#deadline = this.#earliest();
@@ -337,7 +339,7 @@ export class Swim {
       this.#queue.isEmpty ? Number.POSITIVE_INFINITY : gossipAt,
       this.#prober.deadline(),
       this.#suspicions.deadline(),
-      this.#doubts.deadline(this.#suspicions.leastMs),
+      this.#doubts.isEmpty ? Number.POSITIVE_INFINITY : this.#doubts.deadline(this.#suspicions.leastMs),
       this.#board.deadline(),
     );
   }

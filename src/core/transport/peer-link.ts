@@ -61,6 +61,7 @@ export class PeerLink implements FrameConsumer {
   readonly #host: LinkHost;
   readonly #queue: OutboundQueue;
   readonly #queueBytesMax: number;
+  readonly #silenceBeats: number;
   #stream: PeerConnection | undefined;
   #isChecked = true;
   #isBlocked = false;
@@ -80,6 +81,7 @@ export class PeerLink implements FrameConsumer {
     this.#host = host;
     this.#queue = new OutboundQueue(host.pool, host.environment.clock);
     this.#queueBytesMax = host.limits.queueBytesMax[traffic];
+    this.#silenceBeats = Math.ceil(host.limits.silenceMsMax / linkTickMs);
   }
 
   get isConnected(): boolean {
@@ -185,7 +187,7 @@ export class PeerLink implements FrameConsumer {
   tick(): void {
     const stream = this.#stream;
     if (stream === undefined) return;
-    const sign = this.#pulse.beat(stream, this.#host.limits.silenceMsMax);
+    const sign = this.#pulse.beat(stream, this.#silenceBeats);
     if (sign === 'silent') {
       stream.fail(new NetworkError('timeout', 'the peer is silent'));
       return;
@@ -331,8 +333,7 @@ class Pulse {
   #askAfter = 0;
 
   /** Silent: asked again and again, the peer said nothing, or did not take what waits. */
-  beat(stream: PeerConnection, silenceMsMax: number): 'silent' | 'ask' | 'well' {
-    const silenceBeats = Math.ceil(silenceMsMax / linkTickMs);
+  beat(stream: PeerConnection, silenceBeats: number): 'silent' | 'ask' | 'well' {
     const askEvery = Math.max(1, Math.floor(silenceBeats / pingsPerSilence));
     const { queuedBytes } = stream.connection;
     const taken = this.written - queuedBytes;

@@ -417,7 +417,8 @@ export class TcpMessenger implements Messenger, LinkHost, Door {
     this.#tick = this.environment.timers.after(linkTickMs, () => {
       this.#tick = undefined;
       this.hasSlept();
-      for (const peer of [...this.#peers.values()]) for (const link of [...peer.links.values()]) link.tick();
+      // Also where a link that ticks is told that its peer has gone: iteration goes on behind what is deleted.
+      for (const peer of this.#peers.values()) for (const link of peer.links.values()) link.tick();
       this.#armTick();
     });
   }

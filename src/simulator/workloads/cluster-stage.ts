@@ -55,6 +55,7 @@ export class ClusterStage {
   readonly #gone = new Set<ClusterMember>();
   readonly #options: ClusterStageOptions;
   readonly #random: Prng;
+  readonly #digests = new WeakMap<ClusterState, string>();
 
   constructor(world: World, options: ClusterStageOptions) {
     this.world = world;
@@ -256,8 +257,8 @@ export class ClusterStage {
     if (first === undefined || first.moves.size > 0 || first.members.size !== members.length) return false;
     if (!members.every(({ id }) => first.members.get(id)?.status === 'valid')) return false;
     if (!states.every((state) => state.epoch === first.epoch)) return false;
-    const digest = stateDigest(first);
-    return states.every((state) => stateDigest(state) === digest);
+    const digest = this.#digestOf(first);
+    return states.every((state) => this.#digestOf(state) === digest);
   }
 
   /**
@@ -314,6 +315,15 @@ export class ClusterStage {
       );
     });
     return nodes.join('; ');
+  }
+
+  /** A state never changes: another takes its place. */
+  #digestOf(state: ClusterState): string {
+    const known = this.#digests.get(state);
+    if (known !== undefined) return known;
+    const digest = stateDigest(state);
+    this.#digests.set(state, digest);
+    return digest;
   }
 
   #knows(one: ClusterMember, other: ClusterMember): boolean {
