@@ -94,6 +94,8 @@ story(
     // Nobody keeps a hint.
     const alone = { w: quorumOne, dw: quorumOne, sloppyQuorum: false, timeoutMs: 500 };
     for (const name of names) await cluster.put(cluster.primariesOf(name)[0]!, name, `v ${name}`, alone);
+    // What waits in the connections for the heal is given up meanwhile.
+    await cluster.world.sleep(30_000);
     for (const heal of heals) heal();
     await eventually(cluster, repairedMsMax, async () => {
       for (const name of names) {
