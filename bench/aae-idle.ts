@@ -7,12 +7,14 @@ import { cpuMicros, fillKeys, untilIdle } from './load/run-load.ts';
 import { startHaleCluster } from './servers.ts';
 
 const valueBytes = 100;
+/** The machine may do other things too, and who fills does not stop at a refusal. */
+const patience = ['overload.turn_delay=10s', 'overload.request_delay=30s'];
 /** What a fill leaves behind: compaction, hints, a first comparison of every pair. */
 const restMs = 10_000;
 const shareMax = 0.01;
 
 export async function measureAaeIdle(keys: number, watchedMs: number, node: string): Promise<string> {
-  const cluster = await startHaleCluster(3, { node, settings: ['durability=os'] });
+  const cluster = await startHaleCluster(3, { node, settings: ['durability=os', ...patience] });
   const { pids } = cluster;
   try {
     const { pb: port, http } = cluster.ports;
