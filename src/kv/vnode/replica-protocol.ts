@@ -14,6 +14,9 @@ import type { SiblingCap } from '../sibling-cap/index.ts';
 import type { AskedCondition } from '../write-condition.ts';
 import type { ObjectKey } from './object-key.ts';
 
+/** The first byte of each message. */
+export const replicaFormat = 1;
+
 export interface ReplicaGet {
   readonly kind: 'get';
   readonly key: ObjectKey;
