@@ -16,10 +16,11 @@ export { type LevelEngineOptions, openLevelEngine } from './leveldb/level-engine
 export { type RepairMark, RepairMarkFile } from './leveldb/repair-mark.ts';
 export type { JournalDamage } from './memory/journal-replay.ts';
 export { type MemoryEngineOptions, openMemoryEngine } from './memory/open-memory-engine.ts';
+export type { Backend } from './multi/backend.ts';
 export { BackendMoves } from './multi/backend-moves.ts';
 export { BackendSizes } from './multi/backend-sizes.ts';
 export type { KeyPlaces } from './multi/key-places.ts';
-export { type Backend, MultiEngine } from './multi/multi-engine.ts';
+export { MultiEngine } from './multi/multi-engine.ts';
 export {
   type BackendDoubt,
   type MultiEngineOptions,

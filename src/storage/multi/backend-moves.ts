@@ -6,8 +6,9 @@ import type { Buffer } from 'node:buffer';
 import type { Environment } from '../../environment/index.ts';
 import type { ByteString } from '../../stdx/index.ts';
 import { type KeyRange, StorageError } from '../storage-engine.ts';
+import type { Backend } from './backend.ts';
 import type { KeyPlaces } from './key-places.ts';
-import type { Backend, MultiEngine } from './multi-engine.ts';
+import type { MultiEngine } from './multi-engine.ts';
 import { type BackendRules, everything, type Placements } from './placements.ts';
 
 const MOVE_KEYS_MAX = 128;

@@ -1,8 +1,9 @@
 /** How much each backend holds of buckets, roughly: looked at now and then, since it may mean to walk over all of it. */
 import type { Environment, Timer } from '../../environment/index.ts';
 import { StorageError } from '../storage-engine.ts';
+import type { Backend } from './backend.ts';
 import type { KeyPlaces } from './key-places.ts';
-import type { Backend, MultiEngine } from './multi-engine.ts';
+import type { MultiEngine } from './multi-engine.ts';
 
 const LOOK_EVERY_MS = 60_000;
 

@@ -15,9 +15,10 @@ import {
   type StorageEngine,
   WriteBatch,
 } from '../storage-engine.ts';
+import type { Backend } from './backend.ts';
 import { BackendMoves } from './backend-moves.ts';
 import type { KeyPlaces } from './key-places.ts';
-import type { Backend, MultiEngine } from './multi-engine.ts';
+import type { MultiEngine } from './multi-engine.ts';
 import { type BackendDoubt, openMultiEngine } from './open-multi-engine.ts';
 import type { BackendRules } from './placements.ts';
 

@@ -7,14 +7,13 @@
  *       and one batch of that backend writes them. What touches several backends is written to all, each part as durable
  *       as asked, before the batch is acknowledged; a crash may keep some of the parts of a batch that was not. If one
  *       backend fails, its part fails alone (`PartlyWritten`).
- * - B2  A record of the node's is durable before any entry of another backend that was written with it or after it: an
- *       entry may rely on a record. And a record that is written durably is so after all entries before it are.
+ * - B2  What relies on something is durable after it (`ordered-writes.ts`).
  * - B3  All copies of a key have one value; but for a moment, there is one copy.
  * - B4  A key of a bucket that moves is read from its place, or else from wherever it is. A batch that changes keys which
  *       are elsewhere is one intent at home first, durably; it is gone through again after a crash. So it happens whole.
  * - B5  What has ceased to move is in its place and nowhere else.
  */
-import { Buffer } from 'node:buffer';
+import type { Buffer } from 'node:buffer';
 import type { Tasks } from '../../environment/index.ts';
 import { assert } from '../../stdx/index.ts';
 import {
@@ -22,38 +21,25 @@ import {
   type Durability,
   type EngineGauge,
   type KeyRange,
-  PartlyWritten,
   type ScanOptions,
   type StorageEngine,
   StorageError,
   type StorageHealth,
   WriteBatch,
 } from '../storage-engine.ts';
+import type { Backend } from './backend.ts';
 import { encodeBatch } from './batch-record.ts';
+import { endOfAll } from './end-of-all.ts';
 import type { KeyPlaces } from './key-places.ts';
 import { MergedCursor } from './merged-cursor.ts';
+import { type BackendWrites, OrderedWrites } from './ordered-writes.ts';
 import { type BackendRules, home, type Placements } from './placements.ts';
 import { type KeyPlan, PlannedBatch, partOf } from './planned-batch.ts';
 import { Turns } from './turns.ts';
 
 export const placementsRecord = 'backends/placements';
 export const intentRecord = 'backends/intent';
-/** Written, synced, so that what was written before it is durable too. */
 const barrierRecord = 'backends/barrier';
-
-export interface Backend {
-  /** As the configuration names it. */
-  readonly name: string;
-  readonly engine: StorageEngine;
-  /** Keeps nothing across a restart, by design. */
-  readonly isVolatile: boolean;
-}
-
-export interface BackendWrites {
-  readonly batches: number;
-  /** Of keys and values. */
-  readonly bytes: number;
-}
 
 export interface MultiEngineParts {
   /** The default first. */
@@ -83,14 +69,11 @@ export class MultiEngine implements StorageEngine {
   readonly #home: Backend;
   readonly #byName: ReadonlyMap<string, Backend>;
   readonly #turns = new Turns();
-  readonly #written = new Map<Backend, BackendWrites>();
+  readonly #writes: OrderedWrites;
   #placements: Placements;
   /** An intent of which some may not have been written yet. */
   #unfinished: WriteBatch | undefined;
   #intentIsStored = false;
-  /** Backends with writes that no sync has followed. */
-  readonly #unsynced = new Set<Backend>();
-  #recordsAreUnsynced = false;
   #rangeDeletions = 0;
   #moved = 0;
   #closing: Promise<void> | undefined;
@@ -106,6 +89,7 @@ export class MultiEngine implements StorageEngine {
     this.#unfinished = intent;
     this.#intentIsStored = intent !== undefined;
     this.#tasks = tasks;
+    this.#writes = new OrderedWrites(first, places.recordKey(barrierRecord));
   }
 
   get placements(): Placements {
@@ -132,12 +116,12 @@ export class MultiEngine implements StorageEngine {
     this.#assertOpen();
     if (this.#turns.areFree && !this.#intentIsStored) {
       if (this.#placements.isPlain) {
-        await this.#turns.share(() => this.#writeHome(batch, durability));
+        await this.#turns.share(() => this.#writes.toHome(batch, durability));
         return;
       }
       const plan = this.#plan(batch);
-      if (!plan.hasMoving && !this.#needsOrder(plan, durability)) {
-        await this.#turns.share(() => this.#writeParts(plan, durability));
+      if (!plan.hasMoving && !this.#writes.needsOrder(plan, durability)) {
+        await this.#turns.share(() => this.#writes.atOnce(plan, durability));
         return;
       }
     }
@@ -146,7 +130,7 @@ export class MultiEngine implements StorageEngine {
       await this.#finish();
       const plan = this.#plan(batch);
       if (plan.hasMoving && this.#changesElsewhere(batch)) await this.#writeByIntent(batch);
-      else await this.#writeInOrder(plan, durability);
+      else await this.#writes.inOrder(plan, durability);
     });
   }
 
@@ -174,7 +158,7 @@ export class MultiEngine implements StorageEngine {
       await this.#turns.exclusively(async () => {
         await this.#finish();
       });
-      await this.#all(this.backends, (backend) =>
+      await endOfAll(this.backends, (backend) =>
         backend.engine.deleteRange(this.#rangeWithin(backend, range)),
       );
     } finally {
@@ -204,7 +188,7 @@ export class MultiEngine implements StorageEngine {
     }
     await this.#turns.exclusively(async () => {
       await this.#finish();
-      await this.#all(
+      await endOfAll(
         this.backends.filter(({ isVolatile }) => !isVolatile),
         (backend) =>
           backend.engine.copyTo(backend === this.#home ? directory : `${directory}-${backend.name}`),
@@ -229,7 +213,7 @@ export class MultiEngine implements StorageEngine {
 
   /** What was written to a backend since the start. */
   writtenTo(backend: Backend): BackendWrites {
-    return this.#written.get(backend) ?? { batches: 0, bytes: 0 };
+    return this.#writes.writtenTo(backend);
   }
 
   close(): Promise<void> {
@@ -268,8 +252,8 @@ export class MultiEngine implements StorageEngine {
       if (this.#rangeDeletions > 0) return 'busy';
       await this.#finish();
       const moves = this.#movesFrom(from, keys, bytesMax);
-      await this.#all([...moves.puts], ([backend, batch]) => this.#writeTo(backend, batch, 'synced'));
-      await this.#writeTo(from, moves.deletions, 'synced');
+      await endOfAll([...moves.puts], ([backend, batch]) => this.#writes.to(backend, batch, 'synced'));
+      await this.#writes.to(from, moves.deletions, 'synced');
       this.#moved += moves.deletions.length;
       return { seen: moves.seen, unreadable: moves.unreadable };
     });
@@ -332,66 +316,6 @@ export class MultiEngine implements StorageEngine {
     });
   }
 
-  /** B2: whether parts must follow each other. */
-  #needsOrder(plan: PlannedBatch<Backend>, durability: Durability): boolean {
-    if (plan.isBeyond(this.#home)) return plan.hasRecords || this.#recordsAreUnsynced;
-    return plan.hasRecords && durability === 'synced' && this.#unsyncedBeyondHome();
-  }
-
-  async #writeInOrder(plan: PlannedBatch<Backend>, durability: Durability): Promise<void> {
-    if (!this.#needsOrder(plan, durability)) return this.#writeParts(plan, durability);
-    if (plan.hasRecords && durability === 'synced') {
-      await this.#all([...this.#unsynced], async (backend) => {
-        if (backend !== this.#home) await this.#sync(backend, new WriteBatch());
-      });
-    }
-    await this.#sync(this.#home, plan.partOf(this.#home));
-    this.#recordsAreUnsynced = false;
-    await this.#writeParts(plan.without(this.#home), durability);
-  }
-
-  /** Writes the batch, and what was written before it, durably. */
-  async #sync(backend: Backend, batch: WriteBatch): Promise<void> {
-    const barrier = new WriteBatch();
-    barrier.put(this.#places.recordKey(barrierRecord), Buffer.alloc(0));
-    await this.#writeTo(backend, batch.length === 0 ? barrier : batch, 'synced');
-    this.#unsynced.delete(backend);
-  }
-
-  #unsyncedBeyondHome(): boolean {
-    return this.#unsynced.size > (this.#unsynced.has(this.#home) ? 1 : 0);
-  }
-
-  async #writeParts(plan: PlannedBatch<Backend>, durability: Durability): Promise<void> {
-    if (durability === 'os') {
-      for (const [backend] of plan.parts) if (!backend.isVolatile) this.#unsynced.add(backend);
-      if (plan.hasRecords) this.#recordsAreUnsynced = true;
-    }
-    const [only] = plan.parts;
-    if (only !== undefined && plan.isWhole) return this.#writeTo(only[0], only[1], durability);
-    const failures = await this.#failuresOf([...plan.parts.keys()], (backend) =>
-      this.#writeTo(backend, plan.partOf(backend), durability),
-    );
-    const [failure] = failures.values();
-    if (failure === undefined) return;
-    throw new PartlyWritten(failure, (place) => !failures.has(plan.backendAt(place)));
-  }
-
-  async #writeTo(backend: Backend, batch: WriteBatch, durability: Durability): Promise<void> {
-    await backend.engine.write(batch, durability);
-    const { batches, bytes } = this.writtenTo(backend);
-    this.#written.set(backend, { batches: batches + 1, bytes: bytes + batch.byteLength });
-  }
-
-  /** All of it, when nothing is anywhere else. What may have to be synced before something else is, one day, counts. */
-  async #writeHome(batch: WriteBatch, durability: Durability): Promise<void> {
-    if (durability === 'os') {
-      this.#unsynced.add(this.#home);
-      this.#recordsAreUnsynced = true;
-    }
-    await this.#writeTo(this.#home, batch, durability);
-  }
-
   /** Whether a backend that is not a key's place holds the key. */
   #changesElsewhere(batch: WriteBatch): boolean {
     return batch.keys.some((key) => this.#strayHolders(key).length > 0);
@@ -412,7 +336,7 @@ export class MultiEngine implements StorageEngine {
     intent.put(this.#places.recordKey(intentRecord), encodeBatch(batch));
     // If that fails, it may be there after a crash nevertheless.
     this.#intentIsStored = true;
-    await this.#sync(this.#home, intent);
+    await this.#writes.sync(this.#home, intent);
     this.#unfinished = batch;
     await this.#finish();
   }
@@ -427,24 +351,24 @@ export class MultiEngine implements StorageEngine {
     this.#unfinished = undefined;
     const batch = new WriteBatch();
     batch.delete(this.#places.recordKey(intentRecord));
-    await this.#sync(this.#home, batch);
+    await this.#writes.sync(this.#home, batch);
     this.#intentIsStored = false;
   }
 
   async #goThrough(batch: WriteBatch): Promise<void> {
-    await this.#all([...this.#plan(batch).parts], ([backend, part]) => this.#sync(backend, part));
+    await endOfAll([...this.#plan(batch).parts], ([backend, part]) => this.#writes.sync(backend, part));
     const deletions = new Map<Backend, WriteBatch>();
     for (const key of batch.keys) {
       for (const holder of this.#strayHolders(key)) partOf(deletions, holder).delete(key);
     }
-    await this.#all([...deletions], ([backend, part]) => this.#sync(backend, part));
+    await endOfAll([...deletions], ([backend, part]) => this.#writes.sync(backend, part));
   }
 
   async #storePlacements(placements: Placements): Promise<void> {
     const batch = new WriteBatch();
     const record = placements.encode((name) => this.#backend(name).engine.name);
     batch.put(this.#places.recordKey(placementsRecord), record);
-    await this.#sync(this.#home, batch);
+    await this.#writes.sync(this.#home, batch);
   }
 
   #movesFrom(from: Backend, keys: readonly Buffer[], bytesMax: number) {
@@ -472,28 +396,6 @@ export class MultiEngine implements StorageEngine {
       deletions.delete(key);
     }
     return { puts, deletions, seen, unreadable };
-  }
-
-  /** Waits for all of them, and rejects with the first failure. */
-  async #all<T>(items: readonly T[], each: (item: T) => Promise<void>): Promise<void> {
-    const [failure] = (await this.#failuresOf(items, each)).values();
-    if (failure !== undefined) throw failure;
-  }
-
-  /** Waits for all of them; rejects with what is no failure of storage. */
-  async #failuresOf<T>(
-    items: readonly T[],
-    each: (item: T) => Promise<void>,
-  ): Promise<ReadonlyMap<T, StorageError>> {
-    const failures = new Map<T, StorageError>();
-    const endings = await Promise.allSettled(items.map((item) => each(item)));
-    for (const [i, ending] of endings.entries()) {
-      if (ending.status === 'fulfilled') continue;
-      const reason: unknown = ending.reason;
-      if (!(reason instanceof StorageError)) throw reason;
-      failures.set(items[i]!, reason);
-    }
-    return failures;
   }
 
   #backend(name: string): Backend {

@@ -9,9 +9,10 @@ import { Buffer } from 'node:buffer';
 import type { Log, Tasks } from '../../environment/index.ts';
 import type { ByteString } from '../../stdx/index.ts';
 import { type StorageEngine, StorageError, WriteBatch } from '../storage-engine.ts';
+import type { Backend } from './backend.ts';
 import { decodeBatch } from './batch-record.ts';
 import type { KeyPlaces } from './key-places.ts';
-import { type Backend, intentRecord, MultiEngine, placementsRecord } from './multi-engine.ts';
+import { intentRecord, MultiEngine, placementsRecord } from './multi-engine.ts';
 import { decodePlacements, everything, Placements } from './placements.ts';
 
 export interface MultiEngineOptions {
