@@ -8,12 +8,11 @@
  */
 import type { Buffer } from 'node:buffer';
 import type { Partition } from '../core/ring/index.ts';
-import type { Topology } from '../core/topology/index.ts';
 import type { Environment } from '../environment/index.ts';
 import { type StorageEngine, StorageError } from '../storage/index.ts';
 import { BackgroundTask } from './anti-entropy/index.ts';
-import type { NameHash } from './coordinator/index.ts';
-import type { BucketAddress, ObjectAddress } from './key-value-store.ts';
+import { type FirstReplicaParts, isFirstReplica } from './first-replica.ts';
+import type { ObjectAddress } from './key-value-store.ts';
 import type { KvObserver } from './kv-observer.ts';
 import { ObjectKey, tombstonesRange } from './vnode/index.ts';
 
@@ -32,13 +31,9 @@ export interface TombstoneSweepSettings {
   readonly reapedMax?: number;
 }
 
-export interface TombstoneSweepParts {
+export interface TombstoneSweepParts extends FirstReplicaParts {
   readonly environment: Pick<Environment, 'timers' | 'tasks' | 'random' | 'log'>;
   readonly engine: StorageEngine;
-  readonly topology: Topology;
-  readonly names: NameHash;
-  /** Undefined: nobody knows such a bucket type. */
-  readonly placementOf: (address: BucketAddress) => { readonly bucketOnly: boolean } | undefined;
   /** There is too much to do for what is not urgent. */
   readonly isLoaded: () => boolean;
   /** What is forgotten now can be remembered for its time. */
@@ -120,14 +115,9 @@ export class TombstoneSweep {
 
   /** False: it is another partition's to look after. */
   #read(partition: Partition, mark: Buffer): boolean {
-    const { topology, names, placementOf, readAll } = this.#parts;
     const key = ObjectKey.ofMark(mark);
-    if (key === undefined) return false;
-    const { address } = key;
-    const placement = placementOf(address);
-    if (placement === undefined) return false;
-    if (topology.ring.partitionOf(names.of(address, placement.bucketOnly)) !== partition) return false;
-    readAll(address);
+    if (key === undefined || !isFirstReplica(partition, key.address, this.#parts)) return false;
+    this.#parts.readAll(key.address);
     this.#parts.observer.tombstoneLookedAt?.();
     return true;
   }

@@ -11,13 +11,12 @@
 import type { Buffer } from 'node:buffer';
 import { VersionVector } from '../../clocks/index.ts';
 import type { Partition } from '../../core/ring/index.ts';
-import type { Topology } from '../../core/topology/index.ts';
 import type { Environment, Instant } from '../../environment/index.ts';
 import { type ByteString, byteLiteral } from '../../stdx/index.ts';
 import { type KeyRange, type StorageEngine, StorageError } from '../../storage/index.ts';
 import { BackgroundTask } from '../anti-entropy/index.ts';
-import type { NameHash } from '../coordinator/index.ts';
-import { type BucketAddress, KvFailure, type ObjectAddress } from '../key-value-store.ts';
+import { type FirstReplicaParts, isFirstReplica } from '../first-replica.ts';
+import { KvFailure, type ObjectAddress } from '../key-value-store.ts';
 import { ObjectFormatError, VersionedObject } from '../object/index.ts';
 import { addressOf, bucketRange, bucketTypeRange } from '../vnode/index.ts';
 import type { DropMarks, Dropped } from './drop-marks.ts';
@@ -30,14 +29,10 @@ const intervalMs = 1000;
 /** Every node has heard of a mark by then that is not away. */
 const restMs = 5000;
 
-export interface DropSweepParts {
+export interface DropSweepParts extends FirstReplicaParts {
   readonly environment: Pick<Environment, 'clock' | 'timers' | 'tasks' | 'log'>;
   readonly engine: StorageEngine;
-  readonly topology: Topology;
-  readonly names: NameHash;
   readonly marks: DropMarks;
-  /** Undefined: nobody knows such a bucket type. */
-  readonly placementOf: (address: BucketAddress) => { readonly bucketOnly: boolean } | undefined;
   /** There is too much to do for what is not urgent. */
   readonly isLoaded: () => boolean;
   /**
@@ -132,7 +127,7 @@ export class DropSweep {
           const object = decoded(value);
           const address = addressOf(key);
           if (object === undefined) damaged.push(key);
-          else if (!object.isTombstone && this.#isFirst(partition, address)) {
+          else if (!object.isTombstone && isFirstReplica(partition, address, this.#parts)) {
             removals.push({ address, seen: object.mayExpire ? object.clock : undefined });
           }
         }
@@ -158,13 +153,6 @@ export class DropSweep {
       this.#removed += some.length;
       if (this.#task.pause.isClosed) return;
     }
-  }
-
-  #isFirst(partition: Partition, address: ObjectAddress): boolean {
-    const { topology, names, placementOf } = this.#parts;
-    const placement = placementOf(address);
-    if (placement === undefined) return false;
-    return topology.ring.partitionOf(names.of(address, placement.bucketOnly)) === partition;
   }
 
   #looksAfter({ bucketType, bucket = byteLiteral('') }: Dropped): boolean {

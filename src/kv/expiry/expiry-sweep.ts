@@ -6,12 +6,11 @@
  * costs what has expired and not what is stored. Of the replicas of a key the first in the ring looks after it.
  */
 import type { Partition } from '../../core/ring/index.ts';
-import type { Topology } from '../../core/topology/index.ts';
 import type { Environment } from '../../environment/index.ts';
 import { type StorageEngine, StorageError } from '../../storage/index.ts';
 import { BackgroundTask } from '../anti-entropy/index.ts';
-import type { NameHash } from '../coordinator/index.ts';
-import type { BucketAddress, ObjectAddress } from '../key-value-store.ts';
+import { type FirstReplicaParts, isFirstReplica } from '../first-replica.ts';
+import type { ObjectAddress } from '../key-value-store.ts';
 import {
   type ExpiryTimes,
   expiryMarginMsDefault,
@@ -37,14 +36,10 @@ export interface ExpirySweepSettings {
   readonly expirySweepPerSecondMax?: number;
 }
 
-export interface ExpirySweepParts {
+export interface ExpirySweepParts extends FirstReplicaParts {
   readonly environment: Pick<Environment, 'clock' | 'timers' | 'tasks' | 'log'>;
   readonly engine: StorageEngine;
-  readonly topology: Topology;
   readonly times: ExpiryTimes;
-  readonly names: NameHash;
-  /** Undefined: nobody knows such a bucket type. */
-  readonly placementOf: (address: BucketAddress) => { readonly bucketOnly: boolean } | undefined;
   /** There is too much to do for what is not urgent. */
   readonly isLoaded: () => boolean;
   /** Reads the key at all its replicas. */
@@ -139,14 +134,9 @@ export class ExpirySweep {
 
   /** False: it is another partition's to look after. */
   #forget(partition: Partition, entry: Buffer): boolean {
-    const { topology, names, placementOf, readAll } = this.#parts;
     const key = ObjectKey.decode(entry, readExpiry(entry).nameStart, entry.length);
-    if (key === undefined) return false;
-    const { address } = key;
-    const placement = placementOf(address);
-    if (placement === undefined) return false;
-    if (topology.ring.partitionOf(names.of(address, placement.bucketOnly)) !== partition) return false;
-    readAll(address);
+    if (key === undefined || !isFirstReplica(partition, key.address, this.#parts)) return false;
+    this.#parts.readAll(key.address);
     return true;
   }
 
