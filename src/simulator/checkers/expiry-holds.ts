@@ -6,6 +6,8 @@
  *       has replaced, though that has ended since.
  *   E3  At rest: what was acknowledged, has not ended and was not replaced, is shown.
  */
+import { replacedBy } from './replaced-writes.ts';
+
 export interface ExpiringWrite {
   readonly id: number;
   readonly key: string;
@@ -48,23 +50,16 @@ export function checkExpiredAtRest(
   writes: ReadonlyMap<number, ExpiringWrite>,
 ): readonly string[] {
   const violations: string[] = [];
-  const replacedForSure = new Set<number>();
-  const mayBeReplaced = new Set<number>();
-  for (const { past, outcome } of writes.values()) {
-    for (const id of past) {
-      if (outcome !== 'refused') mayBeReplaced.add(id);
-      if (outcome === 'acked') replacedForSure.add(id);
-    }
-  }
+  const replaced = replacedBy(writes.values());
   for (const { key, shown } of rest) {
     const ids = new Set(shown.map(({ id }) => id));
     for (const id of ids) {
       if (writes.get(id)?.endsSoon === true) violations.push(`E2 ${key}: ${id} has ended and is shown`);
-      if (replacedForSure.has(id)) violations.push(`E2 ${key}: ${id} was replaced and is back`);
+      if (replaced.forSure.has(id)) violations.push(`E2 ${key}: ${id} was replaced and is back`);
     }
     for (const write of writes.values()) {
       const mustBeThere = write.key === key && write.outcome === 'acked' && !write.endsSoon;
-      if (mustBeThere && !mayBeReplaced.has(write.id) && !ids.has(write.id)) {
+      if (mustBeThere && !replaced.perhaps.has(write.id) && !ids.has(write.id)) {
         violations.push(`E3 ${key}: ${write.id} was acknowledged and is lost`);
       }
     }

@@ -5,6 +5,8 @@
  *   L2  At rest: what was acknowledged and not replaced is shown, and what was replaced by an acknowledged write is not.
  *   L3  At rest, when uploads have had their time: on the disks are the chunks of the values that are shown, and no others.
  */
+import { replacedBy } from './replaced-writes.ts';
+
 export interface LargeWrite {
   readonly id: number;
   readonly key: string;
@@ -21,21 +23,14 @@ export function checkLargeAtRest(
   writes: ReadonlyMap<number, LargeWrite>,
 ): readonly string[] {
   const violations: string[] = [];
-  const replacedForSure = new Set<number>();
-  const mayBeReplaced = new Set<number>();
-  for (const { past, outcome } of writes.values()) {
-    for (const id of past) {
-      if (outcome !== 'refused') mayBeReplaced.add(id);
-      if (outcome === 'acked') replacedForSure.add(id);
-    }
-  }
+  const replaced = replacedBy(writes.values());
   for (const [key, ids] of shown) {
     for (const id of ids) {
-      if (replacedForSure.has(id)) violations.push(`L2 ${key}: ${id} was replaced and is back`);
+      if (replaced.forSure.has(id)) violations.push(`L2 ${key}: ${id} was replaced and is back`);
     }
     for (const { id, key: of, bytes, outcome } of writes.values()) {
       if (of !== key || bytes === undefined || outcome !== 'acked') continue;
-      if (!mayBeReplaced.has(id) && !ids.includes(id)) {
+      if (!replaced.perhaps.has(id) && !ids.includes(id)) {
         violations.push(`L2 ${key}: ${id} was acknowledged and is lost`);
       }
     }

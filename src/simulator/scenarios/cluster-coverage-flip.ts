@@ -3,6 +3,7 @@
  * riak_kv 23: a vnode between its drop and its end answered with nothing).
  */
 import type { Scenario } from '../scenario.ts';
+import { changePlaces } from '../workloads/change-places.ts';
 import { nothingSeen } from '../workloads/cluster-clients.ts';
 import { ClusterPlay, calmCluster, faultErrors } from './cluster-story.ts';
 
@@ -36,16 +37,7 @@ export const clusterCoverageFlip: Scenario = {
       }
     });
     for (let round = 0; round < 2; round++) {
-      const newcomer = stage.boot();
-      await stage.untilServing([newcomer]);
-      await stage.join(newcomer, stage.members[0]!);
-      await stage.change([{ kind: 'join', node: newcomer.id }]);
-      await stage.untilSettled();
-      const leaver = stage.members[random.below(stage.members.length - 1)]!;
-      if (random.chance(0.5)) stage.members.find((one) => one !== leaver)?.end('kill');
-      await play.stage.mend();
-      await stage.change([{ kind: 'leave', node: leaver.id }]);
-      await stage.untilGone(leaver);
+      await changePlaces(stage, random);
     }
     isOver = true;
     await Promise.all(listers);

@@ -17,6 +17,7 @@ import { refuseViolations } from '../checkers/violations.ts';
 import { carryOutFaults, randomFaultPlan } from '../fault-plan.ts';
 import type { Prng } from '../prng.ts';
 import type { Scenario } from '../scenario.ts';
+import { changePlaces } from '../workloads/change-places.ts';
 import { quietClusterConfiguration, variedClusterConfiguration } from '../workloads/cluster-configuration.ts';
 import type { ClusterMember } from '../workloads/cluster-member.ts';
 import { ClusterStage } from '../workloads/cluster-stage.ts';
@@ -185,16 +186,7 @@ async function datatypes(world: World): Promise<void> {
   await story.rest();
 
   story.work(3, story.reachable);
-  const newcomer = stage.boot();
-  await stage.untilServing([newcomer]);
-  await stage.join(newcomer, stage.members[0]!);
-  await stage.change([{ kind: 'join', node: newcomer.id }]);
-  await stage.untilSettled();
-  const leaver = stage.members[random.below(stage.members.length - 1)]!;
-  if (random.chance(0.5)) stage.members.find((one) => one !== leaver)?.end('kill');
-  await stage.mend();
-  await stage.change([{ kind: 'leave', node: leaver.id }]);
-  await stage.untilGone(leaver);
+  await changePlaces(stage, random);
   await story.rest();
 }
 

@@ -10,6 +10,7 @@ import { checkIndexEntries } from '../checkers/index-entries.ts';
 import { carryOutFaults, randomFaultPlan } from '../fault-plan.ts';
 import type { Prng } from '../prng.ts';
 import type { Scenario } from '../scenario.ts';
+import { changePlaces } from '../workloads/change-places.ts';
 import { indexOfWrites } from '../workloads/cluster-clients.ts';
 import type { ClusterMember } from '../workloads/cluster-member.ts';
 import type { World } from '../world.ts';
@@ -183,16 +184,7 @@ async function indexQueries(world: World): Promise<void> {
       });
       await carryOutFaults(world, plan);
     } else {
-      const newcomer = stage.boot();
-      await stage.untilServing([newcomer]);
-      await stage.join(newcomer, stage.members[0]!);
-      await stage.change([{ kind: 'join', node: newcomer.id }]);
-      await stage.untilSettled();
-      const leaver = stage.members[random.below(stage.members.length - 1)]!;
-      if (random.chance(0.5)) stage.members.find((one) => one !== leaver)?.end('kill');
-      await play.stage.mend();
-      await stage.change([{ kind: 'leave', node: leaver.id }]);
-      await stage.untilGone(leaver);
+      await changePlaces(stage, random);
     }
     isOver = true;
     await Promise.all(askers);
