@@ -4,19 +4,15 @@
  * acknowledged write is remembered, and looked for at the end.
  */
 import assert from 'node:assert/strict';
-import { Buffer } from 'node:buffer';
-import { type Environment, type NodeId, nodeIdOf } from '../../environment/index.ts';
-import { type SimulatedProcess, World } from '../../simulator/index.ts';
-import type { ClusterLog } from '../cluster/index.ts';
+import { type NodeId, nodeIdOf } from '../../environment/index.ts';
+import { World } from '../../simulator/index.ts';
 import type { Partition } from '../ring/index.ts';
 import { type ClusterState, fold, foundCluster, type Move, nextStages } from '../topology/index.ts';
-import type { MessageHandler, Messenger } from '../transport/index.ts';
+import { HandoffNode } from './handoff-node.fixture.ts';
 import { HANDOFF_OPTIONS, type HandoffOptions } from './handoff-options.ts';
-import { MemoryDisk, type MemoryPut, MemoryStore, type StoreFaults } from './memory-store.fixture.ts';
-import { MoveGate } from './move-gate.ts';
+import type { StoreFaults } from './memory-store.fixture.ts';
 import type { MoveReport } from './own-moves.ts';
 import { roleIn } from './partition-role.ts';
-import { TransferScheduler } from './transfer-scheduler.ts';
 
 export const [a, b, c] = ['a@h1', 'b@h2', 'c@h3'].map(nodeIdOf);
 export const p0 = 0 as Partition;
@@ -47,9 +43,6 @@ const options: HandoffOptions = {
   rebuildGraceMs: 500,
   replicasMax: 3,
 };
-const queuedMax = 4;
-const forwardMsMax = 60;
-
 export class HandoffWorld {
   readonly world: World;
   readonly nodes = new Map<NodeId, HandoffNode>();
@@ -279,181 +272,6 @@ export class HandoffWorld {
     for (const command of commands) this.state = fold(this.state, command).state;
     // Also without a change: who was away catches up.
     this.#spread();
-  }
-}
-
-export class HandoffNode {
-  readonly name: NodeId;
-  readonly disk = new MemoryDisk();
-  readonly process: SimulatedProcess;
-  state: ClusterState;
-  store: MemoryStore | undefined;
-  scheduler: TransferScheduler | undefined;
-  hasStrays = true;
-  readonly #cluster: HandoffWorld;
-  #handler: MessageHandler | undefined;
-  #onDisconnect: ((peer: NodeId, traffic: 'handoff') => void)[] = [];
-  #onLiveness: (() => void)[] = [];
-  #onState: ((state: ClusterState, before: ClusterState) => void)[] = [];
-  #queued = new Map<NodeId, number>();
-  #onRoom: { readonly to: NodeId; readonly run: () => void }[] = [];
-  #life = 0;
-
-  constructor(cluster: HandoffWorld, name: NodeId) {
-    this.#cluster = cluster;
-    this.name = name;
-    this.state = cluster.state;
-    this.process = cluster.world.node(name);
-  }
-
-  async boot(environment: Environment): Promise<void> {
-    const { faults, handoff, missedMax } = this.#cluster;
-    const first = faults.startsLenient ? { ...this.state, moves: new Map<Partition, Move>() } : this.state;
-    const gate = new MoveGate<MemoryPut>({
-      self: this.name,
-      state: first,
-      forward: (to, partition, put, done) =>
-        this.#forward(environment, to, partition, put, (arrived) =>
-          done(arrived || faults.forgetsMissed === true),
-        ),
-      bytesOf: () => 1,
-      missed: { countMax: missedMax, bytesMax: 1_000_000 },
-    });
-    this.store = new MemoryStore(environment, this.disk, gate, faults);
-    this.hasStrays = true;
-    const log: ClusterLog = {
-      state: this.state,
-      onState: (changed) => void this.#onState.push(changed),
-      propose: () => Promise.reject(new Error('not here')),
-      sawEpoch: () => {},
-    };
-    Object.defineProperty(log, 'state', { get: () => this.state });
-    this.scheduler = new TransferScheduler({
-      environment,
-      messenger: this.#messenger(),
-      log,
-      liveness: {
-        reachability: (node) => (this.#cluster.dead.has(node) ? 'dead' : 'alive'),
-        hasStrays: () => true,
-        onChange: (changed) => void this.#onLiveness.push(changed),
-      },
-      store: this.store,
-      gate,
-      report: (moves, what) => this.#cluster.report(moves, what),
-      strays: (hasStrays) => {
-        this.hasStrays = hasStrays;
-      },
-      isLoaded: () => false,
-      refuses: () => (this.disk.isFull ? { code: 'full', reason: 'no space' } : undefined),
-      options: handoff,
-    });
-    this.scheduler.open();
-  }
-
-  died(): void {
-    this.#life += 1;
-    this.store = undefined;
-    this.scheduler = undefined;
-    this.#handler = undefined;
-    this.#onDisconnect = [];
-    this.#onLiveness = [];
-    this.#onState = [];
-    this.#queued = new Map();
-    this.#onRoom = [];
-    this.hasStrays = true;
-  }
-
-  learn(state: ClusterState): void {
-    const before = this.state;
-    this.state = state;
-    for (const changed of this.#onState) changed(state, before);
-  }
-
-  livenessChanged(): void {
-    for (const changed of this.#onLiveness) changed();
-  }
-
-  disconnected(peer: NodeId): void {
-    for (const told of this.#onDisconnect) told(peer, 'handoff');
-  }
-
-  receive(from: NodeId, bytes: Buffer): void {
-    if (this.process.isUp) this.#handler?.(from, bytes);
-  }
-
-  #messenger(): Messenger {
-    const life = this.#life;
-    return {
-      self: this.name,
-      receive: (_on, handle) => {
-        this.#handler = handle;
-      },
-      send: (to, _traffic, _on, length, fill) => {
-        const queued = this.#queued.get(to) ?? 0;
-        if (queued >= queuedMax) return false;
-        this.#queued.set(to, queued + 1);
-        const bytes = Buffer.alloc(length);
-        fill(bytes, 0);
-        const left = (): void => {
-          if (life === this.#life) this.#madeRoom(to);
-        };
-        this.#cluster.deliver(
-          this.name,
-          to,
-          () => {
-            left();
-            this.#cluster.node(to).receive(this.name, bytes);
-          },
-          left,
-        );
-        return true;
-      },
-      queuedBytes: (to, traffic) => (traffic === 'handoff' ? (this.#queued.get(to) ?? 0) : 0),
-      whenWritable: (to, _traffic, run) => void this.#onRoom.push({ to, run }),
-      onDisconnect: (told) =>
-        void this.#onDisconnect.push(told as (peer: NodeId, traffic: 'handoff') => void),
-    };
-  }
-
-  #madeRoom(to: NodeId): void {
-    this.#queued.set(to, (this.#queued.get(to) ?? 1) - 1);
-    const waiting = this.#onRoom;
-    this.#onRoom = [];
-    for (const room of waiting) {
-      if (room.to === to) room.run();
-      else this.#onRoom.push(room);
-    }
-  }
-
-  /** The vnode transport, as far as the gate needs it: an answer, or none within its time. */
-  #forward(
-    { timers }: Pick<Environment, 'timers'>,
-    to: NodeId,
-    partition: Partition,
-    put: MemoryPut,
-    done: (arrived: boolean) => void,
-  ): void {
-    let isOver = false;
-    const finish = (arrived: boolean): void => {
-      if (isOver) return;
-      isOver = true;
-      timer.cancel();
-      done(arrived);
-    };
-    const timer = timers.after(forwardMsMax, () => finish(false));
-    const life = this.#life;
-    const cluster = this.#cluster;
-    const answer = (isStored: boolean): void => {
-      const arrive = (): void => {
-        if (life === this.#life && this.process.isUp) finish(isStored);
-      };
-      cluster.deliver(to, this.name, arrive, () => {});
-    };
-    const arrive = (): void => {
-      const receiver = cluster.node(to);
-      if (receiver.process.isUp) receiver.store?.put(partition, put.key, put.writes, answer);
-    };
-    cluster.deliver(this.name, to, arrive, () => {});
   }
 }
 

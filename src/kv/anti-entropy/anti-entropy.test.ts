@@ -1,14 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import {
-  inCluster,
-  keyOf,
-  objectOf,
-  quickSettings,
-  type ReplicaCluster,
-  type ReplicaNode,
-} from './replica-cluster.fixture.ts';
+import { inCluster, keyOf, objectOf, quickSettings, type ReplicaCluster } from './replica-cluster.fixture.ts';
+import type { ReplicaNode } from './replica-node.fixture.ts';
 
 const names = (count: number) => Array.from({ length: count }, (_, i) => keyOf(`k${i}`));
 const isConverged = (cluster: ReplicaCluster, keys = names(0)) =>
