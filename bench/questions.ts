@@ -150,7 +150,7 @@ export const questions: readonly Question[] = [
     asks: 'what two nodes of one machine do that one does not',
     seconds: { usual: 35, long: 45 },
     measure: (run) => measureScaleOut(sized(run, second, 1500, 3 * second), nodeOptions(run)),
-    bars: { names: ['operation'], value: 'two cores for two against one for one' },
+    bars: { names: ['n', 'operation'], value: 'two cores for two against one for one' },
   },
   {
     name: 'memory',

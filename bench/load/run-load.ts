@@ -69,13 +69,14 @@ export async function weighLoad(order: LoadOrder, serverPids: readonly number[])
   return { ...run, serverCpuMicros: run.serverCpuMicros + cpuMicros(serverPids) - before };
 }
 
-/** Puts every key once, over so few connections that a crowded machine refuses none. */
+/** Puts, or gets, every key once, over so few connections that a crowded machine refuses none. */
 export async function fillKeys(
   order: Pick<LoadOrder, 'port' | 'otherPorts' | 'valueBytes' | 'keys'> &
     Partial<Pick<LoadOrder, 'protocol'>>,
   serverPids: readonly number[],
+  operation: LoadOrder['operation'] = 'put',
 ): Promise<void> {
-  const load = { protocol: order.protocol ?? 'pb', operation: 'put', order: 'sequential' } as const;
+  const load = { protocol: order.protocol ?? 'pb', operation, order: 'sequential' } as const;
   const pace = { connections: 8, pipeline: 16, warmupMs: 0, measuredMs: 0 };
   await runLoad({ ...order, ...load, ...pace }, serverPids);
 }

@@ -6,13 +6,13 @@
  * The first is the node that `hale start` alone would be, with the same name and data; so a node grows to several of
  * one machine, and later to several machines, without a change to what it stores.
  */
-import { existsSync, readdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import * as path from 'node:path';
 import { type Configuration, formatAddress, type HostAndPort } from '../config/index.ts';
 import { CommandFailure, type ExitCode, exitCodes } from './exit-codes.ts';
 import { HostNode, type HostNodeEnd } from './host-node.ts';
 import { type ConfigurationOptions, loadConfiguration } from './load-configuration.ts';
+import { nodesDirectory, nodesKept } from './nodes-kept.ts';
 import { table } from './table.ts';
 import type { Terminal } from './terminal.ts';
 import { packageVersion } from './version.ts';
@@ -90,7 +90,7 @@ function seatsOf(configuration: Configuration, count: number): readonly Seat[] {
     );
   }
   const root = path.resolve(configuration.platform_data_dir);
-  const held = nodesHeld(root);
+  const held = nodesKept(root);
   if (held > count) {
     const rule = `let nodes leave the cluster and delete their directories, or start with --nodes ${held}`;
     throw new CommandFailure(exitCodes.usage, `${root} holds ${held} nodes; ${rule}`);
@@ -98,17 +98,10 @@ function seatsOf(configuration: Configuration, count: number): readonly Seat[] {
   const [name, host] = configuration.nodename.split('@');
   return Array.from({ length: count }, (_, index) => ({
     name: index === 0 ? configuration.nodename : `${name}-${index + 1}@${host}`,
-    dataDirectory: index === 0 ? root : path.join(root, 'nodes', `${index + 1}`),
+    dataDirectory: index === 0 ? root : path.join(nodesDirectory(root), `${index + 1}`),
     cluster: { ...cluster, port: cluster.port + portsApart * index },
     own: { ...http, port: http.port + portsApart * (index + 1) },
   }));
-}
-
-/** How many nodes have data under a directory, or would leave a gap. */
-function nodesHeld(root: string): number {
-  const directory = path.join(root, 'nodes');
-  const numbers = existsSync(directory) ? readdirSync(directory).filter((name) => /^\d+$/.test(name)) : [];
-  return Math.max(1, ...numbers.map(Number));
 }
 
 function startArguments(

@@ -2,14 +2,16 @@
 
 import { Buffer } from 'node:buffer';
 import { readFileSync } from 'node:fs';
+import * as path from 'node:path';
 import { Command, type CommanderError, InvalidArgumentError } from 'commander';
-import { flagDefinitions } from '../config/index.ts';
+import { type Configuration, flagDefinitions } from '../config/index.ts';
 import { addBucketCommands } from './bucket-program.ts';
 import { addBucketTypeCommands } from './bucket-type-program.ts';
 import { addClusterCommands, addRingCommands } from './cluster-program.ts';
 import { addDev } from './dev-program.ts';
 import { CommandFailure, exitCodeMeanings, exitCodes } from './exit-codes.ts';
-import type { ConfigurationOptions } from './load-configuration.ts';
+import { type ConfigurationOptions, loadConfiguration } from './load-configuration.ts';
+import { nodesKept } from './nodes-kept.ts';
 import type { ObjectOptions } from './object-command.ts';
 import type { Terminal } from './terminal.ts';
 import { packageVersion } from './version.ts';
@@ -109,12 +111,14 @@ function addStart(hale: Command, terminal: Terminal): void {
     )
     .option(
       '--nodes <COUNT>',
-      'run several nodes on this machine behind the same ports; auto: one for each core',
+      'run several nodes on this machine behind the same ports; auto: one for each core; default: as many as the data directory holds',
       hostNodes,
     )
     .action(async (options: StartFlags) => {
-      const { join = [], supervised, nodes } = options;
+      const { join = [], supervised } = options;
       const configured = configurationOptions(start);
+      const { configuration } = loadConfiguration(configured);
+      const nodes = options.nodes ?? (await nodesToStart(configuration));
       if (nodes === undefined) {
         const { startCommand } = await import('./start-command.ts');
         await startCommand(terminal, configured, { join, supervised });
@@ -123,6 +127,18 @@ function addStart(hale: Command, terminal: Terminal): void {
         await hostCommand(terminal, configured, { nodes, join, supervised });
       }
     });
+}
+
+/** Undefined: a node alone. Where several were started before, one alone would be a cluster without the others. */
+async function nodesToStart({
+  platform_data_dir: root,
+  storage_backend: storage,
+}: Configuration): Promise<number | undefined> {
+  const kept = storage === 'memory' ? 1 : nodesKept(path.resolve(root));
+  if (kept === 1) return undefined;
+  const { default: cluster } = await import('node:cluster');
+  // The first of them has the directory of all, and was told by their host what to do.
+  return cluster.isWorker ? undefined : kept;
 }
 
 interface StartFlags {

@@ -167,11 +167,17 @@ describe('nodes of one machine', () => {
     assert.equal(existsSync(`${directory}-${'x'.repeat(200)}`), false);
   });
 
-  test('a name is not an address', async (context) => {
-    const { network, ways } = openHost(context);
+  test('a name is not an address, nor is that which means all of them', async (context) => {
+    const { network, ways, directory } = openHost(context);
     const listener = await listen(network);
+    // What a name's socket would be called, so that only the rule keeps from it.
+    const [name] = readdirSync(directory);
+    linkSync(path.join(directory, name!), path.join(directory, name!.replace('127.0.0.1', 'localhost')));
     await greeted(network, { host: 'localhost', port: listener.address.port });
     assert.deepEqual(ways.taken, ['tcp']);
+    const before = readdirSync(directory);
+    await network.listen({ host: '0.0.0.0', port: 0 }, () => assert.fail('nobody calls'));
+    assert.deepEqual(readdirSync(directory), before);
   });
 });
 

@@ -17,10 +17,12 @@ function sandboxOf(context: TestContext): HaleSandbox {
   return sandbox;
 }
 
-function startHost(sandbox: HaleSandbox, count: number): HaleProcess {
+/** Without a count: as many as were started there before. */
+function startHost(sandbox: HaleSandbox, count?: number): HaleProcess {
   const listeners = [`--http=${host}:8098`, `--pb=${host}:8087`, `--cluster=${host}:8099`];
   return sandbox.hale([
-    ...['start', '--supervised', '--nodes', `${count}`, '--name', `hale@${host}`, '--data', 'data'],
+    ...['start', '--supervised', '--name', `hale@${host}`, '--data', 'data'],
+    ...(count === undefined ? [] : ['--nodes', `${count}`]),
     ...listeners,
     ...['-o', 'ring_size=8', '-o', 'logger.level=warning'],
   ]);
@@ -122,8 +124,9 @@ test('two nodes of one host: both answer at one address, the dead is started aga
   assert.equal(fewer.code, 2, fewer.err);
   assert.match(fewer.err, /holds 2 nodes/);
 
-  const again = startHost(sandbox, 2);
+  const again = startHost(sandbox);
   await again.ready();
+  assert.equal(childrenOf(again.pid).length, 2, 'as many as there were');
   for (let i = 0; i < 20; i += 1) assert.equal(await get(`k${i}`), `v${i}`);
   const nodes = childrenOf(again.pid);
   again.signal('SIGKILL');

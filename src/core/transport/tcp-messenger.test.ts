@@ -50,6 +50,7 @@ async function startNode(
   context: TestContext,
   name: string,
   options: Partial<TcpMessengerOptions> = {},
+  way: 'tcp' | 'local' = 'tcp',
 ): Promise<Node> {
   const log = new Witness();
   const environment = nodeEnvironment({
@@ -61,7 +62,7 @@ async function startNode(
   const node = nodeIdOf(name);
   const messenger = new TcpMessenger({
     environment,
-    network: environment.network,
+    network: way === 'tcp' ? environment.network : environment.network.amongNodes!(),
     identity: {
       node,
       instance: `instance of ${name}`,
@@ -101,28 +102,30 @@ function say(from: Node, to: Node, text: string, traffic: TrafficClass = 'foregr
   });
 }
 
-test('messages go both ways, in order, whatever their size', async (context) => {
-  const a = await startNode(context, 'a@127.0.0.1');
-  const b = await startNode(context, 'b@127.0.0.1');
-  introduce(a, b);
-  const texts = Array.from({ length: 300 }, (_, i) => `${i} ${'x'.repeat(i % 7 === 0 ? i * 500 : i)}`);
-  for (const [i, text] of texts.entries()) {
-    assert.ok(say(a, b, text));
-    assert.ok(say(b, a, text));
-    if (i % 50 === 0) await new Promise((resolve) => setTimeout(resolve, 1));
-  }
-  await until(() => a.received.length + b.received.length === 2 * texts.length, 'all messages');
-  assert.deepEqual(
-    b.received,
-    texts.map((text) => ({ from: a.name, text })),
-  );
-  assert.deepEqual(
-    a.received,
-    texts.map((text) => ({ from: b.name, text })),
-  );
-  assert.deepEqual(a.messenger.capabilitiesOf(b.name), new Map([['objects', 3]]));
-  assert.deepEqual([...a.disconnects, ...b.disconnects], []);
-});
+for (const way of ['tcp', 'local'] as const) {
+  test(`messages go both ways, in order, whatever their size: ${way}`, async (context) => {
+    const a = await startNode(context, 'a@127.0.0.1', {}, way);
+    const b = await startNode(context, 'b@127.0.0.1', {}, way);
+    introduce(a, b);
+    const texts = Array.from({ length: 300 }, (_, i) => `${i} ${'x'.repeat(i % 7 === 0 ? i * 500 : i)}`);
+    for (const [i, text] of texts.entries()) {
+      assert.ok(say(a, b, text));
+      assert.ok(say(b, a, text));
+      if (i % 50 === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    await until(() => a.received.length + b.received.length === 2 * texts.length, 'all messages');
+    assert.deepEqual(
+      b.received,
+      texts.map((text) => ({ from: a.name, text })),
+    );
+    assert.deepEqual(
+      a.received,
+      texts.map((text) => ({ from: b.name, text })),
+    );
+    assert.deepEqual(a.messenger.capabilitiesOf(b.name), new Map([['objects', 3]]));
+    assert.deepEqual([...a.disconnects, ...b.disconnects], []);
+  });
+}
 
 test('each class arrives by a connection of its own', async (context) => {
   const a = await startNode(context, 'a@127.0.0.1');
