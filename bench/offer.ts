@@ -1,7 +1,7 @@
 /** Runs a load that does not wait in a process of its own, and says slice by slice what came of it. */
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { LatencySummary, OfferOrder, OfferReport, OfferSlice } from './load/offer-load.ts';
+import type { LatencySummary, OfferEnd, OfferOrder, OfferReport, OfferSlice } from './load/offer-load.ts';
 import { cpuMicros } from './load/run-load.ts';
 
 export interface Sampled extends OfferSlice {
@@ -15,7 +15,12 @@ export interface Offered {
   readonly whole: LatencySummary;
 }
 
-export function offer(order: OfferOrder, pids: readonly number[]): Promise<Offered> {
+/** `until`: ends the load before its time. */
+export function offer(
+  order: OfferOrder,
+  pids: readonly number[],
+  until?: Promise<unknown>,
+): Promise<Offered> {
   return new Promise((resolve, reject) => {
     const slices: Sampled[] = [];
     let cpu = cpuMicros(pids);
@@ -31,6 +36,10 @@ export function offer(order: OfferOrder, pids: readonly number[]): Promise<Offer
     });
     child.on('error', reject);
     child.send(order);
+    const end = (): void => {
+      if (child.connected) child.send('end' satisfies OfferEnd);
+    };
+    until?.then(end, end);
   });
 }
 

@@ -16,7 +16,7 @@ const keys = 10_000;
 const connections = 128;
 /** The search for what the node can do: rates from `stepsFrom` a second on. */
 const stepFactor = 1.5;
-const stepMs = 2000;
+const stepMsUsual = 2000;
 const stepSliceMs = 250;
 /** While clients connect. */
 const stepSlicesLeftOut = 2;
@@ -57,6 +57,7 @@ export async function measureOverload(measuredMs: number, options: HaleOptions):
 export async function capacityOf(
   asked: Omit<OfferOrder, 'phases' | 'sliceMs'>,
   pids: readonly number[],
+  stepMs = stepMsUsual,
 ): Promise<number> {
   const order = { ...asked, sliceMs: stepSliceMs };
   await offer({ ...order, phases: [{ perSecond: warmupPerSecond, forMs: warmupMs }] }, pids);

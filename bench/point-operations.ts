@@ -14,12 +14,12 @@ import {
   startRedis,
 } from './servers.ts';
 
-const keys = 100_000;
 const connections = 32;
 const valueSizes = [100, 1024];
 const pipelines = [1, 16];
 
 export interface BenchDuration {
+  readonly keys: number;
   readonly warmupMs: number;
   readonly measuredMs: number;
   readonly repetitions: number;
@@ -81,12 +81,12 @@ export async function measurePointOperations(
   for (const valueBytes of valueSizes) {
     const redis = await startRedis();
     try {
-      await preload(redis, 'redis', valueBytes);
+      await preload(redis, 'redis', valueBytes, duration.keys);
       const reference = new Reference(redis, valueBytes, duration);
       for (const subject of subjects.filter((each) => cellsOf(each, valueBytes, duration).length > 0)) {
         const server = await subject.start();
         try {
-          await preload(server, subject.protocols[0], valueBytes);
+          await preload(server, subject.protocols[0], valueBytes, duration.keys);
           await untilSettled(server.pids);
           let durability: BenchDurability = 'synced';
           for (const cell of cellsOf(subject, valueBytes, duration)) {
@@ -120,6 +120,7 @@ class Reference {
   }
 
   async measure(operation: Operation, pipeline: number): Promise<number> {
+    const { keys } = this.duration;
     const base = { protocol: 'redis', port: portOf(this.#redis, 'redis'), keys, connections } as const;
     const order = { ...base, valueBytes: this.valueBytes, operation, pipeline, order: 'uniform' } as const;
     const { warmupMs, measuredMs } = this.duration;
@@ -139,7 +140,12 @@ class Reference {
   }
 }
 
-async function preload(server: BenchServer, protocol: ProtocolName, valueBytes: number): Promise<void> {
+async function preload(
+  server: BenchServer,
+  protocol: ProtocolName,
+  valueBytes: number,
+  keys: number,
+): Promise<void> {
   await fillKeys({ protocol, ...portsOf(server, protocol), valueBytes, keys }, server.pids);
 }
 
@@ -199,7 +205,7 @@ async function measureCell(
 ): Promise<Row> {
   const { duration } = reference;
   const { protocol, operation, valueBytes, pipeline } = cell;
-  const { warmupMs, measuredMs } = duration;
+  const { keys, warmupMs, measuredMs } = duration;
   const timing = { warmupMs, measuredMs };
   const base = { protocol, ...portsOf(server, protocol), valueBytes, keys, connections, ...timing };
   const runs: Weighed[] = [];

@@ -1,6 +1,7 @@
 /**
- * `npm run bench`: all questions within a quarter of an hour, into RESULTS.md with a picture each. `npm run bench -- NAME…
- * [--long | --quick] [--write]`: some of them, printed. `--list` tells their names and how long each takes.
+ * `npm run bench`: all that has a target, within a quarter of an hour, into RESULTS.md with a picture each; `--features`: what else
+ * there is. `npm run bench -- NAME… [--long | --quick] [--write]`: some of them, printed. `--list` tells their names and how
+ * long each takes.
  */
 import { spawn } from 'node:child_process';
 import { parseArgs } from 'node:util';
@@ -15,6 +16,8 @@ const { values, positionals } = parseArgs({
   options: {
     /** The names of the questions, and how long each takes. */
     list: { type: 'boolean', default: false },
+    /** Instead of what has a target: questions of single features and parts. */
+    features: { type: 'boolean', default: false },
     /** The sizes and times that the targets speak of: half an hour of tails, ten minutes of ingest, an hour of memory. */
     long: { type: 'boolean', default: false },
     /** Sizes at which numbers say nothing: whether it runs. */
@@ -54,20 +57,20 @@ const run: BenchRun = {
 };
 
 function list(): void {
-  const total = { usual: 0, long: 0 };
-  console.log(`${'question'.padEnd(20)}${'usual'.padStart(9)}${'--long'.padStart(9)}  asks`);
-  for (const { name, asks, seconds } of questions) {
-    total.usual += seconds.usual;
-    total.long += seconds.long;
-    console.log(
-      `${name.padEnd(20)}${lengthOf(seconds.usual).padStart(9)}${lengthOf(seconds.long).padStart(9)}  ${asks}`,
-    );
+  for (const isOfFeature of [false, true]) {
+    const some = questions.filter((question) => (question.isOfFeature ?? false) === isOfFeature);
+    console.log(isOfFeature ? '\nwith --features, or by name:' : 'without a name:');
+    for (const { name, asks, seconds } of some) {
+      console.log(`  ${name.padEnd(20)}${lengthOf(seconds.usual)}${lengthOf(seconds.long)} long  ${asks}`);
+    }
+    const sum = (of: (question: Question) => number) => some.reduce((total, each) => total + of(each), 0);
+    const [usual, long] = [sum(({ seconds }) => seconds.usual), sum(({ seconds }) => seconds.long)];
+    console.log(`  ${'together'.padEnd(20)}${lengthOf(usual)}${lengthOf(long)} long`);
   }
-  console.log(`${'all'.padEnd(20)}${lengthOf(total.usual).padStart(9)}${lengthOf(total.long).padStart(9)}`);
 }
 
 function lengthOf(seconds: number): string {
-  return seconds < 120 ? `${seconds} s` : `${Math.round(seconds / 60)} min`;
+  return (seconds < 120 ? `${seconds} s` : `${Math.round(seconds / 60)} min`).padStart(9);
 }
 
 async function measure(question: Question): Promise<void> {
@@ -88,7 +91,9 @@ async function measure(question: Question): Promise<void> {
 
 /** What was said besides names, `--write` left out. */
 function flagsOf(): readonly string[] {
-  return process.argv.slice(2).filter((word) => !positionals.includes(word) && word !== '--write');
+  return process.argv
+    .slice(2)
+    .filter((word) => !positionals.includes(word) && word !== '--write' && word !== '--features');
 }
 
 /** Of what a question may take, and a machine that others crowd. */
@@ -138,7 +143,10 @@ function measureApart({ name, seconds }: Question): Promise<boolean> {
 async function measureAll(): Promise<void> {
   const startedAt = performance.now();
   const failed: string[] = [];
-  for (const question of questions) if (!(await measureApart(question))) failed.push(question.name);
+  for (const question of questions) {
+    if ((question.isOfFeature ?? false) !== values.features) continue;
+    if (!(await measureApart(question))) failed.push(question.name);
+  }
   console.log(`all: ${Math.round((performance.now() - startedAt) / 1000)} s`);
   if (failed.length === 0) return;
   console.error(`not measured: ${failed.join(', ')}`);

@@ -16,8 +16,10 @@ export interface BenchServer {
   readonly directory: string;
   /** Of a cluster: those of all nodes. */
   readonly directories?: readonly string[];
-  /** Of a cluster: where its nodes listen to others. */
+  /** Of a cluster: where its first node listens to others. */
   readonly clusterPort?: number;
+  /** Of a cluster: its nodes, by themselves. */
+  readonly nodes?: readonly BenchServer[];
   /** Ends the server and removes its directory. */
   stop(): Promise<void>;
   /** `kill -9`; its directory stays. */
@@ -60,10 +62,10 @@ export async function startHaleCluster(size: number, options: HaleOptions): Prom
     await Promise.all(nodes.map((each) => each[end]()));
   };
   try {
-    nodes.push(await startNode(options, ['--name', 'n1@127.0.0.1', '--cluster', `127.0.0.1:${clusterPort}`]));
+    nodes.push(await startNode(options, ['--name', nameOfNode(1), '--cluster', `127.0.0.1:${clusterPort}`]));
     for (let n = 2; n <= size; n += 1) {
       const join = ['--cluster', '127.0.0.1:0', '--join', `127.0.0.1:${clusterPort}`];
-      nodes.push(await startNode(options, ['--name', `n${n}@127.0.0.1`, ...join]));
+      nodes.push(await startNode(options, ['--name', nameOfNode(n), ...join]));
     }
     await untilSettled(nodes);
   } catch (error) {
@@ -77,6 +79,7 @@ export async function startHaleCluster(size: number, options: HaleOptions): Prom
     pids: nodes.flatMap(({ pids }) => pids),
     directories: nodes.map(({ directory }) => directory),
     clusterPort,
+    nodes,
     otherPorts: others.map(({ ports }) => ports),
     stop: all('stop'),
     kill: all('kill'),
@@ -90,14 +93,63 @@ export async function joinHaleCluster(
 ): Promise<BenchServer & AsyncDisposable> {
   const { clusterPort } = cluster;
   if (clusterPort === undefined) throw new Error(`${cluster.name} is no cluster`);
-  const name = `n${(cluster.otherPorts ?? []).length + 2}@127.0.0.1`;
-  const more = ['--name', name, '--cluster', '127.0.0.1:0', '--join', `127.0.0.1:${clusterPort}`];
-  const node = await startNode(options, more);
+  return startApart(options, newcomerName, ['--join', `127.0.0.1:${clusterPort}`]);
+}
+
+const newcomerName = 'newcomer@127.0.0.1';
+const substituteName = 'substitute@127.0.0.1';
+
+/**
+ * An empty node in the place of the cluster's last one, which has been killed: what that one had is rebuilt from the others'
+ * replicas, from now on. Disposed of, it is killed.
+ */
+export async function replaceLastNode(
+  cluster: BenchServer,
+  options: HaleOptions,
+): Promise<BenchServer & AsyncDisposable> {
+  const { clusterPort, nodes } = cluster;
+  if (clusterPort === undefined || nodes === undefined) throw new Error(`${cluster.name} is no cluster`);
+  const node = await startApart(options, substituteName, []);
+  try {
+    await administer(node, 'cluster/join', { seed: `127.0.0.1:${clusterPort}` });
+    const first = nodes[0]!;
+    await administer(first, 'cluster/force-replace', { node: nameOfNode(nodes.length), by: substituteName });
+    await administer(first, 'cluster/commit', { force: true });
+  } catch (error) {
+    await node[Symbol.asyncDispose]();
+    throw error;
+  }
+  return node;
+}
+
+async function startApart(
+  options: HaleOptions,
+  name: string,
+  more: readonly string[],
+): Promise<BenchServer & AsyncDisposable> {
+  const node = await startNode(options, ['--name', name, '--cluster', '127.0.0.1:0', ...more]);
   const dispose = async (): Promise<void> => {
     await node.kill();
     rmSync(node.directory, { recursive: true, force: true });
   };
   return { ...node, [Symbol.asyncDispose]: dispose };
+}
+
+/** Until a newcomer has heard of the cluster, or the cluster of it, a change is refused. */
+async function administer(node: BenchServer, path: string, body: object): Promise<void> {
+  const url = `http://127.0.0.1:${node.ports.http}/admin/v1/${path}`;
+  const headers = { 'Content-Type': 'application/json' };
+  for (const givenUpAt = performance.now() + startTimeoutMs; ; ) {
+    const answer = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) });
+    if (answer.ok) return;
+    const text = await answer.text();
+    if (performance.now() > givenUpAt) throw new Error(`${path}: ${answer.status} ${text}`);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+}
+
+function nameOfNode(number: number): string {
+  return `n${number}@127.0.0.1`;
 }
 
 /** Several nodes of one machine behind one port. */
@@ -207,6 +259,7 @@ function running(
   const { pid } = child;
   if (pid === undefined) throw new Error(`${name} did not start`);
   const end = async (signal: NodeJS.Signals) => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
     const ended = new Promise((resolve) => child.once('exit', resolve));
     child.kill(signal);
     await ended;

@@ -2,18 +2,27 @@
 import { fillKeys } from './load/run-load.ts';
 import { patientSettings, startHale } from './servers.ts';
 
-const repetitions = 5;
-const keys = 100_000;
 const valueBytes = 1024;
 
-export async function measureStart(node: string): Promise<string> {
+export interface StartSize {
+  readonly keys: number;
+  readonly repetitions: number;
+}
+
+export async function measureStart({ keys, repetitions }: StartSize, node: string): Promise<string> {
   const lines = ['| start | ready after, ms | first durable put after, ms |', '|---|---:|---:|'];
   const empty: Started[] = [];
   for (let repetition = 0; repetition < repetitions; repetition += 1) empty.push(await startOnce(node));
   lines.push(rowOf('empty', empty));
   const killed: Started[] = [];
-  for (let repetition = 0; repetition < repetitions; repetition += 1) killed.push(await startKilled(node));
-  lines.push(rowOf(`${keys} keys of ${valueBytes} B at n=3, after kill -9 while they were written`, killed));
+  for (let repetition = 0; repetition < repetitions; repetition += 1)
+    killed.push(await startKilled(keys, node));
+  lines.push(
+    rowOf(
+      `${keys.toLocaleString('en')} keys of ${valueBytes} B at n=3, after kill -9 while they were written`,
+      killed,
+    ),
+  );
   return lines.join('\n');
 }
 
@@ -34,7 +43,7 @@ async function startOnce(node: string, directory?: string): Promise<Started> {
   }
 }
 
-async function startKilled(node: string): Promise<Started> {
+async function startKilled(keys: number, node: string): Promise<Started> {
   const server = await startHale({ node, settings: patientSettings });
   const port = server.ports.pb;
   if (port === undefined) throw new Error('the server has no such port');

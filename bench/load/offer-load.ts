@@ -4,6 +4,7 @@
  * Beside them one connection says ping now and then: what does nothing but wait for the server's event loop.
  */
 import { Buffer } from 'node:buffer';
+import { randomBytes } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { LatencyHistogram } from './latency-histogram.ts';
@@ -40,7 +41,12 @@ export interface OfferSlice extends LatencySummary {
   /** Not sent, since the server does not read. */
   readonly unsent: number;
   readonly pingMsMax: number;
+  /** The longest that the generator itself did not turn: what it adds to times that it measures. */
+  readonly ownMsMax: number;
 }
+
+/** Said to a generator that has its order: nothing more is offered, and what came is told. */
+export type OfferEnd = 'end';
 
 export type OfferReport =
   | { readonly kind: 'slice'; readonly slice: OfferSlice }
@@ -60,6 +66,7 @@ export interface LatencySummary {
 const usefulMsMax = 1000;
 const unsentBytesMax = 256 * 1024;
 const pingEveryMs = 20;
+const noiseBytes = 2 ** 20;
 const codeError = 0;
 const codePong = 2;
 const ping = Buffer.from([0, 0, 0, 1, 1]);
@@ -160,6 +167,9 @@ class OfferedLoad {
   readonly #pinger: Pinger;
   readonly #template: Buffer;
   readonly #keyOffset: number;
+  /** Of a put. Half of a value is another piece of the noise each time: it can be compressed to about half. */
+  readonly #valueOffset: number | undefined;
+  readonly #noise = randomBytes(noiseBytes);
   #startedAt = 0;
   #histogram = new LatencyHistogram();
   #whole = new LatencyHistogram();
@@ -167,12 +177,15 @@ class OfferedLoad {
   #turn = 0;
   #key = 0;
   #isOver = false;
+  #isEnding = false;
+  #ownMsMax = 0;
 
   constructor(order: OfferOrder, report: (report: OfferReport) => void) {
     this.#order = order;
     this.#report = report;
     const value = Buffer.alloc(order.valueBytes, 0x78);
     const { request, keyOffset } = protocols.pb.template(order.operation, value, 0);
+    this.#valueOffset = order.operation === 'put' ? request.indexOf(value) : undefined;
     this.#template = request;
     this.#keyOffset = keyOffset;
     const ports = [order.port, ...(order.otherPorts ?? [])];
@@ -205,12 +218,17 @@ class OfferedLoad {
     if (failed) {
       const text = bytes.toString('latin1', at + 5, at + 4 + bytes.readUInt32BE(at));
       if (text.includes('overload')) this.#counts.refused += 1;
+      else if (text.includes('timeout')) this.#counts.late += 1;
       else this.fail(new Error(`error reply: ${text}`));
       return;
     }
     this.#counts[tookMs <= usefulMsMax ? 'good' : 'late'] += 1;
     this.#histogram.record(tookMs * 1000);
     this.#whole.record(tookMs * 1000);
+  }
+
+  end(): void {
+    this.#isEnding = true;
   }
 
   fail(error: Error): void {
@@ -221,13 +239,16 @@ class OfferedLoad {
   #offer({ perSecond, forMs }: OfferPhase): Promise<void> {
     const startedAt = performance.now();
     let sent = 0;
+    let tickedAt = startedAt;
     return new Promise((resolve) => {
       const tick = setInterval(() => {
         const now = performance.now();
+        this.#ownMsMax = Math.max(this.#ownMsMax, now - tickedAt);
+        tickedAt = now;
         const due = Math.floor((perSecond * Math.min(now - startedAt, forMs)) / 1000) - sent;
         sent += due;
         this.#send(due, now);
-        if (now - startedAt < forMs && !this.#isOver) return;
+        if (now - startedAt < forMs && !this.#isOver && !this.#isEnding) return;
         clearInterval(tick);
         resolve();
       }, 1);
@@ -255,6 +276,10 @@ class OfferedLoad {
       this.#key = (Math.imul(this.#key, 1664525) + 1013904223) >>> 0;
       const key = Math.floor((this.#key / 2 ** 32) * this.#order.keys);
       writeKey(bytes, i * template.length + this.#keyOffset, key);
+      if (this.#valueOffset === undefined) continue;
+      const length = this.#order.valueBytes >>> 1;
+      const from = this.#key % (noiseBytes - length);
+      this.#noise.copy(bytes, i * template.length + this.#valueOffset, from, from + length);
     }
     return bytes;
   }
@@ -265,7 +290,9 @@ class OfferedLoad {
       atMs: performance.now() - this.#startedAt,
       ...summaryOf(this.#histogram),
       pingMsMax: this.#pinger.takeWorstMs(),
+      ownMsMax: this.#ownMsMax,
     };
+    this.#ownMsMax = 0;
     this.#report({ kind: 'slice', slice });
     this.#histogram = new LatencyHistogram();
     this.#counts = { offered: 0, good: 0, late: 0, refused: 0, unsent: 0 };
@@ -284,5 +311,6 @@ function summaryOf(histogram: LatencyHistogram): LatencySummary {
 
 process.once('message', (order: OfferOrder) => {
   const load = new OfferedLoad(order, (report) => process.send?.(report));
+  process.once('message', () => load.end());
   load.run().catch((error: unknown) => load.fail(error as Error));
 });

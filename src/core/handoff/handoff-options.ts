@@ -12,6 +12,8 @@ export interface HandoffOptions {
   readonly batchBytes: number;
   readonly outgoing: OutgoingOptions;
   readonly incoming: IncomingOptions;
+  /** Items of all incoming transfers that are merged in one turn of the event loop: about a millisecond of it. */
+  readonly itemsPerTurnMax: number;
   /** After a failed transfer, doubled with each failure in a row, up to the maximum. */
   readonly retryDelayMs: number;
   readonly retryDelayMsMax: number;
@@ -34,6 +36,7 @@ export const HANDOFF_OPTIONS: HandoffOptions = {
   batchBytes: 256 * 1024,
   outgoing: { silenceMsMax: 30_000, reopenDelayMs: 500, breaksMax: 5, windowMax: 16 },
   incoming: { window: 4, idleMsMax: 120_000 },
+  itemsPerTurnMax: 32,
   retryDelayMs: 500,
   retryDelayMsMax: 30_000,
   repeatDelayMs: 1000,

@@ -36,6 +36,7 @@ const options: HandoffOptions = {
   batchBytes: 300,
   outgoing: { silenceMsMax: 300, reopenDelayMs: 20, breaksMax: 3, windowMax: 16 },
   incoming: { window: 3, idleMsMax: 2000 },
+  itemsPerTurnMax: 2,
   retryDelayMs: 20,
   retryDelayMsMax: 300,
   repeatDelayMs: 20,

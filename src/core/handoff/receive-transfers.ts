@@ -22,6 +22,7 @@ export interface ReceiverParts {
   readonly store: PartitionStore;
   readonly incoming: IncomingOptions;
   readonly transfersMax: number;
+  readonly itemsPerTurnMax: number;
   /** Why nothing can be taken in now: no space. Undefined: it can. */
   readonly refuses: () => TransferRefusal | undefined;
   readonly complete: (from: NodeId, open: OpenTransfer, unreadable: number) => void;
@@ -47,6 +48,8 @@ export class TransferReceiver {
   readonly #sessions = new Map<string, Session>();
   #timer: Timer | undefined;
   #isClosed = false;
+  /** When the last of those that wait for a turn to merge in has had it. */
+  #turns: Promise<void> = Promise.resolve();
 
   constructor(parts: ReceiverParts) {
     this.#parts = parts;
@@ -183,7 +186,7 @@ export class TransferReceiver {
     this.#parts.environment.tasks.spawn('handoff-merge', async () => {
       let event: IncomingEvent = { kind: 'merged', number };
       try {
-        await this.#parts.store.merge(partition, items);
+        await this.#mergeByTurns(session, items);
       } catch (error) {
         if (!(error instanceof PartitionStoreError)) throw error;
         const reason = error.message;
@@ -193,6 +196,31 @@ export class TransferReceiver {
       }
       if (!this.#isClosed) this.#apply(session, event);
     });
+  }
+
+  /**
+   * A few items in each turn of the event loop, of all transfers together: a socket may bring many batches at once, and
+   * requests of clients wait for nothing longer than that. Of a transfer that ends meanwhile nothing more is merged: its
+   * partition may be on its way out again.
+   */
+  async #mergeByTurns(session: Session, items: readonly Buffer[]): Promise<void> {
+    const { store, itemsPerTurnMax } = this.#parts;
+    const merging: Promise<void>[] = [];
+    for (let at = 0; at < items.length; at += itemsPerTurnMax) {
+      await this.#ownTurn();
+      if (this.#isClosed || this.#sessions.get(session.key) !== session) break;
+      const merged = store.merge(session.open.partition, items.slice(at, at + itemsPerTurnMax));
+      // Heard of below, when all are under way.
+      merged.catch(() => undefined);
+      merging.push(merged);
+    }
+    await Promise.all(merging);
+  }
+
+  #ownTurn(): Promise<void> {
+    const { tasks } = this.#parts.environment;
+    this.#turns = this.#turns.then(() => new Promise((resolve) => tasks.endOfTurn(resolve)));
+    return this.#turns;
   }
 
   #setTimer(): void {

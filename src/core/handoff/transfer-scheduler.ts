@@ -87,6 +87,7 @@ export class TransferScheduler {
       store,
       incoming: options.incoming,
       transfersMax: options.transfersMax,
+      itemsPerTurnMax: options.itemsPerTurnMax,
       refuses: parts.refuses,
       complete: (_from, open, unreadable) => this.#rebuilds.received(open, unreadable),
     });
