@@ -64,12 +64,17 @@ export async function capacityOf(
   let best = 0;
   for (let perSecond = stepsFrom; perSecond < stepsTo; perSecond *= stepFactor) {
     const phases = [{ perSecond, forMs: stepMs }];
-    const slices = (await offer({ ...order, phases }, pids)).slices.slice(stepSlicesLeftOut);
-    const seconds = (slices.at(-1)!.atMs - slices[0]!.atMs + stepSliceMs) / 1000;
+    const all = (await offer({ ...order, phases }, pids)).slices;
+    // A generator that hardly ran has told of the time in which clients connect, and of no other.
+    const slices = all.length > stepSlicesLeftOut ? all.slice(stepSlicesLeftOut) : all;
+    const [first, last] = [slices[0], slices.at(-1)];
+    if (first === undefined || last === undefined) break;
+    const seconds = (last.atMs - first.atMs + stepSliceMs) / 1000;
     const useful = slices.reduce((total, { good }) => total + good, 0) / seconds;
     best = Math.max(best, useful);
     if (useful < perSecond / 2) break;
   }
+  if (best === 0) throw new Error('nothing was answered in time');
   return best;
 }
 
