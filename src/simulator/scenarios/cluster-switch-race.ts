@@ -18,6 +18,8 @@ const lookMs = 5;
 const leaderPauseAfterMsMean = 20;
 /** Of the connections between two owners: the others carry the copy on. */
 const resetShare = 0.5;
+/** In one change of members: a new owner that dies whenever it has begun to copy never ends, and nothing is learned by it. */
+const strikesMax = 8;
 
 class BreaksInMoves {
   readonly #play: ClusterPlay;
@@ -36,12 +38,13 @@ class BreaksInMoves {
   /** The leader pauses soon after partitions begin to move; when most are copied a new owner dies, and both come back. */
   async strikeSwitches(): Promise<void> {
     const { world, stage } = this.#play;
-    while (!this.#isOver) {
+    for (let strikes = 0; strikes < strikesMax && !this.#isOver; ) {
       await world.sleep(lookMs);
       if (this.#copies().length === 0) continue;
       await world.sleep(this.#random.exponential(leaderPauseAfterMsMean));
       const leader = stage.members.find(({ serving }) => serving?.node.database.cluster.log.leads);
       if (leader === undefined) continue;
+      strikes += 1;
       world.work.add('pauses of the leader');
       leader.process.pause();
       await world.sleep(this.#random.between(50, 300));
