@@ -36,10 +36,10 @@ export class BatchIndex {
     this.#insert(hashOfKey(this.#keys[place]!), place);
   }
 
-  /** -1: the batch does not write the key. */
-  find(key: Buffer): number {
+  /** -1: the batch does not write the key. `hash`: that of the key, from who looks into several. */
+  find(key: Buffer, hash: number = hashOfKey(key)): number {
     if (this.#count === 0 && this.#crowded === undefined) return -1;
-    const row = this.#rowOf(hashOfKey(key), key);
+    const row = this.#rowOf(hash, key);
     if (row >= 0) return this.#rows[row + 1]! - 1;
     return row === noRow && this.#crowded !== undefined ? (this.#crowded.get(byteStringOf(key)) ?? -1) : -1;
   }

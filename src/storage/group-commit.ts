@@ -18,6 +18,7 @@
 import type { Buffer } from 'node:buffer';
 import type { Tasks } from '../environment/index.ts';
 import { BatchIndex } from './batch-index.ts';
+import { hashOfKey } from './key-hash.ts';
 import {
   type Durability,
   PartlyWritten,
@@ -91,10 +92,13 @@ export class GroupCommit {
    * may be the very buffer that waits to be written. Throws `StorageError`.
    */
   get(key: Buffer): Buffer | undefined {
-    for (let i = this.#groups.length - 1; i >= 0; i--) {
-      const { batch, newest } = this.#groups[i]!;
-      const place = newest.find(key);
-      if (place >= 0) return batch.values[place];
+    const newest = this.#groups.length - 1;
+    if (newest < 0) return this.engine.get(key);
+    const hash = hashOfKey(key);
+    for (let i = newest; i >= 0; i--) {
+      const group = this.#groups[i]!;
+      const place = group.newest.find(key, hash);
+      if (place >= 0) return group.batch.values[place];
     }
     return this.engine.get(key);
   }

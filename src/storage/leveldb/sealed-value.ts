@@ -12,8 +12,13 @@ export const SEAL_BYTES = 4;
 /** Up to this size the sealing buffer is kept from one value to the next. */
 const SCRATCH_BYTES_MAX = 64 * 1024;
 
+/** Of values up to this length the view of the buffer is kept: making one costs as much as the copy. */
+const VIEW_BYTES_MAX = 4096;
+
 export class ValueSealer {
-  #scratch = Buffer.allocUnsafeSlow(4096);
+  #scratch = Buffer.allocUnsafeSlow(VIEW_BYTES_MAX);
+  /** By their length. */
+  #views: (Buffer | undefined)[] = [];
 
   /** The sealed form, valid until the next call: one buffer is used again and again. */
   seal(key: Buffer, value: Buffer): Buffer {
@@ -21,10 +26,19 @@ export class ValueSealer {
     const target = this.#room(length + SEAL_BYTES);
     target.set(value, 0);
     target.writeUInt32LE(crc32(value, crc32(key)), length);
-    return target.length === length + SEAL_BYTES ? target : target.subarray(0, length + SEAL_BYTES);
+    return target;
   }
 
+  /** Of just so many bytes. */
   #room(length: number): Buffer {
+    const known = this.#views[length];
+    if (known !== undefined) return known;
+    const view = this.#atLeast(length).subarray(0, length);
+    if (length <= VIEW_BYTES_MAX) this.#views[length] = view;
+    return view;
+  }
+
+  #atLeast(length: number): Buffer {
     if (length <= this.#scratch.length) return this.#scratch;
     const room = Buffer.allocUnsafeSlow(
       length > SCRATCH_BYTES_MAX ? length : Math.max(length, SCRATCH_BYTES_MAX),
