@@ -6,6 +6,7 @@ export {
   byteStringOf,
   bytesOfText,
   textOfBytes,
+  writeByteString,
 } from './byte-string.ts';
 export { crc32 } from './crc32.ts';
 export { type Ending, endInTurn } from './endings.ts';

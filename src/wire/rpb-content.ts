@@ -8,7 +8,15 @@
  * is not; no unknown fields; shortest varints.
  */
 import { Buffer } from 'node:buffer';
-import { assert, type ByteString, byteStringOf, readVarint, varintSize, writeVarint } from '../stdx/index.ts';
+import {
+  assert,
+  type ByteString,
+  byteStringOf,
+  readVarint,
+  varintSize,
+  writeByteString,
+  writeVarint,
+} from '../stdx/index.ts';
 import {
   type ContentScan,
   type LinkSpans,
@@ -390,11 +398,7 @@ function writeHead(out: Buffer, at: number, tag: number, length: number): number
 
 function writeText(out: Buffer, at: number, tag: number, text: ByteString | undefined): number {
   if (text === undefined) return at;
-  const { length } = text;
-  const start = writeHead(out, at, tag, length);
-  if (length > shortBytes) return start + out.write(text, start, 'latin1');
-  for (let i = 0; i < length; i += 1) out[start + i] = text.charCodeAt(i);
-  return start + length;
+  return writeByteString(out, writeHead(out, at, tag, text.length), text);
 }
 
 function writeSpan(out: Buffer, at: number, tag: number, from: Uint8Array, field: Span): number {

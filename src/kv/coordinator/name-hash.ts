@@ -4,7 +4,7 @@
  */
 import { Buffer } from 'node:buffer';
 import type { RingHash } from '../../core/ring/index.ts';
-import { type ByteString, byteLiteral } from '../../stdx/index.ts';
+import { type ByteString, byteLiteral, writeByteString } from '../../stdx/index.ts';
 import type { ObjectAddress } from '../key-value-store.ts';
 import { paddedBytes, Sha1 } from './sha1.ts';
 
@@ -13,9 +13,6 @@ const smallTuple = 104;
 const binary = 109;
 /** Version, two tuple heads, three binary heads. */
 const overheadBytes = 1 + 2 + 2 + 3 * 5;
-
-/** Up to here copying by hand is cheaper than a call. */
-const shortBytes = 40;
 
 const defaultType = byteLiteral('default');
 
@@ -52,8 +49,9 @@ export class NameHash {
 function writeBinary(bytes: Buffer, at: number, value: ByteString): number {
   const { length } = value;
   bytes[at] = binary;
-  const start = bytes.writeUInt32BE(length, at + 1);
-  if (length > shortBytes) return start + bytes.write(value, start, 'latin1');
-  for (let i = 0; i < length; i += 1) bytes[start + i] = value.charCodeAt(i);
-  return start + length;
+  bytes[at + 1] = length >>> 24;
+  bytes[at + 2] = length >>> 16;
+  bytes[at + 3] = length >>> 8;
+  bytes[at + 4] = length;
+  return writeByteString(bytes, at + 5, value);
 }

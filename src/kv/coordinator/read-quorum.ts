@@ -52,7 +52,7 @@ export class ReadQuorum {
   #replicas: readonly Replica[];
   readonly #need: ReadRequirements;
   /** By position in the preference list. */
-  readonly #replies: (ReadReply | undefined)[];
+  readonly #replies: (ReadReply | undefined)[] = [];
   readonly #failuresMax: number;
   #merged: VersionedObject | undefined;
   #answered = 0;
@@ -67,8 +67,11 @@ export class ReadQuorum {
   constructor(replicas: readonly Replica[], n: number, need: ReadRequirements) {
     this.#replicas = replicas;
     this.#need = need;
-    this.#replies = new Array<ReadReply | undefined>(replicas.length).fill(undefined);
-    for (const replica of replicas) if (replica.primary) this.#primariesWaiting += 1;
+    // Not `new Array(length).fill(undefined)`, which costs twice as much, at each request.
+    for (const { primary } of replicas) {
+      this.#replies.push(undefined);
+      if (primary) this.#primariesWaiting += 1;
+    }
     const untilImpossible = n - Math.max(need.r, need.pr) + 1;
     this.#failuresMax = need.basicQuorum ? Math.min(Math.floor(n / 2) + 1, untilImpossible) : untilImpossible;
   }

@@ -42,7 +42,7 @@ export class WriteQuorum {
   #replicas: readonly Replica[];
   readonly #n: number;
   readonly #need: WriteRequirements;
-  readonly #last: (WriteReply['kind'] | undefined)[];
+  readonly #last: (WriteReply['kind'] | undefined)[] = [];
   #firstError: KvError | undefined;
   #accepted = 0;
   #stored = 0;
@@ -56,8 +56,11 @@ export class WriteQuorum {
     this.#replicas = replicas;
     this.#n = n;
     this.#need = need;
-    this.#last = new Array<WriteReply['kind'] | undefined>(replicas.length).fill(undefined);
-    for (const replica of replicas) if (replica.primary) this.#primariesAwaited += 1;
+    // Not `new Array(length).fill(undefined)`, which costs twice as much, at each request.
+    for (const { primary } of replicas) {
+      this.#last.push(undefined);
+      if (primary) this.#primariesAwaited += 1;
+    }
   }
 
   /** Records what the replica at `position` says. `stored` implies `accepted`. */

@@ -23,7 +23,7 @@
  */
 import { Buffer } from 'node:buffer';
 import type { Partition } from '../../core/ring/index.ts';
-import { assert, type ByteString, byteLiteral, byteStringOf } from '../../stdx/index.ts';
+import { assert, type ByteString, byteLiteral, byteStringOf, writeByteString } from '../../stdx/index.ts';
 import type { KeyRange } from '../../storage/index.ts';
 import type { BucketAddress, ObjectAddress } from '../key-value-store.ts';
 
@@ -58,10 +58,15 @@ export function storedType(bucketType: ByteString): ByteString {
 
 export function writeBucket(bytes: Buffer, type: ByteString, bucket: ByteString): number {
   assert(type.length <= nameBytesMax && bucket.length <= nameBytesMax, 'names are checked at the door');
-  let at = bytes.writeUInt16BE(type.length, prefixBytes);
-  at += bytes.write(type, at, 'latin1');
-  at = bytes.writeUInt16BE(bucket.length, at);
-  return at + bytes.write(bucket, at, 'latin1');
+  const at = writeName(bytes, prefixBytes, type);
+  return writeName(bytes, at, bucket);
+}
+
+/** By hand: every request makes a key, and `writeUInt16BE` checks what is known. */
+function writeName(bytes: Buffer, at: number, name: ByteString): number {
+  bytes[at] = name.length >> 8;
+  bytes[at + 1] = name.length;
+  return writeByteString(bytes, at + 2, name);
 }
 
 /** All that a partition stores. */

@@ -4,6 +4,7 @@
  */
 import { Buffer } from 'node:buffer';
 import type { Partition, RingHash } from '../../core/ring/index.ts';
+import { writeByteString } from '../../stdx/index.ts';
 import type { ObjectAddress } from '../key-value-store.ts';
 import {
   addressOf,
@@ -97,7 +98,8 @@ export class ObjectKey {
 
   /** For a synchronous read: the same buffer each time, overwritten by the next call. */
   borrow(partition: Partition): Buffer {
-    this.#bytes.writeUInt16BE(partition, 1);
+    this.#bytes[1] = partition >> 8;
+    this.#bytes[2] = partition;
     return this.#bytes;
   }
 
@@ -154,6 +156,6 @@ function storageKeyOf(address: ObjectAddress): Buffer {
   const { bucket, key } = address;
   const bytes = Buffer.allocUnsafe(prefixBytes + lengthBytes + type.length + bucket.length + key.length);
   const end = writeBucket(bytes, type, bucket);
-  bytes.write(key, end, 'latin1');
+  writeByteString(bytes, end, key);
   return bytes;
 }
