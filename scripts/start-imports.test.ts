@@ -23,6 +23,9 @@ const elsewhere = [
 /** An `import` of it reads all its properties, one of which loads Node's `fetch`. */
 const neverImported = ['node:http', 'node:https', 'node:http2'];
 
+/** What some nodes use. */
+const importedWhenUsed = ['node:cluster', 'node:tls', 'node:worker_threads'];
+
 interface Graph {
   readonly files: ReadonlySet<string>;
   readonly specifiers: ReadonlySet<string>;
@@ -123,6 +126,7 @@ test('a start loads nothing that runs elsewhere', () => {
   }
 });
 
-test('a start does not load what Node has for clients of the web', () => {
-  for (const name of neverImported) assert.equal(start.specifiers.has(name), false, name);
+test('a start does not load what Node has for clients of the web, for TLS and for several nodes of a host', () => {
+  for (const name of [...neverImported, ...importedWhenUsed])
+    assert.equal(start.specifiers.has(name), false, name);
 });

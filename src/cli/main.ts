@@ -1,6 +1,5 @@
 #!/usr/bin/env node
 /** The `hale` command. */
-import cluster from 'node:cluster';
 import { CommandFailure } from './exit-codes.ts';
 import { program } from './program.ts';
 import { processTerminal } from './terminal.ts';
@@ -18,5 +17,8 @@ try {
   for (const line of error.message.split('\n')) terminal.error(`hale: ${line}\n`);
   process.exitCode = error.exitCode;
 }
-// What ties a worker to the process that accepts its connections would keep it alive.
-if (cluster.isWorker) process.exit();
+if (process.connected) {
+  const { default: cluster } = await import('node:cluster');
+  // What ties a worker to the process that accepts its connections would keep it alive.
+  if (cluster.isWorker) process.exit();
+}

@@ -8,6 +8,7 @@ import { type Configuration, flagDefinitions } from '../config/index.ts';
 import { addBucketCommands } from './bucket-program.ts';
 import { addBucketTypeCommands } from './bucket-type-program.ts';
 import { addClusterCommands, addRingCommands } from './cluster-program.ts';
+import { keepCompiledCode } from './compiled-code.ts';
 import { addDev } from './dev-program.ts';
 import { CommandFailure, exitCodeMeanings, exitCodes } from './exit-codes.ts';
 import { type ConfigurationOptions, loadConfiguration } from './load-configuration.ts';
@@ -120,8 +121,12 @@ function addStart(hale: Command, terminal: Terminal): void {
       const { configuration } = loadConfiguration(configured);
       const nodes = options.nodes ?? (await nodesToStart(configuration));
       if (nodes === undefined) {
+        const { platform_data_dir: dataDirectory, storage_backend: storage } = configuration;
+        if (configuration.compile_cache && storage !== 'memory') {
+          keepCompiledCode(dataDirectory, packageVersion());
+        }
         const { startCommand } = await import('./start-command.ts');
-        await startCommand(terminal, configured, { join, supervised });
+        await startCommand(terminal, configuration, { join, supervised });
       } else {
         const { hostCommand } = await import('./host-command.ts');
         await hostCommand(terminal, configured, { nodes, join, supervised });

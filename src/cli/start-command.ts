@@ -1,5 +1,4 @@
 /** `hale start`: a node in the foreground of this process. */
-import cluster from 'node:cluster';
 import * as path from 'node:path';
 import { type Configuration, formatAddress } from '../config/index.ts';
 import {
@@ -24,7 +23,6 @@ import {
   startNode,
 } from '../server/index.ts';
 import { CommandFailure, type ExitCode, exitCodes } from './exit-codes.ts';
-import { type ConfigurationOptions, loadConfiguration } from './load-configuration.ts';
 import { processFacts } from './process-facts.ts';
 import type { Terminal } from './terminal.ts';
 import { packageVersion } from './version.ts';
@@ -42,11 +40,10 @@ export interface StartOptions {
 /** Returns when the node has stopped in order. Throws `CommandFailure`. */
 export async function startCommand(
   terminal: Terminal,
-  options: ConfigurationOptions,
+  configuration: Configuration,
   { join, supervised }: StartOptions,
 ): Promise<void> {
   const seeds = join.map(seedOf);
-  const { configuration } = loadConfiguration(options);
   const log = openLog({
     level: logLevels.get(configuration['logger.level'])!,
     format: configuration['logger.format'] === 'text' ? 'human' : configuration['logger.format'],
@@ -69,7 +66,7 @@ export async function startCommand(
     const node = await startedNode(configuration, environment, lock);
     const forget = stopOnSignals(node);
     const end = stopWhenRemoved(node);
-    if (supervised) stopWithInput(node);
+    if (supervised) await stopWithInput(node);
     try {
       if (seeds.length > 0 && !end.isRemoved) await joinCluster(node, seeds, environment);
       if (node.status().state === 'running') announce(terminal, configuration, node);
@@ -221,10 +218,13 @@ function stopOnSignals(node: HaleNode): () => void {
 }
 
 /** Its end is seen even if whoever holds the other end was killed. */
-function stopWithInput(node: HaleNode): void {
+async function stopWithInput(node: HaleNode): Promise<void> {
   const { stdin } = process;
-  // A worker would otherwise end out of order at the death of who started it.
-  if (cluster.worker !== undefined) cluster.worker.exitedAfterDisconnect = true;
+  if (process.connected) {
+    const { default: cluster } = await import('node:cluster');
+    // A worker would otherwise end out of order at the death of who started it.
+    if (cluster.worker !== undefined) cluster.worker.exitedAfterDisconnect = true;
+  }
   stdin.once('end', () => stopOrFail(node));
   stdin.once('error', () => stopOrFail(node));
   stdin.resume();

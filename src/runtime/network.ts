@@ -30,7 +30,7 @@ import {
 import { HostNetwork, type Streams } from './host-network.ts';
 import { networkErrorOf } from './network-failure.ts';
 import { SocketConnection, type SocketServices } from './socket-connection.ts';
-import { openTlsNetwork, type TlsNetwork } from './tls-network.ts';
+import type { TlsNetwork } from './tls-network.ts';
 
 const readBufferBytes = 64 * 1024;
 /** A peer that vanished without a word is noticed after this silence, plus the kernel's probes (10 s). */
@@ -107,6 +107,7 @@ export class MachineNetwork implements Streams {
   }
 
   async secured(files: TlsFiles): Promise<Network> {
+    const { openTlsNetwork } = await import('./tls-network.ts');
     const network = await openTlsNetwork(files, this.#services);
     this.#secured.push(network);
     return network;

@@ -3,6 +3,9 @@
  * after `kill -9` with many keys. Printed; only a generous bound fails.
  */
 import assert from 'node:assert/strict';
+import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import * as nodeModule from 'node:module';
+import path from 'node:path';
 import { test } from 'node:test';
 import { FrameConnection } from './frame-connection.ts';
 import { HaleSandbox } from './hale-process.ts';
@@ -64,3 +67,31 @@ async function preload(port: number, from: number): Promise<void> {
   };
   await Promise.all(Array.from({ length: connections }, client));
 }
+
+test('compiled code is kept for the next start where Node can, unless it is switched off', async (context) => {
+  const sandbox = new HaleSandbox();
+  context.after(() => sandbox.close());
+  const kept = path.join(sandbox.directory, 'data', 'compiled');
+  const startAndStop = async (...args: readonly string[]): Promise<void> => {
+    const node = await sandbox.start('--data', path.dirname(kept), ...args);
+    node.signal('SIGTERM');
+    assert.equal((await node.finished()).code, 0);
+  };
+  await startAndStop('-o', 'compile_cache=off');
+  assert.equal(existsSync(kept), false);
+  await startAndStop();
+  const isKept = 'enableCompileCache' in nodeModule;
+  assert.equal(existsSync(kept), isKept);
+  if (!isKept) return;
+  const files = (): readonly string[] =>
+    readdirSync(kept, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => path.join(entry.parentPath, entry.name));
+  const written = files();
+  assert.ok(written.length > 0);
+  // Damaged, it is compiled anew.
+  for (const file of written) writeFileSync(file, 'damaged');
+  await startAndStop();
+  assert.deepEqual(files(), written);
+  assert.ok(written.every((file) => statSync(file).size > 'damaged'.length));
+});
