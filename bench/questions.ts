@@ -183,7 +183,7 @@ export const questions: readonly Question[] = [
   {
     name: 'start',
     asks: 'how long until a node serves',
-    seconds: { usual: 26, long: 400 },
+    seconds: { usual: 50, long: 800 },
     measure: (run) =>
       measureStart(
         sized(

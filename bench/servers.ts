@@ -22,6 +22,8 @@ export interface BenchServer {
   readonly nodes?: readonly BenchServer[];
   /** Ends the server and removes its directory. */
   stop(): Promise<void>;
+  /** Ends the server in order; its directory stays. */
+  end(): Promise<void>;
   /** `kill -9`; its directory stays. */
   kill(): Promise<void>;
 }
@@ -58,7 +60,7 @@ export function startHale(options: HaleOptions): Promise<BenchServer> {
 export async function startHaleCluster(size: number, options: HaleOptions): Promise<BenchServer> {
   const clusterPort = await freePort();
   const nodes: BenchServer[] = [];
-  const all = (end: 'stop' | 'kill') => async () => {
+  const all = (end: 'stop' | 'end' | 'kill') => async () => {
     await Promise.all(nodes.map((each) => each[end]()));
   };
   try {
@@ -82,6 +84,7 @@ export async function startHaleCluster(size: number, options: HaleOptions): Prom
     nodes,
     otherPorts: others.map(({ ports }) => ports),
     stop: all('stop'),
+    end: all('end'),
     kill: all('kill'),
   };
 }
@@ -273,6 +276,7 @@ function running(
       await end('SIGTERM');
       rmSync(directory, { recursive: true, force: true });
     },
+    end: () => end('SIGTERM'),
     kill: () => end('SIGKILL'),
   };
 }

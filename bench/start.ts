@@ -1,55 +1,73 @@
-/** How long until a node serves: an empty one, and one that was killed under load with keys in it. */
-import { fillKeys } from './load/run-load.ts';
+/**
+ * How long until a node serves: an empty one, one that was stopped, and one that was killed under load with keys in it, with
+ * either engine. CPU is what the machine's other work does not change.
+ */
+import { cpuMicros, fillKeys } from './load/run-load.ts';
 import { patientSettings, startHale } from './servers.ts';
 
 const valueBytes = 1024;
+const engines = ['leveldb', 'log'] as const;
 
 export interface StartSize {
   readonly keys: number;
   readonly repetitions: number;
 }
 
+/** Each start with `keys` is the first after `kill -9` at the end of their load. */
 export async function measureStart({ keys, repetitions }: StartSize, node: string): Promise<string> {
-  const lines = ['| start | ready after, ms | first durable put after, ms |', '|---|---:|---:|'];
-  const empty: Started[] = [];
-  for (let repetition = 0; repetition < repetitions; repetition += 1) empty.push(await startOnce(node));
-  lines.push(rowOf('empty', empty));
-  const killed: Started[] = [];
-  for (let repetition = 0; repetition < repetitions; repetition += 1)
-    killed.push(await startKilled(keys, node));
-  lines.push(
-    rowOf(
-      `${keys.toLocaleString('en')} keys of ${valueBytes} B at n=3, after kill -9 while they were written`,
-      killed,
-    ),
-  );
+  const lines = [
+    '| start | ready after, ms | first durable put after, ms | CPU until ready, ms |',
+    '|---|---:|---:|---:|',
+  ];
+  lines.push(rowOf('empty', await repeated(repetitions, () => startOnce(node, []))));
+  lines.push(rowOf('again, after a stop in order', await repeated(repetitions, () => startAgain(node))));
+  for (const engine of engines) {
+    const killed = await repeated(repetitions, () => startKilled(node, engine, keys));
+    const label = `${keys.toLocaleString('en')} keys of ${valueBytes} B at n=3 in ${engine}, after kill -9 while they were written`;
+    lines.push(rowOf(label, killed));
+  }
   return lines.join('\n');
 }
 
 interface Started {
   readonly readyMs: number;
   readonly firstPutMs: number;
+  readonly cpuMs: number;
 }
 
-async function startOnce(node: string, directory?: string): Promise<Started> {
+async function repeated(times: number, start: () => Promise<Started>): Promise<readonly Started[]> {
+  const all: Started[] = [];
+  for (let repetition = 0; repetition < times; repetition += 1) all.push(await start());
+  return all;
+}
+
+async function startOnce(node: string, settings: readonly string[], directory?: string): Promise<Started> {
   const startedAt = performance.now();
-  const server = await startHale({ node, settings: [], directory });
+  const server = await startHale({ node, settings, directory });
   const readyMs = performance.now() - startedAt;
+  const cpuMs = cpuMicros(server.pids) / 1000;
   try {
     await putOne(server.ports.http);
-    return { readyMs, firstPutMs: performance.now() - startedAt };
+    return { readyMs, cpuMs, firstPutMs: performance.now() - startedAt };
   } finally {
     await server.stop();
   }
 }
 
-async function startKilled(keys: number, node: string): Promise<Started> {
-  const server = await startHale({ node, settings: patientSettings });
+async function startAgain(node: string): Promise<Started> {
+  const server = await startHale({ node, settings: [] });
+  await server.end();
+  return await startOnce(node, [], server.directory);
+}
+
+async function startKilled(node: string, engine: string, keys: number): Promise<Started> {
+  const settings = [`storage_backend=${engine}`];
+  const server = await startHale({ node, settings: [...settings, ...patientSettings] });
   const port = server.ports.pb;
   if (port === undefined) throw new Error('the server has no such port');
   await fillKeys({ port, valueBytes, keys }, server.pids);
   await server.kill();
-  return await startOnce(node, server.directory);
+  return await startOnce(node, settings, server.directory);
 }
 
 async function putOne(port: number | undefined): Promise<void> {
@@ -59,9 +77,9 @@ async function putOne(port: number | undefined): Promise<void> {
 }
 
 function rowOf(label: string, started: readonly Started[]): string {
-  const ready = median(started.map(({ readyMs }) => readyMs));
-  const firstPut = median(started.map(({ firstPutMs }) => firstPutMs));
-  return `| ${label} | ${ready.toFixed(0)} | ${firstPut.toFixed(0)} |`;
+  const of = (value: (one: Started) => number): string => median(started.map(value)).toFixed(0);
+  const cells = [of(({ readyMs }) => readyMs), of(({ firstPutMs }) => firstPutMs), of(({ cpuMs }) => cpuMs)];
+  return `| ${label} | ${cells.join(' | ')} |`;
 }
 
 function median(values: readonly number[]): number {
