@@ -10,6 +10,11 @@ import { processEnvironment } from './process-environment.ts';
 /** Where a process has grown beyond this, another takes its place. */
 const residentBytesMax = 1.5 * 2 ** 30;
 const printedCharsMax = 20_000;
+/**
+ * A world leaves much behind and keeps little: a heap that begins large, in megabytes, is seldom searched, and a sixth of the
+ * time of short seeds is saved.
+ */
+const heapFlags = ['--initial-old-space-size=512', '--min-semi-space-size=32', '--max-semi-space-size=32'];
 
 export interface WorkerMessage {
   readonly report: SeedReport;
@@ -73,6 +78,7 @@ export class SeedWorkers implements SeedRunner {
   #start(): Worker {
     const child = fork(this.#program, {
       env: processEnvironment(),
+      execArgv: [...process.execArgv, ...heapFlags],
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
     const worker: Worker = { child, run: undefined, finish: undefined, printed: '' };
