@@ -69,10 +69,11 @@ export const objectKeys = {
     extremes: [1000],
   }),
   'expiry.margin': defineKey({
-    type: duration({ minimum: 0, maximum: 604_800_000 }),
+    // No less than what is remembered of a tombstone, for the same reason; and objects are too large to be remembered.
+    type: duration({ minimum: 120_000, maximum: 604_800_000 }),
     default: 600_000,
-    doc: 'By how much the clocks of nodes may differ: what has expired is not shown any more, but takes room for so long.',
-    extremes: [0],
+    doc: 'By how much the clocks of nodes may differ: what has expired is not shown any more, but takes room for so long. Two minutes at least: so long may an older copy of it be under way.',
+    extremes: [120_000],
   }),
   'expiry.sweep.interval': defineKey({
     type: duration({ minimum: 100, maximum: 86_400_000 }),
