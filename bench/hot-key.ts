@@ -76,7 +76,7 @@ export async function measureHotKey(measuredMs: number, node: string): Promise<s
   lines.push(
     '',
     `${writers} writers, one request at a time each; the limits are the defaults. Time and CPU are of all that a writer does, the read`,
-    'included, and whatever comes of it. A refusal is `too_many_siblings`: who keeps siblings and does not say what was read adds',
+    'included, and whatever comes of it. A refusal is `too_many_siblings`, or `dw_val_unsatisfied` where the coordinator had room and two replicas had none: who keeps siblings and does not say what was read adds',
     'one with each write, until `object.siblings.maximum` of them are there.',
   );
   return lines.join('\n');
@@ -136,7 +136,8 @@ async function isRefused(client: FrameClient, context: Buffer | undefined): Prom
     await client.ask(encodeFrame(rpbPutReq, context === undefined ? put : { ...put, vclock: context }));
     return false;
   } catch (error) {
-    if ((error as Error).message.includes('too_many_siblings')) return true;
+    // The second where two replicas refuse what the coordinator's own had room for: its siblings are not theirs yet.
+    if (/too_many_siblings|dw_val_unsatisfied/.test((error as Error).message)) return true;
     throw error;
   }
 }
