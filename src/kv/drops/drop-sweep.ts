@@ -17,7 +17,7 @@ import { type KeyRange, type StorageEngine, StorageError } from '../../storage/i
 import { BackgroundTask } from '../anti-entropy/index.ts';
 import { type FirstReplicaParts, isFirstReplica } from '../first-replica.ts';
 import { KvFailure, type ObjectAddress } from '../key-value-store.ts';
-import { ObjectFormatError, VersionedObject } from '../object/index.ts';
+import { VersionedObject } from '../object/index.ts';
 import { addressOf, bucketRange, bucketTypeRange } from '../vnode/index.ts';
 import type { DropMarks, Dropped } from './drop-marks.ts';
 
@@ -124,7 +124,7 @@ export class DropSweep {
         const entries = await cursor.next(sliceLimits);
         const removals: Removal[] = [];
         for (const { key, value } of entries) {
-          const object = decoded(value);
+          const object = VersionedObject.tryDecode(value);
           const address = addressOf(key);
           if (object === undefined) damaged.push(key);
           else if (!object.isTombstone && isFirstReplica(partition, address, this.#parts)) {
@@ -182,16 +182,6 @@ export class DropSweep {
   async #isEmpty(dropped: Dropped): Promise<boolean> {
     const { topology, isEmpty } = this.#parts;
     return topology.isSettled && (await isEmpty(dropped)) && topology.isSettled;
-  }
-}
-
-/** Undefined: it cannot be. */
-function decoded(value: Buffer): VersionedObject | undefined {
-  try {
-    return VersionedObject.decode(value);
-  } catch (error) {
-    if (!(error instanceof ObjectFormatError)) throw error;
-    return undefined;
   }
 }
 

@@ -8,7 +8,7 @@ import type { Partition, Ring } from '../../core/ring/index.ts';
 import { type Cursor, type Entry, type GroupCommit, StorageError } from '../../storage/index.ts';
 import { NameHash } from '../coordinator/index.ts';
 import type { BucketAddress, ObjectAddress } from '../key-value-store.ts';
-import { ObjectFormatError, VersionedObject } from '../object/index.ts';
+import { VersionedObject } from '../object/index.ts';
 import { ObjectKey, objectsRange, prefixBytes, reapedRange } from '../vnode/index.ts';
 import { encodeItem } from './partition-item.ts';
 import { queuedIsWritten } from './queued-is-written.ts';
@@ -114,7 +114,8 @@ export class ObjectFold implements PartitionFold {
   /** Undefined: not wanted, or not readable. */
   #itemOf({ key: storageKey, value }: Entry): Buffer | undefined {
     const key = ObjectKey.decode(storageKey, prefixBytes, storageKey.length);
-    if (key === undefined || !isReadable(value)) {
+    // What cannot be decoded must not be sent: the receiver would have to refuse its whole batch.
+    if (key === undefined || VersionedObject.tryDecode(value) === undefined) {
       this.#cannotRead(storageKey);
       return undefined;
     }
@@ -123,8 +124,8 @@ export class ObjectFold implements PartitionFold {
 
   #reapedItemOf({ key: storageKey, value }: Entry): Buffer | undefined {
     const key = ObjectKey.decode(storageKey, prefixBytes, storageKey.length);
-    if (key === undefined || !isReadable(value) || !this.#isWanted(key)) return undefined;
-    return encodeItem(key, value, true);
+    const isReadable = key !== undefined && VersionedObject.tryDecode(value) !== undefined;
+    return isReadable && this.#isWanted(key) ? encodeItem(key, value, true) : undefined;
   }
 
   #isWanted(key: ObjectKey): boolean {
@@ -138,16 +139,5 @@ export class ObjectFold implements PartitionFold {
     if (alsoIn === undefined) return true;
     const distance = (alsoIn - first + ring.size) % ring.size;
     return distance < placement.nVal;
-  }
-}
-
-/** What cannot be decoded must not be sent: the receiver would have to refuse its whole batch. */
-function isReadable(value: Buffer): boolean {
-  try {
-    VersionedObject.decode(value);
-    return true;
-  } catch (error) {
-    if (!(error instanceof ObjectFormatError)) throw error;
-    return false;
   }
 }

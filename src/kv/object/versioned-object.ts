@@ -46,9 +46,15 @@ export class VersionedObject {
    * does not look into contents. Throws `ObjectFormatError`.
    */
   static decode(bytes: Buffer): VersionedObject {
+    const object = VersionedObject.tryDecode(bytes);
+    if (object === undefined) throw new ObjectFormatError('the bytes are not a stored object');
+    return object;
+  }
+
+  /** As `decode`. Undefined: they are no stored form. */
+  static tryDecode(bytes: Buffer): VersionedObject | undefined {
     const layout = layoutOf(bytes);
-    if (layout === undefined) throw new ObjectFormatError('the bytes are not a stored object');
-    return new VersionedObject(bytes, layout);
+    return layout && new VersionedObject(bytes, layout);
   }
 
   /** Siblings in any order, each with a well-formed content. Throws `EmptyObjectError`. */

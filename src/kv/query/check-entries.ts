@@ -10,7 +10,7 @@ import type { Buffer } from 'node:buffer';
 import type { Partition } from '../../core/ring/index.ts';
 
 import { type Cursor, type Entry, type GroupCommit, StorageError, WriteBatch } from '../../storage/index.ts';
-import { ObjectFormatError, VersionedObject } from '../object/index.ts';
+import { VersionedObject } from '../object/index.ts';
 import {
   addressOf,
   derivedKeys,
@@ -88,7 +88,7 @@ async function walk(
 
 /** What an object should have, and the engine does not. */
 function suspects(commit: GroupCommit, partition: Partition, { key, value }: Entry): Suspect[] {
-  const object = decoded(value);
+  const object = VersionedObject.tryDecode(value);
   if (object === undefined) return [];
   const name = new ObjectKey(addressOf(key));
   const lacking = derivedKeys(partition, name, object).filter((entry) => commit.get(entry) === undefined);
@@ -146,16 +146,7 @@ function isDerived(
     throw error;
   }
   if (bytes === undefined) return false;
-  const object = decoded(bytes);
+  const object = VersionedObject.tryDecode(bytes);
   if (object === undefined) return 'unknown';
   return derivedKeys(partition, key, object).some((derived) => derived.equals(entry));
-}
-
-function decoded(bytes: Buffer): VersionedObject | undefined {
-  try {
-    return VersionedObject.decode(bytes);
-  } catch (error) {
-    if (error instanceof ObjectFormatError) return undefined;
-    throw error;
-  }
 }

@@ -83,7 +83,7 @@ export function objectsRange(partition: Partition): KeyRange {
 
 /** Of the entries of an engine: objects are read by their keys, the rest is walked or small. */
 export function isObjectEntry(key: Buffer): boolean {
-  return key[0] === spacePartition && key[3] === sectionObjects;
+  return key[0] === spacePartition && key[sectionAt] === sectionObjects;
 }
 
 /** What is kept beside the objects of a partition: index entries, the marks of tombstones, and expiries. */

@@ -13,6 +13,7 @@ import {
   nameBytesMax,
   prefixBytes,
   readExpiry,
+  sectionAt,
   sectionExpiries,
   sectionFeed,
   sectionFeedPlaces,
@@ -38,7 +39,7 @@ export class ObjectKey {
     this.ringHash = ringHash;
     this.#bytes = Buffer.isBuffer(name) ? name : storageKeyOf(name);
     this.#bytes[0] = spacePartition;
-    this.#bytes[3] = sectionObjects;
+    this.#bytes[sectionAt] = sectionObjects;
     this.#address = Buffer.isBuffer(name) ? undefined : name;
   }
 
@@ -58,8 +59,8 @@ export class ObjectKey {
   /** The object that the mark of a tombstone, or an expiry, is of; undefined: this is neither, or damaged. */
   static ofMark(mark: Buffer): ObjectKey | undefined {
     if (mark[0] !== spacePartition) return undefined;
-    if (mark[3] === sectionTombstones) return ObjectKey.decode(mark, prefixBytes, mark.length);
-    if (mark[3] !== sectionExpiries || mark.length < prefixBytes + expiryBytes) return undefined;
+    if (mark[sectionAt] === sectionTombstones) return ObjectKey.decode(mark, prefixBytes, mark.length);
+    if (mark[sectionAt] !== sectionExpiries || mark.length < prefixBytes + expiryBytes) return undefined;
     return ObjectKey.decode(mark, readExpiry(mark).nameStart, mark.length);
   }
 
@@ -68,7 +69,11 @@ export class ObjectKey {
     entry: Buffer,
     placeBytes: number,
   ): { readonly key: ObjectKey; readonly place: Buffer } | undefined {
-    if (entry[0] !== spacePartition || entry[3] !== sectionFeed || entry.length < prefixBytes + lengthBytes) {
+    if (
+      entry[0] !== spacePartition ||
+      entry[sectionAt] !== sectionFeed ||
+      entry.length < prefixBytes + lengthBytes
+    ) {
       return undefined;
     }
     const typeEnd = prefixBytes + 2 + entry.readUInt16BE(prefixBytes);
@@ -111,14 +116,14 @@ export class ObjectKey {
   /** Where it is marked that the object is a tombstone: a buffer of its own. */
   tombstoneMark(partition: Partition): Buffer {
     const mark = this.copy(partition);
-    mark[3] = sectionTombstones;
+    mark[sectionAt] = sectionTombstones;
     return mark;
   }
 
   /** Where it is said what was reaped of the key: a buffer of its own. */
   reapedRecord(partition: Partition): Buffer {
     const record = this.copy(partition);
-    record[3] = sectionReaped;
+    record[sectionAt] = sectionReaped;
     return record;
   }
 
@@ -128,14 +133,14 @@ export class ObjectKey {
     const nameStart = keyStart(bytes);
     const entry = Buffer.concat([bytes.subarray(0, nameStart), place, bytes.subarray(nameStart)]);
     entry.writeUInt16BE(partition, 1);
-    entry[3] = sectionFeed;
+    entry[sectionAt] = sectionFeed;
     return entry;
   }
 
   /** Where it is said where that entry is: a buffer of its own. */
   feedPlace(partition: Partition): Buffer {
     const place = this.copy(partition);
-    place[3] = sectionFeedPlaces;
+    place[sectionAt] = sectionFeedPlaces;
     return place;
   }
 

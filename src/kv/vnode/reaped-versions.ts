@@ -15,7 +15,7 @@ import type { Partition } from '../../core/ring/index.ts';
 import type { Clock } from '../../environment/index.ts';
 import { type ByteString, bufferOf, byteStringOf } from '../../stdx/index.ts';
 import type { StorageEngine, WriteBatch } from '../../storage/index.ts';
-import { mergeObjects, ObjectFormatError, VersionedObject } from '../object/index.ts';
+import { mergeObjects, VersionedObject } from '../object/index.ts';
 import { prefixBytes, reapedRange, sectionAt, sectionReaped } from './key-layout.ts';
 import { ObjectKey } from './object-key.ts';
 
@@ -59,7 +59,7 @@ export class ReapedVersions {
         for (; slice.length > 0; slice = await cursor.next(sliceLimits)) {
           for (const { key, value } of slice) {
             const named = ObjectKey.decode(key, prefixBytes, key.length);
-            if (named === undefined || !isObject(value)) damaged += 1;
+            if (named === undefined || VersionedObject.tryDecode(value) === undefined) damaged += 1;
             else this.#set(nameOf(partition, named), byteStringOf(value));
           }
         }
@@ -122,16 +122,6 @@ export class ReapedVersions {
   #set(name: ByteString, tombstone: ByteString): void {
     this.#reaped.delete(name);
     this.#reaped.set(name, { tombstone, until: this.#clock.now() + reapedMsMin });
-  }
-}
-
-function isObject(value: Buffer): boolean {
-  try {
-    VersionedObject.decode(value);
-    return true;
-  } catch (error) {
-    if (!(error instanceof ObjectFormatError)) throw error;
-    return false;
   }
 }
 

@@ -1,9 +1,8 @@
 /** Replies of replicas as bytes; `replica-codec.ts` says what they look like. */
 import { Buffer } from 'node:buffer';
 import { readVarint, unreachable, varintSize, writeVarint } from '../../stdx/index.ts';
-import { versionDigestBytes } from '../object/index.ts';
+import { VersionedObject, versionDigestBytes } from '../object/index.ts';
 import { errorBytes, readError, writeError } from './error-codec.ts';
-import { readObject } from './read-object.ts';
 import { type ReplicaReply, replicaFormat } from './replica-protocol.ts';
 
 /** Format and kind. */
@@ -101,16 +100,17 @@ function writeRest(reply: ReplicaReply, into: Buffer, at: number): void {
   }
 }
 
+/** `body` is valid only during the call: what is kept of it is a copy. */
 function readRest(body: Buffer, start: number): ReplicaReply | undefined {
   const isBare = body.length === start;
   switch (body[1]) {
     case kinds.object: {
-      const object = readObject(body, start);
+      const object = VersionedObject.tryDecode(Buffer.from(body.subarray(start)));
       return object === undefined ? undefined : { kind: 'object', object };
     }
     case kinds.coordinated: {
       if (isBare) return { kind: 'coordinated', object: undefined };
-      const object = readObject(body, start);
+      const object = VersionedObject.tryDecode(Buffer.from(body.subarray(start)));
       return object === undefined ? undefined : { kind: 'coordinated', object };
     }
     case kinds.digest:

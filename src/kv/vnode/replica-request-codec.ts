@@ -5,9 +5,8 @@ import { type Partition, ringSizeMax } from '../../core/ring/index.ts';
 import { readVarint, unreachable, varintSize, writeVarint } from '../../stdx/index.ts';
 import { ContentError, validateContent } from '../../wire/index.ts';
 import { decodeDatatypeWrite, readDelta } from '../datatype/index.ts';
-import { versionDigestBytes } from '../object/index.ts';
+import { VersionedObject, versionDigestBytes } from '../object/index.ts';
 import { ObjectKey } from './object-key.ts';
-import { readObject } from './read-object.ts';
 import {
   type ReplicaCoordinate,
   type ReplicaRequest,
@@ -145,13 +144,14 @@ function writeRest(request: ReplicaRequest, into: Buffer, start: number): void {
   }
 }
 
+/** `body` is valid only during the call: what is kept of it is a copy. */
 function readRest(body: Buffer, key: ObjectKey, start: number): ReplicaRequest | undefined {
   const flags = body[2]!;
   switch (body[1]) {
     case kinds.get:
       return readGet(body, key, flags, start);
     case kinds.put: {
-      const object = readObject(body, start);
+      const object = VersionedObject.tryDecode(Buffer.from(body.subarray(start)));
       if (object === undefined || !isPutFlags(flags)) return undefined;
       return {
         kind: 'put',
@@ -167,7 +167,7 @@ function readRest(body: Buffer, key: ObjectKey, start: number): ReplicaRequest |
       const nAt = start + varintSize(Math.max(0, first));
       const n = first < 0 ? -1 : readVarint(body, nAt, body.length);
       if (flags !== 0 || n < 1 || n > ringSizeMax || first >= ringSizeMax) return undefined;
-      const tombstone = readObject(body, nAt + varintSize(n));
+      const tombstone = VersionedObject.tryDecode(Buffer.from(body.subarray(nAt + varintSize(n))));
       return tombstone === undefined
         ? undefined
         : { kind: 'reap', key, tombstone, first: first as Partition, n };
