@@ -99,7 +99,7 @@ function sizeOf(pattern: string): number | undefined {
   }
 }
 
-test('the worst that is let pass is matched in a second', () => {
+test('the worst that is let pass is matched within seconds', () => {
   const pattern = compilePattern('(a|b)*a(a|b){120}$');
   assert.ok(typeof pattern !== 'string' && pattern.size <= patternSizeMax);
   let text = '';
@@ -107,8 +107,9 @@ test('the worst that is let pass is matched in a second', () => {
     state = (state * 1_103_515_245 + 12_345) % 2 ** 31;
     text += state & 65_536 ? 'a' : 'b';
   }
-  const startedAt = performance.now();
+  const before = process.cpuUsage();
   pattern.matches(text);
-  const ms = performance.now() - startedAt;
-  assert.ok(ms < 3000, `${ms} ms`);
+  const { user, system } = process.cpuUsage(before);
+  // Processor time: what else the machine does is no part of it.
+  assert.ok(user + system < 3_000_000, `${user + system} µs`);
 });
