@@ -5,16 +5,13 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { parseSync } from 'oxc-parser';
 
-/** What `hale start` loads without being asked to: the command line, and the command. */
-const entries = ['src/cli/main.js', 'src/cli/start-command.js'];
-
 /** Whoever adds one has measured what it costs: `npm run bench -- start memory`. */
 const packages = ['classic-level', 'commander', 'pino', 're2js', 'smol-toml'];
 
 /** What runs in another process, for another program, or for who has configured it. */
 const elsewhere = [
   'src/client/',
-  'src/runtime/sandbox/sandbox-process.js',
+  'src/runtime/sandbox/sandbox-process.ts',
   'src/server/embedded/',
   'src/simulator/',
   'src/storage/log/',
@@ -31,33 +28,12 @@ interface Graph {
   readonly specifiers: ReadonlySet<string>;
 }
 
-/** As the compiler wrote them: types are gone, and each begins a line; `import(…)` waits until it is reached. */
-const staticImport = /^(?:import|export)\s(?:[^'"]*?\sfrom\s+)?['"]([^'"]+)['"]/gm;
-const compiledRoot = path.join(import.meta.dirname, '..');
-
-function loadedBy(roots: readonly string[]): Graph {
-  const files = new Set<string>();
-  const specifiers = new Set<string>();
-  const waiting = [...roots];
-  for (let file = waiting.pop(); file !== undefined; file = waiting.pop()) {
-    if (files.has(file)) continue;
-    files.add(file);
-    for (const [, specifier] of readFileSync(path.join(compiledRoot, file), 'utf8').matchAll(staticImport)) {
-      if (specifier.startsWith('.')) waiting.push(path.posix.join(path.posix.dirname(file), specifier));
-      else specifiers.add(specifier);
-    }
-  }
-  return { files, specifiers };
-}
-
-const start = loadedBy(entries);
-
 const bundle = path.join(import.meta.dirname, '..', 'bundle');
 /** The command, the shared parts of several commands, and the node itself. */
 const bundledFilesMax = 16;
 
 /** Files of the bundle, and the packages and modules of Node that they import. */
-function bundledAndLoadedBy(roots: readonly string[]): Graph {
+function loadedBy(roots: readonly string[]): Graph {
   const files = new Set<string>();
   const specifiers = new Set<string>();
   const waiting = [...roots];
@@ -83,22 +59,35 @@ function bundledInto(file: string): readonly string[] {
   return map.sources.map((source) => source.replace(/^(?:\.\.\/)+/, ''));
 }
 
-test('the bundle of a start is few files, with our modules alone and nothing that runs elsewhere', () => {
+function startedBundle(): Graph {
   const started = readdirSync(bundle).filter((name) => /^start-command-\w+\.js$/.test(name));
   assert.equal(started.length, 1);
-  const { files, specifiers } = bundledAndLoadedBy(['main.js', ...started]);
-  assert.ok(files.size <= bundledFilesMax, `${files.size} files`);
-  assert.deepEqual([...specifiers].filter((specifier) => !specifier.startsWith('node:')).sort(), packages);
-  const modules = [...files].flatMap(bundledInto);
+  return loadedBy(['main.js', ...started]);
+}
+
+const start = startedBundle();
+
+test('a start loads few files, with our modules alone and nothing that runs elsewhere', () => {
+  assert.ok(start.files.size <= bundledFilesMax, `${start.files.size} files`);
+  const modules = [...start.files].flatMap(bundledInto);
   assert.ok(modules.includes('src/server/start-node.ts'));
   for (const prefix of elsewhere) {
-    const source = prefix.replace(/\.js$/, '.ts');
     assert.deepEqual(
-      modules.filter((module) => module.startsWith(source)),
+      modules.filter((module) => module.startsWith(prefix)),
       [],
     );
   }
   for (const module of modules) assert.match(module, /^src\//);
+});
+
+test('a start loads the packages that every node needs, and no other', () => {
+  const loaded = [...start.specifiers].filter((specifier) => !specifier.startsWith('node:'));
+  assert.deepEqual(loaded.sort(), packages);
+});
+
+test('a start does not load what Node has for clients of the web, for TLS and for several nodes of a host', () => {
+  for (const name of [...neverImported, ...importedWhenUsed])
+    assert.equal(start.specifiers.has(name), false, name);
 });
 
 test('no module is in two files of the bundle', () => {
@@ -109,24 +98,4 @@ test('no module is in two files of the bundle', () => {
       seen.set(module, file);
     }
   }
-});
-
-test('a start loads the packages that every node needs, and no other', () => {
-  const loaded = [...start.specifiers].filter((specifier) => !specifier.startsWith('node:'));
-  assert.deepEqual(loaded.sort(), packages);
-});
-
-test('a start loads nothing that runs elsewhere', () => {
-  assert.ok(start.files.has('src/server/start-node.js'));
-  for (const prefix of elsewhere) {
-    assert.deepEqual(
-      [...start.files].filter((file) => file.startsWith(prefix)),
-      [],
-    );
-  }
-});
-
-test('a start does not load what Node has for clients of the web, for TLS and for several nodes of a host', () => {
-  for (const name of [...neverImported, ...importedWhenUsed])
-    assert.equal(start.specifiers.has(name), false, name);
 });
