@@ -355,8 +355,8 @@ export class LocalKeyValueStore implements KeyValueStore {
   }
 
   /** Tombstones that were forgotten here and are remembered for a while. */
-  get reapedVersions(): number {
-    return this.reaper.remembered;
+  get reapedVersions(): { readonly count: number; readonly byteLength: number } {
+    return { count: this.reaper.remembered, byteLength: this.reaper.rememberedBytes };
   }
 
   /** Whether handoff should rest for now; to be asked before each of its steps. */

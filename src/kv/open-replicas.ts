@@ -67,7 +67,10 @@ export async function openReplicas(parts: KeyValueParts): Promise<Replicas> {
     signals: feedSignals,
     kept: properties,
   });
-  const reaped = new ReapedVersions(clock, settings.reapedMax);
+  const reaped = new ReapedVersions(clock, {
+    versionsMax: settings.reapedMax,
+    bytesMax: settings.reapedBytesMax,
+  });
   const damaged = await reaped.load(commit.engine, topology.ring.partitions());
   if (damaged > 0) log.error('some reaped tombstones are not remembered: damaged', { count: damaged });
   const reaper = new TombstoneReaper({

@@ -29,6 +29,8 @@ export interface TombstoneSweepSettings {
   readonly tombstoneSweepPerSecondMax?: number;
   /** Forgotten tombstones that are remembered. */
   readonly reapedMax?: number;
+  /** Bytes of them, and of their keys. */
+  readonly reapedBytesMax?: number;
 }
 
 export interface TombstoneSweepParts extends FirstReplicaParts {

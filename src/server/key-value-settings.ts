@@ -38,6 +38,7 @@ export function keyValueSettings(configuration: Configuration): KeyValueSettings
     tombstoneSweepIntervalMs: configuration['tombstone.sweep.interval'],
     tombstoneSweepPerSecondMax: configuration['tombstone.sweep.limit'],
     reapedMax: configuration['tombstone.reaped.maximum'],
+    reapedBytesMax: configuration['tombstone.reaped.size.maximum'],
     listTimeoutMs: configuration.list_timeout,
     queryTimeoutMs: configuration.secondary_index_timeout,
     bucketDefaults: bucketDefaults(configuration),

@@ -59,7 +59,7 @@ export interface NodeFacts {
   /** Absent: before the start. */
   readonly feeds?: FeedStatistics;
   /** Tombstones that were removed and are remembered for a while; absent: before the start. */
-  readonly reapedVersions?: number;
+  readonly reapedVersions?: { readonly count: number; readonly byteLength: number };
   /** Of buckets and types that are dropped. */
   readonly drops?: { readonly inProgress: number; readonly removed: number };
   /** Absent: before the start. */

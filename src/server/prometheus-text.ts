@@ -216,7 +216,12 @@ function gauges(facts: NodeFacts): readonly Sample[] {
   return [
     gauge('hale_uptime_seconds', 'Time since the node started.', facts.uptimeMs / 1000),
     gauge('hale_requests_in_progress', 'Requests in progress.', facts.requestsInProgress),
-    gauge('hale_reaped_versions', 'Removed tombstones still remembered.', facts.reapedVersions ?? 0),
+    gauge('hale_reaped_versions', 'Removed tombstones still remembered.', facts.reapedVersions?.count ?? 0),
+    gauge(
+      'hale_reaped_versions_bytes',
+      'Memory of those, with their keys.',
+      facts.reapedVersions?.byteLength ?? 0,
+    ),
     gauge('hale_mapreduce_jobs_running', 'MapReduce jobs in progress.', facts.scripting?.jobsRunning ?? 0),
     gauge('hale_ring_partitions', 'Partitions of the ring.', facts.ringSize),
     gauge('hale_ring_members', 'Members of the cluster.', facts.members.length),

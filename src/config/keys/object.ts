@@ -68,6 +68,12 @@ export const objectKeys = {
     // Fewer would be full for minutes: a story that ends within one would find tombstones that wait.
     extremes: [1000],
   }),
+  'tombstone.reaped.size.maximum': defineKey({
+    type: bytes({ minimum: 64 * 1024, maximum: 2 ** 40 }),
+    default: 96 * 2 ** 20,
+    doc: 'Bytes of those, with their keys: what was forgotten may hold an expired value beside its tombstone. The last one goes beyond.',
+    extremes: [256 * 1024],
+  }),
   'expiry.margin': defineKey({
     // No less than what is remembered of a tombstone, for the same reason; and objects are too large to be remembered.
     type: duration({ minimum: 120_000, maximum: 604_800_000 }),

@@ -329,8 +329,8 @@ function tombstoneOf(counter: number): VersionedObject {
   ]);
 }
 
-async function openRemembering(max?: number) {
-  const reaped = new ReapedVersions(clock, max);
+async function openRemembering(versionsMax?: number) {
+  const reaped = new ReapedVersions(clock, { versionsMax });
   const node = await open(await memoryEngine(), undefined, reaped);
   const reap = async (name: string, tombstone: VersionedObject) => {
     await node.put(p0, name, tombstone);

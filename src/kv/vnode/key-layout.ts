@@ -45,6 +45,8 @@ export const sectionFeed = 0x05;
 export const sectionFeedPlaces = 0x06;
 export const sectionFeedFloor = 0x07;
 export const sectionReaped = 0x08;
+/** Of the two bytes that say the partition. */
+export const partitionAt = 1;
 /** Of the byte that says the section. */
 export const sectionAt = 3;
 /** Space, partition and section. */
@@ -69,8 +71,11 @@ function writeName(bytes: Buffer, at: number, name: ByteString): number {
   return writeByteString(bytes, at + 2, name);
 }
 
+/** Behind what all partitions store. */
+export const partitionsEnd = Buffer.from([spacePartition + 1]);
+
 /** All that a partition stores. */
-export function partitionRange(partition: Partition): KeyRange {
+export function partitionRange(partition: Partition): Required<KeyRange> {
   const from = Buffer.from([spacePartition, partition >> 8, partition & 0xff]);
   return { from, to: successor(from) };
 }
@@ -94,7 +99,7 @@ export function derivedRange(partition: Partition): KeyRange {
 }
 
 /** The tombstones that were reaped of a partition, and are remembered. */
-export function reapedRange(partition: Partition): KeyRange {
+export function reapedRange(partition: Partition): Required<KeyRange> {
   const from = Buffer.from([spacePartition, partition >> 8, partition & 0xff, sectionReaped]);
   return { from, to: successor(from) };
 }

@@ -103,6 +103,11 @@ export class TombstoneReaper {
     return this.#reaped?.size ?? 0;
   }
 
+  /** Of those keys and versions. */
+  get rememberedBytes(): number {
+    return this.#reaped?.byteLength ?? 0;
+  }
+
   /** False: nothing is forgotten before some of what is remembered has become old. */
   get hasRoom(): boolean {
     return this.#reaped?.hasRoom ?? true;
