@@ -405,6 +405,8 @@ export class ReplicatedStores {
 function travelled(request: ReplicaRequest): ReplicaRequest {
   const body = Buffer.alloc(replicaCodec.requestBytes(request));
   replicaCodec.writeRequest(request, body, 0);
+  const tail = replicaCodec.requestTail?.(request);
+  tail?.copy(body, body.length - tail.length);
   const read = replicaCodec.readRequest(body);
   assert.ok(read !== undefined, 'a request reads back');
   return read;
@@ -413,6 +415,8 @@ function travelled(request: ReplicaRequest): ReplicaRequest {
 function travelledBack(reply: ReplicaReply): ReplicaReply {
   const body = Buffer.alloc(replicaCodec.replyBytes(reply));
   replicaCodec.writeReply(reply, body, 0);
+  const tail = replicaCodec.replyTail?.(reply);
+  tail?.copy(body, body.length - tail.length);
   const read = replicaCodec.readReply(body);
   assert.ok(read !== undefined, 'a reply reads back');
   return read;

@@ -145,6 +145,43 @@ test('memory follows what arrived, not what a length claims', () => {
   assert.equal(reader.heldBytes, 5);
 });
 
+test('a long frame that came in pieces costs its own length of memory, and is its reader’s to keep', () => {
+  const body = Buffer.alloc(256 * 1024, 7);
+  const frames = [11, 12].map((code) => ({ code, body }));
+  const stream = bytesOf([...frames, { code: 13, body: Buffer.alloc(0) }]);
+  const reader = new FrameReader(5_000_000);
+  const kept: Buffer[] = [];
+  for (let at = 0; at < stream.length; at += 65_536) {
+    const chunk = Buffer.from(stream.subarray(at, at + 65_536));
+    reader.feed(chunk);
+    while (reader.next()) {
+      assert.equal(reader.isLasting, reader.code !== 13);
+      if (!reader.isLasting) continue;
+      assert.equal(reader.bytes.length, 5 + body.length);
+      kept.push(reader.bytes.subarray(reader.start, reader.end));
+    }
+    reader.retain();
+    chunk.fill(0xee);
+  }
+  assert.equal(kept.length, 2);
+  assert.ok(kept.every((bytes) => bytes.equals(body)));
+});
+
+test('a frame that others follow in the same memory is not to be kept', () => {
+  const body = Buffer.alloc(20_000, 7);
+  const stream = bytesOf([
+    { code: 11, body },
+    { code: 12, body },
+  ]);
+  const reader = new FrameReader(5_000_000);
+  reader.feed(stream);
+  assert.ok(reader.next() && !reader.isLasting, 'it lies in its chunk');
+  reader.putBack();
+  reader.retain();
+  assert.ok(reader.next() && !reader.isLasting);
+  assert.ok(reader.next() && reader.isLasting);
+});
+
 test('a large frame that trickles in is copied a bounded number of times', () => {
   const body = Buffer.alloc(4_000_000, 7);
   const stream = bytesOf([{ code: 11, body }]);

@@ -2,15 +2,22 @@
  * Cuts a byte stream into frames: length (uint32, big-endian, counts the code and the body), code, body.
  *
  * A frame that lies wholly in one chunk is parsed where it lies. Bytes of an unfinished frame, and chunks
- * that must wait (`retain`), are gathered in a buffer that grows with what arrived, never with what a
- * length claims; each byte is copied a constant number of times on average. An impossible length is refused
- * as soon as its four bytes are there.
+ * that must wait (`retain`), are gathered in a buffer that grows with what arrived: to the length of the frame, but
+ * never to more than a few times what is there, whatever a length claims. Each byte is copied a constant number of
+ * times on average. An impossible length is refused as soon as its four bytes are there.
+ *
+ * Memory outside the heap is what the garbage collector is run for: a long frame must cost its own length of it, and no
+ * second time where its consumer keeps it (`isLasting`).
  */
 import { Buffer } from 'node:buffer';
 
 export const frameHeadBytes = 5;
 const lengthBytes = 4;
 const capacityMin = 512;
+/** Room is made for so many times what has arrived, if the frame is that long. */
+const growthMax = 8;
+/** Shorter frames are copied by who keeps them: a view would hold on to more than it shows. */
+const lastingBytesMin = 16 * 1024;
 
 /** The stream cannot be followed any further: close the connection. */
 export class FrameError extends Error {
@@ -30,6 +37,8 @@ export class FrameReader {
   bytes: Buffer = nothing;
   start = 0;
   end = 0;
+  /** The frame lies in memory of its own that nobody writes to again: views of it may be kept. */
+  isLasting = false;
 
   readonly #frameBytesMax: number;
   #held: Buffer = nothing;
@@ -69,6 +78,7 @@ export class FrameReader {
       const length = this.#lengthAt(this.#chunk, this.#chunkStart);
       if (available >= lengthBytes + length) {
         this.#expose(this.#chunk, this.#chunkStart, length);
+        this.isLasting = false;
         this.#chunkStart += lengthBytes + length;
         return true;
       }
@@ -102,7 +112,9 @@ export class FrameReader {
     if (!this.#gather(lengthBytes + length)) return false;
     this.#expose(this.#held, this.#heldStart, length);
     this.#heldStart += lengthBytes + length;
+    this.isLasting = false;
     if (this.#heldStart === this.#heldEnd) {
+      this.isLasting = length >= lastingBytesMin;
       this.#held = nothing;
       this.#heldStart = 0;
       this.#heldEnd = 0;
@@ -133,12 +145,29 @@ export class FrameReader {
 
   #makeRoom(count: number): void {
     const live = this.heldBytes;
-    const doubled = Math.min(live * 2, lengthBytes + this.#frameBytesMax);
-    const roomier = Buffer.allocUnsafe(Math.max(live + count, doubled, capacityMin));
+    const needed = live + count;
+    const frame = this.#firstFrameBytes();
+    const ahead =
+      frame > needed
+        ? Math.min(frame, growthMax * needed)
+        : Math.min(live * 2, lengthBytes + this.#frameBytesMax);
+    const roomier = Buffer.allocUnsafe(Math.max(needed, ahead, capacityMin));
     this.#held.copy(roomier, 0, this.#heldStart, this.#heldEnd);
     this.#held = roomier;
     this.#heldStart = 0;
     this.#heldEnd = live;
+  }
+
+  /** As its length says, which may be a lie; 0: not known yet. */
+  #firstFrameBytes(): number {
+    const live = this.heldBytes;
+    if (live >= lengthBytes) return this.#totalAt(this.#held, this.#heldStart);
+    const isWithinChunk = live === 0 && this.#chunk.length - this.#chunkStart >= lengthBytes;
+    return isWithinChunk ? this.#totalAt(this.#chunk, this.#chunkStart) : 0;
+  }
+
+  #totalAt(bytes: Buffer, offset: number): number {
+    return lengthBytes + Math.min(bytes.readUInt32BE(offset), this.#frameBytesMax);
   }
 
   #lengthAt(bytes: Buffer, offset: number): number {

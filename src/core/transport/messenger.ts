@@ -36,8 +36,17 @@ export interface Messenger {
    * Queues a message of `length` bytes, which `fill` writes at once into `into` at `at`. All that a turn of the
    * event loop queues for a peer and class leaves in one write. False: the queue is full, or the peer is
    * not a member; nothing was queued (C11).
+   *
+   * `tail`: the last of the `length` bytes, which `fill` leaves out. They are sent as they lie, and may never change.
    */
-  send(to: NodeId, traffic: TrafficClass, on: Channel, length: number, fill: MessageFill): boolean;
+  send(
+    to: NodeId,
+    traffic: TrafficClass,
+    on: Channel,
+    length: number,
+    fill: MessageFill,
+    tail?: Buffer,
+  ): boolean;
   /** Bytes that wait for the peer to take them. */
   queuedBytes(to: NodeId, traffic: TrafficClass): number;
   /** Calls `run` once, when the queue has room again (at once if it has), or when the peer is given up. */
@@ -51,5 +60,8 @@ export interface Messenger {
 
 export type MessageFill = (into: Buffer, at: number) => void;
 
-/** `body` is valid only during the call. `waitedMs`: how long the message waited in the sender's queue, as far as known. */
-export type MessageHandler = (from: NodeId, body: Buffer, waitedMs?: number) => void;
+/**
+ * `body` is valid only during the call, unless `mayKeep`: then it never changes, and whoever keeps a view of it keeps no
+ * more than twice its length. `waitedMs`: how long the message waited in the sender's queue, as far as known.
+ */
+export type MessageHandler = (from: NodeId, body: Buffer, waitedMs?: number, mayKeep?: boolean) => void;

@@ -3,7 +3,7 @@
  *
  * Messages are written once, into a pooled buffer, where they lie when the connection takes them. A buffer is
  * written anew only when the connection has nothing queued any more: the bytes it was given may not
- * change before. Frames that the connection does not take now are held, and say when they leave how long they waited.
+ * change before. What is long and never changes is not written but sent as it lies, as the tail of a frame. Frames that the connection does not take now are held, and say when they leave how long they waited.
  */
 import { Buffer } from 'node:buffer';
 import { crc32 } from 'node:zlib';
@@ -16,6 +16,8 @@ const headBytes = frameHeadBytes + messagesHeadBytes;
 
 interface Frame {
   readonly bytes: Buffer;
+  /** Sent behind `bytes`, in the same frame. */
+  readonly tail: Buffer | undefined;
   readonly messages: number;
   readonly since: Instant;
 }
@@ -68,6 +70,11 @@ export class OutboundQueue {
     writeMessage(buffer, at, on, length, fill);
   }
 
+  /** `length` with the tail, which `fill` leaves out and which may never change. */
+  appendWithTail(on: Channel, length: number, fill: MessageFill, tail: Buffer): void {
+    this.#appendLarge(on, length, fill, tail);
+  }
+
   /** Gives all of the queue to the connection, as long as it takes more. False: something is left. */
   flush(to: FrameSink, isChecked: boolean): boolean {
     this.#closeFrame();
@@ -77,12 +84,13 @@ export class OutboundQueue {
     let taken = 0;
     let hasRoom = true;
     while (taken < held.length && hasRoom) {
-      const { bytes, messages, since } = held[taken]!;
-      completeFrame(bytes, Math.max(0, now - since), isChecked);
-      this.#heldBytes -= bytes.length;
+      const { bytes, tail, messages, since } = held[taken]!;
+      completeFrame(bytes, tail, Math.max(0, now - since), isChecked);
+      this.#heldBytes -= bytes.length + (tail === undefined ? 0 : tail.length);
       this.#heldMessages -= messages;
       taken += 1;
       hasRoom = to.write(bytes);
+      if (tail !== undefined) hasRoom = to.write(tail);
     }
     if (taken === held.length) held.length = 0;
     else this.#held = held.slice(taken);
@@ -141,20 +149,21 @@ export class OutboundQueue {
     if (this.#openMessages === 0) return;
     const bytes = this.#buffer!.subarray(this.#frameStart, this.#at);
     this.#frameStart = this.#at;
-    this.#hold(bytes, this.#openMessages, this.#openSince);
+    this.#hold(bytes, undefined, this.#openMessages, this.#openSince);
     this.#openMessages = 0;
   }
 
-  #appendLarge(on: Channel, length: number, fill: MessageFill): void {
+  #appendLarge(on: Channel, length: number, fill: MessageFill, tail?: Buffer): void {
     this.#closeFrame();
-    const bytes = Buffer.allocUnsafeSlow(headBytes + messageHeadBytes + length);
+    const written = tail === undefined ? length : length - tail.length;
+    const bytes = Buffer.allocUnsafeSlow(headBytes + messageHeadBytes + written);
     writeMessage(bytes, headBytes, on, length, fill);
-    this.#hold(bytes, 1, this.#clock.now());
+    this.#hold(bytes, tail, 1, this.#clock.now());
   }
 
-  #hold(bytes: Buffer, messages: number, since: Instant): void {
-    this.#held.push({ bytes, messages, since });
-    this.#heldBytes += bytes.length;
+  #hold(bytes: Buffer, tail: Buffer | undefined, messages: number, since: Instant): void {
+    this.#held.push({ bytes, tail, messages, since });
+    this.#heldBytes += bytes.length + (tail === undefined ? 0 : tail.length);
     this.#heldMessages += messages;
   }
 }
@@ -165,10 +174,11 @@ function writeMessage(into: Buffer, at: number, on: Channel, length: number, fil
   fill(into, at + messageHeadBytes);
 }
 
-function completeFrame(bytes: Buffer, waitedMs: number, isChecked: boolean): void {
-  bytes.writeUInt32BE(bytes.length - 4, 0);
+function completeFrame(bytes: Buffer, tail: Buffer | undefined, waitedMs: number, isChecked: boolean): void {
+  bytes.writeUInt32BE(bytes.length + (tail === undefined ? 0 : tail.length) - 4, 0);
   bytes[4] = frameKind.messages;
   bytes.writeUInt32BE(Math.min(Math.floor(waitedMs), 0xffff_ffff), frameHeadBytes + 4);
-  const crc = isChecked ? crc32(bytes.subarray(frameHeadBytes + 4)) : 0;
+  const crcOfBytes = isChecked ? crc32(bytes.subarray(frameHeadBytes + 4)) : 0;
+  const crc = isChecked && tail !== undefined ? crc32(tail, crcOfBytes) : crcOfBytes;
   bytes.writeUInt32BE(crc, frameHeadBytes);
 }

@@ -7,8 +7,8 @@ import type { Connection, ConnectionHandler } from '../../environment/index.ts';
 import { FrameError, FrameReader } from '../../wire/index.ts';
 
 export interface FrameConsumer {
-  /** `bytes` from `start` to `end` is the body, valid during the call. */
-  frame(kind: number, bytes: Buffer, start: number, end: number): void;
+  /** `bytes` from `start` to `end` is the body, valid during the call; `isLasting`: and afterwards. */
+  frame(kind: number, bytes: Buffer, start: number, end: number, isLasting: boolean): void;
   /** The connection takes more again. */
   drain(): void;
   /** The last call, unless another consumer took over before. */
@@ -58,7 +58,7 @@ export class PeerConnection implements ConnectionHandler {
     try {
       reader.feed(chunk);
       while (this.#consumer !== undefined && reader.next()) {
-        this.#consumer.frame(reader.code, reader.bytes, reader.start, reader.end);
+        this.#consumer.frame(reader.code, reader.bytes, reader.start, reader.end, reader.isLasting);
         if (reader !== this.#reader) {
           // The peer has to wait for an answer here; what it sent without waiting is lost, and it is no peer of ours.
           const isAhead = reader.next() || reader.heldBytes > 0;

@@ -98,7 +98,7 @@ export class PeerLink implements FrameConsumer {
     return this.#stream === undefined ? bytes : bytes + this.#stream.connection.queuedBytes;
   }
 
-  send(on: Channel, length: number, fill: MessageFill): boolean {
+  send(on: Channel, length: number, fill: MessageFill, tail?: Buffer): boolean {
     const queued = this.queuedBytes;
     const hasRoom = queued === 0 || queued + length <= this.#queueBytesMax;
     if (!hasRoom || length > this.#host.limits.messageBytesMax || this.#isClosed) {
@@ -106,7 +106,8 @@ export class PeerLink implements FrameConsumer {
       return false;
     }
     if (queued === 0) this.#queue.drained();
-    this.#queue.append(on, length, fill);
+    if (tail === undefined) this.#queue.append(on, length, fill);
+    else this.#queue.appendWithTail(on, length, fill, tail);
     if (this.#stream === undefined) this.#seek();
     else this.#tellOutput();
     return true;
@@ -217,8 +218,8 @@ export class PeerLink implements FrameConsumer {
     this.#tellWritable();
   }
 
-  frame(kind: number, bytes: Buffer, start: number, end: number): void {
-    if (kind === frameKind.messages) this.#receive(bytes, start, end);
+  frame(kind: number, bytes: Buffer, start: number, end: number, isLasting: boolean): void {
+    if (kind === frameKind.messages) this.#receive(bytes, start, end, isLasting);
     else if (kind === frameKind.ping) {
       if (!this.#isBlocked) this.write(bareFrame(frameKind.pong));
     } else if (kind !== frameKind.pong) this.#garbled(`a frame of kind ${kind}`);
@@ -237,7 +238,7 @@ export class PeerLink implements FrameConsumer {
     return this.queuedBytes <= this.#queueBytesMax / 2;
   }
 
-  #receive(bytes: Buffer, start: number, end: number): void {
+  #receive(bytes: Buffer, start: number, end: number, isLasting: boolean): void {
     if (this.#host.hasSlept() && this.traffic !== 'control') return;
     const stream = this.#stream;
     const wrong = this.#wrongWith(bytes, start, end);
@@ -256,7 +257,8 @@ export class PeerLink implements FrameConsumer {
         return;
       }
       messages += 1;
-      this.#host.handlerOf(bytes[at + 4]!)?.(this.peer, bytes.subarray(bodyAt, next), waitedMs);
+      const mayKeep = isLasting && 2 * (next - bodyAt) > end - start;
+      this.#host.handlerOf(bytes[at + 4]!)?.(this.peer, bytes.subarray(bodyAt, next), waitedMs, mayKeep);
       // The handler may have ended what we read from.
       if (this.#stream !== stream) return;
       at = next;

@@ -204,11 +204,18 @@ export class TcpMessenger implements Messenger, LinkHost, Door {
     this.#handlers[on] = handle;
   }
 
-  send(to: NodeId, traffic: TrafficClass, on: Channel, length: number, fill: MessageFill): boolean {
+  send(
+    to: NodeId,
+    traffic: TrafficClass,
+    on: Channel,
+    length: number,
+    fill: MessageFill,
+    tail?: Buffer,
+  ): boolean {
     const peer = this.#peers.get(to);
     if (peer === undefined || this.#isClosed) return false;
     const link = peer.links.get(traffic) ?? this.#makeLink(to, peer, traffic);
-    return link.send(on, length, fill);
+    return link.send(on, length, fill, tail);
   }
 
   queuedBytes(to: NodeId, traffic: TrafficClass): number {

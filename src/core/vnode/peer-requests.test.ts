@@ -67,10 +67,18 @@ class HandMessenger implements Messenger {
   receive(_on: Channel, handle: MessageHandler): void {
     this.#handler = handle;
   }
-  send(to: NodeId, _traffic: TrafficClass, _on: Channel, length: number, fill: MessageFill): boolean {
+  send(
+    to: NodeId,
+    _traffic: TrafficClass,
+    _on: Channel,
+    length: number,
+    fill: MessageFill,
+    tail?: Buffer,
+  ): boolean {
     if (to !== this.peer?.self || this.queue.length >= this.roomFor) return false;
     const bytes = Buffer.alloc(length);
     fill(bytes, 0);
+    tail?.copy(bytes, length - tail.length);
     this.queue.push(bytes);
     return true;
   }

@@ -109,8 +109,8 @@ export class PeerRequests<Request, Reply> implements PeerTransport<Request, Repl
     this.#deadlines = new Deadlines(clock, timers);
     this.#lastId = 0;
     this.#channel = options.on ?? channel.vnode;
-    this.#messenger.receive(this.#channel, (from, body, waitedMs) =>
-      this.#receive(from, body, waitedMs ?? 0),
+    this.#messenger.receive(this.#channel, (from, body, waitedMs = 0, mayKeep = false) =>
+      this.#receive(from, body, waitedMs, mayKeep),
     );
     this.#messenger.onDisconnect((peer, traffic) => {
       if (traffic === 'foreground' || traffic === 'repair') this.#failFlight(peer, traffic);
@@ -151,7 +151,8 @@ export class PeerRequests<Request, Reply> implements PeerTransport<Request, Repl
     const length = requestHeadBytes + this.#codec.requestBytes(request);
     const hasRoom = flights.count < this.#options.inFlightMax;
     const { traffic } = route;
-    if (!hasRoom || !this.#messenger.send(to, traffic, this.#channel, length, this.#fillRequest)) {
+    const tail = this.#codec.requestTail?.(request);
+    if (!hasRoom || !this.#messenger.send(to, traffic, this.#channel, length, this.#fillRequest, tail)) {
       outgoing.request = undefined;
       // A queue that refuses and holds nothing belongs to a node that is no member.
       const isFull = !hasRoom || this.#messenger.queuedBytes(to, traffic) > 0;
@@ -188,7 +189,7 @@ export class PeerRequests<Request, Reply> implements PeerTransport<Request, Repl
     pending.reply(this.#codec.unanswered('timeout'));
   }
 
-  #receive(from: NodeId, body: Buffer, waitedMs: number): void {
+  #receive(from: NodeId, body: Buffer, waitedMs: number, mayKeep: boolean): void {
     if (this.#isClosed) return;
     if (body.length < replyHeadBytes) {
       this.#malformed(from, 'message');
@@ -197,21 +198,21 @@ export class PeerRequests<Request, Reply> implements PeerTransport<Request, Repl
     const kind = body[0];
     const id = body.readUInt32BE(4);
     this.#compareEpoch(body.readUInt32BE(8), body.readUInt32BE(12), from);
-    if (kind === kindReply) this.#replied(from, id, body);
+    if (kind === kindReply) this.#replied(from, id, body, mayKeep);
     else if (kind === kindRequest && body.length >= requestHeadBytes)
-      this.#requested(from, id, body, waitedMs);
+      this.#requested(from, id, body, waitedMs, mayKeep);
     else if (kind === kindComplaint) this.#complained(from, id, body[1]!);
     else this.#malformed(from, 'message');
   }
 
-  #requested(from: NodeId, id: number, body: Buffer, waitedMs: number): void {
+  #requested(from: NodeId, id: number, body: Buffer, waitedMs: number, mayKeep: boolean): void {
     const flags = body[1]!;
     if (waitedMs >= body.readUInt32BE(16)) {
       this.#counts.tooLate += 1;
       return;
     }
     const traffic = (flags & flagRepair) === 0 ? 'foreground' : 'repair';
-    const request = this.#codec.readRequest(body.subarray(requestHeadBytes));
+    const request = this.#codec.readRequest(body.subarray(requestHeadBytes), mayKeep);
     if (request === undefined) {
       this.#malformed(from, 'request');
       this.#complain(from, traffic, id, complaintMalformed);
@@ -237,17 +238,18 @@ export class PeerRequests<Request, Reply> implements PeerTransport<Request, Repl
     const length = replyHeadBytes + this.#codec.replyBytes(reply);
     this.#outgoing.id = id;
     this.#outgoing.reply = reply;
-    const isSent = this.#messenger.send(to, traffic, this.#channel, length, this.#fillReply);
+    const tail = this.#codec.replyTail?.(reply);
+    const isSent = this.#messenger.send(to, traffic, this.#channel, length, this.#fillReply, tail);
     this.#outgoing.reply = undefined;
     if (!isSent) this.#complainLater(to, traffic, id);
     return isSent;
   }
 
-  #replied(from: NodeId, id: number, body: Buffer): void {
+  #replied(from: NodeId, id: number, body: Buffer, mayKeep: boolean): void {
     const pending = this.#pending.get(id);
     // Answered, given up, or never asked of that peer.
     if (pending === undefined || pending.peer !== from) return;
-    const reply = this.#codec.readReply(body.subarray(replyHeadBytes));
+    const reply = this.#codec.readReply(body.subarray(replyHeadBytes), mayKeep);
     if (reply === undefined) {
       this.#malformed(from, 'reply');
       this.#fail(pending, 'unreachable');

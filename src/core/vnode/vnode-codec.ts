@@ -2,13 +2,18 @@
 import type { Buffer } from 'node:buffer';
 
 export interface VnodeCodec<Request, Reply> {
+  /** The tail included. */
   requestBytes(request: Request): number;
+  /** Long bytes at the end of a message that never change: sent as they lie, and not written by `writeRequest`. */
+  requestTail?(request: Request): Buffer | undefined;
   writeRequest(request: Request, into: Buffer, at: number): void;
-  /** `body` is valid only during the call. Undefined: malformed. */
-  readRequest(body: Buffer): Request | undefined;
+  /** `body` is valid only during the call, unless `mayKeep`: then it never changes. Undefined: malformed. */
+  readRequest(body: Buffer, mayKeep?: boolean): Request | undefined;
   replyBytes(reply: Reply): number;
+  /** As of a request. */
+  replyTail?(reply: Reply): Buffer | undefined;
   writeReply(reply: Reply, into: Buffer, at: number): void;
-  readReply(body: Buffer): Reply | undefined;
+  readReply(body: Buffer, mayKeep?: boolean): Reply | undefined;
   /** The reply after which no other follows: what comes in parts says so itself. */
   isLast(reply: Reply): boolean;
   /** What the asker hears when no answer can come: the peer is gone, its queue is full, the time is up. */

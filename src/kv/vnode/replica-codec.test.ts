@@ -47,7 +47,12 @@ const clocks = fc
     ),
   );
 
-const contents = bytes(200).map((value) =>
+/** Some are long enough to be sent as they lie. */
+const values = fc.oneof(
+  { weight: 9, arbitrary: bytes(200) },
+  { weight: 1, arbitrary: fc.integer({ min: 16_300, max: 20_000 }).map((length) => Buffer.alloc(length, 7)) },
+);
+const contents = values.map((value) =>
   encodeContent({ value, links: [], userMeta: [], indexes: [], deleted: false }),
 );
 const objects = fc.tuple(clocks, fc.array(contents, { minLength: 1, maxLength: 3 })).map(([clock, all]) =>
@@ -266,10 +271,16 @@ const requestBytes = (request: ReplicaRequest) => replicaCodec.requestBytes(requ
 const readRequest = (body: Buffer) => replicaCodec.readRequest(body);
 const replyBytes = (reply: ReplicaReply) => replicaCodec.replyBytes(reply);
 const readReply = (body: Buffer) => replicaCodec.readReply(body);
-const writeRequest = (request: ReplicaRequest, into: Buffer, at: number) =>
+const writeRequest = (request: ReplicaRequest, into: Buffer, at: number) => {
   replicaCodec.writeRequest(request, into, at);
-const writeReply = (reply: ReplicaReply, into: Buffer, at: number) =>
+  const tail = replicaCodec.requestTail?.(request);
+  tail?.copy(into, at + requestBytes(request) - tail.length);
+};
+const writeReply = (reply: ReplicaReply, into: Buffer, at: number) => {
   replicaCodec.writeReply(reply, into, at);
+  const tail = replicaCodec.replyTail?.(reply);
+  tail?.copy(into, at + replyBytes(reply) - tail.length);
+};
 
 test('a request arrives as it was sent, and keeps nothing of the buffer that it came in', () => {
   fc.assert(
@@ -287,6 +298,21 @@ test('a reply arrives as it was sent, errors too', () => {
     }),
     { numRuns },
   );
+});
+
+test('a long object is neither copied on its way out nor, where the message may be kept, on its way in', () => {
+  const value = Buffer.alloc(50_000, 9);
+  const content = encodeContent({ value, links: [], userMeta: [], indexes: [], deleted: false });
+  const object = makeObject(VersionVector.of([]), [{ dot: undefined, content }]);
+  const reply = { kind: 'object', object } as const;
+  assert.equal(replicaCodec.replyTail?.(reply), object.bytes);
+  const body = Buffer.alloc(replyBytes(reply));
+  writeReply(reply, body, 0);
+  const kept = replicaCodec.readReply(body, true);
+  const copied = replicaCodec.readReply(body);
+  assert.ok(kept?.kind === 'object' && copied?.kind === 'object');
+  assert.equal(kept.object.bytes.buffer, body.buffer);
+  assert.notEqual(copied.object.bytes.buffer, body.buffer);
 });
 
 function encoded(request: ReplicaRequest): Buffer {

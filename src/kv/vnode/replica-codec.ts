@@ -15,14 +15,16 @@
  */
 import type { VnodeCodec } from '../../core/vnode/index.ts';
 import type { ReplicaReply, ReplicaRequest } from './replica-protocol.ts';
-import { readReply, replyBytes, writeReply } from './replica-reply-codec.ts';
-import { readRequest, requestBytes, writeRequest } from './replica-request-codec.ts';
+import { readReply, replyBytes, replyTail, writeReply } from './replica-reply-codec.ts';
+import { readRequest, requestBytes, requestTail, writeRequest } from './replica-request-codec.ts';
 
 export const replicaCodec: VnodeCodec<ReplicaRequest, ReplicaReply> = {
   requestBytes,
+  requestTail,
   writeRequest,
   readRequest,
   replyBytes,
+  replyTail,
   writeReply,
   readReply,
   isLast: (reply) => reply.kind !== 'accepted',

@@ -1,9 +1,10 @@
 /** Replies of replicas as bytes; `replica-codec.ts` says what they look like. */
 import { Buffer } from 'node:buffer';
 import { readVarint, unreachable, varintSize, writeVarint } from '../../stdx/index.ts';
-import { VersionedObject, versionDigestBytes } from '../object/index.ts';
+import { versionDigestBytes } from '../object/index.ts';
 import { errorBytes, readError, writeError } from './error-codec.ts';
 import { type ReplicaReply, replicaFormat } from './replica-protocol.ts';
+import { readObject, tailOf, writeObject } from './travelling-object.ts';
 
 /** Format and kind. */
 const headBytes = 2;
@@ -35,10 +36,16 @@ export function writeReply(reply: ReplicaReply, into: Buffer, at: number): void 
   writeRest(reply, into, at + headBytes);
 }
 
+/** What `writeReply` leaves out. */
+export function replyTail(reply: ReplicaReply): Buffer | undefined {
+  const isWithObject = reply.kind === 'object' || reply.kind === 'coordinated';
+  return isWithObject && reply.object !== undefined ? tailOf(reply.object) : undefined;
+}
+
 /** Undefined: it is of another format, or none. */
-export function readReply(body: Buffer): ReplicaReply | undefined {
+export function readReply(body: Buffer, mayKeep = false): ReplicaReply | undefined {
   if (body.length < headBytes || body[0] !== replicaFormat) return undefined;
-  return readRest(body, headBytes);
+  return readRest(body, headBytes, mayKeep);
 }
 
 function restBytes(reply: ReplicaReply): number {
@@ -70,10 +77,10 @@ function restBytes(reply: ReplicaReply): number {
 function writeRest(reply: ReplicaReply, into: Buffer, at: number): void {
   switch (reply.kind) {
     case 'object':
-      reply.object.bytes.copy(into, at);
+      writeObject(reply.object, into, at);
       return;
     case 'coordinated':
-      reply.object?.bytes.copy(into, at);
+      if (reply.object !== undefined) writeObject(reply.object, into, at);
       return;
     case 'digest':
       reply.digest.copy(into, at);
@@ -100,17 +107,16 @@ function writeRest(reply: ReplicaReply, into: Buffer, at: number): void {
   }
 }
 
-/** `body` is valid only during the call: what is kept of it is a copy. */
-function readRest(body: Buffer, start: number): ReplicaReply | undefined {
+function readRest(body: Buffer, start: number, mayKeep: boolean): ReplicaReply | undefined {
   const isBare = body.length === start;
   switch (body[1]) {
     case kinds.object: {
-      const object = VersionedObject.tryDecode(Buffer.from(body.subarray(start)));
+      const object = readObject(body, start, mayKeep);
       return object === undefined ? undefined : { kind: 'object', object };
     }
     case kinds.coordinated: {
       if (isBare) return { kind: 'coordinated', object: undefined };
-      const object = VersionedObject.tryDecode(Buffer.from(body.subarray(start)));
+      const object = readObject(body, start, mayKeep);
       return object === undefined ? undefined : { kind: 'coordinated', object };
     }
     case kinds.digest:

@@ -5,7 +5,7 @@ import { type Partition, ringSizeMax } from '../../core/ring/index.ts';
 import { readVarint, unreachable, varintSize, writeVarint } from '../../stdx/index.ts';
 import { ContentError, validateContent } from '../../wire/index.ts';
 import { decodeDatatypeWrite, readDelta } from '../datatype/index.ts';
-import { VersionedObject, versionDigestBytes } from '../object/index.ts';
+import { versionDigestBytes } from '../object/index.ts';
 import { ObjectKey } from './object-key.ts';
 import {
   type ReplicaCoordinate,
@@ -13,6 +13,7 @@ import {
   replicaFormat,
   type WriteRules,
 } from './replica-protocol.ts';
+import { readObject, tailOf, writeObject } from './travelling-object.ts';
 
 /** Format, kind and flags. */
 const headBytes = 3;
@@ -51,15 +52,20 @@ export function writeRequest(request: ReplicaRequest, into: Buffer, at: number):
   writeRest(request, into, request.key.encodeInto(into, keyAt));
 }
 
+/** What `writeRequest` leaves out. */
+export function requestTail(request: ReplicaRequest): Buffer | undefined {
+  return request.kind === 'put' ? tailOf(request.object) : undefined;
+}
+
 /** Undefined: it is of another format, or none. */
-export function readRequest(body: Buffer): ReplicaRequest | undefined {
+export function readRequest(body: Buffer, mayKeep = false): ReplicaRequest | undefined {
   if (body.length < headBytes || body[0] !== replicaFormat) return undefined;
   const keyLength = readVarint(body, headBytes, body.length);
   if (keyLength < 0) return undefined;
   const keyAt = headBytes + varintSize(keyLength);
   if (keyLength > body.length - keyAt) return undefined;
   const key = ObjectKey.decode(body, keyAt, keyAt + keyLength);
-  return key === undefined ? undefined : readRest(body, key, keyAt + keyLength);
+  return key === undefined ? undefined : readRest(body, key, keyAt + keyLength, mayKeep);
 }
 
 function restBytes(request: ReplicaRequest): number {
@@ -120,7 +126,7 @@ function writeRest(request: ReplicaRequest, into: Buffer, start: number): void {
       request.unless?.copy(into, start);
       return;
     case 'put':
-      request.object.bytes.copy(into, start);
+      writeObject(request.object, into, start);
       return;
     case 'reap':
       request.tombstone.bytes.copy(
@@ -144,14 +150,13 @@ function writeRest(request: ReplicaRequest, into: Buffer, start: number): void {
   }
 }
 
-/** `body` is valid only during the call: what is kept of it is a copy. */
-function readRest(body: Buffer, key: ObjectKey, start: number): ReplicaRequest | undefined {
+function readRest(body: Buffer, key: ObjectKey, start: number, mayKeep: boolean): ReplicaRequest | undefined {
   const flags = body[2]!;
   switch (body[1]) {
     case kinds.get:
       return readGet(body, key, flags, start);
     case kinds.put: {
-      const object = VersionedObject.tryDecode(Buffer.from(body.subarray(start)));
+      const object = readObject(body, start, mayKeep);
       if (object === undefined || !isPutFlags(flags)) return undefined;
       return {
         kind: 'put',
@@ -167,7 +172,7 @@ function readRest(body: Buffer, key: ObjectKey, start: number): ReplicaRequest |
       const nAt = start + varintSize(Math.max(0, first));
       const n = first < 0 ? -1 : readVarint(body, nAt, body.length);
       if (flags !== 0 || n < 1 || n > ringSizeMax || first >= ringSizeMax) return undefined;
-      const tombstone = VersionedObject.tryDecode(Buffer.from(body.subarray(nAt + varintSize(n))));
+      const tombstone = readObject(body, nAt + varintSize(n), false);
       return tombstone === undefined
         ? undefined
         : { kind: 'reap', key, tombstone, first: first as Partition, n };

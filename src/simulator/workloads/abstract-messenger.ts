@@ -54,9 +54,17 @@ export class AbstractMessenger implements Messenger {
     this.#handlers.set(on, handle);
   }
 
-  send(to: NodeId, _traffic: TrafficClass, on: Channel, length: number, fill: MessageFill): boolean {
+  send(
+    to: NodeId,
+    _traffic: TrafficClass,
+    on: Channel,
+    length: number,
+    fill: MessageFill,
+    tail?: Buffer,
+  ): boolean {
     const body = Buffer.allocUnsafe(length);
     fill(body, 0);
+    if (tail !== undefined) tail.copy(body, length - tail.length);
     this.#sentBytes += length;
     this.#carry(to, on, body);
     return true;
