@@ -3,12 +3,15 @@
  * gets share messages. Replies leave in the order of the requests. A get that this node answers by itself is over
  * before the next one begins.
  *
- * Entries are used again and again: a get allocates nothing here.
+ * Entries are used again and again: a get allocates nothing here. Gets that are refused meanwhile are a number beside
+ * the one before them, as with puts.
  */
 import type { GetResult } from '../../kv/index.ts';
 
 /** What is read for replies that have to wait for their turn is in memory meanwhile. */
 const getsMax = 16;
+/** Refusals that wait for gets before them. */
+const refusedMax = 8192;
 
 /** A string is the text of a refusal by the API itself. */
 export type GetOutcome = GetResult | string;
@@ -17,6 +20,8 @@ export class GetInFlight {
   wantsHead = false;
   wantsTombstone = false;
   outcome: GetOutcome | undefined;
+  /** Gets right behind this one that were refused as `overload`. */
+  refusedBehind = 0;
   readonly done: (outcome: GetOutcome) => void;
 
   constructor(answered: (get: GetInFlight) => void) {
@@ -33,6 +38,7 @@ export class GetsInFlight {
   readonly #answered: (get: GetInFlight) => void;
   #oldest = 0;
   #count = 0;
+  #refused = 0;
 
   /** `answered` is told of each outcome, in any order. */
   constructor(answered: (get: GetInFlight) => void) {
@@ -44,7 +50,7 @@ export class GetsInFlight {
   }
 
   get isFull(): boolean {
-    return this.#count >= getsMax;
+    return this.#count >= getsMax || this.#refused >= refusedMax;
   }
 
   begin(wantsHead: boolean, wantsTombstone: boolean): GetInFlight {
@@ -56,8 +62,18 @@ export class GetsInFlight {
     get.wantsHead = wantsHead;
     get.wantsTombstone = wantsTombstone;
     get.outcome = undefined;
+    get.refusedBehind = 0;
     this.#count += 1;
     return get;
+  }
+
+  /** One more is refused; false: none is in flight, so it can be told at once. */
+  refuse(): boolean {
+    if (this.#count === 0) return false;
+    const newest = this.#entries[(this.#oldest + this.#count - 1) % getsMax]!;
+    newest.refusedBehind += 1;
+    this.#refused += 1;
+    return true;
   }
 
   /** Takes out the oldest, if its outcome is known; valid until the next begins. */
@@ -67,6 +83,7 @@ export class GetsInFlight {
     if (oldest.outcome === undefined) return undefined;
     this.#oldest = (this.#oldest + 1) % getsMax;
     this.#count -= 1;
+    this.#refused -= oldest.refusedBehind;
     return oldest;
   }
 }

@@ -172,6 +172,47 @@ test('an overloaded node refuses puts unread, in the bytes of any error, and beh
   assert.deepEqual(keysOf(held), ['2']);
 });
 
+test('what is refused takes no place: behind a put, or a get, that takes long the connection goes on to be read', () => {
+  const error = encodeFrame(rpbErrorResp, { errmsg: byteLiteral('overload'), errcode: 0 }).toString('hex');
+  const count = 3000;
+  const held = new HeldPuts();
+  held.send(put('first'));
+  held.isOverloaded = true;
+  for (let i = 0; i < count; i += 1) held.send(put(`${i}`.padStart(30, '0')));
+  assert.ok(held.reads);
+  held.isOverloaded = false;
+  held.send(put('last'));
+  assert.deepEqual(keysOf(held), ['first', 'last'], 'and takes more as soon as it may');
+  held.puts[1]!.done(stored);
+  assert.equal(held.replies(), '');
+  held.puts[0]!.done(stored);
+  assert.equal(held.replies(), putReply + error.repeat(count) + putReply);
+
+  const reads = new HeldPuts();
+  reads.holdsGets = true;
+  reads.send(get);
+  reads.isOverloaded = true;
+  for (let i = 0; i < count; i += 1) reads.send(get);
+  assert.ok(reads.reads);
+  reads.isOverloaded = false;
+  reads.send(get);
+  assert.equal(reads.held.length, 2);
+  reads.held[0]!({ kind: 'notfound' });
+  reads.held[1]!({ kind: 'notfound' });
+  assert.equal(reads.replies(), getReplyEmpty + error.repeat(count) + getReplyEmpty);
+});
+
+test('refusals that wait are bounded, and then nothing is read', () => {
+  const held = new HeldPuts();
+  held.send(put('first'));
+  held.isOverloaded = true;
+  for (let i = 0; i < 20_000 && held.reads; i += 1) held.send(put('k'.repeat(100)));
+  assert.equal(held.reads, false);
+  held.puts[0]!.done(stored);
+  held.replies();
+  assert.ok(held.reads);
+});
+
 test('puts in flight are bounded, and then nothing is read', () => {
   const held = new HeldPuts();
   const frames = Array.from({ length: 3000 }, (_, i) => put(`${i}`.padStart(30, '0')));

@@ -41,7 +41,7 @@ import { type GetInFlight, GetsInFlight } from './gets-in-flight.ts';
 import { longReplyBytesMin } from './long-replies.ts';
 import type { PbService } from './pb-service.ts';
 import { deleteRequestOf, emptyNameError, getRequestOf, isPlainPut, putRequestOf } from './point-requests.ts';
-import { type PutInFlight, type PutOutcome, PutsInFlight } from './puts-in-flight.ts';
+import { answerPut, type PutInFlight, type PutOutcome, PutsInFlight } from './puts-in-flight.ts';
 import { rareRequests } from './rare-requests.ts';
 import { ReplyQueue } from './reply-queue.ts';
 
@@ -276,7 +276,7 @@ export class PbConnection implements ConnectionHandler, Exchange {
     const { bytes, start, end } = this.#frames;
     const { getRequest: fields, store } = this.service;
     if (this.service.untaken.isFull || store.refuses?.('read') === true) {
-      this.#gets.begin(false, false).done(overloadText);
+      if (!this.#gets.refuse()) this.#answerRefused(rpbGetReq.code, 1);
       return;
     }
     try {
@@ -309,7 +309,7 @@ export class PbConnection implements ConnectionHandler, Exchange {
     const { bytes, start, end } = this.#frames;
     const { putRequest: fields, store } = this.service;
     if (store.refuses?.('write') === true) {
-      this.#refusePut();
+      if (!this.#puts.refuse()) this.#answerRefused(rpbPutReq.code, 1);
       return;
     }
     try {
@@ -331,28 +331,26 @@ export class PbConnection implements ConnectionHandler, Exchange {
     else store.put(request, (result) => this.#putDone(put, result));
   }
 
-  /** Must cost next to nothing: a node with too much to do does it the more often. */
-  #refusePut(): void {
-    if (!this.#puts.isEmpty) {
-      this.#putDone(this.#puts.begin(false, 0), overloadText);
-      return;
-    }
-    this.#replies.error(overloadText);
-    this.service.observer.requestFinished(rpbPutReq.code, true);
-  }
-
   #putDone(put: PutInFlight, outcome: PutOutcome): void {
     put.outcome = outcome;
     if (this.#phase === 'closed') return;
-    for (;;) {
-      const answered = this.#puts.answerOldest(this.#replies);
-      if (answered === undefined) break;
+    for (let done = this.#puts.takeAnswered(); done !== undefined; done = this.#puts.takeAnswered()) {
+      const answered = answerPut(this.#replies, done);
       this.service.observer.requestFinished(rpbPutReq.code, answered === 'failed');
+      this.#answerRefused(rpbPutReq.code, done.refusedBehind);
     }
     this.#startAgain();
   }
 
-  #answerGet({ outcome, wantsHead, wantsTombstone }: GetInFlight): void {
+  /** Must cost next to nothing: a node with too much to do does it the more often. */
+  #answerRefused(code: number, count: number): void {
+    for (let i = 0; i < count; i += 1) {
+      this.#replies.error(overloadText);
+      this.service.observer.requestFinished(code, true);
+    }
+  }
+
+  #answerGet({ outcome, wantsHead, wantsTombstone, refusedBehind }: GetInFlight): void {
     let isFailed = false;
     if (typeof outcome === 'string') {
       isFailed = true;
@@ -362,6 +360,7 @@ export class PbConnection implements ConnectionHandler, Exchange {
       this.#replyToGet(outcome, wantsHead, wantsTombstone);
     }
     this.service.observer.requestFinished(rpbGetReq.code, isFailed);
+    this.#answerRefused(rpbGetReq.code, refusedBehind);
   }
 
   #replyToGet(result: GetResult, wantsHead: boolean, wantsTombstone: boolean): void {

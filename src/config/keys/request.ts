@@ -17,7 +17,7 @@ export const requestKeys = {
   'overload.request_delay': defineKey({
     type: duration({ minimum: 1, maximum: 600_000 }, 'ms'),
     default: 250,
-    doc: 'When even the fastest reads, or writes, take longer than this, fewer are let in at once, down to 256; the rest is refused as overload.',
+    doc: 'When even the fastest reads, or writes, take longer than this, and than twice what they take with few under way, fewer are let in at once, down to 32; the rest is refused as overload.',
     extremes: [1, 600_000],
   }),
   'conditional.waiting.maximum': defineKey({

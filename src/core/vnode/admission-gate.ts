@@ -29,8 +29,8 @@ export interface AdmissionOptions {
   readonly requestDelayMs: number;
 }
 
-/** So many under way keep disk and peers busy, however slow they are. */
-const underWayMin = 256;
+/** So many under way are no queue yet: a batch for the disk, and what peers have of it. */
+const underWayMin = 32;
 /** So many are taken at once by a node that had nothing to do. */
 const burstMin = 2048;
 /** What forwarded writes may have of turn and count, where clients have one. */

@@ -12,7 +12,9 @@
  * L2. Where nothing ends for a few delays, nothing beyond `countMin` is taken: a disk or peer that stalls gathers no
  *     queue. The first that ends lifts this.
  * L3. After a cut none is made for as long as those took that caused it: the queue before it drains first.
- * L4. With no more than `countMin` under way none is made: who is slow then is slow by nature.
+ * L4. With no more than `countMin` under way none is made: who is slow then is slow by nature. What that takes is
+ *     remembered, and only twice as much counts as a queue: a disk that takes longer than `delayMs` for each sync is
+ *     kept as busy as one that does not.
  */
 import type { Instant } from '../../environment/index.ts';
 import { assert } from '../../stdx/index.ts';
@@ -24,6 +26,10 @@ const growth = 1.1;
 const delaysMax = 4;
 const rateFade = 0.9;
 const strainedShare = 0.5;
+/** Of what it takes with few under way: this much more is a queue. */
+const naturalFactor = 2;
+/** How fast that is forgotten, by intervals with few under way: it becomes less at once. */
+const naturalGain = 0.2;
 /** A stall is as many delays in which nothing ended; a disk that flushes may be silent for one. */
 const stallFactor = 4;
 /** Intervals without a request that count as growth at once: more than it takes to reach any limit. */
@@ -47,6 +53,8 @@ export class AdmissionLimit {
   #ended = 0;
   /** A millisecond. */
   #rate = 0;
+  /** Of the fastest with no more than `countMin` under way. */
+  #naturalMs = 0;
   #judgedAt: Instant;
   #judgeAt: Instant;
   /** When something ended last, or began with nothing under way. */
@@ -112,9 +120,11 @@ export class AdmissionLimit {
     this.#rate = Math.max(rate, this.#rate * rateFade ** intervals);
     let pauseMs = intervalMs;
     const isUnknown = fastestMs === Infinity && this.#underWay > 0;
-    if (fastestMs !== Infinity && fastestMs > delayMs) {
+    if (fastestMs !== Infinity && this.#peak <= countMin) this.#learn(fastestMs);
+    const queueMs = Math.max(delayMs, this.#naturalMs * naturalFactor);
+    if (fastestMs !== Infinity && fastestMs > queueMs) {
       if (this.#peak > countMin) {
-        this.#limit = Math.max(countMin, Math.min(this.#limit, rate * delayMs));
+        this.#limit = Math.max(countMin, Math.min(this.#limit, rate * queueMs));
         pauseMs = Math.max(intervalMs, fastestMs);
       }
     } else if (!isUnknown) {
@@ -126,5 +136,10 @@ export class AdmissionLimit {
     this.#peak = this.#underWay;
     this.#judgedAt = now;
     this.#judgeAt = (now + pauseMs) as Instant;
+  }
+
+  #learn(fastestMs: number): void {
+    const slower = this.#naturalMs + (fastestMs - this.#naturalMs) * naturalGain;
+    this.#naturalMs = Math.min(fastestMs, slower);
   }
 }

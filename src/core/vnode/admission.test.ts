@@ -207,6 +207,43 @@ describe('the limit of what is under way', () => {
   });
 });
 
+/** Each sync takes all that waits, and `syncMs`; what comes meanwhile waits for the next. Clients do not wait. */
+function sync(limit: AdmissionLimit, syncMs: number, everyMs: number, until: number) {
+  let done = 0;
+  let slowestMs = 0;
+  let batch: number[] = [];
+  let waiting: number[] = [];
+  for (let began = 0; began < until; began += syncMs) {
+    for (let now = began; now < began + syncMs; now += everyMs) {
+      if (limit.isFull(at(now), 1)) continue;
+      limit.entered(at(now));
+      waiting.push(now);
+    }
+    const endedAt = began + syncMs;
+    for (const since of batch) {
+      limit.left(endedAt - since, at(endedAt));
+      done += 1;
+      if (began > until / 2) slowestMs = Math.max(slowestMs, endedAt - since);
+    }
+    batch = waiting;
+    waiting = [];
+  }
+  return { perSecond: (done / until) * 1000, slowestMs };
+}
+
+describe('a disk whose sync takes longer than a request should', () => {
+  const bounds = { countMin: 16, countMax: 50_000, burstMin: 1000, delayMs: 250 };
+
+  test('L4: it is kept as busy as one that is quick', () => {
+    for (const syncMs of [150, 300, 600]) {
+      const limit = new AdmissionLimit(bounds, at(0));
+      const { perSecond, slowestMs } = sync(limit, syncMs, 1, 60_000);
+      assert.ok(perSecond > 500, `${perSecond} a second of 1000 with ${syncMs} ms`);
+      assert.ok(slowestMs <= 2 * syncMs, `${slowestMs}`);
+    }
+  });
+});
+
 describe('the gate', () => {
   test('G1: beyond what the configuration allows nothing is taken', () => {
     const gate = gateOf({ requestsMax: 4 });
