@@ -276,6 +276,18 @@ test('P1, P2: a clean stop hands the trees on, a crash does not; both ways they 
   });
 });
 
+test('an empty node has its trees at once, without a fold', async () => {
+  await inCluster({ nodes: 3, ringSize: 8 }, async (cluster) => {
+    const states = (node: ReplicaNode) => node.antiEntropy.status().partitions.map(({ state }) => state);
+    assert.ok(cluster.nodes.every((node) => states(node).every((state) => state === 'built')));
+    cluster.putAll(names(40), 1);
+    await cluster.world.sleep(30_000);
+    assert.equal(cluster.total('built'), 0);
+    assert.equal(cluster.total('keysListed'), 0, 'the trees agree');
+    for (const node of cluster.nodes) assert.equal(objectsIn(node), await storedAt(node));
+  });
+});
+
 test('law: replicas with random differences converge while writes, crashes and cuts go on, and no tree drifts', async () => {
   const change = fc.record({
     key: fc.integer({ min: 0, max: 30 }),

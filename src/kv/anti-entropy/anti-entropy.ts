@@ -11,13 +11,15 @@ import type { Topology } from '../../core/topology/index.ts';
 import type { Messenger } from '../../core/transport/index.ts';
 import type { Environment, NodeId, Timer } from '../../environment/index.ts';
 import { assert } from '../../stdx/index.ts';
-import { type Durability, type GroupCommit, StorageError } from '../../storage/index.ts';
+import { type Durability, type GroupCommit, type StorageEngine, StorageError } from '../../storage/index.ts';
 import type { ObjectAddress } from '../key-value-store.ts';
+import { partitionsRange } from '../vnode/index.ts';
 import { ExchangeAnswers } from './answer-exchange.ts';
 import type { AntiEntropyStatus } from './anti-entropy-status.ts';
 import type { ReplicaPair } from './exchange-message.ts';
 import { ExchangePeers } from './exchange-peers.ts';
 import { ExchangeSchedule } from './exchange-schedule.ts';
+import { PartitionTrees } from './partition-trees.ts';
 import { Pause } from './pause.ts';
 import type { Placements } from './placements.ts';
 import type { ReplicaRouter } from './repair-key.ts';
@@ -131,7 +133,11 @@ export class AntiEntropy {
     const saved = await takeSavedTrees(commit, topology.ring.size, owned, environment.log);
     if (!settings.isActive) return antiEntropy;
     antiEntropy.#savedRevision = saved?.revision;
-    for (const partition of owned) antiEntropy.#keeper.keep(partition, saved?.trees.get(partition));
+    // Trees of nothing need not be made: a fold of each partition would be most of an empty node's first second.
+    const isEmpty = saved === undefined && (await holdsNothing(commit.engine));
+    for (const partition of owned) {
+      antiEntropy.#keeper.keep(partition, isEmpty ? new PartitionTrees() : saved?.trees.get(partition));
+    }
     return antiEntropy;
   }
 
@@ -340,5 +346,19 @@ export class AntiEntropy {
       });
     }
     this.#rearm();
+  }
+}
+
+/** No partition has anything: what cannot be read may be something. Rejects with `StorageError`. */
+async function holdsNothing(engine: StorageEngine): Promise<boolean> {
+  let isDamaged = false;
+  const corrupt = (): void => {
+    isDamaged = true;
+  };
+  const cursor = engine.scan(partitionsRange, { keysOnly: true, entriesExpected: 1, corrupt });
+  try {
+    return (await cursor.next({ entriesMax: 1, bytesMax: 1 })).length === 0 && !isDamaged;
+  } finally {
+    await cursor.close();
   }
 }

@@ -128,6 +128,14 @@ export class TreeKeeper implements StoredChanges {
     return this.#kept[partition]?.built !== undefined;
   }
 
+  /** The first that is kept at or after `partition`; undefined: none is. */
+  keptFrom(partition: number): Partition | undefined {
+    for (let at = partition; at < this.#kept.length; at += 1) {
+      if (this.#kept[at] !== undefined) return at as Partition;
+    }
+    return undefined;
+  }
+
   /** Ascending. */
   get partitions(): Partition[] {
     const partitions: Partition[] = [];

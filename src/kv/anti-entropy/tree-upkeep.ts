@@ -17,6 +17,8 @@ const retryMsMax = 60_000;
 const lookMs = 3_600_000;
 /** Checking is not urgent: it takes this part of the pace. */
 const verifyShare = 0.1;
+/** When what is wanted was due. */
+const mostUrgent = Number.MIN_SAFE_INTEGER;
 
 export interface UpkeepSettings {
   /** Objects a second that a fold reads. */
@@ -59,6 +61,8 @@ export class TreeUpkeep {
   readonly #checkedAt = new Map<Partition, Instant>();
   readonly totals: UpkeepTotals = { built: 0, verified: 0, drifted: 0, objectsFolded: 0, unreadable: 0 };
   #isFolding = false;
+  /** Where the search for the next one begins. */
+  #next = 0;
   readonly #suspected = new Set<Partition>();
   /** Partitions whose last fold was lost: they wait, and nobody waits for them. */
   readonly #lost = new Map<Partition, LostFold>();
@@ -95,23 +99,36 @@ export class TreeUpkeep {
   }
 
   async #step(): Promise<void> {
-    const { keeper, environment, settings } = this.#parts;
+    const { environment, settings } = this.#parts;
     const now = environment.clock.now();
-    let due: Partition | undefined;
-    let dueAt = Number.POSITIVE_INFINITY;
-    for (const partition of keeper.partitions) {
-      const at = this.#dueAt(partition, now);
-      if (at >= dueAt) continue;
-      dueAt = at;
-      due = partition;
-    }
+    const { due, dueAt } = this.#mostUrgent(now);
     if (due === undefined || dueAt > now) {
       await this.#task.pause.for(Math.min(dueAt - now, lookMs));
       return;
     }
+    this.#next = due + 1;
     const isWanted = this.#isWanted(due);
     this.#suspected.delete(due);
     await this.#fold(due, settings.rebuildPerSecondMax * (isWanted ? 1 : verifyShare));
+  }
+
+  /** The search goes on behind the last one: after a crash all are wanted, and a look at each for each would add up. */
+  #mostUrgent(now: Instant): { readonly due: Partition | undefined; readonly dueAt: number } {
+    let due: Partition | undefined;
+    let dueAt = Number.POSITIVE_INFINITY;
+    const { keeper } = this.#parts;
+    const first = keeper.keptFrom(this.#next) ?? keeper.keptFrom(0);
+    for (let partition = first; partition !== undefined; ) {
+      const at = this.#dueAt(partition, now);
+      if (at < dueAt) {
+        dueAt = at;
+        due = partition;
+      }
+      if (at === mostUrgent) break;
+      partition = keeper.keptFrom(partition + 1) ?? keeper.keptFrom(0);
+      if (partition === first) break;
+    }
+    return { due, dueAt };
   }
 
   /** It has no trees, or such as an exchange found to be wrong. */
@@ -123,10 +140,7 @@ export class TreeUpkeep {
   #dueAt(partition: Partition, now: Instant): number {
     const lost = this.#lost.get(partition);
     const again = lost?.againAt ?? Number.NEGATIVE_INFINITY;
-    return Math.max(
-      again,
-      this.#isWanted(partition) ? Number.MIN_SAFE_INTEGER : this.#checkDueAt(partition, now),
-    );
+    return Math.max(again, this.#isWanted(partition) ? mostUrgent : this.#checkDueAt(partition, now));
   }
 
   /** Trees from disk get a time within the interval by lot, so that not all come at once. */

@@ -20,6 +20,7 @@ export {
   nodeFactKey,
   objectsRange,
   partitionRange,
+  partitionsRange,
   prefixBytes,
   readExpiry,
   reapedRange,

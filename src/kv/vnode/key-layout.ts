@@ -71,8 +71,11 @@ function writeName(bytes: Buffer, at: number, name: ByteString): number {
   return writeByteString(bytes, at + 2, name);
 }
 
-/** Behind what all partitions store. */
-export const partitionsEnd = Buffer.from([spacePartition + 1]);
+/** What all partitions store. */
+export const partitionsRange: Required<KeyRange> = {
+  from: Buffer.from([spacePartition]),
+  to: Buffer.from([spacePartition + 1]),
+};
 
 /** All that a partition stores. */
 export function partitionRange(partition: Partition): Required<KeyRange> {

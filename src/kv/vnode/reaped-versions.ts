@@ -19,7 +19,7 @@ import { mergeObjects, VersionedObject } from '../object/index.ts';
 import {
   partitionAt,
   partitionRange,
-  partitionsEnd,
+  partitionsRange,
   prefixBytes,
   reapedRange,
   sectionAt,
@@ -182,7 +182,7 @@ async function partitionsReaped(engine: StorageEngine): Promise<readonly Partiti
   const corrupt = (): void => {
     isDamaged = true;
   };
-  const range = { from: reapedRange(0 as Partition).from, to: partitionsEnd };
+  const range = { from: reapedRange(0 as Partition).from, to: partitionsRange.to };
   const cursor = engine.scan(range, { keysOnly: true, entriesExpected: 1, corrupt });
   try {
     for (;;) {
