@@ -11,6 +11,7 @@ import { addClusterCommands, addRingCommands } from './cluster-program.ts';
 import { keepCompiledCode } from './compiled-code.ts';
 import { addDev } from './dev-program.ts';
 import { CommandFailure, exitCodeMeanings, exitCodes } from './exit-codes.ts';
+import { setHeapGrowth } from './heap-growth.ts';
 import { type ConfigurationOptions, loadConfiguration } from './load-configuration.ts';
 import { nodesKept } from './nodes-kept.ts';
 import type { ObjectOptions } from './object-command.ts';
@@ -122,6 +123,7 @@ function addStart(hale: Command, terminal: Terminal): void {
       const nodes = options.nodes ?? (await nodesToStart(configuration));
       if (nodes === undefined) {
         const { platform_data_dir: dataDirectory, storage_backend: storage } = configuration;
+        setHeapGrowth(configuration.heap_growth);
         if (configuration.compile_cache && storage !== 'memory') {
           keepCompiledCode(dataDirectory, packageVersion());
         }

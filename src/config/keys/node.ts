@@ -36,6 +36,11 @@ export const nodeKeys = {
     default: true,
     doc: 'Keeps the compiled code of this program in "compiled" of the data directory, so that the next start takes less time. Only on Node 22.8 and later, and only if nobody but the owner can write to the data directory.',
   }),
+  heap_growth: defineKey({
+    type: integer({ minimum: 0, maximum: 1000 }),
+    default: 200,
+    doc: 'Percent by which memory may grow over what was in use after the last full collection of garbage, until the next. Less saves memory; a node of large values then collects many times a second. 0 leaves it to V8.',
+  }),
   drain_timeout: defineKey({
     type: duration({ minimum: 0, maximum: 3_600_000 }),
     default: 10_000,
