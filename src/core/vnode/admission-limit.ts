@@ -5,10 +5,12 @@
  * of these needs to be busy, nothing goes faster and all take longer. The fastest request of an interval tells how
  * long the queue is that all of them stood in (as the least delay does in CoDel; Nichols, Jacobson 2012). If that is
  * too long, everything that can be done is being done, so the rate at which requests end is all there is, and by
- * Little's law the limit becomes rate × `delayMs`. Else it grows, up to what a few delays of that rate are: when ten
- * times as much comes from one moment to the next, a queue is there long before the first request tells of it.
+ * Little's law the limit becomes rate × `delayMs`. Else it grows, up to what a few delays of a rate are: when ten
+ * times as much comes from one moment to the next, a queue is there long before the first request tells of it. That rate
+ * is the capacity, as far as it is known: it was seen when there was a queue, which may have been a while ago.
  *
- * L1. `countMin` ≤ the limit ≤ `countMax`; a burst of `burstMin` is taken whatever the rate, unless it was too much.
+ * L1. `countMin` ≤ the limit ≤ `countMax`; a burst of `burstMin` is taken whatever the rate, unless so much is known to
+ *     be too much.
  * L2. Where nothing ends for a few delays, nothing beyond `countMin` is taken: a disk or peer that stalls gathers no
  *     queue. The first that ends lifts this.
  * L3. After a cut none is made for as long as those took that caused it: the queue before it drains first.
@@ -22,9 +24,13 @@ import { assert } from '../../stdx/index.ts';
 const intervalMs = 100;
 /** In an interval. Ten times as much in two and a half seconds. */
 const growth = 1.1;
-/** The limit is at most what so many delays of the rate are, and the rate is the best of late: it fades by intervals. */
+/** The limit is at most what so many delays of the rate are; of the capacity, once that is known. */
 const delaysMax = 4;
-const rateFade = 0.9;
+const delaysKnownMax = 2;
+/** Over how many milliseconds a rate is taken: batches end some hundred requests at once, and then none for a while. */
+const rateMs = 500;
+/** By intervals: what was known of the capacity is a tenth of what is believed half a minute later. */
+const capacityGrowth = 1.008;
 const strainedShare = 0.5;
 /** Of what it takes with few under way: this much more is a queue. */
 const naturalFactor = 2;
@@ -32,8 +38,8 @@ const naturalFactor = 2;
 const naturalGain = 0.2;
 /** A stall is as many delays in which nothing ended; a disk that flushes may be silent for one. */
 const stallFactor = 4;
-/** Intervals without a request that count as growth at once: more than it takes to reach any limit. */
-const idleIntervalsMax = 200;
+/** Intervals without a request that count as growth at once: more than it takes to reach any limit, and to forget any capacity. */
+const idleIntervalsMax = 1000;
 
 export interface AdmissionLimitOptions {
   readonly countMin: number;
@@ -51,8 +57,10 @@ export class AdmissionLimit {
   #peak = 0;
   #fastestMs = Infinity;
   #ended = 0;
-  /** A millisecond. */
+  /** A millisecond, of late. */
   #rate = 0;
+  /** A millisecond; undefined: there was no queue yet that would have told. */
+  #capacity: number | undefined;
   /** Of the fastest with no more than `countMin` under way. */
   #naturalMs = 0;
   #judgedAt: Instant;
@@ -112,30 +120,50 @@ export class AdmissionLimit {
 
   #judge(now: Instant): void {
     if (now < this.#judgeAt) return;
-    const { countMin, countMax, burstMin, delayMs } = this.#options;
+    if (this.#ended === 0 && this.#underWay > 0) {
+      // Nothing to judge by: the interval goes on.
+      this.#judgeAt = (now + intervalMs) as Instant;
+      return;
+    }
+    const { countMin, countMax, delayMs } = this.#options;
     const fastestMs = this.#fastestMs;
     const elapsedMs = now - this.#judgedAt;
     const intervals = Math.min(idleIntervalsMax, Math.floor(elapsedMs / intervalMs));
-    const rate = this.#ended / elapsedMs;
-    this.#rate = Math.max(rate, this.#rate * rateFade ** intervals);
+    if (this.#ended > 0) {
+      const busyMs = Math.max(1, (this.#underWay > 0 ? now : this.#movedAt) - this.#judgedAt);
+      this.#rate += ((this.#ended / busyMs - this.#rate) * busyMs) / (busyMs + rateMs);
+    }
     let pauseMs = intervalMs;
     const isUnknown = fastestMs === Infinity && this.#underWay > 0;
     if (fastestMs !== Infinity && this.#peak <= countMin) this.#learn(fastestMs);
     const queueMs = Math.max(delayMs, this.#naturalMs * naturalFactor);
     if (fastestMs !== Infinity && fastestMs > queueMs) {
       if (this.#peak > countMin) {
-        this.#limit = Math.max(countMin, Math.min(this.#limit, rate * queueMs));
+        this.#capacity = this.#rate;
+        this.#limit = Math.max(countMin, Math.min(this.#limit, this.#rate * queueMs));
         pauseMs = Math.max(intervalMs, fastestMs);
       }
     } else if (!isUnknown) {
-      const most = Math.min(countMax, Math.max(burstMin, this.#rate * delayMs * delaysMax));
-      this.#limit = Math.min(most, this.#limit * growth ** intervals);
+      const most = this.#mostOf(queueMs, intervals);
+      this.#limit = Math.min(countMax, most, this.#limit * growth ** intervals);
     }
     this.#ended = 0;
     this.#fastestMs = Infinity;
     this.#peak = this.#underWay;
     this.#judgedAt = now;
     this.#judgeAt = (now + pauseMs) as Instant;
+  }
+
+  /** What the limit may grow to. The capacity is forgotten when it would allow what is allowed to who knows of none. */
+  #mostOf(queueMs: number, intervals: number): number {
+    const { countMin, burstMin } = this.#options;
+    const unknown = Math.max(burstMin, this.#rate * queueMs * delaysMax);
+    if (this.#capacity === undefined) return unknown;
+    this.#capacity = Math.max(this.#rate, this.#capacity * capacityGrowth ** intervals);
+    const known = this.#capacity * queueMs * delaysKnownMax;
+    if (known < unknown) return Math.max(countMin, known);
+    this.#capacity = undefined;
+    return unknown;
   }
 
   #learn(fastestMs: number): void {

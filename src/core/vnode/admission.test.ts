@@ -116,8 +116,24 @@ describe('the limit of what is under way', () => {
     serve(limit, 1, 0.1, 0, 5000);
     assert.ok(limit.count < 500, `${limit.count}`);
     assert.equal(serve(limit, 1, 2, 5000, 10_000).refused, 0);
-    // And no further: that is four delays of the rate and more, for when ten times as much comes at once.
-    assert.equal(limit.count, bounds.burstMin);
+    // But no further than two delays of the capacity, as it was seen and may have grown since.
+    assert.ok(limit.count >= 500 && limit.count < 1500, `${limit.count}`);
+  });
+
+  test('as long as the capacity is not known a burst is taken, and once it is, as much as is done in half a second', () => {
+    const limit = new AdmissionLimit(bounds, at(0));
+    const burst = (now: number) => {
+      const before = limit.underWay;
+      while (!limit.isFull(at(now), 1)) limit.entered(at(now));
+      return limit.underWay - before;
+    };
+    assert.equal(burst(0), bounds.burstMin);
+    while (limit.underWay > 0) limit.left(1000, at(1000));
+    serve(limit, 5, 1, 1000, 11_000);
+    const rest = burst(13_000);
+    assert.ok(rest > 50 && rest < 150, `${rest} at 200 a second`);
+    while (limit.underWay > 0) limit.left(250, at(13_250));
+    assert.equal(burst(120_000), bounds.burstMin, 'a minute later nothing is known any more');
   });
 
   test('whatever the rate and the load, an idle server is never kept idle (against a server without a limit)', () => {
@@ -184,14 +200,14 @@ describe('the limit of what is under way', () => {
     const limit = new AdmissionLimit(bounds, at(0));
     for (let i = 0; i < 1000; i += 1) limit.entered(at(0));
     for (let i = 1; i <= 200; i += 1) limit.left(1000, at(800 + i));
-    // 200 in the second since it was judged last: 50 in a quarter of one.
+    // 200 in the second since it was judged last: 50 in a quarter of one, and a third less as long as none were before.
     assert.equal(limit.isFull(at(1000), 1), true);
-    assert.equal(limit.count, 50);
+    assert.equal(limit.count, 33);
     for (let now = 1100; now < 2000; now += 100) {
       limit.left(1000, at(now));
       assert.equal(limit.isFull(at(now), 1), true);
     }
-    assert.equal(limit.count, 50);
+    assert.equal(limit.count, 33);
     limit.isFull(at(2000), 1);
     assert.equal(limit.count, bounds.countMin);
   });
