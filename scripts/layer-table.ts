@@ -83,6 +83,8 @@ export const purePaths: readonly string[] = [
   'src/merkle/',
   'src/consensus/',
   'src/wire/',
+  'src/core/background/background-rate.ts',
+  'src/core/background/usual-time.ts',
   'src/core/ring/',
   'src/core/topology/',
   'src/core/liveness/',

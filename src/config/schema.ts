@@ -7,6 +7,7 @@
  */
 import type { KeyDefinition } from './key-definition.ts';
 import { antiEntropyKeys } from './keys/anti-entropy.ts';
+import { backgroundKeys } from './keys/background.ts';
 import { bucketKeys } from './keys/bucket.ts';
 import { clusterLogKeys } from './keys/cluster-log.ts';
 import { datatypeKeys } from './keys/datatype.ts';
@@ -36,6 +37,7 @@ export const schema = {
   ...livenessKeys,
   ...transportKeys,
   ...clusterLogKeys,
+  ...backgroundKeys,
   ...handoffKeys,
   ...antiEntropyKeys,
   ...indexCheckKeys,
@@ -58,6 +60,7 @@ export const sections: readonly { readonly title: string; readonly keys: readonl
   { title: 'Liveness', keys: keysOf(livenessKeys) },
   { title: 'Between nodes', keys: keysOf(transportKeys) },
   { title: 'The cluster log', keys: keysOf(clusterLogKeys) },
+  { title: 'Background work', keys: keysOf(backgroundKeys) },
   { title: 'Handoff', keys: keysOf(handoffKeys) },
   { title: 'Anti-entropy', keys: keysOf(antiEntropyKeys) },
   { title: 'Secondary indexes', keys: keysOf(indexCheckKeys) },

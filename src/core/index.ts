@@ -1,5 +1,6 @@
 /** The cluster framework alone: partitions, preference lists, routing. It knows nothing of keys and values. */
 
+export * from './background/index.ts';
 export * from './cluster/index.ts';
 export * from './coverage/index.ts';
 export * from './handoff/index.ts';

@@ -1,4 +1,5 @@
 /** Lets requests in, or says why not, and tells the gate what it has to know of the world. */
+import type { Foreground, RequestTimes } from '../core/background/index.ts';
 import { AdmissionGate, type AdmittedWork, type OverloadCause } from '../core/vnode/index.ts';
 import type { Clock, Instant, Tasks } from '../environment/index.ts';
 import type { GroupCommit } from '../storage/index.ts';
@@ -30,10 +31,12 @@ const requestDelayMsDefault = 250;
  */
 const replicaWriteShare = 2;
 const replicaRepairShare = 1;
+/** Without a write for other nodes' clients for so long, nobody waits for this node's storage. */
+const quietMs = 1000;
 /** A step of handoff is taken this often under any load. */
-const handoffStepMs = 200;
+const handoffStepMs = 50;
 
-export class Admission {
+export class Admission implements Foreground {
   readonly #clock: Clock;
   readonly #tasks: Pick<Tasks, 'endOfTurn'>;
   readonly #commit: Pick<GroupCommit, 'pendingShare'>;
@@ -41,6 +44,10 @@ export class Admission {
   readonly #gate: AdmissionGate;
   #stopped: Promise<void> | undefined;
   #handedOffAt: Instant;
+  /** When another node last had this one store something for a client. */
+  #replicaWriteAt = Number.NEGATIVE_INFINITY;
+  #reads = { count: 0, totalMs: 0 };
+  #writes = { count: 0, totalMs: 0 };
   #idle: (() => void) | undefined;
   readonly #turnEnded = (): void => this.#gate.turnEnded(this.#clock.now());
 
@@ -83,7 +90,9 @@ export class Admission {
 
   /** Whether storage has room for what another node sends for a replica. */
   takesReplicaWrite(purpose: ReplicaPut['purpose']): boolean {
-    this.#busy(this.#clock.now());
+    const now = this.#clock.now();
+    this.#busy(now);
+    if (purpose !== 'repair') this.#replicaWriteAt = now;
     const share = purpose === 'repair' ? replicaRepairShare : replicaWriteShare;
     if (this.#commit.pendingShare < share) return true;
     this.#observer.overloaded('replica');
@@ -107,6 +116,18 @@ export class Admission {
     return false;
   }
 
+  isQuiet(now: Instant): boolean {
+    return this.#gate.isQuiet(now) && now - this.#replicaWriteAt > quietMs;
+  }
+
+  /** Of reads, and of writes. */
+  takeTimes(): readonly RequestTimes[] {
+    const taken = [this.#reads, this.#writes];
+    this.#reads = { count: 0, totalMs: 0 };
+    this.#writes = { count: 0, totalMs: 0 };
+    return taken;
+  }
+
   /** Every request that enters leaves once. */
   enter(work: AdmittedWork, now: Instant): void {
     this.#gate.enter(work, now);
@@ -116,6 +137,11 @@ export class Admission {
   leave(work: AdmittedWork, tookMs: number | undefined, now: Instant): void {
     this.#busy(now);
     this.#gate.leave(work, tookMs, now);
+    if (tookMs !== undefined) {
+      const times = work === 'read' ? this.#reads : this.#writes;
+      times.count += 1;
+      times.totalMs += tookMs;
+    }
     if (this.inProgress === 0) this.#idle?.();
   }
 

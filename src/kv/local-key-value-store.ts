@@ -2,6 +2,7 @@
  * A node's `KeyValueStore`: checks requests, resolves bucket properties, and drives reads, writes,
  * deletes and listings through the ring.
  */
+import type { Foreground } from '../core/background/index.ts';
 import type { WalkReply, WalkRequest } from '../core/coverage/index.ts';
 import type { Partition } from '../core/ring/index.ts';
 import { noPeers, type VnodeService } from '../core/vnode/index.ts';
@@ -362,6 +363,11 @@ export class LocalKeyValueStore implements KeyValueStore {
   /** Whether handoff should rest for now; to be asked before each of its steps. */
   defersHandoff(): boolean {
     return this.#admission.defersHandoff();
+  }
+
+  /** What background work has to know of requests. */
+  get foreground(): Foreground {
+    return this.#admission;
   }
 
   /** Requests that may be in progress at present. */

@@ -7,10 +7,12 @@
  */
 import type { Configuration } from '../config/index.ts';
 import {
+  BackgroundWork,
   Cluster,
   channel,
   clusterOptions,
   clusterPeers,
+  type Foreground,
   handoffOptions,
   MoveGate,
   type PeerRequests,
@@ -46,6 +48,7 @@ import type { Sandbox } from '../sandbox/index.ts';
 import { assert, type Ending, endInTurn } from '../stdx/index.ts';
 import type { GroupCommit } from '../storage/index.ts';
 import { antiEntropySettings } from './anti-entropy-settings.ts';
+import { backgroundOptions } from './background-options.ts';
 import { Departure } from './departure.ts';
 import { feedSettings } from './feed-settings.ts';
 import { hookSettings } from './hook-settings.ts';
@@ -89,6 +92,7 @@ interface Opened {
   readonly antiEntropy: AntiEntropy;
   readonly indexUpkeep: IndexUpkeep;
   readonly transfers: TransferScheduler;
+  readonly background: BackgroundWork;
   readonly departure: Departure;
 }
 
@@ -104,6 +108,8 @@ export class ClusteredDatabase {
   /** Keeps index entries those of the objects where writes could not. */
   readonly indexUpkeep: IndexUpkeep;
   readonly transfers: TransferScheduler;
+  /** Paces what goes on behind requests. */
+  readonly background: BackgroundWork;
   readonly departure: Departure;
 
   private constructor(opened: Opened) {
@@ -117,6 +123,7 @@ export class ClusteredDatabase {
     this.antiEntropy = opened.antiEntropy;
     this.indexUpkeep = opened.indexUpkeep;
     this.transfers = opened.transfers;
+    this.background = opened.background;
     this.departure = opened.departure;
   }
 
@@ -150,6 +157,7 @@ export class ClusteredDatabase {
    */
   close(): Promise<void> {
     return endInTurn([
+      async () => this.background.close(),
       () => this.antiEntropy.stop(),
       () => this.transfers.close(),
       () => this.indexUpkeep.close(),
@@ -165,6 +173,7 @@ export class ClusteredDatabase {
 
   /** Falls silent at once, and begins nothing any more: for a node whose state is not to be trusted. */
   async halt(): Promise<void> {
+    this.background.close();
     this.replicaPeers.close();
     this.walkPeers.close();
     this.feedPeers.close();
@@ -225,8 +234,11 @@ async function openOn(cluster: Cluster, parts: ClusteredDatabaseParts, begun: En
     bytesOf: (request) => replicaCodec.requestBytes(request),
     missed: missedWrites,
   });
+  const background = new BackgroundWork(environment, late.foreground, backgroundOptions(configuration));
+  begun.push(async () => background.close());
   const antiEntropy = await AntiEntropy.open({
     environment,
+    background,
     commit,
     topology,
     placements: late.placements,
@@ -282,8 +294,10 @@ async function openOn(cluster: Cluster, parts: ClusteredDatabaseParts, begun: En
     tell: (hasStrays) => cluster.liveness.setHasStrays(hasStrays),
   });
   log.onState(() => departure.look());
+  background.start();
   const transfers = new TransferScheduler({
     environment,
+    background,
     messenger: cluster.messenger,
     log,
     liveness: cluster.liveness,
@@ -339,6 +353,7 @@ async function openOn(cluster: Cluster, parts: ClusteredDatabaseParts, begun: En
     antiEntropy,
     indexUpkeep,
     transfers,
+    background,
     departure,
   };
 }
@@ -357,6 +372,12 @@ class LateServices {
 
   readonly feeds: VnodeService<FeedRequest, FeedReply> = {
     handle: (partition, request, reply) => this.#opened.feeds.answers.handle(partition, request, reply),
+  };
+
+  /** Before anybody is let in nobody is disturbed. */
+  readonly foreground: Foreground = {
+    isQuiet: (now) => this.store?.foreground.isQuiet(now) ?? true,
+    takeTimes: () => this.store?.foreground.takeTimes() ?? [],
   };
 
   readonly placements: Placements;

@@ -16,7 +16,7 @@ export const handoffKeys = {
   }),
   'handoff.batch.size': defineKey({
     type: bytes({ minimum: 1024, maximum: 16 * 2 ** 20 }),
-    default: 256 * 2 ** 10,
+    default: 64 * 2 ** 10,
     doc: 'Bytes of objects that travel in one message of a transfer, and are stored together. A larger object travels alone.',
     extremes: [1024],
   }),

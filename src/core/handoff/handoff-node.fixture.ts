@@ -2,6 +2,7 @@
 import { Buffer } from 'node:buffer';
 import type { Environment, NodeId } from '../../environment/index.ts';
 import type { SimulatedProcess } from '../../simulator/index.ts';
+import { BackgroundWork, unknownForeground } from '../background/index.ts';
 import type { ClusterLog } from '../cluster/index.ts';
 import type { Partition } from '../ring/index.ts';
 import type { ClusterState, Move } from '../topology/index.ts';
@@ -62,6 +63,7 @@ export class HandoffNode {
     Object.defineProperty(log, 'state', { get: () => this.state });
     this.scheduler = new TransferScheduler({
       environment,
+      background: new BackgroundWork(environment, unknownForeground),
       messenger: this.#messenger(),
       log,
       liveness: {

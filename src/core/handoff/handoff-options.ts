@@ -33,7 +33,7 @@ export interface HandoffOptions {
 export const HANDOFF_OPTIONS: HandoffOptions = {
   transfersMax: 2,
   bytesPerSecondMax: 0,
-  batchBytes: 256 * 1024,
+  batchBytes: 64 * 1024,
   outgoing: { silenceMsMax: 30_000, reopenDelayMs: 500, breaksMax: 5, windowMax: 16 },
   incoming: { window: 4, idleMsMax: 120_000 },
   itemsPerTurnMax: 32,

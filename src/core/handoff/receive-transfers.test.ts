@@ -4,6 +4,7 @@ import { Buffer } from 'node:buffer';
 import { test } from 'node:test';
 import { type Environment, type Instant, nodeIdOf } from '../../environment/index.ts';
 import { silentLog } from '../../runtime/index.ts';
+import { BackgroundWork, unknownForeground } from '../background/index.ts';
 import type { ClusterLog } from '../cluster/index.ts';
 import type { Partition } from '../ring/index.ts';
 import { type ClusterState, foundCluster } from '../topology/index.ts';
@@ -62,6 +63,7 @@ class Stage {
     const log = Object.defineProperty({ sawEpoch: () => undefined }, 'state', { get: () => this.state });
     this.receiver = new TransferReceiver({
       environment,
+      background: new BackgroundWork(environment, unknownForeground),
       messenger: { self, send, queuedBytes: () => 0 } as unknown as Messenger,
       log: log as unknown as ClusterLog,
       store: {

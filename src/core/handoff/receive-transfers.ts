@@ -2,6 +2,7 @@
 import type { Buffer } from 'node:buffer';
 import type { Environment, NodeId, Timer } from '../../environment/index.ts';
 import { unreachable } from '../../stdx/index.ts';
+import { type Background, costOf } from '../background/index.ts';
 import type { ClusterLog } from '../cluster/index.ts';
 import type { Messenger } from '../transport/index.ts';
 import { refusalOf, type TransferRefusal } from './admit-transfer.ts';
@@ -15,8 +16,12 @@ import { type PartitionStore, PartitionStoreError } from './partition-store.ts';
 import type { OpenTransfer, SenderMessage, TransferRefusalCode } from './transfer-message.ts';
 import { TransferOutbox } from './transfer-outbox.ts';
 
+/** Merged together: so much is copied, summed and written in about a millisecond. */
+const turnBytesMax = 64 * 1024;
+
 export interface ReceiverParts {
   readonly environment: Pick<Environment, 'clock' | 'timers' | 'tasks' | 'log'>;
+  readonly background: Background;
   readonly messenger: Messenger;
   readonly log: ClusterLog;
   readonly store: PartitionStore;
@@ -48,8 +53,6 @@ export class TransferReceiver {
   readonly #sessions = new Map<string, Session>();
   #timer: Timer | undefined;
   #isClosed = false;
-  /** When the last of those that wait for a turn to merge in has had it. */
-  #turns: Promise<void> = Promise.resolve();
 
   constructor(parts: ReceiverParts) {
     this.#parts = parts;
@@ -182,7 +185,7 @@ export class TransferReceiver {
 
   #merge(session: Session, number: number, items: readonly Buffer[]): void {
     const { partition } = session.open;
-    session.bytes += items.reduce((sum, item) => sum + item.length, 0);
+    session.bytes += bytesOf(items);
     this.#parts.environment.tasks.spawn('handoff-merge', async () => {
       let event: IncomingEvent = { kind: 'merged', number };
       try {
@@ -204,23 +207,27 @@ export class TransferReceiver {
    * partition may be on its way out again.
    */
   async #mergeByTurns(session: Session, items: readonly Buffer[]): Promise<void> {
-    const { store, itemsPerTurnMax } = this.#parts;
     const merging: Promise<void>[] = [];
-    for (let at = 0; at < items.length; at += itemsPerTurnMax) {
-      await this.#ownTurn();
-      if (this.#isClosed || this.#sessions.get(session.key) !== session) break;
-      const merged = store.merge(session.open.partition, items.slice(at, at + itemsPerTurnMax));
+    for (let at = 0; at < items.length; ) {
+      const slice = sliceAt(items, at, this.#parts.itemsPerTurnMax);
+      const merged = this.#mergeInTurn(session, slice);
       // Heard of below, when all are under way.
       merged.catch(() => undefined);
       merging.push(merged);
+      at += slice.length;
     }
     await Promise.all(merging);
   }
 
-  #ownTurn(): Promise<void> {
-    const { tasks } = this.#parts.environment;
-    this.#turns = this.#turns.then(() => new Promise((resolve) => tasks.endOfTurn(resolve)));
-    return this.#turns;
+  #mergeInTurn(session: Session, items: readonly Buffer[]): Promise<void> {
+    const isWanted = (): boolean => !this.#isClosed && this.#sessions.get(session.key) === session;
+    return this.#parts.background.run(
+      'store',
+      async () => {
+        if (isWanted()) await this.#parts.store.merge(session.open.partition, items);
+      },
+      () => costOf(items.length, bytesOf(items)),
+    );
   }
 
   #setTimer(): void {
@@ -235,4 +242,20 @@ export class TransferReceiver {
       this.#setTimer();
     });
   }
+}
+
+function bytesOf(items: readonly Buffer[]): number {
+  return items.reduce((sum, item) => sum + item.length, 0);
+}
+
+/** At most so many items, and bytes: one at least. */
+function sliceAt(items: readonly Buffer[], from: number, itemsMax: number): readonly Buffer[] {
+  let bytes = 0;
+  let to = from;
+  while (to < items.length && to - from < itemsMax) {
+    bytes += items[to]!.length;
+    if (to > from && bytes > turnBytesMax) break;
+    to += 1;
+  }
+  return items.slice(from, to);
 }

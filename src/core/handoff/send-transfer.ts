@@ -5,6 +5,7 @@
 import type { Buffer } from 'node:buffer';
 import type { Environment, NodeId, Timer } from '../../environment/index.ts';
 import { unreachable } from '../../stdx/index.ts';
+import { type Background, costOf } from '../background/index.ts';
 import type { Messenger } from '../transport/index.ts';
 import {
   type OutgoingEvent,
@@ -20,6 +21,7 @@ import { TransferOutbox } from './transfer-outbox.ts';
 export interface SenderParts {
   readonly environment: Pick<Environment, 'clock' | 'timers' | 'tasks'>;
   readonly messenger: Messenger;
+  readonly background: Background;
   /** Of all transfers of the node. */
   readonly rate: RateLimit;
   /** More urgent work is waiting, here or on the way to the peer. */
@@ -122,7 +124,8 @@ export class TransferSender {
     if (this.#outcome !== undefined) return;
     let items: readonly Buffer[] | undefined;
     try {
-      items = await this.#task.fold.next();
+      items = await this.#slice();
+      if (this.#outcome !== undefined) return;
     } catch (error) {
       if (!(error instanceof PartitionStoreError)) throw error;
       this.#step({ kind: 'failed', reason: error.message });
@@ -132,11 +135,20 @@ export class TransferSender {
       this.#step({ kind: 'ended', unreadable: this.#task.fold.unreadable });
       return;
     }
-    const bytes = items.reduce((sum, item) => sum + item.length, 0);
+    const bytes = bytesOf(items);
     this.#bytesRead += bytes;
     const waitMs = rate.take(bytes, environment.clock.now());
     if (waitMs > 0) await this.#pause(waitMs);
     this.#step({ kind: 'slice', items });
+  }
+
+  /** Undefined: the end, or a transfer that has ended while it waited for its turn. */
+  #slice(): Promise<readonly Buffer[] | undefined> {
+    return this.#parts.background.run(
+      'read',
+      async () => (this.#outcome === undefined ? this.#task.fold.next() : undefined),
+      (items = []) => costOf(items.length, bytesOf(items)),
+    );
   }
 
   #settle(items: readonly Buffer[]): void {
@@ -168,4 +180,8 @@ export class TransferSender {
     const delay = Math.max(0, deadline - this.#parts.environment.clock.now());
     this.#timer = this.#parts.environment.timers.after(delay, () => this.#step({ kind: 'wake' }));
   }
+}
+
+function bytesOf(items: readonly Buffer[]): number {
+  return items.reduce((sum, item) => sum + item.length, 0);
 }

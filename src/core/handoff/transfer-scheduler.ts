@@ -4,6 +4,7 @@
  */
 import type { Buffer } from 'node:buffer';
 import type { Environment, NodeId } from '../../environment/index.ts';
+import type { Background } from '../background/index.ts';
 import type { ClusterLog } from '../cluster/index.ts';
 import type { LivenessView } from '../liveness/index.ts';
 import type { Partition } from '../ring/index.ts';
@@ -26,6 +27,8 @@ import { TransferPool, type TransferStatus, type TransferTask } from './transfer
 
 export interface TransferSchedulerParts {
   readonly environment: Pick<Environment, 'clock' | 'timers' | 'tasks' | 'random' | 'log'>;
+  /** What its reading and storing waits for. */
+  readonly background: Background;
   readonly messenger: Messenger;
   readonly log: ClusterLog;
   readonly liveness: LivenessView;
@@ -58,7 +61,7 @@ export class TransferScheduler {
   #isClosed = false;
 
   constructor(parts: TransferSchedulerParts) {
-    const { environment, messenger, log, store, report, gate } = parts;
+    const { environment, background, messenger, log, store, report, gate } = parts;
     const options = parts.options ?? HANDOFF_OPTIONS;
     const self = messenger.self;
     const state = (): ClusterState => log.state;
@@ -82,6 +85,7 @@ export class TransferScheduler {
     });
     this.#receiver = new TransferReceiver({
       environment,
+      background,
       messenger,
       log,
       store,
@@ -93,6 +97,7 @@ export class TransferScheduler {
     });
     const sender = {
       environment,
+      background,
       messenger,
       rate: new RateLimit(options.bytesPerSecondMax),
       isBusy: (peer: NodeId) =>

@@ -7,6 +7,7 @@
  */
 import type { Address, Environment, Instant, NodeId } from '../../environment/index.ts';
 import { assert } from '../../stdx/index.ts';
+import { BackgroundWork, unknownForeground } from '../background/index.ts';
 import { Cluster, type ClusterOptions } from '../cluster/index.ts';
 import {
   HANDOFF_OPTIONS,
@@ -109,6 +110,7 @@ export class ServiceNode<Request, Answer> implements AsyncDisposable {
     this.#router = new VnodeRouter(topology.self, vnodes, this.#peers);
     this.#transfers = new TransferScheduler({
       environment,
+      background: new BackgroundWork(environment, unknownForeground),
       messenger,
       log,
       liveness,

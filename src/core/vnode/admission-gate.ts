@@ -107,13 +107,13 @@ export class AdmissionGate {
   defers(traffic: 'repair' | 'handoff', now: Instant): boolean {
     const share = traffic === 'repair' ? repairStorageShare : handoffStorageShare;
     if (this.#storageShare() >= share) return true;
-    if (this.#isQuiet(now)) return false;
+    if (this.isQuiet(now)) return false;
     if (this.#turn.isLong(now)) return true;
     return traffic === 'handoff' && (this.#reads.isStrained(now) || this.#writes.isStrained(now));
   }
 
   /** No client is there to make room for. */
-  #isQuiet(now: Instant): boolean {
+  isQuiet(now: Instant): boolean {
     if (this.underWay > 0) return false;
     return this.#lastEnteredAt === undefined || now - this.#lastEnteredAt > quietMs;
   }

@@ -6,6 +6,7 @@
  * Its life: `open` before anything is written; `changes` goes to the vnodes; `start` when requests can be routed;
  * `stop` before the store closes; `close` when all writes are done and the engine is still open.
  */
+import type { Background } from '../../core/background/index.ts';
 import type { Partition } from '../../core/ring/index.ts';
 import type { Topology } from '../../core/topology/index.ts';
 import type { Messenger } from '../../core/transport/index.ts';
@@ -53,6 +54,7 @@ export interface AntiEntropySettings extends UpkeepSettings {
 
 export interface AntiEntropyParts {
   readonly environment: Pick<Environment, 'clock' | 'timers' | 'tasks' | 'random' | 'log'>;
+  readonly background: Background;
   readonly commit: GroupCommit;
   readonly topology: Topology;
   /** Asked for the first time when the first change is observed, or at `start`. */
@@ -105,7 +107,7 @@ export class AntiEntropy {
   #stopped: Promise<void> | undefined;
 
   private constructor(parts: AntiEntropyParts) {
-    const { environment, commit, topology, placements, settings } = parts;
+    const { environment, background, commit, topology, placements, settings } = parts;
     this.#parts = parts;
     this.#keeper = new TreeKeeper(
       () => topology.ring,
@@ -114,6 +116,7 @@ export class AntiEntropy {
     );
     this.#upkeep = new TreeUpkeep({
       environment,
+      background,
       commit,
       keeper: this.#keeper,
       settings,

@@ -95,6 +95,7 @@ class SteppedPartition {
   fold(): Promise<FoldResult> {
     const parts = {
       environment: { log },
+      background: { run: <Result>(_lane: string, slice: () => Promise<Result>) => slice() },
       commit: this.commit,
       keeper: this.keeper,
       pause: new Pause(this.timers),

@@ -1,4 +1,5 @@
 /** Drives one fold of a partition: sums a snapshot of it into a shadow, in slices, while writes go on (K2). */
+import { type Background, costOf } from '../../core/background/index.ts';
 import type { Partition } from '../../core/ring/index.ts';
 import type { Environment } from '../../environment/index.ts';
 import { type Cursor, type Entry, type GroupCommit, StorageError } from '../../storage/index.ts';
@@ -10,12 +11,13 @@ import { encodedKeyOf } from './segment-listing.ts';
 import type { Shadow, TreeKeeper } from './tree-keeper.ts';
 
 /** One slice holds the event loop for about a millisecond. */
-const sliceLimits = { entriesMax: 256, bytesMax: 256 * 1024 };
+const sliceLimits = { entriesMax: 64, bytesMax: 256 * 1024 };
 /** Tombstones that one fold names. What goes beyond is left to the next. */
 const tombstonesMax = 1000;
 
 export interface FoldParts {
   readonly environment: Pick<Environment, 'log'>;
+  readonly background: Background;
   readonly commit: GroupCommit;
   readonly keeper: TreeKeeper;
   readonly pause: Pause;
@@ -47,7 +49,7 @@ export async function foldPartition(
   let objects = 0;
   try {
     for (;;) {
-      const entries = await cursor.next(sliceLimits);
+      const entries = await parts.background.run('read', () => cursor.next(sliceLimits), costOfEntries);
       if (!parts.keeper.isPresent(partition, shadow)) return { kind: 'lost' };
       if (entries.length === 0) break;
       for (const entry of entries) {
@@ -71,6 +73,11 @@ export async function foldPartition(
   }
   const kind = parts.keeper.finishShadow(partition, shadow);
   return kind === 'lost' ? { kind } : { kind, objects, unreadable, tombstones };
+}
+
+function costOfEntries(entries: readonly Entry[]): number {
+  const bytes = entries.reduce((sum, { key, value }) => sum + key.length + value.length, 0);
+  return costOf(entries.length, bytes);
 }
 
 interface Snapshot {

@@ -1,6 +1,7 @@
 /** A node of `ReplicaCluster`: a store of replicas, and what compares them. */
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
+import { BackgroundWork, unknownForeground } from '../../core/background/index.ts';
 import { type Partition, type PreferenceList, preferenceList } from '../../core/ring/index.ts';
 import type { Topology } from '../../core/topology/index.ts';
 import type { MessageFill, MessageHandler, Messenger } from '../../core/transport/index.ts';
@@ -80,6 +81,7 @@ export class ReplicaNode {
     const { placements } = this.cluster;
     this.antiEntropy = await AntiEntropy.open({
       environment,
+      background: new BackgroundWork(environment, unknownForeground),
       commit: this.commit,
       topology,
       placements,

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { BackgroundWork, unknownForeground } from '../../core/background/index.ts';
 import { type Partition, Ring } from '../../core/ring/index.ts';
 import { nodeIdOf } from '../../environment/index.ts';
 import { World } from '../../simulator/index.ts';
@@ -33,6 +34,7 @@ test('a partition that cannot be read keeps no other from getting its trees, and
     for (const partition of ring.partitions()) keeper.keep(partition);
     const upkeep = new TreeUpkeep({
       environment,
+      background: new BackgroundWork(environment, unknownForeground),
       commit: new GroupCommit(engine, environment.tasks),
       keeper,
       settings: { rebuildPerSecondMax: 1000, verifyIntervalMs: 5000 },

@@ -2,6 +2,7 @@
  * Drives the making and checking of trees, one partition at a time: first those that have none (after a crash, an
  * acquired partition, a doubt), else the one that was checked longest ago, at a tenth of the pace.
  */
+import type { Background } from '../../core/background/index.ts';
 import type { Partition } from '../../core/ring/index.ts';
 import type { Environment, Instant } from '../../environment/index.ts';
 import type { GroupCommit } from '../../storage/index.ts';
@@ -40,6 +41,7 @@ export interface UpkeepTotals {
 
 export interface UpkeepParts {
   readonly environment: Pick<Environment, 'clock' | 'timers' | 'tasks' | 'random' | 'log'>;
+  readonly background: Background;
   readonly commit: GroupCommit;
   readonly keeper: TreeKeeper;
   readonly settings: UpkeepSettings;

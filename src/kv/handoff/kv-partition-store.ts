@@ -63,6 +63,8 @@ const droppingPrefix = 'dropping/';
 export class KvPartitionStore implements PartitionStore {
   readonly #parts: KvPartitionStoreParts;
   readonly #dropping = new Set<Partition>();
+  /** When the drops before have ended: many at once would leave the disk to nobody else. */
+  #dropsEnded: Promise<void> = Promise.resolve();
 
   private constructor(parts: KvPartitionStoreParts) {
     this.#parts = parts;
@@ -149,7 +151,9 @@ export class KvPartitionStore implements PartitionStore {
   async drop(partition: Partition): Promise<void> {
     this.#dropping.add(partition);
     try {
-      await this.#drop(partition);
+      const dropped = this.#dropsEnded.then(() => this.#drop(partition));
+      this.#dropsEnded = dropped.catch(() => undefined);
+      await dropped;
     } catch (error) {
       throw storeFailure(error, `dropping partition ${partition}`);
     }

@@ -14,8 +14,8 @@ import { encodeItem } from './partition-item.ts';
 import { queuedIsWritten } from './queued-is-written.ts';
 import { storeFailure } from './store-failure.ts';
 
-/** Merging so many holds the event loop of the receiver for some milliseconds. */
-const sliceEntriesMax = 256;
+/** Checking and encoding so many holds the event loop for about a millisecond. */
+const sliceEntriesMax = 64;
 /** Damaged objects that one fold tells of by name. What goes beyond is left to the next. */
 const damagedNamedMax = 1000;
 

@@ -58,9 +58,11 @@ import { SharedSnapshots } from './shared-snapshot.ts';
 const SPARE_BATCHES_MAX = 2;
 const SPARE_BATCH_BYTES_MAX = 4 * 1024 * 1024;
 
-/** Entries and bytes that a range delete or a copy moves at a time. */
-const SLICE_ENTRIES_MAX = 4096;
-const SLICE_BYTES_MAX = 1024 * 1024;
+/** Entries and bytes that a range delete or a copy reads at a time: about a millisecond of the event loop. */
+const SLICE_ENTRIES_MAX = 512;
+const SLICE_BYTES_MAX = 256 * 1024;
+/** Slices that a range delete writes together: each sync is one that others wait for. */
+const DELETE_SLICES_MAX = 8;
 
 /** So often the database is opened again in the hope that damage was only misread. */
 const REOPENINGS_BEFORE_REPAIR = 1;
@@ -267,11 +269,15 @@ class LevelEngine implements StorageEngine {
     const iterator = database.iterator({ ...sliceOptions(range), values: false, snapshot });
     try {
       for (;;) {
-        const slice = await iterator.nextv(SLICE_ENTRIES_MAX);
+        let slice = await iterator.nextv(SLICE_ENTRIES_MAX);
         if (slice.length === 0) return;
         const native = this.#writable().nativeBatch();
-        for (const [key] of slice) native._del(key);
-        // Each slice is synced: a sync of the last one says nothing of a log file that was full before.
+        for (let slices = 1; ; slices += 1) {
+          for (const [key] of slice) native._del(key);
+          if (slices === DELETE_SLICES_MAX || slice.length === 0) break;
+          slice = await iterator.nextv(SLICE_ENTRIES_MAX);
+        }
+        // Each batch is synced: a sync of the last one says nothing of a log file that was full before.
         await this.#commit(native, 'synced', Number.POSITIVE_INFINITY);
       }
     } catch (cause) {
