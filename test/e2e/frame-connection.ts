@@ -103,7 +103,7 @@ export class FrameConnection implements Disposable {
     const { content, vclock } = decodeMessage(rpbGetResp, body);
     const live = content.map((bytes) => decodeContent(bytes)).filter(({ deleted }) => !deleted);
     return {
-      values: live.map(({ value }) => Buffer.from(value)),
+      values: live.map(({ value }) => value),
       context: vclock === undefined ? undefined : Buffer.from(vclock),
     };
   }
@@ -131,8 +131,9 @@ export class FrameConnection implements Disposable {
   #received(chunk: Buffer): void {
     this.#frames.feed(chunk);
     while (this.#frames.next()) {
-      const { code, bytes, start, end } = this.#frames;
-      const body = Buffer.from(bytes.subarray(start, end));
+      const { code, bytes, start, end, isLasting } = this.#frames;
+      const view = bytes.subarray(start, end);
+      const body = isLasting ? view : Buffer.from(view);
       const waiting = this.#waiting.shift();
       assert.ok(waiting !== undefined, `a reply with code ${code} that nobody asked for`);
       if (code === rpbErrorResp.code) {
