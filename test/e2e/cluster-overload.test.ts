@@ -27,6 +27,7 @@ const searchFrom = 500;
 const searchStep = run.size(3, 1.6);
 const searchMax = 60_000;
 const searchMs = run.size(500, 3000);
+const missesMax = run.size(1, 2);
 const multiples = run.isLong ? [1, 2, 5, 10] : [5];
 /** The short form shows that nothing breaks; beside other work it is no measurement. */
 const goodputShareMin = run.size(2, 90) / 100;
@@ -73,11 +74,14 @@ test('at many times its capacity a cluster keeps its goodput, its memory and its
 /** The most that was answered in time, as what is offered grows until a good part is not. */
 async function capacityOf(cluster: HaleCluster): Promise<{ perSecond: number; perCore: number }> {
   let best = { perSecond: 0, perCore: 0 };
+  let misses = 0;
   for (let perSecond = searchFrom; perSecond < searchMax; perSecond *= searchStep) {
     const { slices, cpuSeconds } = await offer(cluster, { phases: [{ perSecond, forMs: searchMs }] });
     const useful = (total(slices).good / searchMs) * 1000;
     if (useful > best.perSecond) best = { perSecond: useful, perCore: total(slices).good / cpuSeconds };
-    if (useful < perSecond / 2) break;
+    // One alone may be the machine's, which does other things too.
+    misses = useful < perSecond / 2 ? misses + 1 : 0;
+    if (misses === missesMax) break;
   }
   assert.ok(best.perSecond > 0, 'something was answered');
   return best;

@@ -88,3 +88,14 @@ test('every failure of the database has its status and text', () => {
     else assert.match(sent[0]![1], body);
   }
 });
+
+test('overload says when to come back', () => {
+  let headers: string[] = [];
+  const exchange = {
+    respond: (_code: number, sent: string[]) => {
+      headers = sent;
+    },
+  } as unknown as HttpExchange;
+  sendError(exchange, { code: 'overload' });
+  assert.equal(headers[headers.indexOf('Retry-After') + 1], '1');
+});

@@ -6,7 +6,7 @@ import type { HttpExchange } from '../../environment/index.ts';
 import type { KvError, PropertyProblem, QuorumName } from '../../kv/index.ts';
 import { unreachable } from '../../stdx/index.ts';
 import { datatypeErrorText } from './datatype-error.ts';
-import { sendJson, sendPage, sendText, varyEncoding } from './http-response.ts';
+import { sendJson, sendOverload, sendPage, sendText, varyEncoding } from './http-response.ts';
 import { indexProblemText } from './index-headers.ts';
 import { queryProblemText } from './query-problem-text.ts';
 
@@ -21,6 +21,9 @@ export function sendError(exchange: HttpExchange, error: KvError): void {
     case 'modified':
       sendPage(exchange, 409, 'Vary', varyEncoding);
       return;
+    case 'overload':
+      sendOverload(exchange);
+      return;
     case 'invalid_properties':
       sendJson(exchange, 400, reasonsByProperty(error.problems));
       return;
@@ -33,15 +36,13 @@ export function sendError(exchange: HttpExchange, error: KvError): void {
 
 type TextError = Exclude<
   KvError,
-  { readonly code: 'notfound' | 'match_found' | 'modified' | 'invalid_properties' }
+  { readonly code: 'notfound' | 'match_found' | 'modified' | 'overload' | 'invalid_properties' }
 >;
 
 function errorText(error: TextError): { readonly status: number; readonly text: string } {
   switch (error.code) {
     case 'timeout':
       return { status: 503, text: 'request timed out\n' };
-    case 'overload':
-      return { status: 503, text: 'overload\n' };
     case 'stopping':
       return { status: 503, text: 'The node is stopping.\n' };
     case 'n_val_violation':

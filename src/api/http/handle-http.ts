@@ -14,7 +14,7 @@ import { fetchDatatype, updateDatatype } from './datatype-resource.ts';
 import { deleteObject } from './delete-object.ts';
 import { sendError } from './error-response.ts';
 import { followBucket, watchKey } from './feed-resource.ts';
-import { sendMethodNotAllowed, sendPage, sendText } from './http-response.ts';
+import { sendMethodNotAllowed, sendOverload, sendPage, sendText } from './http-response.ts';
 import type { HttpRequest, HttpServices } from './http-services.ts';
 import { runMapReduce, showMapReduceUsage } from './map-reduce-resource.ts';
 import { listBuckets, listKeys, readLegacyBucket } from './name-resources.ts';
@@ -158,19 +158,26 @@ function dispatchObject(request: HttpRequest<ObjectRoute>): void {
   switch (request.exchange.method) {
     case 'GET':
     case 'HEAD':
-      readObject(request);
+      if (isTaken(request, 'read')) readObject(request);
       return;
     case 'PUT':
     case 'POST':
-      writeObject(request);
+      if (isTaken(request, 'write')) writeObject(request);
       return;
     case 'DELETE':
-      deleteObject(request);
+      if (isTaken(request, 'write')) deleteObject(request);
       return;
     default:
       sendMethodNotAllowed(request.exchange, 'HEAD, GET, POST, PUT, DELETE');
       return;
   }
+}
+
+/** Asked before the body is read, and anything else is done: what a node with too much to do does the most is refusing. */
+function isTaken({ exchange, services }: HttpRequest<ObjectRoute>, work: 'read' | 'write'): boolean {
+  if (services.store.refuses?.(work) !== true) return true;
+  sendOverload(exchange);
+  return false;
 }
 
 interface Methods {

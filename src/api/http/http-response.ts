@@ -23,6 +23,14 @@ export function sendText(exchange: HttpExchange, status: number, text: string, .
   exchange.respond(status, more, Buffer.from(text, isLatin1Safe(text) ? 'latin1' : 'utf8'));
 }
 
+/** Seconds. A node is well again that soon after a rush, and who asks earlier is most likely refused again. */
+const retryAfter = '1';
+
+/** Refused without effect: the node has too much to do just now. */
+export function sendOverload(exchange: HttpExchange): void {
+  sendText(exchange, 503, 'overload\n', 'Retry-After', retryAfter);
+}
+
 export function sendJson(exchange: HttpExchange, status: number, value: unknown): void {
   const headers = ['Vary', varyEncoding, 'Server', serverHeader, 'Content-Type', 'application/json'];
   exchange.respond(status, headers, Buffer.from(JSON.stringify(value)));

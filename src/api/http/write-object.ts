@@ -7,7 +7,14 @@ import { type Content, encodeContent, type Link, type Pair } from '../../wire/in
 import { isAcceptable, mediaTypeOf } from './content-negotiation.ts';
 import { ContextHeaderError, parseContext } from './context-header.ts';
 import { sendError } from './error-response.ts';
-import { sendNoContent, sendPage, sendText, serverHeader, varyEncoding } from './http-response.ts';
+import {
+  sendNoContent,
+  sendOverload,
+  sendPage,
+  sendText,
+  serverHeader,
+  varyEncoding,
+} from './http-response.ts';
 import type { HttpRequest } from './http-services.ts';
 import { IndexError, parseIndexHeader } from './index-headers.ts';
 import { LinkError, parseLinks } from './link-header.ts';
@@ -120,7 +127,7 @@ export function sendBodyRefusal(exchange: HttpExchange, body: Exclude<HttpBody, 
       sendText(exchange, 413, 'The request body is larger than the largest object.\n');
       return;
     case 'overload':
-      sendText(exchange, 503, 'overload\n');
+      sendOverload(exchange);
       return;
     case 'unsupported_coding':
       sendText(exchange, 501, 'The only transfer coding understood is chunked.\n');
