@@ -17,10 +17,14 @@ import {
 const connections = 32;
 const valueSizes = [100, 1024];
 const pipelines = [1, 16];
+/** Until all are connected: it is compiled. */
+const redisWarmupMs = 50;
 
 export interface BenchDuration {
   readonly keys: number;
   readonly warmupMs: number;
+  /** A new server is driven for so long with each kind of put, and a quarter of it with gets, before its first row. */
+  readonly heatMs: number;
   readonly measuredMs: number;
   readonly repetitions: number;
   /**
@@ -87,6 +91,7 @@ export async function measurePointOperations(
         const server = await subject.start();
         try {
           await preload(server, subject.protocols[0], valueBytes, duration.keys);
+          await heat(server, cellsOf(subject, valueBytes, duration), duration);
           await untilSettled(server.pids);
           let durability: BenchDurability = 'synced';
           for (const cell of cellsOf(subject, valueBytes, duration)) {
@@ -106,6 +111,31 @@ export async function measurePointOperations(
   return rows;
 }
 
+/**
+ * The preload only inserts. What else the rows will do runs here until V8 has compiled it: a row is so short that it would be
+ * measured half interpreted, and those that come first the most.
+ */
+async function heat(
+  server: BenchServer,
+  cells: readonly SubjectCell[],
+  { keys, heatMs }: BenchDuration,
+): Promise<void> {
+  const kinds = new Map(cells.map((cell) => [`${cell.protocol} ${cell.operation}`, cell]));
+  for (const { protocol, operation, valueBytes } of kinds.values()) {
+    const pipeline = protocol === 'pb' ? Math.max(...pipelines) : 1;
+    const order = {
+      protocol,
+      ...portsOf(server, protocol),
+      valueBytes,
+      keys,
+      connections,
+      pipeline,
+    } as const;
+    const warmupMs = operation === 'put' ? heatMs : heatMs / 4;
+    await runLoad({ ...order, operation, order: 'uniform', warmupMs, measuredMs: 1 }, server.pids);
+  }
+}
+
 /** What an operation costs redis-server, measured again beside each run of another server. */
 class Reference {
   readonly valueBytes: number;
@@ -123,8 +153,8 @@ class Reference {
     const { keys } = this.duration;
     const base = { protocol: 'redis', port: portOf(this.#redis, 'redis'), keys, connections } as const;
     const order = { ...base, valueBytes: this.valueBytes, operation, pipeline, order: 'uniform' } as const;
-    const { warmupMs, measuredMs } = this.duration;
-    const run = await runLoad({ ...order, warmupMs, measuredMs: measuredMs / 2 }, this.#redis.pids);
+    const measuredMs = this.duration.measuredMs / 2;
+    const run = await runLoad({ ...order, warmupMs: redisWarmupMs, measuredMs }, this.#redis.pids);
     const cell = `${operation} ${pipeline}`;
     const known = this.#runs.get(cell) ?? { operation, pipeline, runs: [] };
     known.runs.push(run);

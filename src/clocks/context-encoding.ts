@@ -61,6 +61,16 @@ export function entriesOfContext(
   return scan(bytes, start, end, entriesMax, entries) ? entries : undefined;
 }
 
+/** The same of bytes that `isContext` has found to be one: their checksum is not made again. */
+export function entriesOfCheckedContext(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+): VersionEntry[] | undefined {
+  const entries: VersionEntry[] = [];
+  return scanEntries(bytes, start, end, entries) ? entries : undefined;
+}
+
 /** The one reader: checks everything, and gathers the entries if asked. */
 function scan(
   bytes: Uint8Array,
@@ -73,7 +83,18 @@ function scan(
   const entriesEnd = end - checksumBytes;
   const count = readVarint(bytes, start + 1, entriesEnd);
   if (count < 0 || count > entriesMax || count * entryBytesMin > end - start) return false;
-  if (!checksumHolds(bytes, start, entriesEnd)) return false;
+  return checksumHolds(bytes, start, entriesEnd) && scanEntries(bytes, start, end, into);
+}
+
+/** Format and checksum are right, and the count is no more than there are bytes for. */
+function scanEntries(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  into: VersionEntry[] | undefined,
+): boolean {
+  const entriesEnd = end - checksumBytes;
+  const count = readVarint(bytes, start + 1, entriesEnd);
   let at = start + 1 + varintSize(count);
   for (let i = 0, previous = -1; i < count; i += 1) {
     const actorAt = at;

@@ -11,7 +11,7 @@
 import type { Buffer } from 'node:buffer';
 import { assert, type ByteString } from '../stdx/index.ts';
 import { type ActorId, type Dot, epochOfActor } from './actor.ts';
-import { contextBytes, entriesOfContext, writeContext } from './context-encoding.ts';
+import { contextBytes, entriesOfCheckedContext, entriesOfContext, writeContext } from './context-encoding.ts';
 
 export interface VersionEntry {
   readonly actor: ActorId;
@@ -166,16 +166,24 @@ export class VersionVector {
     const replaced = present !== undefined && present.actor === actor;
     assert(!replaced || present.counter < counter, 'a dot is issued once');
     const entries = this.entries.slice();
-    entries.splice(at, replaced ? 1 : 0, { actor, counter, seconds });
+    const entry: VersionEntry = { actor, counter, seconds };
+    if (replaced) entries[at] = entry;
+    else entries.splice(at, 0, entry);
     return new VersionVector(entries);
   }
 
   /** The highest epoch under which the vnode wrote, or undefined if it wrote nothing here. */
   highestEpochOf(vnodeId: ByteString): number | undefined {
+    const actor = this.latestActorOf(vnodeId);
+    return actor === undefined ? undefined : epochOfActor(actor);
+  }
+
+  /** The vnode in that epoch. */
+  latestActorOf(vnodeId: ByteString): ActorId | undefined {
     const { entries } = this;
     for (let i = entries.length - 1; i >= 0; i -= 1) {
       const { actor } = entries[i];
-      if (actor.startsWith(vnodeId)) return epochOfActor(actor);
+      if (actor.startsWith(vnodeId)) return actor;
     }
     return undefined;
   }
@@ -213,7 +221,7 @@ export class VersionVector {
 
   /** The vector in bytes `start` to `end`, which `isContext` has found to be one. */
   static decodeChecked(bytes: Uint8Array, start: number, end: number): VersionVector {
-    const entries = entriesOfContext(bytes, start, end, Number.POSITIVE_INFINITY);
+    const entries = entriesOfCheckedContext(bytes, start, end);
     assert(entries !== undefined, 'the bytes are a context');
     return new VersionVector(entries);
   }

@@ -13,7 +13,9 @@ export class MachineRandom implements Random {
   #used = poolBytes;
 
   u32(): number {
-    return this.#pool.readUInt32LE(this.#take(4));
+    const at = this.#take(4);
+    const pool = this.#pool;
+    return (pool[at]! | (pool[at + 1]! << 8) | (pool[at + 2]! << 16) | (pool[at + 3]! << 24)) >>> 0;
   }
 
   fraction(): number {

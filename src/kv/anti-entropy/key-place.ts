@@ -33,7 +33,7 @@ export class KeyPlace {
   locate(key: ObjectKey, ring: Ring): void {
     if (this.#last === key) return;
     this.#last = key;
-    this.hashOnly(key.borrow(0 as Partition), key.encodedBytes);
+    this.hashOnly(key.anywhere, key.encodedBytes);
     const placement = this.#placements.of(key.address);
     this.#nVal = placement?.nVal ?? 0;
     if (placement !== undefined) {

@@ -19,6 +19,16 @@ export class PartitionTrees {
     this.#treeFor(first, nVal).remove(key, version);
   }
 
+  replace(
+    first: Partition,
+    nVal: number,
+    key: Readonly<Hash64>,
+    before: Readonly<Hash64>,
+    after: Readonly<Hash64>,
+  ): void {
+    this.#treeFor(first, nVal).replace(key, before, after);
+  }
+
   /** For reading only. */
   treeOf(first: Partition, nVal: number): TictacTree {
     return this.#trees.get(nVal * ringSizeMax + first) ?? emptyTree;

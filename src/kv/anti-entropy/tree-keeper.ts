@@ -81,16 +81,22 @@ export class TreeKeeper implements StoredChanges {
     const place = this.#place;
     place.locate(key, this.#ring());
     if (!place.isHeldBy(partition, this.#ring())) return;
-    if (before !== undefined) {
-      const version = this.#before.of(before);
-      kept.built?.remove(place.first, place.nVal, place.hash, version);
-      shadow?.remove(place.first, place.nVal, place.hash, version);
-    }
-    if (after !== undefined) {
-      const version = this.#after.of(after);
-      kept.built?.add(place.first, place.nVal, place.hash, version);
-      shadow?.add(place.first, place.nVal, place.hash, version);
-    }
+    if (kept.built !== undefined) this.#change(kept.built, before, after);
+    if (shadow !== undefined) this.#change(shadow, before, after);
+  }
+
+  /** Of the key that was located. */
+  #change(
+    trees: PartitionTrees,
+    before: VersionedObject | undefined,
+    after: VersionedObject | undefined,
+  ): void {
+    const { first, nVal, hash } = this.#place;
+    const old = before && this.#before.of(before);
+    const present = after && this.#after.of(after);
+    if (old !== undefined && present !== undefined) trees.replace(first, nVal, hash, old, present);
+    else if (old !== undefined) trees.remove(first, nVal, hash, old);
+    else if (present !== undefined) trees.add(first, nVal, hash, present);
   }
 
   doubt(partition: Partition): void {

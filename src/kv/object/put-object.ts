@@ -126,8 +126,9 @@ export function needsNewEpoch(
   actor: ActorId,
 ): boolean {
   if (local === undefined) return true;
+  const counter = local.clock.counterOf(actor);
+  if (context.isEmpty) return counter >= Number.MAX_SAFE_INTEGER;
   const epoch = context.highestEpochOf(vnodeIdOfActor(actor));
   if (epoch !== undefined && epoch > epochOfActor(actor)) return true;
-  const counter = local.clock.counterOf(actor);
   return context.counterOf(actor) > counter || counter >= Number.MAX_SAFE_INTEGER;
 }

@@ -385,7 +385,7 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
     this.#commit.write(
       durability,
       (batch) => {
-        batch.put(key.copy(partition), object.bytes);
+        batch.put(key.keep(partition), object.bytes);
         changeDerived(batch, partition, key, local, object);
         if (object.mayExpire) this.#expiries?.stored(batch, partition, object);
         if (feeds !== undefined) entry = feeds.append(batch, partition, key, object);

@@ -29,7 +29,9 @@ import {
 const lengthBytes = 4;
 
 export class ObjectKey {
-  readonly #bytes: Buffer;
+  #bytes: Buffer;
+  /** Somebody else has the bytes, and they may not change any more. */
+  #areGiven = false;
   #address: ObjectAddress | undefined;
   /** Of the whole name, if somebody has made it before. */
   readonly ringHash: RingHash | undefined;
@@ -103,12 +105,29 @@ export class ObjectKey {
 
   /** For a synchronous read: the same buffer each time, overwritten by the next call. */
   borrow(partition: Partition): Buffer {
-    this.#bytes[1] = partition >> 8;
-    this.#bytes[2] = partition;
+    const bytes = this.#bytes;
+    if (bytes[2] === (partition & 0xff) && bytes[1] === partition >> 8) return bytes;
+    const own = this.#areGiven ? Buffer.from(bytes) : bytes;
+    own[1] = partition >> 8;
+    own[2] = partition;
+    this.#areGiven = false;
+    this.#bytes = own;
+    return own;
+  }
+
+  /** As a storage key of some partition: for who reads the name in it, which is all but the first bytes. */
+  get anywhere(): Buffer {
     return this.#bytes;
   }
 
-  /** For a write: a buffer of its own. */
+  /** For a write, which keeps it: it does not change any more. */
+  keep(partition: Partition): Buffer {
+    const bytes = this.borrow(partition);
+    this.#areGiven = true;
+    return bytes;
+  }
+
+  /** A buffer of its own. */
   copy(partition: Partition): Buffer {
     return Buffer.from(this.borrow(partition));
   }

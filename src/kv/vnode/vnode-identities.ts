@@ -17,7 +17,7 @@
  * I4  An id under which an epoch is seen that was not issued is never used again.
  */
 import { Buffer } from 'node:buffer';
-import { type ActorId, actorId, type VersionVector } from '../../clocks/index.ts';
+import { type ActorId, actorId, epochOfActor, type VersionVector } from '../../clocks/index.ts';
 import type { Partition } from '../../core/ring/index.ts';
 import type { Log, Random } from '../../environment/index.ts';
 import { assert, type ByteString, byteStringOf } from '../../stdx/index.ts';
@@ -73,11 +73,9 @@ export class VnodeIdentities {
   /** The actor under which to coordinate a write of a key whose local copy is `local`. */
   actorFor(partition: Partition, local: VersionedObject | undefined, context: VersionVector): ActorId {
     const identity = this.#identityUnknownTo(context, partition);
-    const highest = local?.clock.highestEpochOf(identity.vnodeId);
-    if (highest !== undefined && highest >= identity.floor) {
-      const current = actorId(identity.vnodeId, highest);
-      if (!needsNewEpoch(local, context, current)) return current;
-    }
+    const current = local?.clock.latestActorOf(identity.vnodeId);
+    const isAboveFloor = current !== undefined && epochOfActor(current) >= identity.floor;
+    if (isAboveFloor && !needsNewEpoch(local, context, current)) return current;
     return this.#newEpoch(partition, identity);
   }
 

@@ -5,7 +5,8 @@
  * Ours also covers the key, so a value that a damaged index block files under another key is caught.
  */
 import { Buffer } from 'node:buffer';
-import { crc32 } from 'node:zlib';
+import { crc32 as crc32OfWhole } from 'node:zlib';
+import { crc32 } from '../../stdx/index.ts';
 
 export const SEAL_BYTES = 4;
 
@@ -25,7 +26,7 @@ export class ValueSealer {
     const length = value.length;
     const target = this.#room(length + SEAL_BYTES);
     target.set(value, 0);
-    target.writeUInt32LE(crc32(value, crc32(key)), length);
+    writeChecksum(target, length, checksumOf(key, value));
     return target;
   }
 
@@ -53,5 +54,17 @@ export function unseal(key: Buffer, sealed: Buffer): Buffer | undefined {
   const length = sealed.length - SEAL_BYTES;
   if (length < 0) return undefined;
   const value = sealed.subarray(0, length);
-  return crc32(value, crc32(key)) === sealed.readUInt32LE(length) ? value : undefined;
+  return checksumOf(key, value) === sealed.readUInt32LE(length) ? value : undefined;
+}
+
+/** Most keys are so short that a call for them costs more than the loop. */
+function checksumOf(key: Buffer, value: Buffer): number {
+  return crc32OfWhole(value, crc32(key, 0, key.length));
+}
+
+function writeChecksum(target: Buffer, at: number, checksum: number): void {
+  target[at] = checksum;
+  target[at + 1] = checksum >>> 8;
+  target[at + 2] = checksum >>> 16;
+  target[at + 3] = checksum >>> 24;
 }
