@@ -23,7 +23,7 @@ const redisWarmupMs = 50;
 export interface BenchDuration {
   readonly keys: number;
   readonly warmupMs: number;
-  /** A new server is driven for so long with each kind of put, and a quarter of it with gets, before its first row. */
+  /** Each process of a new server is driven for so long with each kind of put, and a quarter of it with gets, before its first row. */
   readonly heatMs: number;
   readonly measuredMs: number;
   readonly repetitions: number;
@@ -131,7 +131,7 @@ async function heat(
       connections,
       pipeline,
     } as const;
-    const warmupMs = operation === 'put' ? heatMs : heatMs / 4;
+    const warmupMs = (operation === 'put' ? heatMs : heatMs / 4) * server.pids.length;
     await runLoad({ ...order, operation, order: 'uniform', warmupMs, measuredMs: 1 }, server.pids);
   }
 }

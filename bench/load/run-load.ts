@@ -30,7 +30,7 @@ export function residentBytes(pid: number): number {
   return Number.parseInt(line?.replace(/\D+/g, '') ?? '0', 10) * 1024;
 }
 
-const idleCheckMs = 300;
+const idleCheckMs = 200;
 /** Of one process: one tick of the clock that CPU time is counted in. */
 const idleMicrosMax = 1_000_000 / ticksPerSecond;
 const idleWaitMsMax = 20_000;
@@ -44,7 +44,7 @@ export async function untilIdle(pids: readonly number[]): Promise<void> {
   }
 }
 
-const settledChecks = 4;
+const settledChecks = 6;
 const settleWaitMsMax = 60_000;
 
 /** As `untilIdle`, but for more than a second on end: behind a load, between whose compactions a server rests. */
