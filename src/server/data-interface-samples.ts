@@ -1,4 +1,4 @@
-/** Of data types, and of the check of index entries, as Prometheus shows them. */
+/** Of data types, the check of index entries, and background work, as Prometheus shows them. */
 import type { NodeFacts } from './node-facts.ts';
 import { type Sample, single } from './prometheus-sample.ts';
 
@@ -66,6 +66,32 @@ export function indexCheckSamples({ indexCheck }: NodeFacts): readonly Sample[] 
       'hale_index_checks_waiting',
       'Partitions that wait for a check because of doubt.',
       indexCheck?.waiting ?? 0,
+    ),
+  ];
+}
+
+export function backgroundSamples({ background }: NodeFacts): readonly Sample[] {
+  if (background === undefined) return [];
+  const { bytesPerSecond, bytes, cuts, waiting } = background;
+  return [
+    single(
+      'gauge',
+      'hale_background_rate_bytes',
+      'Bytes a second at which partitions move, and are read for hash trees, while there are requests.',
+      bytesPerSecond,
+    ),
+    single(
+      'counter',
+      'hale_background_bytes_total',
+      'Bytes of that work, 1 KiB for each object added.',
+      bytes,
+    ),
+    single('counter', 'hale_background_cuts_total', 'Times that its rate was halved for requests.', cuts),
+    single(
+      'gauge',
+      'hale_background_slices_waiting',
+      'Slices of that work that wait for their turn.',
+      waiting,
     ),
   ];
 }

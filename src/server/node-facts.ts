@@ -1,4 +1,5 @@
 /** What a node can say of itself at a moment; statistics, status and metrics are made of it. */
+import type { BackgroundFacts } from '../core/background/index.ts';
 import type { Address } from '../environment/index.ts';
 import type { FeedStatistics, IndexUpkeepStatus, PropertyDamage } from '../kv/index.ts';
 import type { EngineGauge } from '../storage/index.ts';
@@ -56,6 +57,8 @@ export interface NodeFacts {
   readonly datatypeCache?: { readonly hits: number; readonly misses: number; readonly memory: number };
   /** Of index entries with their objects; absent: before the start. */
   readonly indexCheck?: IndexUpkeepStatus;
+  /** Of what goes on behind requests; absent: before the start. */
+  readonly background?: BackgroundFacts;
   /** Absent: before the start. */
   readonly feeds?: FeedStatistics;
   /** Tombstones that were removed and are remembered for a while; absent: before the start. */

@@ -4,7 +4,7 @@
  */
 import type { Metric, MetricObjectWithValues, MetricValue } from 'prom-client';
 import { backendSamples } from './backend-facts.ts';
-import { datatypeSamples, indexCheckSamples } from './data-interface-samples.ts';
+import { backgroundSamples, datatypeSamples, indexCheckSamples } from './data-interface-samples.ts';
 import type { NodeFacts } from './node-facts.ts';
 import { type Sample, single } from './prometheus-sample.ts';
 import { bucketTop, type SlidingHistogram } from './sliding-window.ts';
@@ -31,6 +31,7 @@ function samples(facts: NodeFacts): readonly Sample[] {
     ...counters(facts),
     ...datatypeSamples(facts),
     ...indexCheckSamples(facts),
+    ...backgroundSamples(facts),
     ...largeValueSamples(facts),
     ...feedSamples(facts),
     ...dropSamples(facts),

@@ -304,6 +304,7 @@ class RunningNode implements HaleNode {
             largeValues: this.#database.largeValues.inProgress,
             datatypeCache: this.#database.datatypes.cache,
             indexCheck: this.#database.indexUpkeep.status,
+            background: this.#database.background,
           }),
       scripting: this.#scripting.facts(this.#mapReduce?.running ?? 0),
       ...(this.#database === undefined ? {} : kvFactsOf(this.#database)),

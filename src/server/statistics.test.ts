@@ -123,6 +123,19 @@ test('data types and index checks are counted, by type and outcome', async () =>
   assert.deepEqual([stats.node_gets_set_total, stats.node_puts_hll, stats.node_gets_map], [2, 1, 0]);
 });
 
+test('background work shows its rate, and how often it gave way', async () => {
+  const background = { bytesPerSecond: 2 ** 20, bytes: 5000, cuts: 3, waiting: 2 };
+  const { text } = await prometheusText({ ...exampleFacts(), background });
+  for (const line of [
+    'hale_background_rate_bytes 1048576',
+    'hale_background_bytes_total 5000',
+    'hale_background_cuts_total 3',
+    'hale_background_slices_waiting 2',
+  ]) {
+    assert.ok(text.includes(`\n${line}\n`), line);
+  }
+});
+
 test('statistics without a process leave its numbers out', () => {
   const stats = riakStats({ ...exampleFacts(), process: undefined });
   assert.equal(stats.memory_total, undefined);

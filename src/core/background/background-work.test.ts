@@ -85,6 +85,17 @@ test('it goes faster while requests take what they usually take, and gives way w
   });
 });
 
+test('a least rate beyond what any disk does is kept as well', async () => {
+  const world = new World({ seed: 1 });
+  await world.run(async () => {
+    const { environment } = world.node(nodeIdOf('a@host'));
+    const work = new BackgroundWork(environment, new Clients(), { ...options, bytesPerSecondMin: 2 ** 40 });
+    assert.ok((await slicesIn(work, world, 100)) > 50);
+    assert.equal(work.bytesPerSecond, 2 ** 40);
+    work.close();
+  });
+});
+
 test('slices of a lane begin in the order in which they were asked for, two that read at once', async () => {
   await inWorld(unknownForeground, async (work, world) => {
     const begun: number[] = [];

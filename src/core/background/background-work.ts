@@ -62,6 +62,18 @@ export interface Background {
   ): Promise<Result>;
 }
 
+/** What people see of it. */
+export interface BackgroundFacts {
+  /** The rate at present, if requests are there to make room for. */
+  readonly bytesPerSecond: number;
+  /** Of all slices, with what an item costs beside its bytes. */
+  readonly bytes: number;
+  /** How often the rate was halved for the sake of requests. */
+  readonly cuts: number;
+  /** Slices that wait for their turn. */
+  readonly waiting: number;
+}
+
 interface Lane {
   readonly name: BackgroundLane;
   readonly waiting: (() => void)[];
@@ -70,7 +82,7 @@ interface Lane {
   timer: Timer | undefined;
 }
 
-export class BackgroundWork implements Background {
+export class BackgroundWork implements Background, BackgroundFacts {
   readonly #environment: Pick<Environment, 'clock' | 'timers' | 'tasks'>;
   readonly #foreground: Foreground;
   readonly #options: BackgroundOptions;
@@ -94,7 +106,8 @@ export class BackgroundWork implements Background {
     this.#environment = environment;
     this.#foreground = foreground;
     this.#options = options;
-    this.#rate = new BackgroundRate({ ...options, bytesPerSecondMax, stepBytesPerSecond }, now);
+    const mostBytes = Math.max(bytesPerSecondMax, options.bytesPerSecondMin);
+    this.#rate = new BackgroundRate({ ...options, bytesPerSecondMax: mostBytes, stepBytesPerSecond }, now);
     this.#judgedAt = now;
   }
 
@@ -116,22 +129,18 @@ export class BackgroundWork implements Background {
     }
   }
 
-  /** At present, if requests are there to make room for. */
   get bytesPerSecond(): number {
     return this.#rate.bytesPerSecond;
   }
 
-  /** Of all slices, with what an item costs beside its bytes. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** How often the rate was halved for the sake of requests. */
   get cuts(): number {
     return this.#rate.cuts;
   }
 
-  /** Slices that wait for their turn. */
   get waiting(): number {
     return this.#lanes.read.waiting.length + this.#lanes.store.waiting.length;
   }

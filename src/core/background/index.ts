@@ -1,6 +1,7 @@
 export {
   BACKGROUND_OPTIONS,
   type Background,
+  type BackgroundFacts,
   type BackgroundLane,
   type BackgroundOptions,
   BackgroundWork,

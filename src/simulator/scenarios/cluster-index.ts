@@ -2,6 +2,7 @@ import type { Scenario } from '../scenario.ts';
 import { clusterAckedMeansKept, clusterAckedMeansKeptEleven } from './cluster-acked-means-kept.ts';
 import { clusterAmnesia } from './cluster-amnesia.ts';
 import { clusterBackends } from './cluster-backends.ts';
+import { clusterBusyJoin } from './cluster-busy-join.ts';
 import { clusterCoverageFlip } from './cluster-coverage-flip.ts';
 import { clusterDatatypes } from './cluster-datatypes.ts';
 import { clusterExpiry } from './cluster-expiry.ts';
@@ -35,6 +36,7 @@ export const clusterScenarios: readonly Scenario[] = [
   clusterLeaveRaceLong,
   clusterSwitchRace,
   clusterStaleReplica,
+  clusterBusyJoin,
   clusterForwardedPut,
   clusterOverwriteHandoff,
   clusterFalseNotfound,
