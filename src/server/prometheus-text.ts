@@ -15,7 +15,8 @@ export interface MetricsPage {
 }
 
 export async function prometheusText(facts: NodeFacts): Promise<MetricsPage> {
-  const { Registry } = await import('prom-client');
+  // The whole package loads Node's `cluster`, HTTP clients and more: 90 ms of CPU and 15 MiB at a node's first scrape.
+  const { default: Registry } = await import('prom-client/lib/registry.js');
   const registry = new Registry();
   for (const sample of samples(facts)) {
     const metric = { name: sample.name, get: () => Promise.resolve({ ...sample, aggregator: 'sum' }) };
