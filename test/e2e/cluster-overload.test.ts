@@ -16,7 +16,9 @@ import { SeededRun } from './seeded-run.ts';
 
 const run = new SeededRun('cluster-overload');
 const size = 3;
-const warmupMs = run.size(500, 5000);
+const warmupMs = run.size(500, 8000);
+/** In the long form more than most machines can do: what has not run often is slow, and no measure. */
+const warmupPerSecond = run.size(500, 4000);
 const rushMs = run.size(1500, 10_000);
 const recoveryMs = run.size(2500, 5000);
 /** How often it may take so long: what else the machine does may spoil a calm. */
@@ -27,7 +29,7 @@ const searchFrom = 500;
 const searchStep = run.size(3, 1.6);
 const searchMax = 60_000;
 const searchMs = run.size(500, 3000);
-const missesMax = run.size(1, 2);
+const missesMax = run.size(1, 3);
 const multiples = run.isLong ? [1, 2, 5, 10] : [5];
 /** The short form shows that nothing breaks; beside other work it is no measurement. */
 const goodputShareMin = run.size(2, 90) / 100;
@@ -40,7 +42,7 @@ test('at many times its capacity a cluster keeps its goodput, its memory and its
     size,
     settings: ['overload.turn_delay=100ms', 'overload.request_delay=250ms'],
   });
-  await offer(cluster, { phases: [{ perSecond: searchFrom, forMs: warmupMs }] });
+  await offer(cluster, { phases: [{ perSecond: warmupPerSecond, forMs: warmupMs }] });
   const { perSecond: capacity, perCore: atCapacity } = await capacityOf(cluster);
   context.diagnostic(`capacity ${Math.round(capacity)} puts/s, ${Math.round(atCapacity)} a second of a core`);
   let peak = atCapacity;
