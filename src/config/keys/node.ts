@@ -38,8 +38,8 @@ export const nodeKeys = {
   }),
   heap_growth: defineKey({
     type: integer({ minimum: 0, maximum: 1000 }),
-    default: 200,
-    doc: 'Percent by which memory may grow over what was in use after the last full collection of garbage, until the next. Less saves memory; a node of large values then collects many times a second. 0 leaves it to V8.',
+    default: 400,
+    doc: 'Percent of the JavaScript heap in use after the last full collection of garbage by which memory may grow until the next, as long as that is at most 64 MiB. Less saves memory; a node of values beyond some kilobytes then collects many times a second. 0 leaves it to V8.',
   }),
   drain_timeout: defineKey({
     type: duration({ minimum: 0, maximum: 3_600_000 }),
