@@ -370,9 +370,9 @@ export class LocalKeyValueStore implements KeyValueStore {
     return this.#admission;
   }
 
-  /** Requests that may be in progress at present. */
-  limitOf(kind: 'reads' | 'writes'): number {
-    return this.#admission.limitOf(kind);
+  /** How many may be in progress at present. */
+  get requestLimits(): { readonly reads: number; readonly writes: number } {
+    return { reads: this.#admission.limitOf('reads'), writes: this.#admission.limitOf('writes') };
   }
 
   /** The way to replicas, wherever they are. */

@@ -48,6 +48,8 @@ export interface NodeFacts {
   readonly storageMoves?: StorageMoves;
   readonly propertyDamage: PropertyDamage;
   readonly requestsInProgress: number;
+  /** Of which kind how many may be in progress at present; absent: before the start. */
+  readonly requestLimits?: { readonly reads: number; readonly writes: number } | undefined;
   readonly http: ListenerFacts | undefined;
   readonly protobuf: ListenerFacts | undefined;
   readonly metrics: NodeMetrics;

@@ -218,6 +218,12 @@ function gauges(facts: NodeFacts): readonly Sample[] {
   return [
     gauge('hale_uptime_seconds', 'Time since the node started.', facts.uptimeMs / 1000),
     gauge('hale_requests_in_progress', 'Requests in progress.', facts.requestsInProgress),
+    {
+      name: 'hale_requests_limit',
+      help: 'How many may be in progress at present.',
+      type: 'gauge',
+      values: Object.entries(facts.requestLimits ?? {}).map(([type, value]) => ({ value, labels: { type } })),
+    },
     gauge('hale_reaped_versions', 'Removed tombstones still remembered.', facts.reapedVersions?.count ?? 0),
     gauge(
       'hale_reaped_versions_bytes',

@@ -295,6 +295,7 @@ class RunningNode implements HaleNode {
         : { backends: backendFacts(this.#backends), storageMoves: movesFacts(this.#backends) }),
       propertyDamage: this.#database?.store.propertyDamage ?? { buckets: 0, unknown: 0 },
       requestsInProgress: this.#database?.store.inProgress ?? 0,
+      requestLimits: this.#database?.store.requestLimits,
       http: this.#listeners?.http,
       protobuf: this.#listeners?.protobuf,
       metrics: this.#metrics,

@@ -29,6 +29,7 @@ function exampleFacts(): NodeFacts {
     storageGauges: [{ name: 'log_segments', help: 'Segments of the log.', value: 7 }],
     propertyDamage: { buckets: 0, unknown: 0 },
     requestsInProgress: 3,
+    requestLimits: { reads: 2048, writes: 32 },
     http: { address: { host: '::1', port: 8098 }, connections: 2 },
     protobuf: undefined,
     metrics,
@@ -148,6 +149,7 @@ test("the metrics are in Prometheus' format, histograms cumulative", async () =>
   assert.match(text, /^# TYPE hale_gets_total counter$/m);
   assert.match(text, /^hale_gets_total 3$/m);
   assert.match(text, /^hale_requests_in_progress 3$/m);
+  assert.match(text, /^hale_requests_limit\{type="writes"\} 32$/m);
   assert.match(text, /^# TYPE hale_get_duration_seconds histogram$/m);
   assert.match(text, /^hale_get_duration_seconds_bucket\{le="\+Inf"\} 3$/m);
   assert.match(text, /^hale_get_duration_seconds_count 3$/m);
