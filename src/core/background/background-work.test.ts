@@ -85,6 +85,21 @@ test('it goes faster while requests take what they usually take, and gives way w
   });
 });
 
+test('it gives way when the event loop turns late, whatever requests take', async () => {
+  await inWorld(new Clients(), async (work, world) => {
+    work.start();
+    await world.sleep(1000);
+    await slicesIn(work, world, 3000);
+    const calm = work.bytesPerSecond;
+    const node = world.node(nodeIdOf('a@host'));
+    world.after(50, () => node.pause());
+    world.after(120, () => node.resume());
+    await slicesIn(work, world, 300);
+    assert.equal(work.cuts, 1, 'once for one interval');
+    assert.ok(work.bytesPerSecond < calm * 0.8);
+  });
+});
+
 test('a least rate beyond what any disk does is kept as well', async () => {
   const world = new World({ seed: 1 });
   await world.run(async () => {
