@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
+import type { Buffer } from 'node:buffer';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { BackgroundWork, unknownForeground } from '../../core/background/index.ts';
+import { SoloTopology } from '../../core/topology/index.ts';
+import { nodeIdOf } from '../../environment/index.ts';
+import { World } from '../../simulator/index.ts';
+import { GroupCommit, openMemoryEngine, type StorageEngine, StorageError } from '../../storage/index.ts';
+import { AntiEntropy } from './index.ts';
 import { inCluster, keyOf, objectOf, quickSettings, type ReplicaCluster } from './replica-cluster.fixture.ts';
 import type { ReplicaNode } from './replica-node.fixture.ts';
 
@@ -285,6 +292,36 @@ test('an empty node has its trees at once, without a fold', async () => {
     assert.equal(cluster.total('built'), 0);
     assert.equal(cluster.total('keysListed'), 0, 'the trees agree');
     for (const node of cluster.nodes) assert.equal(objectsIn(node), await storedAt(node));
+  });
+});
+
+test('a node that holds something it cannot read is not taken for empty', async () => {
+  const world = new World({ seed: 1 });
+  const self = nodeIdOf('a@host');
+  await world.run(async () => {
+    const { environment } = world.node(self);
+    const memory = await openMemoryEngine({}, environment);
+    const stateWith = async (damage: readonly StorageError[]) => {
+      const engine: StorageEngine = Object.assign(Object.create(memory), {
+        health: { kind: 'healthy' },
+        get: (key: Buffer) => memory.get(key),
+        scan(...[range, options]: Parameters<StorageEngine['scan']>) {
+          for (const error of damage) options?.corrupt?.(undefined, error);
+          return memory.scan(range, options);
+        },
+      });
+      const antiEntropy = await AntiEntropy.open({
+        environment,
+        background: new BackgroundWork(environment, unknownForeground),
+        commit: new GroupCommit(engine, environment.tasks),
+        topology: new SoloTopology(self, 8),
+        placements: { of: () => ({ nVal: 3, bucketOnly: false }), nVals: [3], revision: '' },
+        settings: quickSettings,
+      });
+      return new Set(antiEntropy.status().partitions.map(({ state }) => state));
+    };
+    assert.deepEqual(await stateWith([]), new Set(['built']));
+    assert.deepEqual(await stateWith([new StorageError('corrupt', 'rotten')]), new Set(['building']));
   });
 });
 
