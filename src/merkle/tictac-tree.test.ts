@@ -75,6 +75,18 @@ test('T1, law: equal sets make equal trees, in whatever order pairs came and oth
   );
 });
 
+test('T1, law: to replace is to remove and to add', () => {
+  fc.assert(
+    fc.property(pairs, hash, hash, hash, (others, key, before, after) => {
+      const tree = treeOf([...others, [key, before]]);
+      tree.replace(key, before, after);
+      const expected = treeOf([...others, [key, after]]);
+      assert.deepEqual(encodeTree(tree), encodeTree(expected));
+      assert.equal(tree.entries, expected.entries);
+    }),
+  );
+});
+
 test('T2: keys that swap their versions, a version twice, and a pair twice all show', () => {
   const [a, b] = [Hash64.of(1, 7), Hash64.of(2, 7)];
   const [one, two] = [Hash64.of(0, 1), Hash64.of(0, 2)];

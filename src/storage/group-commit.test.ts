@@ -97,6 +97,35 @@ test('one turn is one batch; what comes while it is in flight is the next; synce
   assert.deepEqual(commit.stats, { batches: 2, writes: 4, bytes: 8, failedBatches: 0 });
 });
 
+test('what comes in the turn in which a batch is done is in the next one, whether it came before that or after', async () => {
+  const { commit, flights } = await held();
+  const log: string[] = [];
+  commit.write(
+    'os',
+    (batch) => batch.put(Buffer.from('a'), Buffer.from('1')),
+    () => {
+      put(commit, 'd', '1', 'os', log);
+      queueMicrotask(() => put(commit, 'e', '1', 'synced', log));
+    },
+  );
+  await turn();
+  put(commit, 'b', '1', 'os', log);
+  await turn();
+  put(commit, 'c', '1', 'os', log);
+  flights[0]!.land();
+  await turn();
+  assert.deepEqual(
+    flights.map(({ batch, durability }) => [batch.keys.map(String).join(), durability]),
+    [
+      ['a', 'os'],
+      ['b,c,d,e', 'synced'],
+    ],
+  );
+  flights[1]!.land();
+  await commit.drain();
+  assert.deepEqual(log, ['b=1: ok', 'c=1: ok', 'd=1: ok', 'e=1: ok']);
+});
+
 test('a failed batch fails its writes and no others, and leaves the view', async () => {
   const { commit, flights } = await held();
   const log: string[] = [];

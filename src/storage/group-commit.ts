@@ -1,7 +1,8 @@
 /**
  * Group commit (D8): the writes that one turn of the event loop gathers, of all vnodes, go to the engine
- * as one batch with one sync; what arrives while that batch is in flight makes the next one. Under load
- * batches grow by themselves and the cost of a sync is shared by many writes.
+ * as one batch with one sync; what arrives while that batch is in flight makes the next one, which leaves when the turn
+ * ends in which the batch before it was done: by then all sockets have been read that had something. Under load
+ * batches grow by themselves, and what a batch costs (a sync, two threads that wake) is shared by many writes.
  *
  * What holds:
  * - Batches are written one at a time in the order of the `write` calls.
@@ -17,6 +18,7 @@
  */
 import type { Buffer } from 'node:buffer';
 import type { Tasks } from '../environment/index.ts';
+import { assert } from '../stdx/index.ts';
 import { BatchIndex } from './batch-index.ts';
 import { hashOfKey } from './key-hash.ts';
 import {
@@ -80,6 +82,10 @@ export class GroupCommit {
   #bytes = 0;
   #failedBatches = 0;
   #spareIndex: BatchIndex | undefined;
+  readonly #turnEnded = (): void => {
+    this.#scheduled = false;
+    this.#tasks.spawn('group-commit', () => this.#flush());
+  };
 
   constructor(engine: StorageEngine, tasks: Tasks, limits: GroupCommitLimits = GROUP_COMMIT_LIMITS) {
     this.engine = engine;
@@ -176,28 +182,25 @@ export class GroupCommit {
   #schedule(): void {
     if (this.#flying || this.#scheduled) return;
     this.#scheduled = true;
-    this.#tasks.endOfTurn(() => {
-      this.#scheduled = false;
-      this.#flying = true;
-      this.#tasks.spawn('group-commit', () => this.#flush());
-    });
+    this.#tasks.endOfTurn(this.#turnEnded);
   }
 
-  /** Writes groups until none is left. */
+  /** Writes the oldest group, then tells whom it is of. */
   async #flush(): Promise<void> {
-    for (let group = this.#groups[0]; group !== undefined; group = this.#groups[0]) {
-      const error = await this.#commit(group);
-      this.#groups.shift();
-      group.newest.reset([]);
-      this.#spareIndex = group.newest;
-      this.#pendingBytes -= group.batch.byteLength;
-      this.#count(group, error);
-      // With nothing behind it, what `done` writes now belongs to the next turn's batch.
-      if (this.#groups.length === 0) this.#flying = false;
-      if (error instanceof PartlyWritten) tellEach(group, error);
-      else for (const done of group.done) done(error);
-      if (!this.#flying) break;
-    }
+    const group = this.#groups[0];
+    assert(group !== undefined, 'a group waits for its turn');
+    this.#flying = true;
+    const error = await this.#commit(group);
+    this.#flying = false;
+    this.#groups.shift();
+    group.newest.reset([]);
+    this.#spareIndex = group.newest;
+    this.#pendingBytes -= group.batch.byteLength;
+    this.#count(group, error);
+    // Before the answers that leave when the turn ends: the disk works while they do.
+    if (this.#groups.length > 0) this.#schedule();
+    if (error instanceof PartlyWritten) tellEach(group, error);
+    else for (const done of group.done) done(error);
     if (this.#groups.length === 0) this.#releaseDrained();
   }
 

@@ -49,6 +49,24 @@ test('law: within a bucket, keys stand in byte order', () => {
   );
 });
 
+type Step = { readonly how: 'borrow' | 'keep' | 'copy' | 'tombstoneMark'; readonly of: Partition };
+
+test('law: a key that somebody keeps does not change, whatever is borrowed, kept or copied afterwards', () => {
+  const step = fc.record({ how: fc.constantFrom('borrow', 'keep', 'copy', 'tombstoneMark'), of: partition });
+  fc.assert(
+    fc.property(address, fc.array(step as fc.Arbitrary<Step>), (name, steps) => {
+      const key = new ObjectKey(name);
+      const kept: [Buffer, Buffer][] = [];
+      for (const { how, of } of steps) {
+        const bytes = key[how](of);
+        if (how !== 'tombstoneMark') assert.deepEqual(bytes, new ObjectKey(name).copy(of));
+        if (how !== 'borrow') kept.push([bytes, Buffer.from(bytes)]);
+      }
+      for (const [bytes, then] of kept) assert.deepEqual(bytes, then);
+    }),
+  );
+});
+
 test('a borrowed key is overwritten by the next, a copy is not', () => {
   const key = new ObjectKey({
     bucketType: byteLiteral('t'),
