@@ -23,11 +23,9 @@ export const mutants: readonly Mutant[] = [
     name: 'amnesia',
     does: 'a vnode that has lost its copy of a key goes on counting from one (riak_kv#679)',
     file: 'src/kv/vnode/vnode-identities.ts',
-    from: `      if (!needsNewEpoch(local, context, current)) return current;
-    }
+    from: `    if (isAboveFloor && !needsNewEpoch(local, context, current)) return current;
     return this.#newEpoch(partition, identity);`,
-    to: `      if (!needsNewEpoch(local, context, current)) return current;
-    }
+    to: `    if (isAboveFloor && !needsNewEpoch(local, context, current)) return current;
     if (identity.next > 1) return actorId(identity.vnodeId, identity.next - 1);
     return this.#newEpoch(partition, identity);`,
     scenario: 'cluster-amnesia',

@@ -87,7 +87,8 @@ function replyToPut(replies: ReplyQueue, outcome: PutOutcome, wantsHead: boolean
   }
   const { object, generatedKey } = outcome;
   if (object === undefined) {
-    replies.frame(rpbPutResp, { key: generatedKey });
+    if (generatedKey === undefined) replies.empty(rpbPutResp.code);
+    else replies.frame(rpbPutResp, { key: generatedKey });
     return 'stored';
   }
   const body = wantsHead ? object.headReplyBody() : object.replyBody();

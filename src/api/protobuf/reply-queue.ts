@@ -44,6 +44,13 @@ export class ReplyQueue {
     this.#wrote(writer);
   }
 
+  /** A frame without a body: what most puts are answered with. */
+  empty(code: number): void {
+    const writer = this.#open();
+    writeFrameHead(writer, code, 0);
+    this.#wrote(writer);
+  }
+
   /** A frame whose body is encoded already and never changes. */
   body(code: number, body: Uint8Array): void {
     const writer = this.#open();
