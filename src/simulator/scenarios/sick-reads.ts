@@ -19,6 +19,7 @@ export const sickReads: Scenario = {
       rules: { clockJumps: false, seenMeansKept: false },
       expectedErrors: ['storage', 'quorum_unsatisfied'],
       needsQuorums: true,
+      cachesReads: false,
       // The journal takes a value that is refused twice for rotten when it is rolled.
       compacts: false,
       strike: async ({ node, random }) => {
