@@ -45,7 +45,7 @@ const settings = {
     noUnusedLocals: false,
     noUnusedParameters: false,
   },
-  include: ['*.ts'],
+  include: ['*.ts', '../../src/**/*.d.ts'],
   exclude: [],
 };
 
