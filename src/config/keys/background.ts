@@ -10,7 +10,7 @@ export const backgroundKeys = {
   }),
   'background.rate.minimum': defineKey({
     type: bytes({ minimum: 4096, maximum: 2 ** 40 }),
-    default: 2 ** 20,
+    default: 4 * 2 ** 20,
     doc: 'Bytes a second, with 1 KiB for each object beside its own, at which that work goes on whatever waits for it: what has begun must end.',
     extremes: [64 * 2 ** 10, 2 ** 30],
   }),

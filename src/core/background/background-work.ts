@@ -30,7 +30,7 @@ export interface BackgroundOptions {
   readonly delayMsMax: number;
 }
 
-export const BACKGROUND_OPTIONS: BackgroundOptions = { bytesPerSecondMin: 2 ** 20, delayMsMax: 10 };
+export const BACKGROUND_OPTIONS: BackgroundOptions = { bytesPerSecondMin: 4 * 2 ** 20, delayMsMax: 10 };
 
 /** Enough for any disk: a rate that grows while nothing else does is found again in a few intervals. */
 const bytesPerSecondMax = 256 * 2 ** 20;
