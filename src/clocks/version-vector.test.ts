@@ -231,6 +231,20 @@ test('pruning: young entries are never dropped', () =>
 test('pruning: old entries go until the clock is small', () =>
   assert.deepEqual(agesAfter([2001, 2002, 2003, 2004, 2005]), [2001, 2002]));
 
+test('V2: of a node whose clock is behind, the latest write is not the first that pruning forgets', () => {
+  const now = 10_000;
+  const seen = clockOfAges([100, 200, 300, 400], now);
+  const late = actorId(vnode(9), 0);
+  const written = seen.with({ actor: late, counter: 1 }, now - 3600);
+  const next = written.with({ actor: actorId(vnode(10), 0), counter: 1 }, now).prune(limits, now);
+  assert.equal(next.entries.length, limits.bigVclock);
+  assert.ok(next.covers({ actor: late, counter: 1 }));
+  const entry = written.entries[written.positionOf(late)]!;
+  assert.equal(entry.seconds, now - 100);
+  const ahead = clockOfAges([-1_000_000], now).with({ actor: late, counter: 1 }, now);
+  assert.equal(ahead.entries[ahead.positionOf(late)]!.seconds, now + 86_400);
+});
+
 test('pruning depends on the entries and the time alone, and only drops', () => {
   fc.assert(
     fc.property(

@@ -4,7 +4,9 @@
  * Logical Clocks for Optimistic Replication", 2010).
  *
  * V1  Entries are sorted by the actor's bytes; an actor has at most one; counters are at least 1.
- * V2  Only counters say what precedes what. Seconds serve pruning.
+ * V2  Only counters say what precedes what. Seconds serve pruning, and a write's are not before those of what it has
+ *     seen (as in hybrid clocks: Kulkarni et al., "Logical Physical Clocks", 2014): else the write of a node whose clock is
+ *     behind would be forgotten before all that it replaced, and come back beside what replaces it.
  * V3  Of two entries for one actor, merging keeps the greater counter, then the greater seconds: a join,
  *     so that merging commutes, associates, is idempotent, and replicas end with the same bytes.
  */
@@ -17,7 +19,7 @@ export interface VersionEntry {
   readonly actor: ActorId;
   /** From 1 to 2^53 - 1. */
   readonly counter: number;
-  /** When the write of `counter` was coordinated, in seconds since the Unix epoch. */
+  /** When the write of `counter` was coordinated, in seconds since the Unix epoch; no earlier than what it had seen. */
   readonly seconds: number;
 }
 
@@ -34,6 +36,9 @@ export interface PruneLimits {
   /** Entries older than this go even from clocks that are not big. */
   readonly oldVclock: number;
 }
+
+/** A clock that is further ahead than this is not followed: what was written under it would stay young for ever. */
+const aheadSecondsMax = 86_400;
 
 export class VersionVector {
   static readonly empty: VersionVector = new VersionVector([]);
@@ -156,7 +161,7 @@ export class VersionVector {
     return less ? 'precedes' : 'equal';
   }
 
-  /** This history and one more write, which must be new to it. */
+  /** This history and one more write, which must be new to it. `seconds`: of the clock of who coordinates it. */
   with(dot: Dot, seconds: number): VersionVector {
     assert(Number.isSafeInteger(dot.counter) && dot.counter >= 1, 'a counter is from 1 to 2^53 - 1');
     assert(Number.isSafeInteger(seconds) && seconds >= 0, 'seconds are from 0 to 2^53 - 1');
@@ -166,7 +171,7 @@ export class VersionVector {
     const replaced = present !== undefined && present.actor === actor;
     assert(!replaced || present.counter < counter, 'a dot is issued once');
     const entries = this.entries.slice();
-    const entry: VersionEntry = { actor, counter, seconds };
+    const entry: VersionEntry = { actor, counter, seconds: causalSeconds(seconds, entries) };
     if (replaced) entries[at] = entry;
     else entries.splice(at, 0, entry);
     return new VersionVector(entries);
@@ -260,6 +265,12 @@ function includes(a: readonly VersionEntry[], b: readonly VersionEntry[]): boole
     i += 1;
   }
   return true;
+}
+
+function causalSeconds(seconds: number, seen: readonly VersionEntry[]): number {
+  let latest = seconds;
+  for (const entry of seen) if (entry.seconds > latest) latest = entry.seconds;
+  return Math.min(latest, seconds + aheadSecondsMax);
 }
 
 function byAge(a: VersionEntry, b: VersionEntry): number {
