@@ -172,6 +172,17 @@ test('R80: a replica with an empty disk does not vote, until it has what was com
   assert.equal(joining.status.isJoining, false);
 });
 
+test('a replica that nobody has told of a group forgets a leader that fell silent', () => {
+  const joining = new LoneReplica(joiningState());
+  assert.equal(joining.deadline, undefined);
+  joining.receive('c', { kind: 'append', term: 9, previous: far, entries: [], commit: 3 });
+  assert.equal(joining.status.leader, c);
+  joining.timeOut();
+  assert.equal(joining.status.leader, undefined);
+  assert.equal(joining.status.role, 'follower');
+  assert.equal(joining.deadline, undefined);
+});
+
 test('R81: who lost its disk and was refilled in part elects nobody who lacks what it once acknowledged', () => {
   const group = new Group('abc', { seed: 9 });
   group.lead('a');

@@ -37,11 +37,12 @@ export class RoleSwitch {
     return this.#leadership;
   }
 
-  /** Undefined: nothing happens before it is told of a group. */
+  /** Undefined: nothing happens before it is told of a group, but a leader that fell silent is forgotten. */
   deadline(now: Instant): Instant | undefined {
     if (this.#leadership !== undefined) return this.#leadership.deadline(now);
     if (this.#campaign !== undefined) return this.#campaign.endsAt;
-    return this.#state.log.lastIndex === 0 ? undefined : this.#electionAt;
+    const waits = this.#state.log.lastIndex > 0 || this.#state.leader !== undefined;
+    return waits ? this.#electionAt : undefined;
   }
 
   /** Does what is due. `search`: a follower that may not campaign has lost its leader. */
