@@ -217,6 +217,17 @@ test('R9: a primary that did not take the question for a moment is asked again b
   }
 });
 
+test('R9: a primary that answers, though liveness holds it back, is asked before the key is called missing', async () => {
+  await withTwoOfThree(async (three) => {
+    const { stores, key, first, second } = three;
+    await writtenBesideSecond(three);
+    stores.declareDown(first);
+    assert.deepEqual(await second.values(key), [], 'nobody is left to ask');
+    second.topology.held.add(first.id);
+    assert.deepEqual(await second.values(key), ['v']);
+  });
+});
+
 test('R9: a read always answers: by the client’s deadline, by liveness, after a few times', async () => {
   await withTwoOfThree(async (three) => {
     const { stores, key, first, second } = three;

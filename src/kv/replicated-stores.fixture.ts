@@ -83,6 +83,8 @@ class TestTopology implements Topology {
   readonly self: NodeId;
   ring: Ring;
   readonly down = new Set<NodeId>();
+  /** Of those that are down: reachable, but held back by liveness. */
+  readonly held = new Set<NodeId>();
   readonly moving = new Set<Partition>();
   /** Of those that move, what comes to this node or goes from it. */
   readonly ownMoves = new Set<Partition>();
@@ -96,6 +98,10 @@ class TestTopology implements Topology {
 
   isUp(node: NodeId): boolean {
     return node === this.self || !this.down.has(node);
+  }
+
+  mayAnswer(node: NodeId): boolean {
+    return this.isUp(node) || this.held.has(node);
   }
 
   isMoving(partition: Partition): boolean {

@@ -78,6 +78,10 @@ export class LivenessDriver implements LivenessView {
     return this.#swim.reachability(node);
   }
 
+  isHeld(node: NodeId): boolean {
+    return this.#swim.isHeld(node);
+  }
+
   hasStrays(node: NodeId): boolean {
     return this.#swim.hasStrays(node);
   }

@@ -88,6 +88,7 @@ async function tell(story: Story): Promise<{
     self: nodes[0]!,
     ring,
     isUp: (node) => !isLost(node),
+    mayAnswer: () => true,
     isMoving: () => false,
     isOwnMove: () => false,
     isSettled: true,

@@ -8,6 +8,8 @@ export interface LivenessView {
   reachability(node: NodeId): Reachability;
   /** The last that the member said of itself in this life of its; true until it has said otherwise. */
   hasStrays(node: NodeId): boolean;
+  /** It answers, and is shown as dead for a while all the same: it came and went. Absent: nobody is. */
+  isHeld?(node: NodeId): boolean;
   /** Calls `changed` after any of this has changed. */
   onChange(changed: () => void): void;
 }

@@ -71,6 +71,11 @@ export class ReachabilityBoard {
     return found;
   }
 
+  /** Found to be reachable, and shown as dead. */
+  isHeld(node: NodeId): boolean {
+    return this.#held.has(node);
+  }
+
   /** Members whose hold is over: to be shown again. */
   due(now: Instant): NodeId[] {
     return [...this.#held].filter((node) => this.#byNode.get(node)!.heldUntil <= now);

@@ -110,6 +110,11 @@ export class Swim {
     return node === this.#table.self.node ? 'alive' : this.#board.of(node);
   }
 
+  /** As `LivenessView` has it. */
+  isHeld(node: NodeId): boolean {
+    return this.#board.isHeld(node);
+  }
+
   hasStrays(node: NodeId): boolean {
     const record = node === this.#table.self.node ? this.#table.self : this.#table.get(node);
     if (record === undefined || record.status === 'unknown') return true;

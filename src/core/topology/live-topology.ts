@@ -95,6 +95,10 @@ export class LiveTopology implements Topology {
     return node === this.self || this.#up.has(node);
   }
 
+  mayAnswer(node: NodeId): boolean {
+    return this.isUp(node) || this.#liveness.isHeld?.(node) === true;
+  }
+
   isMoving(partition: Partition): boolean {
     return this.#state.moves.has(partition);
   }

@@ -9,6 +9,8 @@ export interface Topology {
   readonly self: NodeId;
   readonly ring: Ring;
   isUp(node: NodeId): boolean;
+  /** It is up, or would be, did it not come and go. Nothing is sent there that somebody else can do as well. */
+  mayAnswer(node: NodeId): boolean;
   /** Cached until the ring or the set of live nodes changes. */
   preferenceList(first: Partition, n: number): PreferenceList;
   /** Moves that are under way; `kv` asks it before it forgets anything. */
@@ -35,6 +37,10 @@ export class SoloTopology implements Topology {
 
   isUp(node: NodeId): boolean {
     return node === this.self;
+  }
+
+  mayAnswer(node: NodeId): boolean {
+    return this.isUp(node);
   }
 
   isMoving(): boolean {

@@ -234,6 +234,7 @@ export class ReplicaNode {
         return cluster.ring;
       },
       isUp,
+      mayAnswer: isUp,
       preferenceList: (first: Partition, n: number): PreferenceList =>
         preferenceList(cluster.ring, first, n, isUp),
       isMoving: (partition: Partition) => moving.has(partition),

@@ -2,7 +2,8 @@
  * A second look before a key is called missing (R9 in `read-quorum.ts`). A primary that did not take the question, though
  * liveness calls it up, may be the only one that has the key: its connection broke, its queue was full, and the other
  * primary failed when the key was written. It is asked again, a few times, after pauses that grow; one that liveness
- * gives up meanwhile is left out.
+ * gives up meanwhile is left out. So is a primary asked that liveness holds to be dead for a while though it answers,
+ * because it came and went (`Topology.mayAnswer`).
  *
  * Only reads come here that found nothing while a primary was out of reach: nobody else pays for it.
  */
@@ -52,7 +53,7 @@ export class AskAgain extends Deadline {
 
   start(): void {
     const { deadlines, topology } = this.#parts;
-    this.#lost = this.#lost.filter(({ node }) => topology.isUp(node));
+    this.#lost = this.#lost.filter(({ node }) => topology.mayAnswer(node));
     if (this.#lost.length === 0 || this.#round === askAgainRoundsMax) {
       this.#finish({ kind: 'missing', refused: this.#lost.some((replica) => this.#refused.has(replica)) });
       return;

@@ -244,7 +244,7 @@ class ReadOperation extends Deadline {
       case 'waiting':
         break;
       case 'met':
-        if (decision.object === undefined && this.#lost !== undefined) this.#missed(this.#lost);
+        if (decision.object === undefined) this.#missed();
         else this.#answer({ kind: 'read', object: decision.object });
         break;
       case 'failed':
@@ -270,13 +270,17 @@ class ReadOperation extends Deadline {
     this.#finish();
   }
 
-  /** Nothing was found, and not everybody was asked who might have it. */
-  #missed(lost: readonly Replica[]): void {
-    if (this.#quorum.isCertainMiss || this.#answered) {
+  /** Nothing was found; perhaps not everybody was asked who might have it. */
+  #missed(): void {
+    if (this.#secondLook !== undefined) {
+      if (this.#quorum.isCertainMiss) this.#answer({ kind: 'read', object: undefined });
+      return;
+    }
+    const lost = this.#answered || this.#quorum.isCertainMiss ? [] : this.#unasked();
+    if (lost.length === 0) {
       this.#answer({ kind: 'read', object: undefined });
       return;
     }
-    if (this.#secondLook !== undefined) return;
     this.#parts.observer.missDoubted();
     this.#secondLook = new AskAgain(
       this.#parts,
@@ -286,6 +290,18 @@ class ReadOperation extends Deadline {
       (look) => this.#looked(look),
     );
     this.#secondLook.start();
+  }
+
+  /** Primaries that did not take the question, and those that were not asked though they may answer. */
+  #unasked(): readonly Replica[] {
+    const { topology } = this.#parts;
+    const unasked = [...(this.#lost ?? [])];
+    for (const { partition, primary } of this.#replicas) {
+      const node = topology.ring.ownerOf(partition);
+      const isKnown = primary || unasked.some((replica) => replica.partition === partition);
+      if (!isKnown && topology.mayAnswer(node)) unasked.push({ partition, node, primary: true });
+    }
+    return unasked;
   }
 
   #looked(look: SecondLook): void {

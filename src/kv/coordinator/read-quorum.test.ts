@@ -164,6 +164,21 @@ test('R10: two replicas on one node are one, as long as another primary may answ
   assert.equal(older.reply(1, failed).kind, 'met', 'nobody else is left');
 });
 
+test('R9: a miss that only fallbacks vouch for is not certain, though every primary was replaced', () => {
+  const list = replicas(3);
+  const quorum = new ReadQuorum(list, 3, need({ r: 2 }));
+  for (const [position, replica] of list.entries()) {
+    quorum.replace(position, { ...replica, node: nodeIdOf(`fallback${position}@h`), primary: false });
+  }
+  quorum.reply(0, notfound);
+  assert.deepEqual(quorum.reply(1, notfound), { kind: 'met', object: undefined });
+  assert.ok(!quorum.isCertainMiss);
+  const asked = new ReadQuorum(list, 3, need({ r: 2 }));
+  asked.reply(0, notfound);
+  asked.reply(1, notfound);
+  assert.ok(asked.isCertainMiss);
+});
+
 /** R1–R7 and R10 again, slowly: what is known after these replies, in which a position may come twice. */
 function oracle(
   list: readonly Replica[],

@@ -22,6 +22,7 @@
  *     object that is no tombstone and does not expire. Any other reply makes the read ask everybody (`NarrowReads`).
  */
 import type { Replica } from '../../core/ring/index.ts';
+import type { NodeId } from '../../environment/index.ts';
 import { assert, unreachable } from '../../stdx/index.ts';
 import type { KvError, QuorumName } from '../kv-error.ts';
 import { mergeObjects, sameVersion, type VersionedObject } from '../object/index.ts';
@@ -132,7 +133,12 @@ export class ReadQuorum {
 
   /** Of a read that found nothing (R9). */
   get isCertainMiss(): boolean {
-    return this.#nodesWith(isMiss) >= this.#need.r;
+    const nodes = new Set<NodeId>();
+    this.#replies.forEach((reply, position) => {
+      const { node, primary } = this.#replicas[position];
+      if (primary && reply?.kind === 'notfound') nodes.add(node);
+    });
+    return nodes.size >= this.#need.r;
   }
 
   /** A primary whose place was taken, or whose failure was counted, has the object after all (R9). */

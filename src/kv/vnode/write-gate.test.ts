@@ -219,6 +219,7 @@ test('strays: counted under what is not owned, refused beyond the bound, free ag
     self,
     ring: new Ring(1, owners),
     isUp: () => true,
+    mayAnswer: () => true,
     preferenceList: solo.preferenceList.bind(solo),
     isMoving: () => isMoving,
     isOwnMove: () => isOwnMove,
