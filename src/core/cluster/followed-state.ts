@@ -8,8 +8,8 @@
 import type { Buffer } from 'node:buffer';
 import type { Log } from '../../environment/index.ts';
 import { assert } from '../../stdx/index.ts';
+import type { WalDone } from '../../wal/index.ts';
 import { type ClusterState, decodeCommand, fold, stateDigest } from '../topology/index.ts';
-import type { JournalRecord } from './journal-record.ts';
 import type { LogJournal } from './log-journal.ts';
 import { isBeyond, type StatePlace } from './proposal.ts';
 import { RecentCommands } from './recent-commands.ts';
@@ -88,7 +88,7 @@ export class FollowedState {
   /** Takes a whole state if it is beyond the present one, and belongs to the same cluster. */
   adopt(state: ClusterState): void {
     if (state.clusterId !== this.#state.clusterId || !isBeyond(placeOf(state), this.place)) return;
-    this.#write({ kind: 'state', state });
+    this.#parts.journal.writeState(state, this.#written(state));
     this.#replace(state);
   }
 
@@ -103,7 +103,7 @@ export class FollowedState {
   /** Writes the present state anew: the journal had failed. */
   rewrite(): void {
     this.#writes += 1;
-    this.#write({ kind: 'state', state: this.#state });
+    this.#parts.journal.writeState(this.#state, this.#written(this.#state));
   }
 
   #meet(state: ClusterState): void {
@@ -117,7 +117,7 @@ export class FollowedState {
 
   #advance(state: ClusterState, command: Buffer): void {
     this.recent.push(state.epoch, command);
-    this.#write({ kind: 'command', at: placeOf(state), command });
+    this.#parts.journal.writeCommand(command, state, this.#written(state));
     this.#set(state);
   }
 
@@ -132,10 +132,10 @@ export class FollowedState {
     for (const listener of this.#listeners) listener(state, before);
   }
 
-  #write(record: Extract<JournalRecord, { kind: 'command' | 'state' }>): void {
-    const place = record.kind === 'command' ? record.at : placeOf(record.state);
+  #written(state: ClusterState): WalDone {
+    const place = placeOf(state);
     const writes = this.#writes;
-    this.#parts.journal.writeState(record, (error) => {
+    return (error) => {
       if (writes !== this.#writes) return;
       if (error !== undefined) {
         this.#writes += 1;
@@ -144,7 +144,7 @@ export class FollowedState {
       }
       this.#durable = place;
       this.#parts.durable();
-    });
+    };
   }
 }
 

@@ -4,7 +4,7 @@
  * A record that is damaged or missing costs the part that it may have belonged to, until a later record
  * replaces that part as a whole.
  */
-import type { HardState, LogIndex, LogWrite, PersistedState } from '../../consensus/index.ts';
+import type { Entry, HardState, LogIndex, LogWrite, PersistedState } from '../../consensus/index.ts';
 import { assert } from '../../stdx/index.ts';
 import { type ClusterState, decodeCommand, fold } from '../topology/index.ts';
 import type { JournalRecord, StoredIdentity, StoredReplica } from './journal-record.ts';
@@ -22,6 +22,8 @@ export class JournalContents {
   #state: ClusterState | undefined;
   #isStateWhole = true;
   #replica: ReplicaContents | undefined;
+  /** Of the replica; appended to in place, for a log may be long. */
+  #entries: Entry[] = [];
   #isReplicaWhole = true;
   #isFresh = true;
 
@@ -44,6 +46,7 @@ export class JournalContents {
     return this.#isStateWhole;
   }
 
+  /** What it shows goes on with the next record. */
   get replica(): ReplicaContents | undefined {
     return this.#replica;
   }
@@ -60,7 +63,8 @@ export class JournalContents {
     this.#isReplicaWhole = false;
   }
 
-  add(record: JournalRecord): void {
+  /** `folded`: what the command of the record makes of the state, by whoever has folded it already. */
+  add(record: JournalRecord, folded?: ClusterState): void {
     this.#isFresh = false;
     switch (record.kind) {
       case 'identity':
@@ -71,7 +75,7 @@ export class JournalContents {
         this.#isStateWhole = true;
         break;
       case 'command':
-        this.#fold(record);
+        this.#fold(record, folded);
         break;
       case 'replica':
         this.#begin(record.replica);
@@ -86,11 +90,22 @@ export class JournalContents {
     }
   }
 
-  #fold({ at, command }: Extract<JournalRecord, { kind: 'command' }>): void {
+  #fold(
+    { at, command }: Extract<JournalRecord, { kind: 'command' }>,
+    folded: ClusterState | undefined,
+  ): void {
     const state = this.#state;
     // Behind a damaged record the way is broken.
     if (state === undefined || state.generation !== at.generation || state.epoch + 1 !== at.epoch) {
       this.#isStateWhole = false;
+      return;
+    }
+    if (folded !== undefined) {
+      assert(
+        folded.generation === at.generation && folded.epoch === at.epoch,
+        'it is the state of the record',
+      );
+      this.#state = folded;
       return;
     }
     const decoded = decodeCommand(command);
@@ -102,7 +117,8 @@ export class JournalContents {
   #begin(stored: StoredReplica): void {
     const known = this.#replica?.stored.name === stored.name ? this.#replica.persisted : undefined;
     const hardState = known?.hardState ?? unwrittenHardState;
-    this.#replica = { stored, persisted: { hardState, snapshot: stored.mark, entries: [] } };
+    this.#entries = [];
+    this.#replica = { stored, persisted: { hardState, snapshot: stored.mark, entries: this.#entries } };
     this.#isReplicaWhole = true;
   }
 
@@ -110,16 +126,8 @@ export class JournalContents {
     if (this.#replica === undefined) return;
     const { stored, persisted } = this.#replica;
     const from: LogIndex = entries[0]?.index ?? Number.POSITIVE_INFINITY;
-    const kept = persisted.entries;
-    // Mostly entries are appended: what stands is not copied more than once.
-    const end = kept.findLastIndex(({ index }) => index < from) + 1;
-    this.#replica = {
-      stored,
-      persisted: {
-        ...persisted,
-        hardState: hardState ?? persisted.hardState,
-        entries: [...kept.slice(0, end), ...entries],
-      },
-    };
+    while (this.#entries.length > 0 && this.#entries.at(-1)!.index >= from) this.#entries.pop();
+    for (const entry of entries) this.#entries.push(entry);
+    if (hardState !== undefined) this.#replica = { stored, persisted: { ...persisted, hardState } };
   }
 }

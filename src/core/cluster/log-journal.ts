@@ -21,6 +21,7 @@ import {
   WriteAheadLog,
   walLimits,
 } from '../../wal/index.ts';
+import type { ClusterState } from '../topology/index.ts';
 import { JournalContents } from './journal-contents.ts';
 import { decodeRecord, encodeRecord, type JournalRecord } from './journal-record.ts';
 
@@ -83,9 +84,15 @@ export class LogJournal {
     );
   }
 
-  /** The state that was folded with one more command, or replaced. */
-  writeState(record: Extract<JournalRecord, { kind: 'command' | 'state' }>, done: WalDone): void {
-    this.#append([record], done);
+  /** `state` was folded with one more command. */
+  writeCommand(command: Buffer, state: ClusterState, done: WalDone): void {
+    const { generation, epoch } = state;
+    this.#append([{ kind: 'command', at: { generation, epoch }, command }], done, state);
+  }
+
+  /** `state` was replaced. */
+  writeState(state: ClusterState, done: WalDone): void {
+    this.#append([{ kind: 'state', state }], done);
   }
 
   /** All at once or nothing. */
@@ -119,7 +126,7 @@ export class LogJournal {
   }
 
   /** Throws nothing: a log that takes no more is a log whose write failed. False: it did. */
-  #append(records: readonly JournalRecord[], done: WalDone): boolean {
+  #append(records: readonly JournalRecord[], done: WalDone, folded?: ClusterState): boolean {
     const encoded = records.map(encodeRecord);
     try {
       this.#wal.appendBatch(encoded, done);
@@ -128,7 +135,7 @@ export class LogJournal {
       this.#failLater(error, done);
       return false;
     }
-    for (const record of records) this.#contents.add(record);
+    for (const record of records) this.#contents.add(record, folded);
     this.#recordsSince += records.length;
     for (const { length } of encoded) this.#bytesSince += length;
     if (this.#recordsSince > recordsMax || this.#bytesSince > bytesMax) this.#compact();

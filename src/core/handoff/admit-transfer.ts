@@ -4,9 +4,10 @@
  */
 import type { NodeId } from '../../environment/index.ts';
 import { unreachable } from '../../stdx/index.ts';
+import type { Partition } from '../ring/index.ts';
 import type { ClusterState } from '../topology/index.ts';
 import { keeperOf } from './partition-role.ts';
-import type { OpenTransfer, TransferRefusalCode } from './transfer-message.ts';
+import type { OpenTransfer, TransferRefusalCode, WantTransfer } from './transfer-message.ts';
 
 export interface TransferRefusal {
   readonly code: TransferRefusalCode;
@@ -68,13 +69,28 @@ function isExpected(state: ClusterState, self: NodeId, from: NodeId, open: OpenT
     case 'rebuild':
       return isOfMove && move.from === undefined && state.owners[source] === from;
     case 'stray':
-      return keeperOf(state, partition) === self && source === partition;
+      return (
+        keeperOf(state, partition) === self && source === partition && !isIncoming(state, from, partition)
+      );
     default:
       return unreachable(purpose);
   }
 }
 
-function isBehind(state: ClusterState, open: OpenTransfer): boolean {
-  if (open.generation !== state.generation) return open.generation > state.generation;
-  return open.epoch > state.epoch;
+/**
+ * The partition is being copied to that node, whether it knows of it yet or not. What was forwarded to it must stay there
+ * (G1): the copy may come without it, and who has handed stray data over forgets it.
+ */
+function isIncoming({ moves }: ClusterState, node: NodeId, partition: Partition): boolean {
+  const move = moves.get(partition);
+  return move?.to === node && move.stage === 'copying';
+}
+
+/** Whoever said this knows a later state. */
+export function isBehind(
+  state: ClusterState,
+  said: Pick<OpenTransfer | WantTransfer, 'generation' | 'epoch'>,
+): boolean {
+  if (said.generation !== state.generation) return said.generation > state.generation;
+  return said.epoch > state.epoch;
 }

@@ -76,6 +76,9 @@ test('R20: a transfer is refused by everyone but the very node that the sender m
   assert.equal(code({ purpose: 'stray' }), 'misplaced');
   assert.equal(code({ partition: 9 as Partition }), 'misplaced');
   assert.equal(code({ since: 6, epoch: 6 }), 'behind');
+  const stray = { purpose: 'stray', to: a, toInstance: `instance of ${a}` } as const;
+  assert.equal(code({ ...stray, fromInstance: `instance of ${c}` }, a, c), undefined);
+  assert.equal(code({ ...stray, fromInstance: `instance of ${b}` }, a, b), 'misplaced');
 });
 
 test('R21, R22: from the switch until the drop is known to all, the old owner acknowledges nothing of its own', async () => {
@@ -214,6 +217,28 @@ test('G2: while copying, a write that the new owner cannot take counts, and is b
   });
 });
 
+test('G1: what was forwarded to a new owner that does not know of the move yet stays there', async () => {
+  for (const seed of [1, 2, 3, 4, 5]) {
+    await story({ seed }, async (cluster) => {
+      await fill(cluster);
+      cluster.planMove(p0, a, b);
+      await until(cluster, 'b knows the plan', () => stageOf(cluster.node(b).state) === 'planned');
+      cluster.deaf.add(b);
+      // The copy's snapshot is taken; that it is offered to b is lost without a word.
+      cluster.cut(a, b);
+      await until(cluster, 'a copies', () => stageOf(cluster.node(a).state) === 'copying');
+      await cluster.world.sleep(5);
+      cluster.heal();
+      assert.ok(await write(cluster, a, keys[0], 'behind the snapshot'));
+      // To b this is data of the owner's: it offers it to a, which has it.
+      await cluster.world.sleep(150);
+      cluster.deaf.delete(b);
+      cluster.node(b).learn(cluster.state);
+      await cluster.settle(20_000);
+    });
+  }
+});
+
 test('a receiver without space refuses, says why, and gets everything when it has space', async () => {
   await story({ seed: 10 }, async (cluster) => {
     await fill(cluster);
@@ -239,28 +264,32 @@ test('a move that is cancelled leaves nothing with who was to get it', async () 
   });
 });
 
+/** Owned by nobody that is left, and to be rebuilt at b: its neighbours 7 are at c, 1 at b, 2 and 6 at a. */
+async function loseOwner(cluster: HandoffWorld): Promise<void> {
+  const gone = nodeIdOf('gone@h9');
+  await cluster.world.sleep(100);
+  cluster.change(({ owners }) => ({
+    owners: owners.map((owner, index) => ({ 0: gone, 1: b, 7: c })[index] ?? owner),
+  }));
+  await cluster.world.sleep(60);
+  const places = [
+    [a, 2],
+    [a, 6],
+    [b, 1],
+    [c, 7],
+  ] as const;
+  for (const [at, partition] of places) {
+    for (let i = 0; i < 10; i++) cluster.write(at, partition as Partition, `k${i} of ${partition}`, 'x');
+  }
+  await cluster.world.sleep(20);
+  cluster.planMove(p0, undefined, b);
+}
+
 test('B1: a partition whose owner is gone is rebuilt from all replicas, whoever is killed meanwhile', async () => {
   for (const killed of [undefined, a, b]) {
     const cluster = new HandoffWorld({ seed: 12 });
-    const gone = nodeIdOf('gone@h9');
     await cluster.run(async () => {
-      await cluster.world.sleep(100);
-      // Its neighbours: 7 at c, 1 at the new owner itself, 2 and 6 at a.
-      cluster.change(({ owners }) => ({
-        owners: owners.map((owner, index) => ({ 0: gone, 1: b, 7: c })[index] ?? owner),
-      }));
-      await cluster.world.sleep(60);
-      const places = [
-        [a, 2],
-        [a, 6],
-        [b, 1],
-        [c, 7],
-      ] as const;
-      for (const [at, partition] of places) {
-        for (let i = 0; i < 10; i++) cluster.write(at, partition as Partition, `k${i} of ${partition}`, 'x');
-      }
-      await cluster.world.sleep(20);
-      cluster.planMove(p0, undefined, b);
+      await loseOwner(cluster);
       if (killed !== undefined) {
         await until(cluster, 'it has begun', () => cluster.node(b).disk.of(p0).size > 5);
         cluster.kill(killed);
@@ -274,4 +303,13 @@ test('B1: a partition whose owner is gone is rebuilt from all replicas, whoever 
     assert.ok(cluster.reports.some(({ move, what }) => what === 'verified' && move.from === undefined));
     assert.equal(cluster.node(a).disk.of(2 as Partition).size, 10, 'sources keep what they sent');
   }
+});
+
+test('B1: a source that the new owner has no room for sends when it has, without being asked again', async () => {
+  const cluster = new HandoffWorld({ seed: 13, handoff: { transfersMax: 1, wantIntervalMs: 3_600_000 } });
+  await cluster.run(async () => {
+    await loseOwner(cluster);
+    await cluster.settle(20_000);
+  });
+  assert.equal(cluster.node(b).disk.of(p0).size, 40);
 });

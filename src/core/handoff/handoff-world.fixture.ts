@@ -57,6 +57,8 @@ export class HandoffWorld {
   /** Pairs that are cut, `a b` in both orders. */
   readonly cuts = new Set<string>();
   readonly dead = new Set<NodeId>();
+  /** Hear of no new state. */
+  readonly deaf = new Set<NodeId>();
   readonly #linkBusyUntil = new Map<string, number>();
   readonly #verified = new Map<Partition, number>();
   readonly #dropped = new Map<Partition, number>();
@@ -248,8 +250,8 @@ export class HandoffWorld {
     const { state } = this;
     for (const node of this.nodes.values()) {
       this.world.after(40 * this.world.random.fraction(), () => {
-        if (node.process.isUp && node.scheduler !== undefined && state.epoch > node.state.epoch)
-          node.learn(state);
+        const canLearn = node.process.isUp && node.scheduler !== undefined && !this.deaf.has(node.name);
+        if (canLearn && state.epoch > node.state.epoch) node.learn(state);
       });
     }
   }

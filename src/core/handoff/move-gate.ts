@@ -3,7 +3,8 @@
  * hold stray data.
  *
  * G1  From the state that says `copying` on, every write is forwarded to the new owner. The gate begins with that
- *     state, and the copy's snapshot is taken later: each write is in one of the two.
+ *     state, and the copy's snapshot is taken later: each write is in one of the two. From that state on stray data
+ *     of the partition is not taken from the new owner: it would forget what was forwarded to it.
  * G2  A forward that fails is remembered, and sent again before the switch is proposed; or, if there were too
  *     many, the copy begins anew, and its snapshot has them all.
  * G3  From the proposal on, and after it until the partition has been dropped here, a write counts only if the
@@ -16,7 +17,7 @@ import { unreachable } from '../../stdx/index.ts';
 import type { Partition } from '../ring/index.ts';
 import type { ClusterState } from '../topology/index.ts';
 import { MissedWrites, type MissedWritesLimits } from './missed-writes.ts';
-import { type PartitionRole, roleIn } from './partition-role.ts';
+import { type PartitionRole, rolesIn } from './partition-role.ts';
 import type { WriteGate } from './write-gate.ts';
 
 /** Forwards of missed writes under way at once. */
@@ -51,7 +52,7 @@ interface GatedMove<Request> {
 /** The side of the gate that does not depend on what a request is: for who drives the moves. */
 export type GateControl = Pick<
   MoveGate<never>,
-  'onStray' | 'follow' | 'beginCopy' | 'missedCount' | 'sendMissed' | 'propose'
+  'onStray' | 'follow' | 'roles' | 'beginCopy' | 'missedCount' | 'sendMissed' | 'propose'
 >;
 
 export class MoveGate<Request> implements WriteGate<Request> {
@@ -74,6 +75,11 @@ export class MoveGate<Request> implements WriteGate<Request> {
   /** To be called with each new state, before anything else acts on it. */
   follow(state: ClusterState): void {
     this.#follow(state, false);
+  }
+
+  /** By the state followed last. */
+  get roles(): readonly PartitionRole[] {
+    return this.#roles;
   }
 
   isMoving(partition: Partition): boolean {
@@ -200,21 +206,21 @@ export class MoveGate<Request> implements WriteGate<Request> {
   }
 
   #follow(state: ClusterState, isFirst: boolean): void {
-    const { self } = this.#parts;
-    this.#roles = state.owners.map((_, index) => roleIn(state, self, index as Partition));
-    this.#roles.forEach((role, index) => {
-      const partition = index as Partition;
-      const move = state.moves.get(partition);
-      if (move === undefined || (role !== 'copying' && role !== 'closed')) {
-        this.#moves.delete(partition);
-        return;
-      }
+    this.#roles = rolesIn(state, this.#parts.self);
+    for (const partition of this.#moves.keys()) {
+      if (!state.moves.has(partition) || !this.#isGiving(partition)) this.#moves.delete(partition);
+    }
+    for (const [partition, { since, to }] of state.moves) {
+      if (!this.#isGiving(partition)) continue;
       const known = this.#moves.get(partition);
       // The stage's epoch changes with the stage; a switch that was seen needs no other record.
-      if (known !== undefined && (known.since === move.since || role === 'closed')) return;
-      const { since, to } = move;
-      const isStrict = isFirst || role === 'closed';
+      if (known !== undefined && (known.since === since || this.isClosed(partition))) continue;
+      const isStrict = isFirst || this.isClosed(partition);
       this.#moves.set(partition, { partition, since, to, isStrict, missed: this.#nothingMissed() });
-    });
+    }
+  }
+
+  #isGiving(partition: Partition): boolean {
+    return this.#roles[partition] === 'copying' || this.#roles[partition] === 'closed';
   }
 }

@@ -138,7 +138,7 @@ export class OutgoingTransfer {
         this.#pump();
         return;
       case 'failed':
-        this.#finish({ kind: 'failed', reason: event.reason });
+        this.#giveUp({ kind: 'failed', reason: event.reason });
         return;
       case 'disconnected':
         if (this.#phase !== 'pausing') this.#break(now);
@@ -148,7 +148,7 @@ export class OutgoingTransfer {
         this.#woken(now);
         return;
       case 'cancel':
-        this.#finish({ kind: 'cancelled' });
+        this.#giveUp({ kind: 'cancelled' });
         return;
       default:
         unreachable(event);
@@ -195,7 +195,7 @@ export class OutgoingTransfer {
       accept.next <= this.#batches &&
       accept.window >= 1;
     if (accept.instance !== this.#head.toInstance || !isSound) {
-      this.#finish({ kind: 'refused', code: 'stranger', reason: 'the acceptance is of another transfer' });
+      this.#giveUp({ kind: 'refused', code: 'stranger', reason: 'the acceptance is of another transfer' });
       return;
     }
     this.#phase = 'streaming';
@@ -289,11 +289,17 @@ export class OutgoingTransfer {
   #break(now: Instant): void {
     this.#breaks += 1;
     if (this.#breaks > this.#options.breaksMax) {
-      this.#finish({ kind: 'unreachable' });
+      this.#giveUp({ kind: 'unreachable' });
       return;
     }
     this.#phase = 'pausing';
     this.#deadline = later(now, this.#options.reopenDelayMs);
+  }
+
+  /** The receiver need not keep a place for it. */
+  #giveUp(outcome: TransferOutcome): void {
+    if (this.#phase !== 'new') this.#send({ kind: 'close', id: this.#head.id });
+    this.#finish(outcome);
   }
 
   #finish(outcome: TransferOutcome): void {

@@ -27,6 +27,13 @@ export function roleIn(state: ClusterState, self: NodeId, partition: Partition):
   return move.to === self && move.stage === 'copying' ? 'incoming' : 'foreign';
 }
 
+/** Of every partition. */
+export function rolesIn(state: ClusterState, self: NodeId): PartitionRole[] {
+  const roles = state.owners.map((owner): PartitionRole => (owner === self ? 'owner' : 'foreign'));
+  for (const partition of state.moves.keys()) roles[partition] = roleIn(state, self, partition);
+  return roles;
+}
+
 /** To whom stray data goes; undefined while nobody would keep it. */
 export function keeperOf(state: ClusterState, partition: Partition): NodeId | undefined {
   const owner = state.owners[partition];

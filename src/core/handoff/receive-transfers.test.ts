@@ -166,6 +166,18 @@ test('H10: of a transfer that ends meanwhile nothing more is merged', async () =
   assert.ok(stage.sent.some(({ kind }) => kind === 'refuse'));
 });
 
+test('a transfer that its sender gives up takes no place any more, and nothing more of it is merged', async () => {
+  const stage = new Stage();
+  stage.open(id);
+  stage.batch(id, 0, ['a', 'b', 'c']);
+  await stage.turn();
+  assert.equal(stage.receiver.progress().length, 1);
+  stage.receiver.receive(from, { kind: 'close', id });
+  assert.equal(stage.receiver.progress().length, 0);
+  for (let turn = 0; turn < 4; turn += 1) await stage.turn();
+  assert.equal(stage.merges.length, 1);
+});
+
 test('a portion that cannot be stored fails the transfer, whatever becomes of those beside it', async () => {
   const stage = new Stage();
   stage.open(id);

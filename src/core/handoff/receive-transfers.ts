@@ -13,7 +13,7 @@ import {
   IncomingTransfer,
 } from './incoming-transfer.ts';
 import { type PartitionStore, PartitionStoreError } from './partition-store.ts';
-import type { OpenTransfer, SenderMessage, TransferRefusalCode } from './transfer-message.ts';
+import type { OpenTransfer, SenderMessage, TransferId, TransferRefusalCode } from './transfer-message.ts';
 import { TransferOutbox } from './transfer-outbox.ts';
 
 /** Merged together: so much is copied, summed and written in about a millisecond. */
@@ -40,6 +40,8 @@ interface Session {
   readonly machine: IncomingTransfer;
   readonly outbox: TransferOutbox;
   bytes: number;
+  /** The connection broke, and nothing has come since. */
+  isCut: boolean;
 }
 
 export interface IncomingProgress {
@@ -70,6 +72,9 @@ export class TransferReceiver {
       case 'end':
         this.#step(from, message.id, { kind: 'end', end: message });
         return;
+      case 'close':
+        this.#sessions.delete(keyOf(from, message.id));
+        return;
       default:
         unreachable(message);
     }
@@ -78,7 +83,7 @@ export class TransferReceiver {
   /** Under way, in the order they began. */
   progress(): IncomingProgress[] {
     return [...this.#sessions.values()]
-      .filter(({ machine }) => !machine.isComplete)
+      .filter(({ machine, isCut }) => !machine.isComplete && !isCut)
       .map(({ from, open, bytes }) => ({ from, open, bytes }));
   }
 
@@ -91,6 +96,11 @@ export class TransferReceiver {
     }
   }
 
+  /** Its transfers may go on when it is back. Until then they give way to others: perhaps it has died. */
+  disconnected(peer: NodeId): void {
+    for (const session of this.#sessions.values()) if (session.from === peer) session.isCut = true;
+  }
+
   close(): void {
     this.#isClosed = true;
     this.#sessions.clear();
@@ -98,17 +108,18 @@ export class TransferReceiver {
   }
 
   #open(from: NodeId, open: OpenTransfer): void {
-    const key = `${from} ${open.id}`;
+    const key = keyOf(from, open.id);
     this.#parts.log.sawEpoch(open.generation, open.epoch);
     this.#endOvertaken(from, open);
     const known = this.#sessions.get(key);
-    const refusal = this.#refusal(from, open) ?? (known === undefined ? this.#noRoom() : undefined);
+    const refusal = this.#refusal(from, open) ?? (known === undefined ? this.#makeRoom() : undefined);
     if (refusal !== undefined) {
       if (known === undefined) this.#refuse(from, open.id, refusal);
       else this.#apply(known, { kind: 'failed', ...refusal });
       return;
     }
     const session = known ?? this.#begin(key, from, open);
+    session.isCut = false;
     session.outbox.clear();
     this.#apply(session, { kind: 'open' });
   }
@@ -130,7 +141,8 @@ export class TransferReceiver {
   #begin(key: string, from: NodeId, open: OpenTransfer): Session {
     const { messenger, incoming } = this.#parts;
     const machine = new IncomingTransfer(open.id, open.toInstance, open.first, incoming);
-    const session = { key, from, open, machine, outbox: new TransferOutbox(messenger, from), bytes: 0 };
+    const outbox = new TransferOutbox(messenger, from);
+    const session = { key, from, open, machine, outbox, bytes: 0, isCut: false };
     this.#sessions.set(key, session);
     return session;
   }
@@ -140,18 +152,26 @@ export class TransferReceiver {
     return refusalOf(log.state, messenger.self, from, open);
   }
 
-  #noRoom(): TransferRefusal | undefined {
-    const active = this.progress().length;
-    if (active >= this.#parts.transfersMax) {
-      return { code: 'busy', reason: `${active} transfers are coming in already` };
+  /** For one more transfer, if need be by ending one whose connection broke. Undefined: there is room. */
+  #makeRoom(): TransferRefusal | undefined {
+    const refusal = this.#parts.refuses();
+    if (refusal !== undefined) return refusal;
+    const active = [...this.#sessions.values()].filter(({ machine }) => !machine.isComplete);
+    if (active.length < this.#parts.transfersMax) return undefined;
+    const cut = active.find(({ isCut }) => isCut);
+    if (cut === undefined) {
+      return { code: 'busy', reason: `${active.length} transfers are coming in already` };
     }
-    return this.#parts.refuses();
+    this.#apply(cut, { kind: 'failed', code: 'unknown', reason: 'another transfer took its place' });
+    return undefined;
   }
 
   #step(from: NodeId, id: string, event: IncomingEvent): void {
-    const session = this.#sessions.get(`${from} ${id}`);
-    if (session !== undefined) this.#apply(session, event);
-    else this.#refuse(from, id, { code: 'unknown', reason: 'no such transfer is open here' });
+    const session = this.#sessions.get(keyOf(from, id));
+    if (session !== undefined) {
+      session.isCut = false;
+      this.#apply(session, event);
+    } else this.#refuse(from, id, { code: 'unknown', reason: 'no such transfer is open here' });
   }
 
   #refuse(to: NodeId, id: string, refusal: TransferRefusal): void {
@@ -242,6 +262,10 @@ export class TransferReceiver {
       this.#setTimer();
     });
   }
+}
+
+function keyOf(from: NodeId, id: TransferId): string {
+  return `${from} ${id}`;
 }
 
 function bytesOf(items: readonly Buffer[]): number {

@@ -5,57 +5,51 @@
  * S1  While a partition has not been looked at, it counts as one with stray data.
  * S2  A partition leaves the ledger only when it was empty at a moment after which nothing was noted.
  */
-import type { NodeId } from '../../environment/index.ts';
 import type { Partition } from '../ring/index.ts';
-import type { ClusterState } from '../topology/index.ts';
-import { roleIn } from './partition-role.ts';
-
-interface Entry {
-  /** Changes with each note. */
-  mark: number;
-  /** Undefined: not looked at yet. */
-  readonly hasData: boolean | undefined;
-}
+import type { PartitionRole } from './partition-role.ts';
 
 export class StrayLedger {
-  readonly #self: NodeId;
   readonly #tell: (hasStrays: boolean) => void;
-  readonly #entries = new Map<Partition, Entry>();
-  /** Partitions whose data was not this node's own by the last state. */
-  #foreign: ReadonlySet<Partition> = new Set();
+  /** That hold data, as far as is known, and those that have not been looked at; each with the mark of its last note. */
+  readonly #holding = new Map<Partition, number>();
+  readonly #unchecked = new Map<Partition, number>();
+  #roles: readonly PartitionRole[] = [];
   #mark = 0;
   #told = true;
 
   /** `tell`: at each change. Before the first it is true. */
-  constructor(self: NodeId, tell: (hasStrays: boolean) => void) {
-    this.#self = self;
+  constructor(tell: (hasStrays: boolean) => void) {
     this.#tell = tell;
   }
 
   get hasStrays(): boolean {
-    return this.#entries.size > 0;
+    return this.#holding.size + this.#unchecked.size > 0;
   }
 
   /** That hold data, as far as is known. Ascending. */
   partitions(): Partition[] {
-    return this.#select((entry) => entry.hasData === true);
+    return [...this.#holding.keys()].sort((a, b) => a - b);
   }
 
   unchecked(): Partition[] {
-    return this.#select((entry) => entry.hasData === undefined);
+    return [...this.#unchecked.keys()].sort((a, b) => a - b);
   }
 
-  follow(state: ClusterState): void {
-    const foreign = new Set<Partition>();
-    state.owners.forEach((_, index) => {
+  /** The one that waits longest for somebody to look at it. */
+  firstUnchecked(): Partition | undefined {
+    return this.#unchecked.keys().next().value;
+  }
+
+  /** `roles`: of every partition, by the latest state. */
+  follow(roles: readonly PartitionRole[]): void {
+    for (let index = 0; index < roles.length; index += 1) {
       const partition = index as Partition;
-      const role = roleIn(state, this.#self, partition);
-      if (role === 'foreign' || role === 'incoming') {
-        foreign.add(partition);
-        if (!this.#foreign.has(partition)) this.#mustCheck(partition);
-      } else if (role !== 'closed') this.#entries.delete(partition);
-    });
-    this.#foreign = foreign;
+      const role = roles[index]!;
+      if (isForeign(role)) {
+        if (!isForeign(this.#roles[index])) this.#mustCheck(partition);
+      } else if (role !== 'closed') this.#forget(partition);
+    }
+    this.#roles = roles;
     this.#changed();
   }
 
@@ -65,33 +59,40 @@ export class StrayLedger {
    */
   note(partition: Partition): boolean {
     this.#mark += 1;
-    const known = this.#entries.get(partition);
-    if (known?.hasData === true) {
-      known.mark = this.#mark;
-      return false;
-    }
-    this.#entries.set(partition, { mark: this.#mark, hasData: true });
+    const isNew = !this.#holding.has(partition);
+    this.#holding.set(partition, this.#mark);
+    if (!isNew) return false;
+    this.#unchecked.delete(partition);
     this.#changed();
     return true;
   }
 
   /** To be taken before one looks whether a partition is empty. */
   markOf(partition: Partition): number | undefined {
-    return this.#entries.get(partition)?.mark;
+    return this.#holding.get(partition) ?? this.#unchecked.get(partition);
   }
 
-  /** What was found there; of no account if anything was noted since `mark`. */
-  found(partition: Partition, mark: number, isEmpty: boolean): void {
-    const entry = this.#entries.get(partition);
-    if (entry === undefined || entry.mark !== mark) return;
-    if (isEmpty) this.#entries.delete(partition);
-    else this.#entries.set(partition, { mark, hasData: true });
+  /**
+   * What was found there; of no account if anything was noted since `mark`. True if it holds something, or was thought to.
+   */
+  found(partition: Partition, mark: number, isEmpty: boolean): boolean {
+    if (this.markOf(partition) !== mark) return false;
+    const held = this.#holding.has(partition);
+    this.#forget(partition);
+    if (!isEmpty) this.#holding.set(partition, mark);
     this.#changed();
+    return held || !isEmpty;
   }
 
   #mustCheck(partition: Partition): void {
     this.#mark += 1;
-    this.#entries.set(partition, { mark: this.#mark, hasData: undefined });
+    this.#holding.delete(partition);
+    this.#unchecked.set(partition, this.#mark);
+  }
+
+  #forget(partition: Partition): void {
+    this.#holding.delete(partition);
+    this.#unchecked.delete(partition);
   }
 
   #changed(): void {
@@ -99,11 +100,9 @@ export class StrayLedger {
     this.#told = this.hasStrays;
     this.#tell(this.#told);
   }
+}
 
-  #select(isWanted: (entry: Entry) => boolean): Partition[] {
-    const partitions = [...this.#entries]
-      .filter(([, entry]) => isWanted(entry))
-      .map(([partition]) => partition);
-    return partitions.sort((a, b) => a - b);
-  }
+/** Data there belongs to somebody else, or will be this node's only when the move is done. */
+function isForeign(role: PartitionRole | undefined): boolean {
+  return role === 'foreign' || role === 'incoming';
 }

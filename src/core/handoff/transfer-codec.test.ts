@@ -45,6 +45,7 @@ const message: fc.Arbitrary<TransferMessage> = fc.oneof(
   record({ kind: kind('ack'), id, next: number }),
   record({ kind: kind('end'), id, batches: number, count: number, hash: number, unreadable: number }),
   record({ kind: kind('confirm'), id, count: number, hash: number }),
+  record({ kind: kind('close'), id }),
   record({
     kind: kind('want'),
     partition,

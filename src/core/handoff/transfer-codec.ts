@@ -15,7 +15,7 @@ import type {
 
 export const transferVersion = 1;
 
-const kinds = ['open', 'accept', 'refuse', 'batch', 'ack', 'end', 'confirm', 'want'] as const;
+const kinds = ['open', 'accept', 'refuse', 'batch', 'ack', 'end', 'confirm', 'want', 'close'] as const;
 const purposes: readonly TransferPurpose[] = ['move', 'stray', 'rebuild'];
 const refusalCodes: readonly TransferRefusalCode[] = [
   'busy',
@@ -87,6 +87,8 @@ function writeFields(writer: FieldWriter, message: TransferMessage): void {
     case 'confirm':
       writer.number(message.count);
       writer.number(message.hash);
+      return;
+    case 'close':
       return;
     case 'want':
       writer.number(message.partition);
@@ -177,6 +179,8 @@ function readFields(reader: FieldReader, kind: (typeof kinds)[number]): Transfer
       };
     case 'confirm':
       return { kind, id: readId(reader), count: reader.number(), hash: reader.number() };
+    case 'close':
+      return { kind, id: readId(reader) };
     case 'want':
       return {
         kind,

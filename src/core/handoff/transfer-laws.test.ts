@@ -37,6 +37,7 @@ class Rig {
   readonly settled: string[] = [];
   outcome: TransferOutcome | undefined;
   batchesSent = 0;
+  closes = 0;
   breaks = 0;
   now = 0 as Instant;
   readonly #slices: (readonly string[])[];
@@ -123,7 +124,8 @@ class Rig {
       this.#toSender.push({ kind: 'refuse', id: head.id, code: 'unknown', reason: '' });
     } else if (message.kind === 'batch') {
       this.#carryOut(this.receiver.step({ kind: 'batch', batch: message }, this.now));
-    } else this.#carryOut(this.receiver.step({ kind: 'end', end: message }, this.now));
+    } else if (message.kind === 'close') this.receiver = undefined;
+    else this.#carryOut(this.receiver.step({ kind: 'end', end: message }, this.now));
   }
 
   #merged({ number, items }: { number: number; items: readonly Buffer[] }): void {
@@ -145,6 +147,7 @@ class Rig {
         case 'send':
           this.#toReceiver.push(effect.message);
           if (effect.message.kind === 'batch') this.batchesSent += 1;
+          if (effect.message.kind === 'close') this.closes += 1;
           break;
         case 'read':
           this.#reads += 1;
@@ -180,6 +183,7 @@ test('H1, H3: whatever breaks, a complete transfer has stored and settled every 
       assert.deepEqual(rig.outcome, { kind: 'complete', items: items.length });
       for (const item of items) assert.ok(rig.stored.includes(item), `${item} is stored`);
       assert.deepEqual([...rig.settled].sort(), [...items].sort());
+      assert.equal(rig.closes, 0, 'what is complete is not given up');
     }),
     { numRuns: 1000 },
   );
@@ -198,6 +202,16 @@ test('H2: no more than the window is under way; a break costs no more than the w
   );
 });
 
+test('who gives a transfer up says so, once', () => {
+  const sender = new OutgoingTransfer(head, outgoing);
+  sender.step({ kind: 'start' }, 0 as Instant);
+  const kinds = sender
+    .step({ kind: 'cancel' }, 1 as Instant)
+    .map((effect) => (effect.kind === 'send' ? effect.message.kind : effect.kind));
+  assert.deepEqual(kinds, ['close', 'finished']);
+  assert.deepEqual(sender.step({ kind: 'cancel' }, 2 as Instant), []);
+});
+
 test('H3: an acceptance by another instance, or of batches that were never sent, ends the transfer', () => {
   for (const change of [{ instance: 'another' }, { first: 3, next: 3 }, { next: 1 }]) {
     const sender = new OutgoingTransfer(head, outgoing);
@@ -211,7 +225,8 @@ test('H3: an acceptance by another instance, or of batches that were never sent,
       window: 3,
     } as const;
     const effects = sender.step({ kind: 'message', message: { ...accept, ...change } }, 1 as Instant);
-    const [finished] = effects;
+    const [close, finished] = effects;
+    assert.ok(close.kind === 'send' && close.message.kind === 'close', 'the receiver keeps no place for it');
     assert.ok(finished.kind === 'finished' && finished.outcome.kind === 'refused');
   }
 });

@@ -9,6 +9,7 @@
  *       end(count, hash)       ─►
  *                              ◄─    confirm(count, hash)
  *
+ * A sender that gives up, since nobody wants the transfer any more or it cannot go on, says `close`.
  * After a break the sender opens the same transfer again and goes on where the receiver stands.
  * docs/internals/handoff.md has the rules (H1 to H9).
  */
@@ -118,6 +119,12 @@ export interface ConfirmTransfer {
   readonly hash: number;
 }
 
+/** Nothing more will come of it. Who does not hear it forgets the transfer when nothing has come for long. */
+export interface CloseTransfer {
+  readonly kind: 'close';
+  readonly id: TransferId;
+}
+
 /** The new owner of a rebuild asks another replica to send what it holds. */
 export interface WantTransfer {
   readonly kind: 'want';
@@ -129,7 +136,7 @@ export interface WantTransfer {
 }
 
 /** Sent by who hands over. */
-export type SenderMessage = OpenTransfer | TransferBatch | EndTransfer;
+export type SenderMessage = OpenTransfer | TransferBatch | EndTransfer | CloseTransfer;
 /** Sent by who takes in. */
 export type ReceiverMessage = AcceptTransfer | RefuseTransfer | AckBatches | ConfirmTransfer;
 export type TransferMessage = SenderMessage | ReceiverMessage | WantTransfer;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Partition } from '../ring/index.ts';
 import {
   a,
   b,
@@ -133,5 +134,36 @@ test('a sender that died and came back at once does not wait for what it had beg
     await cluster.settle(30_000);
   });
   assert.equal(cluster.state.owners[0], b);
+  assert.deepEqual(cluster.missing(), []);
+});
+
+test('what somebody had begun who died does not keep others out', async () => {
+  const cluster = new HandoffWorld({
+    seed: 5,
+    handoff: { transfersMax: 1, incoming: { window: 3, idleMsMax: 600_000 } },
+  });
+  const { world } = cluster;
+  const p1 = 1 as Partition;
+  await cluster.run(async () => {
+    await world.sleep(20);
+    cluster.change(({ owners }) => ({ owners: owners.map((owner, i) => (i === p1 ? c : owner)) }));
+    await world.sleep(60);
+    for (const key of keys) {
+      cluster.write(a, p0, key, `value of ${key}`);
+      cluster.write(c, p1, key, `value of ${key}`);
+    }
+    await world.sleep(100);
+    cluster.planMove(p0, a, b);
+    while (cluster.node(b).disk.of(p0).size === 0) await world.sleep(0.1);
+    cluster.kill(a);
+    cluster.planMove(p1, c, b);
+    const end = world.nowMs + 5000;
+    while (cluster.node(b).disk.of(p1).size < keys.length) {
+      assert.ok(world.nowMs < end, 'c has not got through to b');
+      await world.sleep(10);
+    }
+    cluster.restart(a);
+    await cluster.settle(30_000);
+  });
   assert.deepEqual(cluster.missing(), []);
 });

@@ -10,7 +10,7 @@ import type { LivenessView } from '../liveness/index.ts';
 import type { Partition } from '../ring/index.ts';
 import type { ClusterState, Move } from '../topology/index.ts';
 import { channel, type Messenger } from '../transport/index.ts';
-import type { TransferRefusal } from './admit-transfer.ts';
+import { isBehind, type TransferRefusal } from './admit-transfer.ts';
 import { HANDOFF_OPTIONS, type HandoffOptions } from './handoff-options.ts';
 import type { GateControl } from './move-gate.ts';
 import { type MoveReport, OwnMoves } from './own-moves.ts';
@@ -45,6 +45,9 @@ export interface TransferSchedulerParts {
   readonly options?: HandoffOptions;
 }
 
+/** As many as a ring of a thousand partitions can ask one node for at once; what is beyond is asked for again. */
+const earlyMax = 8192;
+
 export class TransferScheduler {
   readonly #parts: TransferSchedulerParts;
   readonly #self: NodeId;
@@ -56,6 +59,8 @@ export class TransferScheduler {
   readonly #pool: TransferPool;
   /** What the new owners of rebuilds have asked for. */
   readonly #asked = new Map<string, TransferTask>();
+  /** What was asked for by who knows a later state: looked at again with the next one. */
+  readonly #early = new Map<string, { readonly from: NodeId; readonly want: WantTransfer }>();
   #reachable: ReadonlySet<NodeId> = new Set();
   #isChecking = false;
   #isClosed = false;
@@ -69,7 +74,7 @@ export class TransferScheduler {
     this.#parts = parts;
     this.#self = self;
     this.#options = options;
-    this.#ledger = new StrayLedger(self, parts.strays);
+    this.#ledger = new StrayLedger(parts.strays);
     gate.onStray((partition) => this.noteStray(partition));
     const changed = (): void => this.#want();
     this.#moves = new OwnMoves({ self, environment, state, store, gate, options, report, changed });
@@ -113,7 +118,9 @@ export class TransferScheduler {
     const { log, liveness, messenger } = this.#parts;
     messenger.receive(channel.transfer, (from, body) => this.#receive(from, body));
     messenger.onDisconnect((peer, traffic) => {
-      if (traffic === 'handoff' && !this.#isClosed) this.#pool.disconnected(peer);
+      if (traffic !== 'handoff' || this.#isClosed) return;
+      this.#pool.disconnected(peer);
+      this.#receiver.disconnected(peer);
     });
     log.onState((state) => this.#follow(state));
     liveness.onChange(() => this.#livenessChanged());
@@ -169,13 +176,16 @@ export class TransferScheduler {
     if (this.#isClosed) return;
     // The gate first: a copy's snapshot must be taken behind it (G1).
     this.#parts.gate.follow(state);
-    this.#ledger.follow(state);
+    this.#ledger.follow(this.#parts.gate.roles);
     this.#moves.follow(state);
     this.#receiver.follow();
     this.#rebuilds.follow(state);
     for (const [key, task] of this.#asked) {
       if (!this.#mayRebuild(task.to, task)) this.#asked.delete(key);
     }
+    const early = [...this.#early.values()];
+    this.#early.clear();
+    for (const { from, want } of early) this.#takeUp(from, want);
     this.#want();
     this.#check();
   }
@@ -243,6 +253,7 @@ export class TransferScheduler {
       case 'open':
       case 'batch':
       case 'end':
+      case 'close':
         this.#receiver.receive(from, message);
         return;
       case 'want':
@@ -254,10 +265,20 @@ export class TransferScheduler {
   }
 
   #wanted(from: NodeId, want: WantTransfer): void {
-    const { partition, source, since } = want;
     this.#parts.log.sawEpoch(want.generation, want.epoch);
+    if (this.#takeUp(from, want)) this.#want();
+  }
+
+  /** False: it has been asked for before, must not be sent, or must wait for the next state. */
+  #takeUp(from: NodeId, want: WantTransfer): boolean {
+    const { partition, source, since } = want;
     const key = `rebuild ${partition} ${source} ${since}`;
-    if (this.#asked.has(key) || !this.#mayRebuild(from, want)) return;
+    if (this.#asked.has(key)) return false;
+    if (!this.#mayRebuild(from, want)) {
+      const mayWait = isBehind(this.#parts.log.state, want) && this.#early.size < earlyMax;
+      if (mayWait) this.#early.set(key, { from, want });
+      return false;
+    }
     this.#asked.set(key, {
       key,
       purpose: 'rebuild',
@@ -265,13 +286,14 @@ export class TransferScheduler {
       source,
       to: from,
       since,
-      finished: () => {
-        // Whoever needs it again asks again.
+      finished: ({ kind }) => {
+        // What did not come about is tried again. Whoever needs it once more when it has, asks for it.
+        if (kind !== 'complete' && kind !== 'unreadable' && kind !== 'cancelled') return;
         this.#asked.delete(key);
         this.#want();
       },
     });
-    this.#want();
+    return true;
   }
 
   #mayRebuild(
@@ -294,7 +316,7 @@ export class TransferScheduler {
     this.#isChecking = true;
     this.#parts.environment.tasks.spawn('handoff-check', async () => {
       for (;;) {
-        const partition = this.#ledger.unchecked()[0];
+        const partition = this.#ledger.firstUnchecked();
         if (partition === undefined || this.#isClosed) break;
         if (!(await this.#lookAt(partition, this.#ledger.markOf(partition)))) break;
       }
@@ -315,9 +337,9 @@ export class TransferScheduler {
     try {
       const isEmpty = await store.isEmpty(partition);
       if (this.#isClosed) return false;
-      this.#ledger.found(partition, mark, isEmpty);
+      const isConcerned = this.#ledger.found(partition, mark, isEmpty);
       if (isEmpty) environment.log.debug('nothing here belongs to the owner of the partition', { partition });
-      this.#want();
+      if (isConcerned) this.#want();
       return true;
     } catch (error) {
       if (!(error instanceof PartitionStoreError)) throw error;

@@ -12,7 +12,7 @@ import type { Folded } from './folded.ts';
 import { admitMember, announceMember, expelMember, markMember } from './membership.ts';
 import { advanceMoves } from './moves.ts';
 import { registerFacts } from './registry.ts';
-import { unsoundness } from './soundness.ts';
+import { unsoundness, unsoundnessSince } from './soundness.ts';
 import { clearStaged, stageChange } from './staging.ts';
 
 /** The first state: one valid member that owns everything, at epoch 1 of generation 1. */
@@ -31,13 +31,14 @@ export function foundCluster({ clusterId, member, ringSize, targetN }: Founding)
     removed: [],
     registry: new Map(),
   };
-  assertSound(state);
+  assertSound(unsoundness(state));
   return state;
 }
 
+/** `before` is sound. */
 export function fold(before: ClusterState, command: ClusterCommand): Folded {
   const folded = dispatch({ ...before, epoch: before.epoch + 1 }, command);
-  assertSound(folded.state);
+  assertSound(unsoundnessSince(before, folded.state));
   return folded;
 }
 
@@ -69,7 +70,6 @@ function dispatch(state: ClusterState, command: ClusterCommand): Folded {
   }
 }
 
-function assertSound(state: ClusterState): void {
-  const fault = unsoundness(state);
+function assertSound(fault: string | undefined): void {
   assert(fault === undefined, `the cluster's state is sound: ${fault}`);
 }

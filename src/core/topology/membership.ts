@@ -86,11 +86,17 @@ export function withEmptiedExiting(
 ): ReadonlyMap<NodeId, Member> {
   const leaving = [...members.values()].filter(({ status }) => status === 'leaving');
   if (leaving.length === 0) return members;
-  const busy = new Set<NodeId | undefined>(owners);
-  for (const { from, to } of moves.values()) busy.add(from).add(to);
   let next = members;
-  for (const { node } of leaving) if (!busy.has(node)) next = withStatus(next, node, 'emptied');
+  for (const { node } of leaving) {
+    if (owners.includes(node) || isConcerned(node, moves)) continue;
+    next = withStatus(next, node, 'emptied');
+  }
   return next;
+}
+
+function isConcerned(node: NodeId, moves: ClusterState['moves']): boolean {
+  for (const { from, to } of moves.values()) if (from === node || to === node) return true;
+  return false;
 }
 
 function withMember(members: ReadonlyMap<NodeId, Member>, member: Member): Map<NodeId, Member> {

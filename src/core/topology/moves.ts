@@ -14,29 +14,31 @@ export function advanceMoves(state: ClusterState, { partitions, to, asOf }: Adva
     return refused(state, 'too_large', `at most ${advancePartitionsMax} moves advance at once`);
   }
   const moves = new Map(state.moves);
-  const owners: NodeId[] = [...state.owners];
-  const ownedSince = [...state.ownedSince];
-  let advanced = 0;
+  const advanced: Move[] = [];
   for (const partition of new Set(partitions)) {
     const move = state.moves.get(partition);
     if (move === undefined || !stageTransitions[move.stage][to] || move.since > asOf) continue;
-    advanced += 1;
-    if (to === 'done') {
-      moves.delete(partition);
-      continue;
-    }
-    moves.set(partition, { ...move, stage: to, since: state.epoch });
-    if (to !== 'switched') continue;
-    owners[partition] = move.to;
+    advanced.push(move);
+    if (to === 'done') moves.delete(partition);
+    else moves.set(partition, { ...move, stage: to, since: state.epoch });
+  }
+  if (advanced.length === 0) return refused(state, 'wrong_stage', `no move was in the stage before ${to}`);
+  const ring: Partial<ClusterState> = to === 'switched' ? handedOver(state, advanced) : {};
+  const owners = ring.owners ?? state.owners;
+  return reshaped(state, { ...ring, moves, members: withEmptiedExiting(state.members, owners, moves) });
+}
+
+function handedOver(
+  state: ClusterState,
+  moves: readonly Move[],
+): Pick<ClusterState, 'owners' | 'ownedSince'> {
+  const owners: NodeId[] = [...state.owners];
+  const ownedSince = [...state.ownedSince];
+  for (const { partition, to } of moves) {
+    owners[partition] = to;
     ownedSince[partition] = state.epoch;
   }
-  if (advanced === 0) return refused(state, 'wrong_stage', `no move was in the stage before ${to}`);
-  const ring = to === 'switched' ? { owners, ownedSince } : {};
-  return reshaped(state, {
-    ...ring,
-    moves,
-    members: withEmptiedExiting(state.members, owners, moves),
-  });
+  return { owners, ownedSince };
 }
 
 /** In the order of partitions, whatever the order in which a node came to know them. */

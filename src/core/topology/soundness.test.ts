@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { nodeIdOf } from '../../environment/index.ts';
 import type { Partition } from '../ring/index.ts';
 import type { ClusterState, Move } from './cluster-state.ts';
-import { unsoundness } from './soundness.ts';
+import { unsoundness, unsoundnessSince } from './soundness.ts';
 import { dealt, FoldedCluster, memberOf, nodes } from './topology.fixture.ts';
 
 const [a, b, c, d] = nodes;
@@ -51,7 +51,11 @@ test('each fault of a state is found and named', () => {
     [/it is released/, { moves: withMove({ stage: 'released' }) }],
     [/it is rebuilt/, { moves: withMove({ from: undefined }) }],
   ];
-  for (const [fault, changes] of faults) assert.match(unsoundness({ ...state, ...changes }) ?? '', fault);
+  assert.equal(unsoundnessSince(state, { ...state }), undefined);
+  for (const [fault, changes] of faults) {
+    assert.match(unsoundness({ ...state, ...changes }) ?? '', fault);
+    assert.match(unsoundnessSince(state, { ...state, ...changes }) ?? '', fault);
+  }
   const nobody = new Map([[a, memberOf(a, { status: 'exiting' })]]);
   assert.match(unsoundness({ ...state, members: nobody, moves: new Map() }) ?? '', /nobody can own/);
 });

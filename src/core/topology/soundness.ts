@@ -11,17 +11,40 @@ import { targetNMax } from './topology-limits.ts';
 
 /** The first thing that does not hold; undefined: all does. */
 export function unsoundness(state: ClusterState): string | undefined {
-  return numberFault(state) ?? memberFault(state) ?? moveFault(state) ?? ownerFault(state);
+  return (
+    numberFault(state) ?? sinceFault(state) ?? memberFault(state) ?? moveFault(state) ?? ownerFault(state)
+  );
 }
 
-function numberFault({ generation, epoch, planBasis, targetN, owners, ownedSince }: ClusterState) {
+/** The same, of what a command made of a sound state: parts that are as they were are not looked at again. */
+export function unsoundnessSince(before: ClusterState, state: ClusterState): string | undefined {
+  const isSameRing = state.owners === before.owners && state.ownedSince === before.ownedSince;
+  if (!isSameRing) return unsoundness(state);
+  const areSameMembers = state.members === before.members && state.removed === before.removed;
+  const fault = numberFault(state) ?? (areSameMembers ? undefined : memberFault(state));
+  if (fault !== undefined || (areSameMembers && state.moves === before.moves)) return fault;
+  return moveFault(state) ?? ownerFault(state);
+}
+
+function numberFault({
+  generation,
+  epoch,
+  planBasis,
+  targetN,
+  owners,
+  ownedSince,
+}: ClusterState): string | undefined {
   if (generation < 1 || epoch < 1) return 'generation and epoch begin with 1';
   if (planBasis < 1 || planBasis > epoch) return 'plans are outdated by what has happened';
   if (targetN < 1 || targetN > targetNMax) return `a name has 1 to ${targetNMax} replicas`;
   if (!isRingSize(owners.length)) return `a ring cannot have ${owners.length} partitions`;
   if (ownedSince.length !== owners.length) return 'every partition has been owned since some epoch';
-  if (ownedSince.some((since) => since < 1 || since > epoch)) return 'nothing is owned since the future';
   return undefined;
+}
+
+function sinceFault({ ownedSince, epoch }: ClusterState): string | undefined {
+  const isPast = ownedSince.every((since) => since >= 1 && since <= epoch);
+  return isPast ? undefined : 'nothing is owned since the future';
 }
 
 function memberFault({ members, removed }: ClusterState): string | undefined {
@@ -59,7 +82,14 @@ function endsFault(move: Move, members: ReadonlyMap<NodeId, Member>, owner: Node
 }
 
 function ownerFault({ owners, members, moves }: ClusterState): string | undefined {
-  for (const [index, owner] of owners.entries()) {
+  // Their partitions may stay where they are: of those nothing else must hold.
+  const settled = new Set<NodeId>();
+  for (const { node, status } of members.values()) {
+    if (status !== 'leaving' && owningStatuses.has(status)) settled.add(node);
+  }
+  for (let index = 0; index < owners.length; index += 1) {
+    const owner = owners[index]!;
+    if (settled.has(owner)) continue;
     const partition = index as Partition;
     const status = members.get(owner)?.status;
     const move = moves.get(partition);
@@ -67,7 +97,7 @@ function ownerFault({ owners, members, moves }: ClusterState): string | undefine
       if (move === undefined) return `${partition} belongs to ${owner}, who is no member`;
     } else if (!owningStatuses.has(status)) {
       return `${partition} belongs to ${owner}, who is ${status}`;
-    } else if (status === 'leaving' && move?.from !== owner) {
+    } else if (move?.from !== owner) {
       return `${owner} is leaving, and keeps ${partition}`;
     }
   }

@@ -24,9 +24,11 @@ export type ExchangeOutcome =
   | { readonly kind: 'repaired'; readonly keys: number }
   | { readonly kind: 'refused' };
 
-/** A pair of replicas with what is known of it. */
-export interface ScheduledPair extends ReplicaPair {
-  readonly peer: NodeId;
+/** A replica here, and one of the same objects at a peer. */
+type PlannedPair = ReplicaPair & { readonly peer: NodeId };
+
+/** With what is known of it. */
+export interface ScheduledPair extends PlannedPair {
   dueAt: number;
   isRunning: boolean;
   /** False: it is not this node's any more. */
@@ -50,8 +52,9 @@ const turnsPerPairMax = 4;
 export class ExchangeSchedule {
   readonly #intervalMs: number;
   readonly #random: Pick<Random, 'fraction'>;
-  #pairs = new Map<string, ScheduledPair>();
-  #byPartition = new Map<Partition, ScheduledPair[]>();
+  /** All of them, by the partition that is here. */
+  #pairs = new Map<Partition, ScheduledPair[]>();
+  #count = 0;
   readonly #turns = new Heap<Turn>((a, b) => a.dueAt < b.dueAt);
 
   constructor(intervalMs: number, random: Pick<Random, 'fraction'>) {
@@ -60,31 +63,30 @@ export class ExchangeSchedule {
   }
 
   get pairs(): readonly ScheduledPair[] {
-    return [...this.#pairs.values()];
+    return [...this.#pairs.values()].flat();
   }
 
   /** The pairs that this node is to compare from now on. What is known of those that stay is kept; new ones are urgent. */
-  plan(pairs: Iterable<ReplicaPair & { readonly peer: NodeId }>, now: number): void {
-    const planned = new Map<string, ScheduledPair>();
-    this.#byPartition = new Map();
-    for (const { first, nVal, near, far, peer } of pairs) {
-      const name = `${first} ${nVal} ${near} ${far} ${peer}`;
-      const known = this.#pairs.get(name);
-      const pair = known ?? fresh({ first, nVal, near, far, peer }, now + this.#soon());
-      if (known === undefined) this.#turns.push({ pair, dueAt: pair.dueAt });
-      planned.set(name, pair);
-      const ofPartition = this.#byPartition.get(near);
-      if (ofPartition === undefined) this.#byPartition.set(near, [pair]);
-      else ofPartition.push(pair);
+  plan(pairs: Iterable<PlannedPair>, now: number): void {
+    const before = this.#pairs;
+    this.#pairs = new Map();
+    this.#count = 0;
+    for (const some of before.values()) for (const pair of some) pair.isPlanned = false;
+    for (const wanted of pairs) {
+      const pair =
+        before.get(wanted.near)?.find((known) => isSame(known, wanted)) ?? this.#begin(wanted, now);
+      pair.isPlanned = true;
+      this.#count += 1;
+      const some = this.#pairs.get(pair.near);
+      if (some === undefined) this.#pairs.set(pair.near, [pair]);
+      else some.push(pair);
     }
-    for (const [name, pair] of this.#pairs) if (!planned.has(name)) pair.isPlanned = false;
-    this.#pairs = planned;
     this.#throwOvertaken();
   }
 
   /** The trees of a partition that is here have just been built: they are compared soon. */
   hasten(near: Partition, now: number): void {
-    for (const pair of this.#byPartition.get(near) ?? []) {
+    for (const pair of this.#pairs.get(near) ?? []) {
       const dueAt = now + this.#soon();
       if (dueAt >= pair.dueAt) continue;
       pair.dueAt = dueAt;
@@ -123,10 +125,16 @@ export class ExchangeSchedule {
     }
   }
 
+  #begin({ first, nVal, near, far, peer }: PlannedPair, now: number): ScheduledPair {
+    const pair = fresh({ first, nVal, near, far, peer }, now + this.#soon());
+    this.#turns.push({ pair, dueAt: pair.dueAt });
+    return pair;
+  }
+
   #throwOvertaken(): void {
-    if (this.#turns.size <= turnsPerPairMax * this.#pairs.size) return;
+    if (this.#turns.size <= turnsPerPairMax * this.#count) return;
     this.#turns.clear();
-    for (const pair of this.#pairs.values()) {
+    for (const pair of this.pairs) {
       if (!pair.isRunning) this.#turns.push({ pair, dueAt: pair.dueAt });
     }
   }
@@ -152,7 +160,13 @@ export class ExchangeSchedule {
   }
 }
 
-function fresh(pair: ReplicaPair & { readonly peer: NodeId }, dueAt: number): ScheduledPair {
+function isSame(a: PlannedPair, b: PlannedPair): boolean {
+  return (
+    a.near === b.near && a.far === b.far && a.first === b.first && a.nVal === b.nVal && a.peer === b.peer
+  );
+}
+
+function fresh(pair: PlannedPair, dueAt: number): ScheduledPair {
   return {
     ...pair,
     dueAt,
