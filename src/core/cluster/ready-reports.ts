@@ -9,6 +9,8 @@ import type { ClusterMessage, ReadyFor } from './cluster-message.ts';
 import { movesToReport } from './leader-duties.ts';
 
 const againMs = 1000;
+/** Nobody waits for a partition that was dropped: those of a moment are one command of the log. */
+const gatherMs = 100;
 const stageOf = { verified: 'copying', dropped: 'released' } as const;
 
 export interface ReadyReportsParts {
@@ -26,6 +28,7 @@ export class ReadyReports {
     dropped: new Map(),
   };
   #timer: Timer | undefined;
+  #gathering: Timer | undefined;
 
   constructor(parts: ReadyReportsParts) {
     this.#parts = parts;
@@ -34,7 +37,8 @@ export class ReadyReports {
   report(partitions: readonly Partition[], what: ReadyFor): void {
     const moves = movesToReport(this.#parts.state(), partitions, stageOf[what]);
     for (const { partition, since } of moves) this.#reports[what].set(partition, since);
-    this.#tell();
+    if (what === 'verified') this.#tell();
+    else this.#gathering ??= this.#parts.environment.timers.after(gatherMs, () => this.#tell());
   }
 
   /** The state or the leader has changed. */
@@ -47,19 +51,17 @@ export class ReadyReports {
         if (isHeard) this.#reports[what].delete(partition);
       }
     }
-    if (this.#timer === undefined) this.#tell();
+    if (this.#timer === undefined && this.#gathering === undefined) this.#tell();
   }
 
   stop(): void {
-    this.#timer?.cancel();
-    this.#timer = undefined;
+    this.#cancel();
     this.#reports.verified.clear();
     this.#reports.dropped.clear();
   }
 
   #tell(): void {
-    this.#timer?.cancel();
-    this.#timer = undefined;
+    this.#cancel();
     const { generation } = this.#parts.state();
     for (const what of ['verified', 'dropped'] as const) {
       const moves = [...this.#reports[what]].map(([partition, since]) => ({ partition, since }));
@@ -67,5 +69,11 @@ export class ReadyReports {
     }
     if (this.#reports.verified.size + this.#reports.dropped.size === 0) return;
     this.#timer = this.#parts.environment.timers.after(againMs, () => this.#tell());
+  }
+  #cancel(): void {
+    this.#timer?.cancel();
+    this.#gathering?.cancel();
+    this.#timer = undefined;
+    this.#gathering = undefined;
   }
 }
