@@ -30,6 +30,7 @@ async function leaveRace(world: World, random: Prng, race: LeaveRace): Promise<v
     ...calmCluster,
     nodes,
     ringSize: race.ringSize,
+    isFormed: race.ringSize > 256,
     expectedErrors: faultErrors,
     // Few at once: else small rings have moved before anybody dies.
     fixed: {

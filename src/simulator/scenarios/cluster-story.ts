@@ -52,6 +52,8 @@ export interface ClusterStory {
   readonly client: Partial<ClusterClientsOptions>;
   readonly expectedErrors: readonly KvError['code'][];
   readonly startsMayFail: boolean;
+  /** As `ClusterStageOptions` has it. */
+  readonly isFormed?: boolean;
   readonly haveBackends?: boolean;
   readonly wrapEngine?: (engine: StorageEngine, name: string) => StorageEngine;
   /** Acknowledged puts that make a run worth its name. */

@@ -14,6 +14,7 @@ import type { StorageEngine } from '../../storage/index.ts';
 import type { SimulatedProcess } from '../simulated-process.ts';
 import type { World } from '../world.ts';
 import type { Unanswered } from './database-node.ts';
+import type { FormedCluster } from './formed-cluster.ts';
 import { openSimulatedEngine, type SimulatedEngine } from './simulated-engine.ts';
 
 /** A supervisor starts a node again that could not start. */
@@ -23,6 +24,8 @@ const requestDelayMsMean = 0.05;
 export interface ClusterMemberOptions {
   readonly configuration: Configuration;
   readonly engine: SimulatedEngine;
+  /** A cluster that it belongs to when it starts for the first time. */
+  readonly formed?: FormedCluster | undefined;
   /** A start that the disk refuses is tried again; elsewhere it fails the run. */
   readonly startsMayFail: boolean;
   /** Stands between the database and its engine, to misbehave within the engine's contract. */
@@ -45,6 +48,7 @@ export class ClusterMember {
   readonly #world: World;
   readonly #random;
   #serving: ServingMember | undefined;
+  #isInstalled = false;
   /** Requests that were sent to the present life and have no answer yet. */
   #unanswered = new Set<() => void>();
 
@@ -150,7 +154,11 @@ export class ClusterMember {
   }
 
   async #start(environment: Environment): Promise<ServingMember> {
-    const { configuration, engine: ofKind, wrapEngine, openSandbox } = this.options;
+    const { configuration, engine: ofKind, wrapEngine, openSandbox, formed } = this.options;
+    if (formed !== undefined && !this.#isInstalled) {
+      await formed.install(this.id, environment);
+      this.#isInstalled = true;
+    }
     const damaged = ({ kind }: { readonly kind: string }) => this.#world.work.add(`journals with ${kind}`);
     const engine = wrapEngine(await openEngine(ofKind, environment, damaged));
     const node = await startNode(configuration, {

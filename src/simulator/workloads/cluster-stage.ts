@@ -23,6 +23,7 @@ import { quietDisk } from '../simulated-disk.ts';
 import type { World } from '../world.ts';
 import { clusterPort } from './cluster-configuration.ts';
 import { ClusterMember, type ServingMember } from './cluster-member.ts';
+import { FormedCluster } from './formed-cluster.ts';
 import { drawnLogEngine, type SimulatedEngine } from './simulated-engine.ts';
 
 export interface ClusterStageOptions {
@@ -32,6 +33,8 @@ export interface ClusterStageOptions {
   /** The location of the node with this number. */
   readonly locationOf?: (index: number) => string;
   readonly startsMayFail?: boolean;
+  /** Nodes find on their disks that they have joined, where forming a cluster would be most of a run. */
+  readonly isFormed?: boolean;
   /** Nodes have several storage backends, but for some. */
   readonly haveBackends?: boolean;
   readonly wrapEngine?: (engine: StorageEngine, name: string) => StorageEngine;
@@ -106,7 +109,18 @@ export class ClusterStage {
 
   /** Founds a cluster of all nodes, and waits until each owns its share. */
   async form(): Promise<void> {
-    const members = Array.from({ length: this.#options.nodes }, () => this.boot());
+    const { nodes, isFormed } = this.#options;
+    if (isFormed === true) {
+      const numbers = Array.from({ length: nodes }, (_, index) => index + 1);
+      const formed = new FormedCluster(
+        numbers.map((number) => this.#configurationOf(number)),
+        this.#random,
+      );
+      for (const _ of numbers) this.boot(formed);
+      await this.untilSettled();
+      return;
+    }
+    const members = Array.from({ length: nodes }, () => this.boot());
     await this.untilServing(members);
     const [first, ...rest] = members;
     for (const member of rest) await this.join(member, first!);
@@ -114,19 +128,14 @@ export class ClusterStage {
     await this.untilSettled();
   }
 
-  /** Begins the life of a new node, which founds a cluster of its own. */
-  boot(): ClusterMember {
-    const index = this.#members.length + 1;
-    const host = `10.0.0.${index}`;
-    const { configuration, startsMayFail, wrapEngine, openSandbox, locationOf } = this.#options;
-    const name = `hale${index}@${host}`;
+  /** Begins the life of a new node, which founds a cluster of its own if it is of none. */
+  boot(formed?: FormedCluster): ClusterMember {
+    const { startsMayFail, wrapEngine, openSandbox } = this.#options;
+    const configuration = this.#configurationOf(this.#members.length + 1);
+    const name = configuration.nodename;
     const member = new ClusterMember(this.world, {
-      configuration: {
-        ...configuration,
-        nodename: name,
-        location: locationOf?.(index) ?? '',
-        'listener.cluster.internal': { host, port: clusterPort },
-      },
+      configuration,
+      formed,
       engine: this.#drawnEngine(name),
       startsMayFail: startsMayFail ?? false,
       wrapEngine: (engine) => wrapEngine?.(engine, name) ?? engine,
@@ -135,6 +144,17 @@ export class ClusterStage {
     this.#members.push(member);
     member.boot();
     return member;
+  }
+
+  #configurationOf(index: number): Configuration {
+    const { configuration, locationOf } = this.#options;
+    const host = `10.0.0.${index}`;
+    return {
+      ...configuration,
+      nodename: `hale${index}@${host}`,
+      location: locationOf?.(index) ?? '',
+      'listener.cluster.internal': { host, port: clusterPort },
+    };
   }
 
   /** One node in four has the log engine: also in one cluster engines may differ. */
