@@ -42,7 +42,7 @@ export const mutants: readonly Mutant[] = [
           : replicaPut(local, put.object);`,
     scenario: 'cluster-overwrite-handoff',
     firstSeed: 1,
-    seedsMax: 10,
+    seedsMax: 60,
   },
   {
     name: 'forwarded-put',
