@@ -31,6 +31,8 @@ export interface HookFunctionParts {
 }
 
 const lastsFactor = 4;
+/** The process that runs it may have to be started first, on a machine that is busy. */
+const startMsMax = 10_000;
 /** A stored function is read again when it is older: a change of it shows within that time. */
 const sourceAgeMsMax = 1000;
 const sourcesMax = 256;
@@ -80,7 +82,7 @@ export class HookFunctions {
       source,
       input,
       limits: { runMsMax, memoryBytesMax, outputMax: 2 * input.length + outputSlack },
-      waitMsMax: lastsFactor * runMsMax,
+      waitMsMax: startMsMax + lastsFactor * runMsMax,
     });
     if (outcome.kind === 'returned') {
       const result = outcome.results[0] ?? 'null';
