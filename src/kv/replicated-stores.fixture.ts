@@ -149,6 +149,8 @@ export class StoreNode {
   frozen: (() => void)[] | undefined;
   /** Reads of the engine fail as if the disk did. */
   sick = false;
+  /** Writes of the engine do. */
+  refusesWrites = false;
 
   constructor(parts: {
     readonly id: NodeId;
@@ -171,7 +173,8 @@ export class StoreNode {
         if (this.sick) throw new StorageError('io', 'sick disk');
         return memory.get(key);
       },
-      write: memory.write.bind(memory),
+      write: (...batch: Parameters<StorageEngine['write']>) =>
+        this.refusesWrites ? Promise.reject(new StorageError('io', 'sick disk')) : memory.write(...batch),
       scan: memory.scan.bind(memory),
       sizeEstimate: memory.sizeEstimate.bind(memory),
       deleteRange: memory.deleteRange.bind(memory),

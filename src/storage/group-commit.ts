@@ -81,6 +81,7 @@ export class GroupCommit {
   #writes = 0;
   #bytes = 0;
   #failedBatches = 0;
+  #hasFailed = false;
   #spareIndex: BatchIndex | undefined;
   readonly #turnEnded = (): void => {
     this.#scheduled = false;
@@ -150,6 +151,11 @@ export class GroupCommit {
     return this.#pendingBytes / this.#limits.pendingBytesMax;
   }
 
+  /** Nothing of the last batch was written. */
+  get hasFailed(): boolean {
+    return this.#hasFailed;
+  }
+
   get stats(): GroupCommitStats {
     return {
       batches: this.#batches,
@@ -216,6 +222,7 @@ export class GroupCommit {
   }
 
   #count(group: Group, error: StorageError | undefined): void {
+    this.#hasFailed = error !== undefined && !(error instanceof PartlyWritten);
     if (error !== undefined) {
       this.#failedBatches += 1;
       return;

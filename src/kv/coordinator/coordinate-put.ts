@@ -5,7 +5,8 @@
  * The result may reach a replica before it is on this node's disk. If this node then forgets it, the
  * vnode's next epoch keeps the dot from being used again (see `VnodeIdentities`).
  *
- * A node that holds no replica, or cannot read its own, lets another coordinate (`forwardPut`).
+ * A node that holds no replica, or cannot read its own, lets another coordinate (`forwardPut`). So does one whose last
+ * write failed: each dot that it issues and forgets costs the clock of the key an entry.
  */
 import type { PreferenceList, Replica } from '../../core/ring/index.ts';
 import { Deadline } from '../../core/vnode/index.ts';
@@ -44,13 +45,14 @@ export function coordinatePut(
   }
   const { self } = parts.topology;
   const position = write.asis ? -1 : ownPosition(holders.replicas, self);
-  if (position < 0 && !write.asis) {
+  if (!write.asis && (position < 0 || isBetterElsewhere(parts, write, holders))) {
+    const here = position < 0 ? standingIn(holders, self) : { holders, position };
     const orHere = (leftMs: number): void =>
       coordinateHere(
         parts,
         { ...write, options: { ...write.options, timeoutMs: leftMs } },
         properties,
-        holders,
+        here,
         done,
       );
     coordinateElsewhere(parts, write, properties, holders, done, orHere);
@@ -79,22 +81,40 @@ function coordinateElsewhere(
   else forwardPut(parts, write, { properties, n, replicas, done, orHere });
 }
 
+/** This node cannot store at the moment. Whom it asks coordinates in any case; nor does who decides a condition ask. */
+function isBetterElsewhere(
+  { vnodes, topology }: CoordinatorParts,
+  { isForwarded, condition }: PreparedWrite,
+  { replicas }: WriteHolders,
+): boolean {
+  if (!vnodes.hasFailedToStore || isForwarded || condition === 'latest') return false;
+  return replicas.some(({ node, primary }) => primary && node !== topology.self);
+}
+
+interface OwnPlace {
+  readonly holders: WriteHolders;
+  readonly position: number;
+}
+
+/** In the place of one who holds a replica. */
+function standingIn(holders: WriteHolders, self: NodeId): OwnPlace {
+  const position = holders.replicas.length - 1;
+  const here: Replica = { partition: holders.replicas[position].partition, node: self, primary: false };
+  return { holders: { ...holders, replicas: holders.replicas.with(position, here) }, position };
+}
+
 /**
- * Nobody who holds a replica is within reach, though liveness has not noticed: this node stands in for one of them. One
- * of those it asked may have coordinated the write before.
+ * Nobody else who holds a replica is within reach, though liveness has not noticed. One of those that were asked may have
+ * coordinated the write before.
  */
 function coordinateHere(
   parts: CoordinatorParts,
   write: PreparedWrite,
   properties: BucketProperties,
-  holders: WriteHolders,
+  { holders, position }: OwnPlace,
   done: (outcome: WriteOutcome) => void,
 ): void {
-  const position = holders.replicas.length - 1;
-  const { partition } = holders.replicas[position];
-  const here: Replica = { partition, node: parts.topology.self, primary: false };
-  const withSelf = { ...holders, replicas: holders.replicas.with(position, here) };
-  const need = checkedRequirements(withSelf, write.options, properties);
+  const need = checkedRequirements(holders, write.options, properties);
   if ('code' in need) {
     done({ kind: 'failed', error: need });
     return;
@@ -102,7 +122,7 @@ function coordinateHere(
   const finished = (outcome: WriteOutcome): void =>
     done(outcome.kind === 'declined' ? { kind: 'failed', error: { code: 'timeout' } } : outcome);
   const repeated = { ...write, isForwarded: true };
-  new WriteOperation(parts, repeated, properties, withSelf, need, finished).start(position);
+  new WriteOperation(parts, repeated, properties, holders, need, finished).start(position);
 }
 
 class WriteOperation extends Deadline {

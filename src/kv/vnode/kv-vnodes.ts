@@ -188,6 +188,11 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
     }
   }
 
+  /** The disk may take nothing at the moment. */
+  get hasFailedToStore(): boolean {
+    return this.#commit.hasFailed;
+  }
+
   /**
    * Merges a client's write into the local copy under a new dot and queues the result. The result is
    * returned at once, for the other replicas; `done` tells when it is on this node's disk.
