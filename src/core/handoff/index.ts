@@ -6,6 +6,7 @@ export type { MoveReport } from './own-moves.ts';
 export { keeperOf, type PartitionRole, roleIn } from './partition-role.ts';
 export {
   type FoldOptions,
+  type MergeOptions,
   type PartitionFold,
   type PartitionStore,
   PartitionStoreError,

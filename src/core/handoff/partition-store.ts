@@ -28,7 +28,7 @@ export interface PartitionStore {
    */
   fold(partition: Partition, options: FoldOptions): PartitionFold;
   /** Merges items into the partition (never overwrites). Resolves when durable; rejects if any was refused. */
-  merge(partition: Partition, items: readonly Buffer[]): Promise<void>;
+  merge(partition: Partition, items: readonly Buffer[], options?: MergeOptions): Promise<void>;
   /** Forgets each item that is still exactly as given. Resolves when durable. */
   forget(partition: Partition, items: readonly Buffer[]): Promise<void>;
   /**
@@ -36,6 +36,11 @@ export interface PartitionStore {
    * resolves it is gone durably. Rejects if storage failed: call it again.
    */
   drop(partition: Partition): Promise<void>;
+}
+
+export interface MergeOptions {
+  /** Who gives them keeps them: what is here already, exactly as given, need not be made durable once more. */
+  readonly areKept?: boolean;
 }
 
 export interface FoldOptions {

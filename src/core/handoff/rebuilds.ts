@@ -141,7 +141,7 @@ export class Rebuilds {
       try {
         for (let items = await fold.next(); items !== undefined; items = await fold.next()) {
           if (this.#rebuilds.get(partition) !== rebuild) return;
-          await store.merge(partition, items);
+          await store.merge(partition, items, { areKept: true });
         }
         if (fold.unreadable === 0) rebuild.sent.add(source);
       } catch (error) {

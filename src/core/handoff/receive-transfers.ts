@@ -241,10 +241,13 @@ export class TransferReceiver {
 
   #mergeInTurn(session: Session, items: readonly Buffer[]): Promise<void> {
     const isWanted = (): boolean => !this.#isClosed && this.#sessions.get(session.key) === session;
+    const { partition, purpose } = session.open;
+    // Most of what rebuilds a partition comes from more than one of the other replicas.
+    const options = { areKept: purpose === 'rebuild' };
     return this.#parts.background.run(
       'store',
       async () => {
-        if (isWanted()) await this.#parts.store.merge(session.open.partition, items);
+        if (isWanted()) await this.#parts.store.merge(partition, items, options);
       },
       () => costOf(items.length, bytesOf(items)),
     );

@@ -45,6 +45,8 @@ interface Faults {
   deleteRange: 'works' | 'stops half way';
   /** Storage keys that end so are damaged. */
   damaged: string | undefined;
+  /** So many writes fail from now on. */
+  refusedWrites: number;
 }
 
 /** A node on an engine that outlives it. */
@@ -92,10 +94,14 @@ async function open(engine: StorageEngine, gate?: WriteGate<ReplicaRequest>, rea
 
 async function faultyEngine() {
   const memory = await memoryEngine();
-  const faults: Faults = { deleteRange: 'works', damaged: undefined };
+  const faults: Faults = { deleteRange: 'works', damaged: undefined, refusedWrites: 0 };
   const engine: StorageEngine = Object.assign(Object.create(memory), {
     get: memory.get.bind(memory),
-    write: memory.write.bind(memory),
+    write: async (...batch: Parameters<StorageEngine['write']>) => {
+      if (faults.refusedWrites === 0) return memory.write(...batch);
+      faults.refusedWrites -= 1;
+      throw new StorageError('io', 'the disk is sick');
+    },
     sizeEstimate: memory.sizeEstimate.bind(memory),
     scan(...[range, options]: Parameters<StorageEngine['scan']>): Cursor {
       const cursor = memory.scan(range, options);
@@ -184,6 +190,25 @@ test('P2: what is folded here and merged there is there, merged with what was th
   assert.deepEqual(receiver.get(p0, 'k1'), mergeObjects(mine, theirs).bytes);
   await receiver.store.merge(p0, [...items.values()]);
   assert.equal((await all(receiver.store, p0)).size, 600, 'merging twice changes nothing');
+});
+
+test('P2: what is here as it arrives is stored again only if its sender does not keep it, or its write fails', async () => {
+  const { engine, faults } = await faultyEngine();
+  const { store, put, get, commit } = await open(engine);
+  const items = ['a', 'b'].map((name) => encodeItem(keyOf(name), objectOf(name).bytes));
+  await put(p0, 'a', objectOf('a'));
+  const { writes } = commit.stats;
+  await store.merge(p0, items, { areKept: true });
+  assert.equal(commit.stats.writes, writes + 2, 'b, and the wait for what was queued');
+  assert.deepEqual([get(p0, 'a'), get(p0, 'b')], [objectOf('a').bytes, objectOf('b').bytes]);
+  await store.merge(p0, items);
+  assert.equal(commit.stats.writes, writes + 4);
+
+  faults.refusedWrites = 1;
+  const failing = put(p0, 'c', objectOf('c'));
+  await store.merge(p0, [encodeItem(keyOf('c'), objectOf('c').bytes)], { areKept: true });
+  assert.equal((await failing).kind, 'failed');
+  assert.deepEqual(get(p0, 'c'), objectOf('c').bytes);
 });
 
 test('P2: a batch with an item that no node wrote, or that the gate does not let pass, is refused', async () => {

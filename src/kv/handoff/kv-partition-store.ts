@@ -2,7 +2,8 @@
  * The partitions of this node's storage engine, as handoff sees them: folded, merged into, forgotten, dropped.
  *
  * P1  A fold, and the answer whether a partition is empty, show every write that was queued before.
- * P2  What arrives is merged by the vnode like a repair: read, merged and queued in one turn.
+ * P2  What arrives is merged by the vnode like a repair: read, merged and queued in one turn. What is here already as it
+ *     arrives is not stored again where its sender keeps it.
  * P3  Only what is still exactly what was handed over is forgotten; a write in between keeps its object.
  * P4  A drop that has begun is completed before the node serves again, whatever crashes: nothing half dropped is
  *     ever read as if it were all there.
@@ -15,6 +16,7 @@
 import { Buffer } from 'node:buffer';
 import {
   type FoldOptions,
+  type MergeOptions,
   type PartitionFold,
   type PartitionStore,
   PartitionStoreError,
@@ -111,14 +113,23 @@ export class KvPartitionStore implements PartitionStore {
     return new ObjectFold(this.#parts, partition, options);
   }
 
-  async merge(partition: Partition, items: readonly Buffer[]): Promise<void> {
-    const merged = items.map((item) => objectOf(item));
-    await Promise.all(
-      merged.map(({ item, object }) => {
-        const isTaken = item.isReaped ? this.#takeOver(partition, item.key, object) : undefined;
-        return isTaken ?? this.#put(partition, item.key, object);
-      }),
-    );
+  async merge(partition: Partition, items: readonly Buffer[], { areKept }: MergeOptions = {}): Promise<void> {
+    const given = items.map(itemOf);
+    if (areKept !== true) {
+      await this.#mergeAll(partition, given);
+      return;
+    }
+    try {
+      const isKnown = given.map((item) => !item.isReaped && this.#isStill(partition, item));
+      const known = given.filter((_, at) => isKnown[at]);
+      const merging = this.#mergeAll(
+        partition,
+        given.filter((_, at) => !isKnown[at]),
+      );
+      await Promise.all([merging, this.#settle(partition, known)]);
+    } catch (error) {
+      throw storeFailure(error, `merging into partition ${partition}`);
+    }
   }
 
   async forget(partition: Partition, items: readonly Buffer[]): Promise<void> {
@@ -146,6 +157,26 @@ export class KvPartitionStore implements PartitionStore {
       this.#parts.changes.observe(partition, item.key, object, undefined);
       this.#parts.strays.grew(partition, -object.sizeBytes);
     }
+  }
+
+  async #mergeAll(partition: Partition, items: readonly PartitionItem[]): Promise<void> {
+    const merged = items.map((item) => ({ item, object: objectOf(item) }));
+    await Promise.all(
+      merged.map(({ item, object }) => {
+        const isTaken = item.isReaped ? this.#takeOver(partition, item.key, object) : undefined;
+        return isTaken ?? this.#put(partition, item.key, object);
+      }),
+    );
+  }
+
+  /** Items that are here, though perhaps only queued: a write that fails leaves them out. */
+  async #settle(partition: Partition, items: readonly PartitionItem[]): Promise<void> {
+    if (items.length === 0) return;
+    await queuedIsWritten(this.#parts.commit);
+    await this.#mergeAll(
+      partition,
+      items.filter((item) => !this.#isStill(partition, item)),
+    );
   }
 
   async drop(partition: Partition): Promise<void> {
@@ -257,10 +288,9 @@ async function interruptedDrops({ engine }: GroupCommit): Promise<Partition[]> {
   return partitions;
 }
 
-function objectOf(bytes: Buffer): { readonly item: PartitionItem; readonly object: VersionedObject } {
-  const item = itemOf(bytes);
+function objectOf({ bytes }: PartitionItem): VersionedObject {
   try {
-    return { item, object: VersionedObject.decode(item.bytes) };
+    return VersionedObject.decode(bytes);
   } catch (error) {
     if (!(error instanceof ObjectFormatError)) throw error;
     throw new PartitionStoreError('malformed', `an item holds no object: ${error.message}`);
