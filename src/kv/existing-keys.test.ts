@@ -228,6 +228,19 @@ test('R9: a primary that answers, though liveness holds it back, is asked before
   });
 });
 
+test('R9: one that liveness calls dead is waited for shortly, four times, though it says nothing', async () => {
+  await withTwoOfThree(async (three) => {
+    const { stores, key, first, second } = three;
+    await writtenBesideSecond(three);
+    stores.declareDown(first);
+    second.topology.held.add(first.id);
+    stores.link(second, first).state = 'silent';
+    const { value, ms } = await timed(stores, () => second.values(key));
+    assert.deepEqual(value, []);
+    assert.ok(ms > 1500 && ms < 2500, `${ms} ms`);
+  });
+});
+
 test('R9: a read always answers: by the client’s deadline, by liveness, after a few times', async () => {
   await withTwoOfThree(async (three) => {
     const { stores, key, first, second } = three;

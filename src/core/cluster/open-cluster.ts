@@ -97,7 +97,12 @@ export class Cluster {
     });
     const { liveness } = this;
     this.log = new ReplicatedClusterLog({ environment, messenger, journal, liveness, options: options.log });
-    this.topology = new LiveTopology({ self, state: this.log.state, liveness });
+    this.topology = new LiveTopology({
+      self,
+      state: this.log.state,
+      liveness,
+      isConnected: (node) => messenger.isConnected(node, 'foreground'),
+    });
     this.log.onState((state, before) => {
       this.topology.update(state);
       if (state.members !== before.members || state.clusterId !== before.clusterId) this.#showMembers();

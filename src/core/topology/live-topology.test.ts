@@ -46,6 +46,22 @@ function seenBy(self: NodeId, cluster = new FoldedCluster().grow(b, c, d)) {
 const shown = (topology: LiveTopology, first: number, n = 3) =>
   topology.preferenceList(p(first), n).map(({ node, primary }) => (primary ? node : `(${node})`));
 
+test('who is called dead may answer while a connection to it stands', () => {
+  const { cluster, liveness } = seenBy(a);
+  const connected = new Set([b, c]);
+  const isConnected = (node: NodeId): boolean => connected.has(node);
+  const topology = new LiveTopology({ self: a, state: cluster.state, liveness, isConnected });
+  liveness.set((view) => view.dead.add(b).add(d));
+  assert.deepEqual(
+    [a, b, c, d].map((node) => topology.isUp(node)),
+    [true, false, true, false],
+  );
+  assert.deepEqual(
+    [a, b, c, d].map((node) => topology.mayAnswer(node)),
+    [true, true, true, false],
+  );
+});
+
 test('a list is made once, and anew when ownership or reachability has changed', () => {
   const { cluster, topology, liveness, changes } = seenBy(a);
   const list = topology.preferenceList(p(0), 3);

@@ -18,11 +18,14 @@ export interface LiveTopologyParts {
   readonly self: NodeId;
   readonly state: ClusterState;
   readonly liveness: LivenessView;
+  /** A connection to it stands, by which requests go. Absent: that is not known. */
+  readonly isConnected?: (node: NodeId) => boolean;
 }
 
 export class LiveTopology implements Topology {
   readonly self: NodeId;
   readonly #liveness: LivenessView;
+  readonly #isConnected: (node: NodeId) => boolean;
   readonly #listeners: (() => void)[] = [];
   #state: ClusterState;
   #ring: Ring;
@@ -31,9 +34,10 @@ export class LiveTopology implements Topology {
   /** `#lists[n][partition]`. */
   #lists: (PreferenceList | undefined)[][] = [];
 
-  constructor({ self, state, liveness }: LiveTopologyParts) {
+  constructor({ self, state, liveness, isConnected }: LiveTopologyParts) {
     this.self = self;
     this.#liveness = liveness;
+    this.#isConnected = isConnected ?? (() => false);
     this.#state = state;
     this.#ring = new Ring(state.epoch, state.owners);
     this.#up = this.#membersUp();
@@ -96,7 +100,7 @@ export class LiveTopology implements Topology {
   }
 
   mayAnswer(node: NodeId): boolean {
-    return this.isUp(node) || this.#liveness.isHeld?.(node) === true;
+    return this.isUp(node) || this.#liveness.isHeld?.(node) === true || this.#isConnected(node);
   }
 
   isMoving(partition: Partition): boolean {

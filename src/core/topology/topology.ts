@@ -9,7 +9,10 @@ export interface Topology {
   readonly self: NodeId;
   readonly ring: Ring;
   isUp(node: NodeId): boolean;
-  /** It is up, or would be, did it not come and go. Nothing is sent there that somebody else can do as well. */
+  /**
+   * It is up, or would be, did it not come and go; or it is called dead though a connection to it stands: who was starved of
+   * processor time takes others for dead. Nothing is sent there that somebody else can do as well.
+   */
   mayAnswer(node: NodeId): boolean;
   /** Cached until the ring or the set of live nodes changes. */
   preferenceList(first: Partition, n: number): PreferenceList;

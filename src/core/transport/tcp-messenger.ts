@@ -177,6 +177,11 @@ export class TcpMessenger implements Messenger, LinkHost, Door {
     for (const link of this.#peers.get(peer)?.links.values() ?? []) link.peerUp();
   }
 
+  /** Something came by it a moment ago, or it would have been given up (`silenceMsMax`). */
+  isConnected(peer: NodeId, traffic: TrafficClass): boolean {
+    return this.#peers.get(peer)?.links.get(traffic)?.isConnected === true;
+  }
+
   /** What the peer said of itself when it connected last; undefined: nothing yet. */
   capabilitiesOf(peer: NodeId): ReadonlyMap<string, number> | undefined {
     return this.#peers.get(peer)?.capabilities;

@@ -3,7 +3,7 @@
  * liveness calls it up, may be the only one that has the key: its connection broke, its queue was full, and the other
  * primary failed when the key was written. It is asked again, a few times, after pauses that grow; one that liveness
  * gives up meanwhile is left out. So is a primary asked that liveness holds to be dead for a while though it answers,
- * because it came and went (`Topology.mayAnswer`).
+ * because it came and went, or calls dead though a connection to it stands (`Topology.mayAnswer`).
  *
  * Only reads come here that found nothing while a primary was out of reach: nobody else pays for it.
  */
@@ -17,6 +17,9 @@ import type { CoordinatorParts } from './coordinator-parts.ts';
 export const askAgainRoundsMax = 4;
 /** Before the first time; twice as long before each that follows. All pauses together are three quarters of a second. */
 export const askAgainPauseMsMin = 50;
+
+/** So long the answer of a primary may take that liveness calls dead: if it is cut off, nothing comes, and the client waits. */
+const deadAnswerMsMax = 300;
 
 export type SecondLook =
   | { readonly kind: 'found'; readonly object: VersionedObject }
@@ -72,7 +75,9 @@ export class AskAgain extends Deadline {
     this.#waiting = this.#lost.length;
     for (const replica of this.#lost) {
       const request = { kind: 'get', key: this.#key } as const;
-      this.#parts.replicas.send(replica, request, (reply) => this.#heard(replica, reply), this.#answerMsMax);
+      const isUp = this.#parts.topology.isUp(replica.node);
+      const patienceMs = isUp ? this.#answerMsMax : Math.min(deadAnswerMsMax, this.#answerMsMax);
+      this.#parts.replicas.send(replica, request, (reply) => this.#heard(replica, reply), patienceMs);
     }
   }
 
