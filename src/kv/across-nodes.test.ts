@@ -279,6 +279,35 @@ test('a node that is cut off from all others answers alone, though liveness has 
   });
 });
 
+test('F6: who is behind a cut, and coordinates nothing of a key, answers alone soon after liveness has noticed', async () => {
+  await ReplicatedStores.run({}, async (stores) => {
+    const [loner] = stores.placesOf('k').others;
+    const rest = stores.nodes.filter((node) => node !== loner);
+    for (const node of rest) stores.cut(loner, node);
+    stores.world.after(2500, () => {
+      for (const { id } of rest) loner.topology.down.add(id);
+      stores.changed();
+    });
+    const begun = stores.world.nowMs;
+    assert.equal(codeOf(await loner.put('k', 'v')), 'stored');
+    assert.ok(stores.world.nowMs - begun < 3500, `${stores.world.nowMs - begun} ms`);
+    assert.deepEqual(await loner.values('k'), ['v']);
+  });
+});
+
+test('F3: who should coordinate and does not answer is asked again, and the write is stored once', async () => {
+  await ReplicatedStores.run({}, async (stores) => {
+    const { primaries, others } = stores.placesOf('k');
+    // The writes arrive, and the answers do not.
+    for (const primary of primaries) stores.link(primary, others[0]).state = 'silent';
+    stores.world.after(8500, () => stores.heal());
+    assert.equal(codeOf(await others[0].put('k', 'v')), 'stored');
+    assert.equal(others[0].counted.forwards, 4, 'the first a second time');
+    await stores.world.sleep(1000);
+    for (const node of stores.nodes) assert.deepEqual(await node.values('k', { r: quorumAll }), ['v']);
+  });
+});
+
 test('a node that has left, and is refused by the others, neither takes a write alone nor says that nothing is there', async () => {
   await ReplicatedStores.run({}, async (stores) => {
     const { primaries, others } = stores.placesOf('k');

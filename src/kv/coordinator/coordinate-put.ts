@@ -46,15 +46,8 @@ export function coordinatePut(
   const { self } = parts.topology;
   const position = write.asis ? -1 : ownPosition(holders.replicas, self);
   if (!write.asis && (position < 0 || isBetterElsewhere(parts, write, holders))) {
-    const here = position < 0 ? standingIn(holders, self) : { holders, position };
-    const orHere = (leftMs: number): void =>
-      coordinateHere(
-        parts,
-        { ...write, options: { ...write.options, timeoutMs: leftMs } },
-        properties,
-        here,
-        done,
-      );
+    const orHere = (timeoutMs: number): void =>
+      coordinateHere(parts, { ...write, options: { ...write.options, timeoutMs } }, properties, done);
     coordinateElsewhere(parts, write, properties, holders, done, orHere);
     return;
   }
@@ -91,29 +84,23 @@ function isBetterElsewhere(
   return replicas.some(({ node, primary }) => primary && node !== topology.self);
 }
 
-interface OwnPlace {
-  readonly holders: WriteHolders;
-  readonly position: number;
-}
-
-/** In the place of one who holds a replica. */
-function standingIn(holders: WriteHolders, self: NodeId): OwnPlace {
-  const position = holders.replicas.length - 1;
-  const here: Replica = { partition: holders.replicas[position].partition, node: self, primary: false };
-  return { holders: { ...holders, replicas: holders.replicas.with(position, here) }, position };
-}
-
 /**
- * Nobody else who holds a replica is within reach, though liveness has not noticed. One of those that were asked may have
- * coordinated the write before.
+ * Nobody else who holds a replica is within reach. Where liveness has not noticed, this node stands in for one of them. One of
+ * those that were asked may have coordinated the write before.
  */
 function coordinateHere(
   parts: CoordinatorParts,
   write: PreparedWrite,
   properties: BucketProperties,
-  { holders, position }: OwnPlace,
   done: (outcome: WriteOutcome) => void,
 ): void {
+  const { self } = parts.topology;
+  const present = holdersOfWrite(parts, write.address, write.options, properties);
+  if ('code' in present) {
+    done({ kind: 'failed', error: present });
+    return;
+  }
+  const holders = withSelf(present, self);
   const need = checkedRequirements(holders, write.options, properties);
   if ('code' in need) {
     done({ kind: 'failed', error: need });
@@ -122,7 +109,18 @@ function coordinateHere(
   const finished = (outcome: WriteOutcome): void =>
     done(outcome.kind === 'declined' ? { kind: 'failed', error: { code: 'timeout' } } : outcome);
   const repeated = { ...write, isForwarded: true };
-  new WriteOperation(parts, repeated, properties, holders, need, finished).start(position);
+  new WriteOperation(parts, repeated, properties, holders, need, finished).start(
+    ownPosition(holders.replicas, self),
+  );
+}
+
+/** In the place of the last, unless it is among them. */
+function withSelf(holders: WriteHolders, self: NodeId): WriteHolders {
+  const { replicas } = holders;
+  if (ownPosition(replicas, self) >= 0) return holders;
+  const position = replicas.length - 1;
+  const here: Replica = { partition: replicas[position].partition, node: self, primary: false };
+  return { ...holders, replicas: replicas.with(position, here) };
 }
 
 class WriteOperation extends Deadline {

@@ -4,6 +4,9 @@
  * the write may be repeated. A plain write may: with its vtag and time it is the same write wherever it is
  * coordinated, and its siblings are shown as one (`withoutTwins`). A conditional one may not: it could meet itself. Nor
  * may an operation on a data type: an increment would count twice.
+ *
+ * Behind a cut nobody answers, and liveness soon says so: who is called dead meanwhile is not asked, and where nobody is
+ * left a plain write is coordinated here. Who is up and slow is asked again, until the client's time is over.
  */
 import type { PreferenceList, Replica } from '../../core/ring/index.ts';
 import type { Instant, NodeId } from '../../environment/index.ts';
@@ -49,7 +52,8 @@ function coordinatorsAmong(
 class ForwardedWrite {
   readonly #parts: CoordinatorParts;
   readonly #request: Omit<ReplicaCoordinate, 'timeoutMs'>;
-  readonly #candidates: readonly Replica[];
+  /** To be asked, in this order. */
+  readonly #candidates: Replica[];
   readonly #done: (outcome: WriteOutcome) => void;
   readonly #orHere: ((leftMs: number) => void) | undefined;
   readonly #mayRepeat: boolean;
@@ -80,7 +84,7 @@ class ForwardedWrite {
       rules: rulesOf(n, options, properties),
       wantsObject,
     };
-    this.#candidates = candidates;
+    this.#candidates = [...candidates];
     this.#done = done;
     this.#orHere = options.sloppyQuorum === false ? undefined : orHere;
     this.#mayRepeat = condition === 'none' && update === undefined;
@@ -91,21 +95,29 @@ class ForwardedWrite {
   askNext(): void {
     const { clock, observer, replicas, settings } = this.#parts;
     const leftMs = this.#until - clock.now();
-    const replica = this.#candidates[this.#asked];
-    if (replica === undefined || leftMs <= 0) {
+    const replica = leftMs > 0 ? this.#takeCandidate() : undefined;
+    if (replica === undefined) {
       this.#giveUp();
       return;
     }
     this.#asked += 1;
     const attempt = this.#asked;
-    const isLast = !this.#mayRepeat || attempt === this.#candidates.length;
-    const patienceMs = isLast ? leftMs : Math.min(leftMs, settings.coordinatorFailureTimeoutMs);
+    const patienceMs = this.#mayRepeat ? Math.min(leftMs, settings.coordinatorFailureTimeoutMs) : leftMs;
     observer.writeForwarded();
     const request: ReplicaCoordinate = { ...this.#request, timeoutMs: leftMs };
-    replicas.send(replica, request, (reply) => this.#replied(attempt, reply), patienceMs);
+    replicas.send(replica, request, (reply) => this.#replied(attempt, replica, reply), patienceMs);
   }
 
-  #replied(attempt: number, reply: ReplicaReply): void {
+  /** The next that is up. */
+  #takeCandidate(): Replica | undefined {
+    const { topology } = this.#parts;
+    for (;;) {
+      const replica = this.#candidates.shift();
+      if (replica === undefined || topology.isUp(replica.node)) return replica;
+    }
+  }
+
+  #replied(attempt: number, replica: Replica, reply: ReplicaReply): void {
     if (this.#answered) return;
     switch (reply.kind) {
       case 'coordinated':
@@ -119,7 +131,7 @@ class ForwardedWrite {
         if (attempt === this.#asked) this.askNext();
         return;
       case 'unanswered':
-        if (attempt === this.#asked) this.#unanswered(reply.reason);
+        if (attempt === this.#asked) this.#unanswered(replica, reply.reason);
         return;
       default:
         // Not an answer to a write; the deadline of the attempt will speak.
@@ -127,9 +139,10 @@ class ForwardedWrite {
     }
   }
 
-  #unanswered(reason: 'unreachable' | 'overload' | 'timeout'): void {
+  #unanswered(replica: Replica, reason: 'unreachable' | 'overload' | 'timeout'): void {
     if (reason !== 'overload') this.#mayHaveHappened = true;
     else this.#wasHeard = true;
+    if (reason === 'timeout') this.#candidates.push(replica);
     if (reason === 'overload' || this.#mayRepeat) this.askNext();
     else this.#giveUp();
   }
