@@ -111,6 +111,20 @@ test('while the index cannot be written out, writes fail with full and the engin
   await engine.close();
 });
 
+test('an index that could not be written out is written out by itself when the disk takes it', async () => {
+  const disk = new RefusingDisk(seeded(3));
+  const engine = await openLog(disk);
+  disk.refusesRuns = true;
+  for (let i = 0; i < 60; i++) await put(engine, nameOf(i), 'a').catch(() => undefined);
+  assert.equal(engine.health.kind, 'failing');
+  disk.refusesRuns = false;
+  for (let waited = 0; engine.health.kind === 'failing' && waited < 100; waited += 1) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  assert.equal(engine.health.kind, 'healthy', 'nobody has written since');
+  await engine.close();
+});
+
 test('what a segment has lost at its end is corrupt, never missing, and told where keys were in it', async () => {
   const disk = new FaultyDisk(seeded(4));
   const tuning = { ...SMALL, memtableEntriesMax: 20, garbageShare: 1 };

@@ -142,12 +142,14 @@ export class Upkeep {
         this.#flushing = undefined;
       });
       await this.#flushing;
-      this.wake();
+      // What failed is tried again later.
+      if (this.#flushFailure === undefined) this.wake();
     });
   }
 
-  /** Looks for work. */
+  /** Looks for work: an index that could not be written out is some. */
   wake(): void {
+    if (this.#parts.index.isFlushing) this.flush();
     if (this.#working !== undefined || this.#isStopped()) return;
     this.#retry?.cancel();
     this.#parts.environment.tasks.spawn('storage-upkeep', async () => {
