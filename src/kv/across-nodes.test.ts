@@ -295,19 +295,6 @@ test('F6: who is behind a cut, and coordinates nothing of a key, answers alone s
   });
 });
 
-test('F3: who should coordinate and does not answer is asked again, and the write is stored once', async () => {
-  await ReplicatedStores.run({}, async (stores) => {
-    const { primaries, others } = stores.placesOf('k');
-    // The writes arrive, and the answers do not.
-    for (const primary of primaries) stores.link(primary, others[0]).state = 'silent';
-    stores.world.after(8500, () => stores.heal());
-    assert.equal(codeOf(await others[0].put('k', 'v')), 'stored');
-    assert.equal(others[0].counted.forwards, 4, 'the first a second time');
-    await stores.world.sleep(1000);
-    for (const node of stores.nodes) assert.deepEqual(await node.values('k', { r: quorumAll }), ['v']);
-  });
-});
-
 test('a node that has left, and is refused by the others, neither takes a write alone nor says that nothing is there', async () => {
   await ReplicatedStores.run({}, async (stores) => {
     const { primaries, others } = stores.placesOf('k');

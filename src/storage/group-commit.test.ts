@@ -149,6 +149,29 @@ test('a failed batch fails its writes and no others, and leaves the view', async
   assert.equal(commit.stats.failedBatches, 1);
 });
 
+test('that the last batch failed is known until one with something in it is written', async () => {
+  const { commit, flights } = await held();
+  const land = async (error?: StorageError): Promise<void> => {
+    await turn();
+    flights.shift()?.land(error);
+    await turn();
+  };
+  put(commit, 'a', '1');
+  assert.equal(commit.hasFailed, false);
+  await land(new StorageError('io', 'the disk refuses'));
+  assert.equal(commit.hasFailed, true);
+  commit.write(
+    'os',
+    () => {},
+    () => {},
+  );
+  await land();
+  assert.equal(commit.hasFailed, true, 'nothing was asked of the disk');
+  put(commit, 'a', '2');
+  await land(new PartlyWritten(new StorageError('io', 'one of two disks refuses'), () => false));
+  assert.equal(commit.hasFailed, false, 'the other takes something');
+});
+
 test('limits: a full batch takes no more, and overloaded tells when to stop admitting', async () => {
   const { commit, flights } = await held({ pendingBytesMax: 300, batchBytesMax: 100 });
   for (let i = 0; i < 4; i++) put(commit, `k${i}`, 'x'.repeat(60));

@@ -151,7 +151,7 @@ export class GroupCommit {
     return this.#pendingBytes / this.#limits.pendingBytesMax;
   }
 
-  /** Nothing of the last batch was written. */
+  /** Nothing of the last batch was written, of those that had anything in them. */
   get hasFailed(): boolean {
     return this.#hasFailed;
   }
@@ -222,7 +222,7 @@ export class GroupCommit {
   }
 
   #count(group: Group, error: StorageError | undefined): void {
-    this.#hasFailed = error !== undefined && !(error instanceof PartlyWritten);
+    if (group.batch.length > 0) this.#hasFailed = error !== undefined && !(error instanceof PartlyWritten);
     if (error !== undefined) {
       this.#failedBatches += 1;
       return;

@@ -70,6 +70,7 @@ export class ReadyReports {
     if (this.#reports.verified.size + this.#reports.dropped.size === 0) return;
     this.#timer = this.#parts.environment.timers.after(againMs, () => this.#tell());
   }
+
   #cancel(): void {
     this.#timer?.cancel();
     this.#gathering?.cancel();

@@ -88,7 +88,9 @@ export class AskAgain extends Deadline {
       return;
     }
     this.#waiting -= 1;
-    const isRefused = isOverload(reply);
+    // That the queue to one is full which is called dead says nothing of it.
+    const isThere = reply.kind === 'failed' || this.#parts.topology.isUp(replica.node);
+    const isRefused = isThere && isOverload(reply);
     if (isRefused) this.#refused.add(replica);
     else if (reply.kind !== 'unanswered') this.#lost = this.#lost.filter((each) => each !== replica);
     if (this.#waiting === 0) this.start();

@@ -6,7 +6,7 @@
  * may an operation on a data type: an increment would count twice.
  *
  * Behind a cut nobody answers, and liveness soon says so: who is called dead meanwhile is not asked, and where nobody is
- * left a plain write is coordinated here. Who is up and slow is asked again, until the client's time is over.
+ * left a plain write is coordinated here.
  */
 import type { PreferenceList, Replica } from '../../core/ring/index.ts';
 import type { Instant, NodeId } from '../../environment/index.ts';
@@ -17,7 +17,7 @@ import { ObjectKey, type ReplicaCoordinate, type ReplicaReply } from '../vnode/i
 import type { CoordinatorParts } from './coordinator-parts.ts';
 import { mayStandIn } from './next-fallback.ts';
 import type { PreparedWrite, WriteOutcome } from './prepared-write.ts';
-import { rulesOf } from './write-plan.ts';
+import { rulesOf, type WriteHolders } from './write-plan.ts';
 
 export interface Forwarding {
   readonly properties: BucketProperties;
@@ -26,6 +26,19 @@ export interface Forwarding {
   readonly done: (outcome: WriteOutcome) => void;
   /** Instead of an error, where nobody was within reach and the write may be repeated. */
   readonly orHere?: ((leftMs: number) => void) | undefined;
+}
+
+/** A write is forwarded once: who gets one and cannot coordinate it declines. */
+export function coordinateElsewhere(
+  parts: CoordinatorParts,
+  write: PreparedWrite,
+  properties: BucketProperties,
+  { n, replicas }: WriteHolders,
+  done: (outcome: WriteOutcome) => void,
+  orHere?: (leftMs: number) => void,
+): void {
+  if (write.isForwarded) done({ kind: 'declined' });
+  else forwardPut(parts, write, { properties, n, replicas, done, orHere });
 }
 
 export function forwardPut(parts: CoordinatorParts, write: PreparedWrite, forwarding: Forwarding): void {
@@ -102,22 +115,26 @@ class ForwardedWrite {
     }
     this.#asked += 1;
     const attempt = this.#asked;
-    const patienceMs = this.#mayRepeat ? Math.min(leftMs, settings.coordinatorFailureTimeoutMs) : leftMs;
+    const isLast = !this.#mayRepeat || !this.#candidates.some((other) => this.#isUp(other));
+    const patienceMs = isLast ? leftMs : Math.min(leftMs, settings.coordinatorFailureTimeoutMs);
     observer.writeForwarded();
     const request: ReplicaCoordinate = { ...this.#request, timeoutMs: leftMs };
-    replicas.send(replica, request, (reply) => this.#replied(attempt, replica, reply), patienceMs);
+    replicas.send(replica, request, (reply) => this.#replied(attempt, reply), patienceMs);
   }
 
   /** The next that is up. */
   #takeCandidate(): Replica | undefined {
-    const { topology } = this.#parts;
     for (;;) {
       const replica = this.#candidates.shift();
-      if (replica === undefined || topology.isUp(replica.node)) return replica;
+      if (replica === undefined || this.#isUp(replica)) return replica;
     }
   }
 
-  #replied(attempt: number, replica: Replica, reply: ReplicaReply): void {
+  #isUp({ node }: Replica): boolean {
+    return this.#parts.topology.isUp(node);
+  }
+
+  #replied(attempt: number, reply: ReplicaReply): void {
     if (this.#answered) return;
     switch (reply.kind) {
       case 'coordinated':
@@ -131,7 +148,7 @@ class ForwardedWrite {
         if (attempt === this.#asked) this.askNext();
         return;
       case 'unanswered':
-        if (attempt === this.#asked) this.#unanswered(replica, reply.reason);
+        if (attempt === this.#asked) this.#unanswered(reply.reason);
         return;
       default:
         // Not an answer to a write; the deadline of the attempt will speak.
@@ -139,10 +156,9 @@ class ForwardedWrite {
     }
   }
 
-  #unanswered(replica: Replica, reason: 'unreachable' | 'overload' | 'timeout'): void {
+  #unanswered(reason: 'unreachable' | 'overload' | 'timeout'): void {
     if (reason !== 'overload') this.#mayHaveHappened = true;
     else this.#wasHeard = true;
-    if (reason === 'timeout') this.#candidates.push(replica);
     if (reason === 'overload' || this.#mayRepeat) this.askNext();
     else this.#giveUp();
   }
