@@ -18,7 +18,7 @@ import type { BlockCache } from './block-cache.ts';
 import { hashOfKey } from './bloom-filter.ts';
 import { isHidden, isRangeHidden, withRange } from './deleted-ranges.ts';
 import { type BlockDamaged, type EntrySource, MemtableSource, RunSource } from './entry-source.ts';
-import { HIDDEN_SHARE_MAX, RANGES_MAX } from './log-limits.ts';
+import { HIDDEN_SHARE_MAX, RANGES_KEPT } from './log-limits.ts';
 import { type DeletedRange, RECORD_HEAD_BYTES } from './log-record.ts';
 import { Memtable } from './memtable.ts';
 import { planMerge } from './merge-plan.ts';
@@ -106,7 +106,7 @@ export class KeyIndex {
   }
 
   deleteRange(range: DeletedRange): void {
-    this.#ranges = withRange(this.#ranges, range);
+    if (this.#isNeeded(range)) this.#ranges = withRange(this.#ranges, range);
     this.#purgeTo(range);
   }
 
@@ -129,6 +129,11 @@ export class KeyIndex {
 
   get isFlushing(): boolean {
     return this.#frozen !== undefined;
+  }
+
+  /** Whether there are so many deleted ranges over the active memtable that it has to be written out: no merge ends them. */
+  get hasManyYoungRanges(): boolean {
+    return this.#ranges.length > RANGES_KEPT && this.#count((range) => this.#isYoung(range)) > RANGES_KEPT;
   }
 
   get runs(): readonly Run[] {
@@ -230,7 +235,8 @@ export class KeyIndex {
   }
 
   #plan() {
-    const purges = this.#ranges.length > RANGES_MAX / 2 || this.#hidesMuch();
+    const mayEnd = (range: DeletedRange): boolean => this.#frozen === undefined && !this.#isYoung(range);
+    const purges = this.#count(mayEnd) > RANGES_KEPT || this.#hidesMuch();
     const sizes = this.#runs.map((run) => run.entries);
     return planMerge(sizes, purges);
   }
@@ -292,8 +298,17 @@ export class KeyIndex {
 
   /** Whether a deleted range may still hide something. */
   #isNeeded(range: DeletedRange): boolean {
-    if (this.#frozen !== undefined || !isBefore(range, this.#activeSince)) return true;
+    if (this.#frozen !== undefined || this.#isYoung(range)) return true;
     return this.#runs.some((run) => !isBefore(range, run.purgedTo));
+  }
+
+  /** Whether the active memtable may hold something that the range hides. */
+  #isYoung(range: DeletedRange): boolean {
+    return this.#active.size > 0 && !isBefore(range, this.#activeSince);
+  }
+
+  #count(matches: (range: DeletedRange) => boolean): number {
+    return this.#ranges.reduce((count, range) => count + (matches(range) ? 1 : 0), 0);
   }
 }
 

@@ -46,8 +46,8 @@ export const MERGE_RUNS_MAX = 12;
 export const RUNS_HURRY = 16;
 /** From so many runs on, writes wait. */
 export const RUNS_MAX = 48;
-/** Deleted ranges that are kept beside the index until it is rewritten without what they hid. */
-export const RANGES_MAX = 64;
+/** So many deleted ranges are kept beside the memtable, and beside the runs; with more, it or these are written anew without what they hid. */
+export const RANGES_KEPT = 32;
 /** Share of the log that deleted ranges may hide before the index is written anew without it. */
 export const HIDDEN_SHARE_MAX = 0.1;
 

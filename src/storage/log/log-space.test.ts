@@ -6,6 +6,7 @@ import { DiskError } from '../../environment/index.ts';
 import { FaultyDisk, seeded } from '../memory/faulty-disk.fixture.ts';
 import { type StorageEngine, StorageError, WriteBatch } from '../storage-engine.ts';
 import { gauge, openLog, SMALL, turn } from './log-engine.fixture.ts';
+import { RANGES_KEPT } from './log-limits.ts';
 import { FRAME_MAGIC } from './log-record.ts';
 
 const KEYS = 200;
@@ -68,6 +69,36 @@ test('a range that was deleted gives its space back, though nothing is written a
   assert.ok(after < 0.5 * before, `${after} bytes are left of ${before}`);
   for (const i of [0, 19, 180, KEYS - 1]) assert.match(String(engine.get(nameOf(i))), /^a-/);
   for (const i of [20, 100, 179]) assert.equal(engine.get(nameOf(i)), undefined);
+  await engine.close();
+});
+
+test('many ranges that are deleted while little is written have the index written anew a few times, not for ever', async () => {
+  const disk = new FaultyDisk(seeded(4));
+  const engine = await openLog(disk, { ...SMALL, memtableEntriesMax: 20 });
+  await fill(engine, 'a');
+  await rest();
+  await put(engine, nameOf(0), 'of the memtable');
+  const before = gauge(engine, 'log_index_written_entries');
+  for (let i = 0; i < 3 * RANGES_KEPT; i++) {
+    await engine.deleteRange({ from: Buffer.from(`nothing-${i}`), to: Buffer.from(`nothing-${i}+`) });
+  }
+  await rest(3000);
+  const written = gauge(engine, 'log_index_written_entries') - before;
+  assert.ok(written <= 3 * KEYS, `${written} entries were written, of ${KEYS}`);
+  const kept = gauge(engine, 'log_deleted_ranges');
+  assert.ok(kept <= 2 * RANGES_KEPT, `${kept} ranges are kept`);
+  assert.equal(String(engine.get(nameOf(0))), 'of the memtable');
+  await engine.close();
+});
+
+test('a range that is deleted where nothing is stored is not kept', async () => {
+  const engine = await openLog(new FaultyDisk(seeded(5)));
+  await engine.deleteRange({ from: nameOf(1), to: nameOf(2) });
+  assert.equal(gauge(engine, 'log_deleted_ranges'), 0);
+  await put(engine, nameOf(1), 'a');
+  assert.equal(String(engine.get(nameOf(1))), 'a');
+  await engine.deleteRange({ from: nameOf(1), to: nameOf(2) });
+  assert.equal(engine.get(nameOf(1)), undefined);
   await engine.close();
 });
 

@@ -126,7 +126,8 @@ export class Upkeep {
     const { index, writer, tuning } = this.#parts;
     if (index.isFlushing || index.memtableEntries === 0) return;
     const isFar = writer.end.segment - index.checkpoint.segment > REPLAY_SEGMENTS_MAX;
-    if (index.memtableEntries < tuning.memtableEntriesMax && !isFar) return;
+    const isFull = index.memtableEntries >= tuning.memtableEntriesMax || index.hasManyYoungRanges;
+    if (!isFull && !isFar) return;
     await writer.sync();
     index.freeze(writer.end);
     this.flush();
