@@ -46,8 +46,8 @@ export class Admission implements Foreground {
   #handedOffAt: Instant;
   /** When another node last had this one store something for a client. */
   #replicaWriteAt = Number.NEGATIVE_INFINITY;
-  #reads = { count: 0, totalMs: 0 };
-  #writes = { count: 0, totalMs: 0 };
+  readonly #reads = new RequestTally();
+  readonly #writes = new RequestTally();
   #idle: (() => void) | undefined;
   readonly #turnEnded = (): void => this.#gate.turnEnded(this.#clock.now());
 
@@ -122,10 +122,12 @@ export class Admission implements Foreground {
 
   /** Of reads, and of writes. */
   takeTimes(): readonly RequestTimes[] {
-    const taken = [this.#reads, this.#writes];
-    this.#reads = { count: 0, totalMs: 0 };
-    this.#writes = { count: 0, totalMs: 0 };
-    return taken;
+    return [this.#reads.take(), this.#writes.take()];
+  }
+
+  countSlow([reads, writes]: readonly number[]): void {
+    if (reads !== undefined) this.#reads.slowFromMs = reads;
+    if (writes !== undefined) this.#writes.slowFromMs = writes;
   }
 
   /** Every request that enters leaves once. */
@@ -137,11 +139,7 @@ export class Admission implements Foreground {
   leave(work: AdmittedWork, tookMs: number | undefined, now: Instant): void {
     this.#busy(now);
     this.#gate.leave(work, tookMs, now);
-    if (tookMs !== undefined) {
-      const times = work === 'read' ? this.#reads : this.#writes;
-      times.count += 1;
-      times.totalMs += tookMs;
-    }
+    if (tookMs !== undefined) (work === 'read' ? this.#reads : this.#writes).add(tookMs);
     if (this.inProgress === 0) this.#idle?.();
   }
 
@@ -156,6 +154,28 @@ export class Admission implements Foreground {
 
   #busy(now: Instant): void {
     if (this.#gate.busy(now)) this.#tasks.endOfTurn(this.#turnEnded);
+  }
+}
+
+/** The requests of a kind that have ended since somebody last asked. */
+class RequestTally {
+  slowFromMs = Number.POSITIVE_INFINITY;
+  #count = 0;
+  #totalMs = 0;
+  #slow = 0;
+
+  add(tookMs: number): void {
+    this.#count += 1;
+    this.#totalMs += tookMs;
+    if (tookMs > this.slowFromMs) this.#slow += 1;
+  }
+
+  take(): RequestTimes {
+    const taken = { count: this.#count, totalMs: this.#totalMs, slow: this.#slow };
+    this.#count = 0;
+    this.#totalMs = 0;
+    this.#slow = 0;
+    return taken;
   }
 }
 

@@ -378,6 +378,7 @@ class LateServices {
   readonly foreground: Foreground = {
     isQuiet: (now) => this.store?.foreground.isQuiet(now) ?? true,
     takeTimes: () => this.store?.foreground.takeTimes() ?? [],
+    countSlow: (fromMs) => this.store?.foreground.countSlow(fromMs),
   };
 
   readonly placements: Placements;

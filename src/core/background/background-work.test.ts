@@ -15,8 +15,9 @@ class Clients implements Foreground {
     return this.isAway;
   }
   takeTimes(): readonly RequestTimes[] {
-    return this.isAway ? [] : [{ count: 20, totalMs: 20 * this.meanMs }];
+    return this.isAway ? [] : [{ count: 20, totalMs: 20 * this.meanMs, slow: 0 }];
   }
+  countSlow(): void {}
 }
 
 async function inWorld(
@@ -80,6 +81,52 @@ test('it goes faster while requests take what they usually take, and gives way w
     const calm = work.bytesPerSecond;
     assert.ok(calm > 10 * options.bytesPerSecondMin, `${calm} bytes a second`);
     clients.meanMs = 10;
+    await slicesIn(work, world, 1000);
+    assert.ok(work.bytesPerSecond < calm / 8, `${work.bytesPerSecond} bytes a second`);
+  });
+});
+
+test('it gives way when a few requests take much longer, though the mean hardly moves', async () => {
+  /** Of 400 requests four take 20 ms; when disturbed, another twelve take 45. */
+  class Crowd implements Foreground {
+    isDisturbed = false;
+    #slowFromMs = Number.POSITIVE_INFINITY;
+    isQuiet(): boolean {
+      return false;
+    }
+    takeTimes(): readonly RequestTimes[] {
+      const all: readonly (readonly [count: number, tookMs: number])[] = this.isDisturbed
+        ? [
+            [384, 5],
+            [4, 20],
+            [12, 45],
+          ]
+        : [
+            [396, 5],
+            [4, 20],
+          ];
+      const sum = (of: (count: number, tookMs: number) => number) =>
+        all.reduce((total, [count, tookMs]) => total + of(count, tookMs), 0);
+      return [
+        {
+          count: 400,
+          totalMs: sum((count, tookMs) => count * tookMs),
+          slow: sum((count, tookMs) => (tookMs > this.#slowFromMs ? count : 0)),
+        },
+      ];
+    }
+    countSlow([fromMs]: readonly number[]): void {
+      this.#slowFromMs = fromMs ?? this.#slowFromMs;
+    }
+  }
+  const clients = new Crowd();
+  await inWorld(clients, async (work, world) => {
+    work.start();
+    await world.sleep(60_000);
+    await slicesIn(work, world, 3000);
+    const calm = work.bytesPerSecond;
+    assert.ok(calm > 10 * options.bytesPerSecondMin, `${calm} bytes a second`);
+    clients.isDisturbed = true;
     await slicesIn(work, world, 1000);
     assert.ok(work.bytesPerSecond < calm / 8, `${work.bytesPerSecond} bytes a second`);
   });

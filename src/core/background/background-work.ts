@@ -8,6 +8,7 @@
  */
 import type { Environment, Instant, Timer } from '../../environment/index.ts';
 import { BackgroundRate } from './background-rate.ts';
+import { UsualTail } from './usual-tail.ts';
 import { type Disturbance, type RequestTimes, UsualTime } from './usual-time.ts';
 
 /** What is known of those who wait: the requests of clients. */
@@ -16,10 +17,16 @@ export interface Foreground {
   isQuiet(now: Instant): boolean;
   /** Of each kind of request, always the same kinds, those that have ended since the last call. */
   takeTimes(): readonly RequestTimes[];
+  /** Of each kind, what those have to take longer than that end from now on, to count as slow. Until it is said, none is. */
+  countSlow(fromMs: readonly number[]): void;
 }
 
 /** A node that knows nothing of its requests: its background work is sliced, and goes as fast as it can. */
-export const unknownForeground: Foreground = { isQuiet: () => true, takeTimes: () => [] };
+export const unknownForeground: Foreground = {
+  isQuiet: () => true,
+  takeTimes: () => [],
+  countSlow: () => {},
+};
 
 export type BackgroundLane = 'read' | 'store';
 
@@ -88,7 +95,8 @@ export class BackgroundWork implements Background, BackgroundFacts {
   readonly #options: BackgroundOptions;
   readonly #rate: BackgroundRate;
   readonly #lanes: Readonly<Record<BackgroundLane, Lane>> = { read: laneOf('read'), store: laneOf('store') };
-  readonly #usual: UsualTime[] = [];
+  /** By kind of request. */
+  readonly #usual: { readonly mean: UsualTime; readonly tail: UsualTail }[] = [];
   #timer: { readonly timer: Timer; readonly dueAt: number } | undefined;
   #judgedAt: Instant;
   #usedAt = Number.NEGATIVE_INFINITY;
@@ -232,10 +240,13 @@ export class BackgroundWork implements Background, BackgroundFacts {
     const disturbance: Disturbance = !this.#isWorking ? 'none' : this.#rate.isLeast ? 'least' : 'some';
     let isDelayed = this.#lateMs > this.#options.delayMsMax;
     for (const [kind, times] of this.#foreground.takeTimes().entries()) {
-      const usual = this.#usual[kind] ?? new UsualTime();
-      this.#usual[kind] = usual;
-      if (usual.add(times, disturbance)) isDelayed = true;
+      this.#usual[kind] ??= { mean: new UsualTime(), tail: new UsualTail() };
+      const { mean, tail } = this.#usual[kind];
+      const isSlow = mean.add(times, disturbance);
+      const isTailSlow = tail.add(times, disturbance);
+      if (isSlow || isTailSlow) isDelayed = true;
     }
+    this.#foreground.countSlow(this.#usual.map(({ tail }) => tail.slowFromMs));
     if (disturbance !== 'none' && !this.#foreground.isQuiet(now)) this.#rate.judge(isDelayed, now);
     this.#lateMs = 0;
     this.#judgedAt = now;

@@ -16,6 +16,8 @@ const slowMs = 1;
 export interface RequestTimes {
   readonly count: number;
   readonly totalMs: number;
+  /** Of them, those that took longer than was asked for (`UsualTail.slowFromMs`). */
+  readonly slow: number;
 }
 
 /** Background work while they were under way. */
@@ -32,7 +34,7 @@ export class UsualTime {
   }
 
   /** Adds what has ended lately. True: that took longer than usual. Few requests are judged when there are more. */
-  add({ count, totalMs }: RequestTimes, disturbance: Disturbance): boolean {
+  add({ count, totalMs }: Omit<RequestTimes, 'slow'>, disturbance: Disturbance): boolean {
     this.#count += count;
     this.#totalMs += totalMs;
     if (this.#count < countMin) return false;
