@@ -1,6 +1,7 @@
 /** Runs a load that does not wait in a process of its own, and says slice by slice what came of it. */
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { beginDiskPulse, type DiskPulseReport } from './disk-pulse.ts';
 import type { LatencySummary, OfferEnd, OfferOrder, OfferReport, OfferSlice } from './load/offer-load.ts';
 import { cpuMicros } from './load/run-load.ts';
 
@@ -13,14 +14,31 @@ export interface Offered {
   readonly slices: readonly Sampled[];
   /** Without the first phase, if there are several. */
   readonly whole: LatencySummary;
+  /** The disk meanwhile, for whoever else writes to it. */
+  readonly disk: DiskPulseReport;
 }
 
 /** `until`: ends the load before its time. */
-export function offer(
+export async function offer(
   order: OfferOrder,
   pids: readonly number[],
   until?: Promise<unknown>,
 ): Promise<Offered> {
+  const pulse = beginDiskPulse();
+  try {
+    const loaded = await load(order, pids, until);
+    return { ...loaded, disk: await pulse.end() };
+  } catch (cause) {
+    await pulse.end();
+    throw cause;
+  }
+}
+
+function load(
+  order: OfferOrder,
+  pids: readonly number[],
+  until: Promise<unknown> | undefined,
+): Promise<Omit<Offered, 'disk'>> {
   return new Promise((resolve, reject) => {
     const slices: Sampled[] = [];
     let cpu = cpuMicros(pids);
