@@ -48,6 +48,8 @@ type NameChange = {
 
 export class SimulatedDisk {
   conditions: DiskConditions = quietDisk;
+  /** Writes that were submitted, of all lives. */
+  writes = 0;
   readonly #world: World;
   readonly #node: string;
   readonly #random: Prng;
@@ -287,6 +289,7 @@ class FileOfLife implements DiskFile {
   }
 
   #submit(offset: number, bytes: Uint8Array): PendingWrite {
+    this.#disk.writes += 1;
     // The caller may not touch the bytes meanwhile; the copy is for the crash, which may keep parts.
     return this.#inode.submit(offset, Buffer.from(bytes));
   }

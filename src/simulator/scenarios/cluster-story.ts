@@ -72,6 +72,10 @@ export const calmCluster: ClusterStory = {
   ackedPutsMin: 20,
 };
 
+/** Background work that was begun ends within this time, and then a disk gets no more writes than that while it is looked at. */
+const idleMsMax = 60_000;
+const idleLookMs = 200;
+const idleWritesMax = 20;
 const tombstoneMsMax = 1_200_000;
 const workMsMax = 60_000;
 
@@ -150,6 +154,7 @@ export class ClusterPlay {
     await this.stage.mend();
     await this.stage.untilQuiet();
     this.world.record('stage', 'quiet');
+    await this.#checkIdleness();
     await this.#checkDisks();
     this.clients.replicasAgree();
     await this.clients.readAll(this.random, this.stage.members);
@@ -204,6 +209,21 @@ export class ClusterPlay {
       replicasOf: (name) => this.replicasOf(name),
       tombstonesAreKept: this.configuration.delete_mode === 'keep',
     });
+  }
+
+  /** Who has nothing to do soon writes next to nothing: work that goes round in circles shows so. */
+  async #checkIdleness(): Promise<void> {
+    const end = this.world.nowMs + idleMsMax;
+    for (;;) {
+      const before = this.stage.members.map(({ process }) => process.disk.writes);
+      await this.world.sleep(idleLookMs);
+      const busy = this.stage.members.filter(
+        ({ process }, i) => process.disk.writes - before[i]! > idleWritesMax,
+      );
+      if (busy.length === 0) return;
+      if (this.world.nowMs > end)
+        throw new Error(`idle, and yet they write: ${busy.map(({ name }) => name).join(', ')}`);
+    }
   }
 
   /** Tombstones take their time, since each waits for a sweep that finds it: the rest must be so at once. */
