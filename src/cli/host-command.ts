@@ -8,7 +8,8 @@
  */
 import { availableParallelism } from 'node:os';
 import * as path from 'node:path';
-import { type Configuration, formatAddress, type HostAndPort } from '../config/index.ts';
+import { type Configuration, formatAddress, type HostAndPort, usualCacheBytes } from '../config/index.ts';
+import { memoryOfProcess } from '../runtime/index.ts';
 import { CommandFailure, type ExitCode, exitCodes } from './exit-codes.ts';
 import { HostNode, type HostNodeEnd } from './host-node.ts';
 import { type ConfigurationOptions, loadConfiguration } from './load-configuration.ts';
@@ -108,10 +109,12 @@ function startArguments(
   seats: readonly Seat[],
   seat: Seat,
   { file, assignments, flags }: ConfigurationOptions,
-  { location, nodename }: Configuration,
+  configuration: Configuration,
   join: readonly string[],
 ): readonly string[] {
+  const { location, nodename, 'storage.value_cache_size': cache } = configuration;
   const first = seats[0]!;
+  const cacheBytes = cache === 'auto' ? usualCacheBytes(memoryOfProcess() / seats.length) : cache;
   const own = new Map(flags)
     .set('--name', seat.name)
     .set('--data', seat.dataDirectory)
@@ -122,6 +125,7 @@ function startArguments(
     ...(file === undefined ? [] : ['--config', file]),
     ...assignments.flatMap((assignment) => ['-o', assignment]),
     ...['-o', `listener.own.internal=${formatAddress(seat.own)}`],
+    ...['-o', `storage.value_cache_size=${cacheBytes}`],
     ...[...own].flat(),
     ...seeds.flatMap((seed) => ['--join', seed]),
   ];

@@ -6,6 +6,7 @@ import {
   DataDirectoryLockedError,
   type LogLevel,
   lockDataDirectory,
+  memoryOfProcess,
   type NodeEnvironment,
   NodeHttpServer,
   nodeEnvironment,
@@ -127,6 +128,7 @@ async function startedNode(
       http,
       openSandbox: openSandboxPool(environment.log),
       processFacts,
+      memoryBytes: memoryOfProcess(),
       ownProcess: process.pid,
       ...directory,
     });

@@ -17,6 +17,7 @@ export {
   isConfigurationKey,
 } from './schema.ts';
 export { type Origin, type Problem, problemText, type Reading, type Setting } from './setting.ts';
+export { usualCacheBytes } from './usual-cache-bytes.ts';
 export {
   type BackendKind,
   formatAddress,

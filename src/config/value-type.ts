@@ -94,6 +94,19 @@ export function bytes(bounds: Bounds): ValueType<number> {
   };
 }
 
+/** Or what fits the machine. */
+export function bytesOrAuto(bounds: Bounds): ValueType<number | 'auto'> {
+  const inner = bytes(bounds);
+  return {
+    name: 'bytes, or auto',
+    unit: 'bytes',
+    rule: `${inner.rule}, or "auto"`,
+    parse: (text) => (text === 'auto' ? ok('auto') : inner.parse(text)),
+    format: (value) => (value === 'auto' ? value : inner.format(value)),
+    bare: (value) => value !== 'auto' && inner.bare(value),
+  };
+}
+
 const durationUnits: readonly (readonly [string, number])[] = [
   ['w', 604_800_000],
   ['d', 86_400_000],

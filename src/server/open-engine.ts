@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer';
-import type { BackendKind, Configuration } from '../config/index.ts';
+import { type BackendKind, type Configuration, usualCacheBytes } from '../config/index.ts';
 import { type Disk, DiskError, type Environment } from '../environment/index.ts';
 import { identityRange, isObjectEntry } from '../kv/index.ts';
 import {
@@ -35,15 +35,17 @@ export interface EnginePlace {
 
 /**
  * Opens the engine that the configuration names. `dataDirectory` is a path for the operating system, exists,
- * and is locked by the caller; the memory engine needs none. Rejects with `StorageError` or `StartError`.
+ * and is locked by the caller; the memory engine needs none. `memoryBytes`: see `NodeParts`. Rejects with `StorageError` or `StartError`.
  */
 export async function openEngine(
   configuration: Configuration,
   dataDirectory: string | undefined,
   environment: Environment,
+  memoryBytes?: number,
 ): Promise<StorageEngine> {
-  const { storage_backend: kind } = configuration;
-  const cacheBytes = Math.floor(configuration['storage.value_cache_size'] / enginesOnDisk(configuration));
+  const { storage_backend: kind, 'storage.value_cache_size': asked } = configuration;
+  const allBytes = asked === 'auto' ? usualCacheBytes(memoryBytes) : asked;
+  const cacheBytes = Math.floor(allBytes / enginesOnDisk(configuration));
   const open = (each: EngineKind, place: EnginePlace) =>
     openKind(each, place, configuration, dataDirectory, environment);
   if (kind === 'multi') {

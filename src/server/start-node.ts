@@ -62,6 +62,8 @@ export interface NodeParts {
   /** Absent: JavaScript of users is not run. */
   readonly openSandbox?: OpenSandbox;
   readonly processFacts?: () => ProcessFacts;
+  /** What the process may use, if the node is all it does: sizes that are "auto" follow it. Absent: they are small. */
+  readonly memoryBytes?: number;
   /** The id of the process that ends when the node has stopped: who asks the node to stop may wait for it. */
   readonly ownProcess?: number;
 }
@@ -180,9 +182,9 @@ class RunningNode implements HaleNode {
 
   async start(): Promise<void> {
     const configuration = this.#configuration;
-    const { environment, engine, dataDirectory, clusterNetwork } = this.#parts;
+    const { environment, engine, dataDirectory, clusterNetwork, memoryBytes } = this.#parts;
     const { nodename, ring_size } = configuration;
-    this.#engine = engine ?? (await openEngine(configuration, dataDirectory, environment));
+    this.#engine = engine ?? (await openEngine(configuration, dataDirectory, environment, memoryBytes));
     await claimIdentity(this.#engine, { nodename, ring_size }, environment.log);
     if (this.#engine instanceof MultiEngine)
       this.#backends = openedBackends(this.#engine, this.#parts, configuration);

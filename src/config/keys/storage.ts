@@ -1,5 +1,14 @@
 import { defineKey } from '../key-definition.ts';
-import { type BackendKind, backendName, backends, bytes, flag, integer, word } from '../value-type.ts';
+import {
+  type BackendKind,
+  backendName,
+  backends,
+  bytes,
+  bytesOrAuto,
+  flag,
+  integer,
+  word,
+} from '../value-type.ts';
 
 export const storageKeys = {
   storage_backend: defineKey({
@@ -25,9 +34,9 @@ export const storageKeys = {
     extremes: ['os'],
   }),
   'storage.value_cache_size': defineKey({
-    type: bytes({ minimum: 0, maximum: 2 ** 30 }),
-    default: 32 * 2 ** 20,
-    doc: 'Memory for values that were read or written lately, whatever the engine; rounded down to a power of two, taken as it fills. 0: none.',
+    type: bytesOrAuto({ minimum: 0, maximum: 2 ** 30 }),
+    default: 'auto',
+    doc: 'Memory for values that were read or written lately, whatever the engine, and a quarter more to find them; rounded down to a power of two, taken as it fills. "auto": a thirty-second of what the machine or its container has, of 32 MB to 512 MB, shared by the nodes of a host; 32 MB for a node within another program. 0: none.',
     extremes: [0, 8192],
   }),
   'leveldb.cache_size': defineKey({

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { hashOfKey } from '../key-hash.ts';
 import { cacheBytesMin, ValueCache } from './value-cache.ts';
+import { ValueTable } from './value-table.ts';
 
 type Step =
   | { readonly kind: 'set' | 'update'; readonly key: number; readonly length: number }
@@ -118,4 +119,24 @@ test('what was pushed out does not come back as it was before', () => {
   cache.set(first!, Buffer.from('new'));
   for (const key of rest) cache.set(key, key);
   assert.equal(cache.get(first!), undefined);
+});
+
+test('the old table has forgotten all before the young one is full', () => {
+  const table = new ValueTable(64 * 1024);
+  const key = (n: number): Buffer => Buffer.from(`key ${n}`);
+  const set = (n: number): boolean => table.set(hashOfKey(key(n)), key(n), Buffer.alloc(100));
+  const has = (n: number): boolean => table.has(hashOfKey(key(n)), key(n));
+  let count = 0;
+  while (set(count)) count += 1;
+  assert.ok(table.usedShare > 0.99);
+  table.forget(0.5);
+  const left = Array.from({ length: count }, (_, n) => n).filter(has);
+  assert.ok(left.length > 0.4 * count && left.length < 0.6 * count, `${left.length} of ${count} are left`);
+  for (let i = 0; i < 6; i += 1) table.forget(0.1);
+  assert.equal(left.some(has), false);
+  table.clear();
+  assert.equal(table.usedShare, 0);
+  assert.ok(set(0) && has(0), 'it is as new');
+  table.clear();
+  assert.equal(has(0), false, 'and is cleared as a whole');
 });

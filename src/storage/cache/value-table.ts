@@ -30,6 +30,8 @@ export class ValueTable {
   readonly #setMask: number;
   /** In units: where the next entry begins. */
   #used = 0;
+  /** Words of the index that `forget` has emptied. */
+  #forgotten = 0;
 
   /** `byteSize`: of the slab; a power of two. */
   constructor(byteSize: number) {
@@ -78,9 +80,23 @@ export class ValueTable {
     if (slot >= 0) this.#index[slot] = 0;
   }
 
+  /** Takes what is left of `forget`; without it, long for a long table. */
   clear(): void {
-    this.#index.fill(0);
+    this.#index.fill(0, this.#forgotten);
+    this.#forgotten = 0;
     this.#used = 0;
+  }
+
+  /** Forgets a share of the entries, ever others. Between its first call and `clear` nothing may be set. */
+  forget(share: number): void {
+    const end = Math.min(this.#index.length, this.#forgotten + Math.ceil(this.#index.length * share));
+    this.#index.fill(0, this.#forgotten, end);
+    this.#forgotten = end;
+  }
+
+  /** Of the slab. */
+  get usedShare(): number {
+    return (this.#used * unitBytes) / this.#slab.length;
   }
 
   #write(hash: number, key: Buffer, value: Buffer, units: number): void {
