@@ -2,9 +2,6 @@
  * The values that were used last, in two tables of the same size. New ones go to the young table; when it is full it
  * becomes the old one, and what the old one still had is forgotten. Who is asked for meanwhile is copied from the old to
  * the young: so what is used stays, without a list to keep in order.
- *
- * The index of a long table takes milliseconds to empty. So the old one forgets bit by bit while the last part of the young
- * one fills.
  */
 import type { Buffer } from 'node:buffer';
 import { hashOfKey } from '../key-hash.ts';
@@ -15,10 +12,6 @@ export const cacheBytesMin = 2 * tableBytesMin;
 /** A longer value would push out too many others. */
 const valueShareMax = 1 / 64;
 const valueBytesMax = 256 * 1024;
-/** Of the young table: from here on the old one forgets, and before it is full has forgotten all. */
-const forgettingFrom = 7 / 8;
-/** Twice what it needs: the last entries may be short ones. */
-const forgettingSteps = 2 / (1 - forgettingFrom);
 
 export class ValueCache {
   readonly #entryBytesMax: number;
@@ -70,12 +63,7 @@ export class ValueCache {
   #add(hash: number, key: Buffer, value: Buffer): void {
     this.#old?.delete(hash, key);
     this.#young ??= new ValueTable(this.#tableBytes);
-    const before = this.#young.usedShare;
-    if (this.#young.set(hash, key, value)) {
-      const { usedShare } = this.#young;
-      if (usedShare > forgettingFrom) this.#old?.forget((usedShare - before) * forgettingSteps);
-      return;
-    }
+    if (this.#young.set(hash, key, value)) return;
     const emptied = this.#old ?? new ValueTable(this.#tableBytes);
     emptied.clear();
     this.#old = this.#young;

@@ -7,6 +7,8 @@
  * it wants: with a hundred thousand keys each place in the slab is one that no cache of the processor has. An entry is
  * the lengths of key and value, the room that the value has, and both. Where a set is full the new entry takes the place
  * of the one that came first, so that keys which somebody chose to collide cost no more than a miss.
+ *
+ * The index of a long table takes milliseconds to empty. So it is emptied in parts, each when it is next used.
  */
 import { Buffer } from 'node:buffer';
 import { assert } from '../../stdx/index.ts';
@@ -20,6 +22,9 @@ const headBytes = 12;
 /** Of a slot: place and hash. */
 const slotWords = 2;
 const setWords = slotsOfSet * slotWords;
+/** 32 KiB: emptied in a microsecond or two. */
+const setsOfPartLog2 = 10;
+const setsOfPart = 2 ** setsOfPartLog2;
 
 export const tableBytesMin = 4096;
 
@@ -28,10 +33,11 @@ export class ValueTable {
   readonly #words: Int32Array;
   readonly #index: Int32Array;
   readonly #setMask: number;
+  /** Of each part of the index the generation that its entries are of. */
+  readonly #generations: Uint32Array;
+  #generation = 0;
   /** In units: where the next entry begins. */
   #used = 0;
-  /** Words of the index that `forget` has emptied. */
-  #forgotten = 0;
 
   /** `byteSize`: of the slab; a power of two. */
   constructor(byteSize: number) {
@@ -40,6 +46,7 @@ export class ValueTable {
     this.#words = new Int32Array(this.#slab.buffer, this.#slab.byteOffset, byteSize / 4);
     this.#index = new Int32Array((byteSize / bytesOfSlot) * slotWords);
     this.#setMask = byteSize / bytesOfSlot / slotsOfSet - 1;
+    this.#generations = new Uint32Array(Math.ceil((this.#setMask + 1) / setsOfPart));
   }
 
   /** A copy of the key's value. */
@@ -80,23 +87,9 @@ export class ValueTable {
     if (slot >= 0) this.#index[slot] = 0;
   }
 
-  /** Takes what is left of `forget`; without it, long for a long table. */
   clear(): void {
-    this.#index.fill(0, this.#forgotten);
-    this.#forgotten = 0;
+    this.#generation += 1;
     this.#used = 0;
-  }
-
-  /** Forgets a share of the entries, ever others. Between its first call and `clear` nothing may be set. */
-  forget(share: number): void {
-    const end = Math.min(this.#index.length, this.#forgotten + Math.ceil(this.#index.length * share));
-    this.#index.fill(0, this.#forgotten, end);
-    this.#forgotten = end;
-  }
-
-  /** Of the slab. */
-  get usedShare(): number {
-    return (this.#used * unitBytes) / this.#slab.length;
   }
 
   #write(hash: number, key: Buffer, value: Buffer, units: number): void {
@@ -135,7 +128,16 @@ export class ValueTable {
 
   /** Where the slots of the hash begin. */
   #setOf(hash: number): number {
-    return (hash & this.#setMask) * setWords;
+    const set = hash & this.#setMask;
+    const part = set >>> setsOfPartLog2;
+    if (this.#generations[part] !== this.#generation) this.#empty(part);
+    return set * setWords;
+  }
+
+  #empty(part: number): void {
+    const start = part * setsOfPart * setWords;
+    this.#index.fill(0, start, start + setsOfPart * setWords);
+    this.#generations[part] = this.#generation;
   }
 
   #wordOf(slot: number): number {
