@@ -106,6 +106,9 @@ export class KeyIndex {
   }
 
   deleteRange(range: DeletedRange): void {
+    // Its record was collected: where the log is read from its start, it is met after younger ones.
+    const { segment, offset } = range;
+    if (isBefore(range, this.#purgedTo)) for (const run of this.#runs) run.missed({ segment, offset });
     if (this.#isNeeded(range)) this.#ranges = withRange(this.#ranges, range);
     this.#purgeTo(range);
   }
@@ -198,10 +201,11 @@ export class KeyIndex {
     return true;
   }
 
-  /** Puts runs that were built anew from the log before the checkpoint in the place of `old`. */
-  async replaceRuns(old: readonly Run[], built: readonly Run[]): Promise<void> {
+  /** Puts runs that were built anew from the log before the checkpoint in the place of `old`, and what is still to be hidden of them. */
+  async replaceRuns(old: readonly Run[], built: Pick<KeyIndex, 'runs' | 'ranges'>): Promise<void> {
     const newer = this.#runs.filter((run) => !old.includes(run));
-    this.#runs = [...newer, ...built];
+    this.#runs = [...newer, ...built.runs];
+    for (const range of built.ranges) this.#ranges = withRange(this.#ranges, range);
     this.#obsolete.push(...old);
     await this.#changed();
   }

@@ -123,6 +123,45 @@ test('a rotten block of the index: nothing older shows, and the index is built a
   await engine.close();
 });
 
+test('an index that is built anew shows nothing of ranges that were deleted, wherever their deletions were copied to', async () => {
+  let collections = 0;
+  for (let seed = 1; seed <= 60; seed++) {
+    const fraction = seeded(seed);
+    const below = (end: number): number => Math.floor(fraction() * end);
+    const disk = new FaultyDisk(seeded(seed));
+    const engine = await openLog(disk, { ...SMALL, garbageShare: 0.2 + 0.6 * fraction() });
+    const model = new Map<string, string>();
+    const groups = ['a', 'b', 'c', 'd', 'e', 'f'];
+    for (let step = 0; step < 40; step++) {
+      const group = groups[below(groups.length)]!;
+      if (fraction() < 0.35) {
+        await engine.deleteRange({ from: Buffer.from(group), to: Buffer.from(`${group}~`) });
+        for (const key of model.keys()) if (key.startsWith(group)) model.delete(key);
+      } else {
+        for (let i = below(4); i < 12; i += 1 + below(3)) {
+          model.set(`${group}${i}`, `${step}`);
+          await put(engine, `${group}${i}`, `${step}`);
+        }
+      }
+      if (fraction() < 0.3) await rest(engine);
+    }
+    await rest(engine);
+    collections += gauge(engine, 'log_collections');
+    for (const path of await filesOf(disk, '.run')) disk.flipBit(path, 60);
+    await walk(engine);
+    await rest(engine);
+    assert.equal(gauge(engine, 'log_index_damaged'), 0);
+    for (const group of groups) {
+      for (let i = 0; i < 12; i++) {
+        const key = `${group}${i}`;
+        assert.equal(read(engine, key), model.get(key), `seed ${seed}: ${key}`);
+      }
+    }
+    await engine.close();
+  }
+  assert.ok(collections > 100, `${collections} segments were collected`);
+});
+
 test('a rotten manifest, or a run that is gone, costs a longer start and nothing else', async () => {
   for (const spoil of ['manifest', 'run', 'no manifest'] as const) {
     const disk = new FaultyDisk(seeded(10));

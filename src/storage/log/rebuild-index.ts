@@ -7,7 +7,7 @@ import type { KeyIndexParts } from './key-index.ts';
 import { KeyIndex } from './key-index.ts';
 import type { LogTuning } from './log-limits.ts';
 import { type LogDamage, type LogFile, mustBeRead, scanSegment } from './log-scan.ts';
-import { LOG_START } from './position.ts';
+import { LOG_START, type Position } from './position.ts';
 import { replayLog } from './replay-log.ts';
 import type { Segment, SegmentSet } from './segment.ts';
 
@@ -40,8 +40,8 @@ export async function rebuildIndex({
     dead: () => undefined,
     persist: async () => undefined,
   });
-  const writeOut = async (): Promise<void> => {
-    built.freeze(to);
+  const writeOut = async (position: Position): Promise<void> => {
+    built.freeze(position);
     await built.flush();
     while (await built.merge());
   };
@@ -61,14 +61,14 @@ export async function rebuildIndex({
       },
       fileOf,
       countsTombstones: false,
-      applied: async () => {
+      applied: async (position) => {
         frames += 1;
         if (frames % FRAMES_BETWEEN_PAUSES === 0) await parts.pause();
-        if (built.memtableEntries >= tuning.memtableEntriesMax) await writeOut();
+        if (built.memtableEntries >= tuning.memtableEntriesMax) await writeOut(position);
       },
     });
-    if (built.memtableEntries > 0) await writeOut();
-    await index.replaceRuns(old, built.runs);
+    if (built.memtableEntries > 0) await writeOut(to);
+    await index.replaceRuns(old, built);
     return damages;
   } catch (cause) {
     await built.discard().catch(() => undefined); // the next start removes what is left

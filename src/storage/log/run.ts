@@ -9,7 +9,7 @@ import { StorageError } from '../storage-engine.ts';
 import type { BlockCache, CachedBlocks } from './block-cache.ts';
 import { BloomFilter } from './bloom-filter.ts';
 import { entryStart, isBlockSound, searchBlock } from './index-block.ts';
-import { kindOfCode, type Location, type Position } from './position.ts';
+import { isBefore, kindOfCode, type Location, type Position } from './position.ts';
 import { FENCE_BYTES, RUN_MAGIC, RUN_TAIL_BYTES } from './run-writer.ts';
 import { runPath } from './segment-header.ts';
 
@@ -26,8 +26,7 @@ export class Run {
   readonly number: number;
   readonly entries: number;
   readonly bloom: BloomFilter;
-  /** Range deletions up to here were applied when it was written: it has nothing left that they hide. */
-  readonly purgedTo: Position;
+  #purgedTo: Position;
   readonly #file: DiskFile;
   readonly #fences: Fences;
   readonly #cache: BlockCache;
@@ -44,7 +43,7 @@ export class Run {
   ) {
     this.#file = file;
     this.number = number;
-    this.purgedTo = purgedTo;
+    this.#purgedTo = purgedTo;
     this.#cache = cache;
     this.entries = parts.entries;
     this.bloom = parts.bloom;
@@ -67,6 +66,16 @@ export class Run {
       await file.close();
       throw cause;
     }
+  }
+
+  /** Range deletions up to here were applied when it was written: it has nothing left that they hide. */
+  get purgedTo(): Position {
+    return this.#purgedTo;
+  }
+
+  /** Of a range deletion that took effect at `position` nobody knew when it was written. */
+  missed(position: Position): void {
+    if (isBefore(position, this.#purgedTo)) this.#purgedTo = position;
   }
 
   get path(): string {

@@ -108,9 +108,7 @@ export class Upkeep {
     this.#isHurried = true;
     try {
       if (this.#parts.index.isFlushing) {
-        this.flush();
-        await this.#flushing;
-        if (this.#flushFailure !== undefined) throw this.#flushFailure;
+        await this.#flushed();
       } else {
         this.wake();
         await this.#working;
@@ -271,9 +269,36 @@ export class Upkeep {
   /** A disk that refuses to be read may think better of it: what cannot be read for long is given up. */
   async #rebuild(): Promise<void> {
     this.#rebuilds += 1;
+    await this.#advanceCheckpoint();
     await this.#parts.rebuild(this.#rebuilds < REBUILDS_MAX);
     this.#rebuilds = 0;
     this.#isIndexDamaged = false;
+  }
+
+  /** To the end of the log: the deletion of a range may have been copied there, and what it hides lies before. */
+  async #advanceCheckpoint(): Promise<void> {
+    const { turns, index, writer } = this.#parts;
+    await this.#flushed();
+    await turns.exclusively(async () => {
+      if (this.#isStopped()) throw new Stopped();
+      if (index.isFlushing) return;
+      try {
+        await writer.sync();
+      } catch (cause) {
+        this.#owner?.failed(cause);
+        throw new Stopped();
+      }
+      index.freeze(writer.end);
+    });
+    await this.#flushed();
+  }
+
+  /** Rejects with what the disk refuses. */
+  async #flushed(): Promise<void> {
+    if (!this.#parts.index.isFlushing) return;
+    this.flush();
+    await this.#flushing;
+    if (this.#flushFailure !== undefined) throw this.#flushFailure;
   }
 
   #victim(): Segment | undefined {
