@@ -125,7 +125,9 @@ test('a rotten block of the index: nothing older shows, and the index is built a
 
 test('an index that is built anew shows nothing of ranges that were deleted, wherever their deletions were copied to', async () => {
   let collections = 0;
-  for (let seed = 1; seed <= 60; seed++) {
+  // In the last of them a deletion is copied so late that only runs which are there already hold what it hides.
+  const seeds = [...Array.from({ length: 60 }, (_, i) => i + 1), 694];
+  for (const seed of seeds) {
     const fraction = seeded(seed);
     const below = (end: number): number => Math.floor(fraction() * end);
     const disk = new FaultyDisk(seeded(seed));
