@@ -8,7 +8,6 @@
  */
 import { distinctNodes, type PreferenceList, primariesOf, type Replica } from '../../core/ring/index.ts';
 import { Deadline } from '../../core/vnode/index.ts';
-import type { NodeId } from '../../environment/index.ts';
 import { unreachable } from '../../stdx/index.ts';
 import type { BucketProperties } from '../bucket-properties.ts';
 import type { GetRequest } from '../key-value-store.ts';
@@ -18,7 +17,7 @@ import { resolveQuorum } from '../quorum-value.ts';
 import { ObjectKey, type ReplicaReply } from '../vnode/index.ts';
 import { AskAgain, type SecondLook } from './ask-again.ts';
 import type { CoordinatorParts } from './coordinator-parts.ts';
-import { standIn } from './next-fallback.ts';
+import { StandIns } from './next-fallback.ts';
 import { type ReadDecision, ReadQuorum, type ReadReply, type ReadRequirements } from './read-quorum.ts';
 import { RemoteReads } from './remote-reads.ts';
 import { repairAfterRead } from './repair-after-read.ts';
@@ -89,10 +88,8 @@ class ReadOperation extends Deadline {
   #remotes: RemoteReads | undefined;
   /** This node has primaries of the key that a narrow read has left alone. */
   #isOwnSpared = false;
-  /** Nodes that did not take a request of this read. */
-  #failed: Set<NodeId> | undefined;
-  /** How often each position was given to a fallback. */
-  #replaced: Map<number, number> | undefined;
+  /** Once a node did not take a request of this read. */
+  #standIns: StandIns | undefined;
   /** Primaries that did not take the question (R9). */
   #lost: Replica[] | undefined;
   #secondLook: AskAgain | undefined;
@@ -210,15 +207,10 @@ class ReadOperation extends Deadline {
   #replace(position: number): Replica | undefined {
     const { topology, observer } = this.#parts;
     if (this.#answered || this.#request.sloppyQuorum === false) return undefined;
-    this.#failed ??= new Set();
-    this.#failed.add(this.#replicas[position].node);
-    this.#replaced ??= new Map();
-    const earlier = this.#replaced.get(position) ?? 0;
-    const node = standIn(topology, this.#replicas, this.#failed, earlier);
-    if (node === undefined) return undefined;
-    this.#replaced.set(position, earlier + 1);
+    this.#standIns ??= new StandIns(topology);
+    const replica = this.#standIns.next(this.#replicas, position);
+    if (replica === undefined) return undefined;
     this.#lose(position);
-    const replica: Replica = { partition: this.#replicas[position].partition, node, primary: false };
     this.#replicas = this.#replicas.with(position, replica);
     observer.replicaReplaced();
     this.#decided(this.#quorum.replace(position, replica));

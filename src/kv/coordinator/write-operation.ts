@@ -24,7 +24,7 @@ import {
 } from '../vnode/index.ts';
 import type { CoordinatorParts } from './coordinator-parts.ts';
 import { coordinateElsewhere } from './forward-put.ts';
-import { standIn } from './next-fallback.ts';
+import { StandIns } from './next-fallback.ts';
 import type { PreparedWrite, WriteOutcome } from './prepared-write.ts';
 import type { WriteHolders } from './write-plan.ts';
 import { type WriteDecision, WriteQuorum, type WriteReply, type WriteRequirements } from './write-quorum.ts';
@@ -42,9 +42,8 @@ export class WriteOperation extends Deadline {
   #object: VersionedObject | undefined;
   #delta: DatatypeDelta | undefined;
   #answered = false;
-  /** Nodes that were not reached, once there are any; and how often each position was given to another. */
-  #failed: Set<NodeId> | undefined;
-  #replaced: Map<number, number> | undefined;
+  /** Once a node was not reached. */
+  #standIns: StandIns | undefined;
   #sentAgain: Set<number> | undefined;
   /** Of a write that may wait for more than its quorum (W8). */
   #patience: Patience | undefined;
@@ -265,14 +264,9 @@ export class WriteOperation extends Deadline {
     const { topology, observer } = this.#parts;
     if (this.#answered || this.#object === undefined || this.#write.options.sloppyQuorum === false)
       return false;
-    this.#failed ??= new Set();
-    this.#failed.add(this.#replicas[position].node);
-    this.#replaced ??= new Map();
-    const earlier = this.#replaced.get(position) ?? 0;
-    const node = standIn(topology, this.#replicas, this.#failed, earlier);
-    if (node === undefined) return false;
-    this.#replaced.set(position, earlier + 1);
-    const replica: Replica = { partition: this.#replicas[position].partition, node, primary: false };
+    this.#standIns ??= new StandIns(topology);
+    const replica = this.#standIns.next(this.#replicas, position);
+    if (replica === undefined) return false;
     this.#replicas = this.#replicas.with(position, replica);
     observer.replicaReplaced();
     this.#setPatience();
