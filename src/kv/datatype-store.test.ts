@@ -189,7 +189,7 @@ test('F3: an update that may have happened is asked of nobody else, and its clie
     const { primaries, others } = stores.placesOf('c');
     const [node] = others;
     await update(primaries[0], 'c', increment(1), { w: quorumAll });
-    for (const state of ['silent', 'refused'] as const) {
+    for (const state of ['silent', 'refused', 'full'] as const) {
       // The question arrives, the answer does not.
       for (const primary of primaries) stores.link(primary, node).state = state;
       stores.sent.length = 0;
@@ -197,13 +197,24 @@ test('F3: an update that may have happened is asked of nobody else, and its clie
       assert.equal(stores.sentOf('coordinate').length, 1);
       stores.heal();
     }
-    assert.equal(await valueAt(node, 'c', { r: quorumAll }), 201n);
+    assert.equal(await valueAt(node, 'c', { r: quorumAll }), 301n);
     // Where nothing has happened the next node is asked.
     const [first] = primaries;
     stores.link(node, first).state = 'full';
     assert.equal(codeOf(await update(node, 'c', increment(1000))), 'updated');
     stores.heal();
-    assert.equal(await valueAt(node, 'c', { r: quorumAll }), 1201n);
+    assert.equal(await valueAt(node, 'c', { r: quorumAll }), 1301n);
+  });
+});
+
+test('W5: an update that only its coordinator has, for the others refuse it, is not said to be refused', async () => {
+  await ReplicatedStores.run(bucketsOf('counter'), async (stores) => {
+    const [node, ...rest] = stores.placesOf('c').primaries;
+    for (const primary of rest) stores.link(node, primary).state = 'full';
+    const outcome = await update(node, 'c', increment(1), { sloppyQuorum: false });
+    assert.equal(codeOf(outcome), 'quorum_unsatisfied');
+    stores.heal();
+    assert.equal(await valueAt(node, 'c'), 1n);
   });
 });
 

@@ -398,6 +398,7 @@ export class ReplicatedStores {
     if (there.state === 'silent') return;
     const serve = (): void => {
       node.store.replicas.handle(partition, sent.request, (made) => {
+        if (back.state === 'full') delayed(back, () => answer(replicaCodec.unanswered('unheard')));
         if (back.state !== 'open' || node.isDown || world.random.fraction() < back.lost) return;
         const told = travelledBack(made);
         const times = world.random.fraction() < back.doubled ? 2 : 1;

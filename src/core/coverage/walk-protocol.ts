@@ -119,7 +119,10 @@ export const walkCodec: VnodeCodec<WalkRequest, WalkReply> = {
     return body[0] === replyKind.slice ? readSlice(reader) : undefined;
   },
   isLast: () => true,
-  unanswered: (reason) => ({ kind: 'failed', reason, message: reason }),
+  unanswered: (silence) => {
+    const reason = silence === 'unheard' ? 'overload' : silence;
+    return { kind: 'failed', reason, message: reason };
+  },
   moved: (epoch) => ({ kind: 'moved', epoch }),
 };
 

@@ -47,7 +47,7 @@ export function jsonCodec<Request, Answer>(
       return isOutcome<Answer>(value) ? value : undefined;
     },
     isLast: () => true,
-    unanswered: (reason) => ({ kind: 'failed', reason }),
+    unanswered: (reason) => ({ kind: 'failed', reason: reason === 'unheard' ? 'unreachable' : reason }),
     moved: (epoch) => ({ kind: 'moved', epoch }),
   };
 }

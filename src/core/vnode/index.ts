@@ -12,6 +12,6 @@ export {
   PeerRequests,
   type PeerRequestsOptions,
 } from './peer-requests.ts';
-export type { VnodeCodec } from './vnode-codec.ts';
+export type { Silence, VnodeCodec } from './vnode-codec.ts';
 export { noPeers, type PeerTransport, type RequestRoute, VnodeRouter } from './vnode-router.ts';
 export type { VnodeService } from './vnode-service.ts';

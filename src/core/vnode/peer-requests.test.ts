@@ -352,7 +352,7 @@ test('P4: a request that waited as long as its asker waits is dropped', () => {
   assert.equal(serving.counts.tooLate, 1);
 });
 
-test('P5: after a part without room come no more parts, but overload when there is room', () => {
+test('P5, P6: after a part without room come no more parts, but word of it when there is room', () => {
   const { near, far, asked, heard, ask } = openPair();
   ask('list');
   ask('other');
@@ -366,7 +366,7 @@ test('P5: after a part without room come no more parts, but overload when there 
   far.deliver();
   assert.deepEqual(heard, ['list: a…', 'other: fine']);
   far.deliver();
-  assert.deepEqual(heard, ['list: a…', 'other: fine', 'list: overload']);
+  assert.deepEqual(heard, ['list: a…', 'other: fine', 'list: unheard']);
 });
 
 test('garbage never throws', () => {

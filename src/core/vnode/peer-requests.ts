@@ -6,7 +6,8 @@
  * P2. Every message carries its sender's (generation, epoch); who sees a higher one than its own is told (C1).
  * P3. A request that names this node as the partition's primary by an outdated epoch is not served: `moved`.
  * P4. A request says how many milliseconds its asker still waits; one that waited longer in a queue is dropped.
- * P5. A reply in parts is whole or none: after a part that found no room comes only `overload`.
+ * P5. A reply in parts is whole or none: after a part that found no room comes only `unheard`.
+ * P6. After `overload` nothing has happened: a request that was served ends in `unheard` if its reply finds no room.
  *
  * Request: kind, flags, partition (2), id (4), generation (4), epoch (4), remaining ms (4), body. Reply: kind, flags,
  * 2 unused, id (4), generation (4), epoch (4), body. A complaint is a reply without a body, its flags the
@@ -29,7 +30,7 @@ const requestHeadBytes = 20;
 const replyHeadBytes = 16;
 const flagPrimary = 1;
 const flagRepair = 2;
-const complaintOverload = 1;
+const complaintUnheard = 1;
 const complaintMalformed = 2;
 /** Replies without room for which a complaint is kept until there is; the rest end at the asker's deadline. */
 const complaintsMax = 4096;
@@ -232,7 +233,7 @@ export class PeerRequests<Request, Reply> implements PeerTransport<Request, Repl
     });
   }
 
-  /** False: the asker hears `overload` instead, as soon as there is room for it. */
+  /** False: the asker hears `unheard` instead, as soon as there is room for it. */
   #answer(to: NodeId, traffic: RequestRoute['traffic'], id: number, reply: Reply): boolean {
     if (this.#isClosed) return true;
     const length = replyHeadBytes + this.#codec.replyBytes(reply);
@@ -265,13 +266,13 @@ export class PeerRequests<Request, Reply> implements PeerTransport<Request, Repl
   #complained(from: NodeId, id: number, reason: number): void {
     const pending = this.#pending.get(id);
     if (pending === undefined || pending.peer !== from) return;
-    this.#fail(pending, reason === complaintOverload ? 'overload' : 'unreachable');
+    this.#fail(pending, reason === complaintUnheard ? 'unheard' : 'unreachable');
   }
 
-  #fail(pending: PendingRequest<Request, Reply>, reason: 'unreachable' | 'overload'): void {
+  #fail(pending: PendingRequest<Request, Reply>, reason: 'unreachable' | 'unheard'): void {
     this.#deadlines.clear(pending);
     this.#settle(pending);
-    this.#counts[reason === 'overload' ? 'overloads' : 'unreachable'] += 1;
+    this.#counts[reason === 'unheard' ? 'overloads' : 'unreachable'] += 1;
     pending.reply(this.#codec.unanswered(reason));
   }
 
@@ -325,7 +326,7 @@ export class PeerRequests<Request, Reply> implements PeerTransport<Request, Repl
     this.#complaints.set(to, ids);
     this.#messenger.whenWritable(to, traffic, () => {
       this.#complaints.delete(to);
-      for (const each of ids) this.#complain(to, traffic, each, complaintOverload);
+      for (const each of ids) this.#complain(to, traffic, each, complaintUnheard);
     });
   }
 

@@ -1,6 +1,12 @@
 /** How a service's requests and replies look on the wire. Pure; the bytes are versioned by the channel. */
 import type { Buffer } from 'node:buffer';
 
+/**
+ * Why no answer comes: the peer is gone, the queue to it is full, the time is up; `unheard`: it was served, and the queue
+ * of what it answers was full. After `overload` nothing has happened; after the others it may have.
+ */
+export type Silence = 'unreachable' | 'overload' | 'timeout' | 'unheard';
+
 export interface VnodeCodec<Request, Reply> {
   /** The tail included. */
   requestBytes(request: Request): number;
@@ -16,8 +22,8 @@ export interface VnodeCodec<Request, Reply> {
   readReply(body: Buffer, mayKeep?: boolean): Reply | undefined;
   /** The reply after which no other follows: what comes in parts says so itself. */
   isLast(reply: Reply): boolean;
-  /** What the asker hears when no answer can come: the peer is gone, its queue is full, the time is up. */
-  unanswered(reason: 'unreachable' | 'overload' | 'timeout'): Reply;
+  /** What the asker hears when no answer can come. */
+  unanswered(reason: Silence): Reply;
   /** What a vnode answers that does not serve the partition any more. The asker looks at its topology again. */
   moved(epoch: number): Reply;
 }

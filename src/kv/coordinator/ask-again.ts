@@ -103,6 +103,6 @@ export class AskAgain extends Deadline {
 }
 
 function isOverload(reply: ReplicaReply): boolean {
-  if (reply.kind === 'unanswered') return reply.reason === 'overload';
+  if (reply.kind === 'unanswered') return reply.reason === 'overload' || reply.reason === 'unheard';
   return reply.kind === 'failed' && reply.error.code === 'overload';
 }

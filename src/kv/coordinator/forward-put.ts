@@ -9,6 +9,7 @@
  * left a plain write is coordinated here.
  */
 import type { PreferenceList, Replica } from '../../core/ring/index.ts';
+import type { Silence } from '../../core/vnode/index.ts';
 import type { Instant, NodeId } from '../../environment/index.ts';
 import { assert } from '../../stdx/index.ts';
 import type { BucketProperties } from '../bucket-properties.ts';
@@ -74,7 +75,7 @@ class ForwardedWrite {
   #asked = 0;
   /** Nobody can say whether some node that was asked has written it. */
   #mayHaveHappened = false;
-  /** Somebody who was asked did answer. */
+  /** Somebody who was asked is there. */
   #wasHeard = false;
   #answered = false;
 
@@ -156,9 +157,9 @@ class ForwardedWrite {
     }
   }
 
-  #unanswered(reason: 'unreachable' | 'overload' | 'timeout'): void {
+  #unanswered(reason: Silence): void {
     if (reason !== 'overload') this.#mayHaveHappened = true;
-    else this.#wasHeard = true;
+    if (reason === 'overload' || reason === 'unheard') this.#wasHeard = true;
     if (reason === 'overload' || this.#mayRepeat) this.askNext();
     else this.#giveUp();
   }

@@ -263,7 +263,7 @@ export class RemoteReads extends Deadline {
         if (reply.reason === 'unreachable' && this.#askStandIn(position)) return;
         this.#settle(position, {
           kind: 'failed',
-          error: reply.reason === 'overload' ? { code: 'overload' } : undefined,
+          error: reply.reason === 'overload' || reply.reason === 'unheard' ? { code: 'overload' } : undefined,
         });
         return;
       default:

@@ -216,12 +216,12 @@ export class WriteOperation extends Deadline {
         this.#replied(position, reply);
         return;
       case 'failed':
-        if (isOfTheNode(reply.error) && this.#replace(position)) return;
+        if (isOfTheNode(reply.error) && this.#replace(position, reply.error.code === 'overload')) return;
         this.#replied(position, reply);
         return;
       case 'unanswered':
         if (reply.reason === 'unreachable' && this.#sendAgain(position)) return;
-        if (reply.reason !== 'timeout' && this.#replace(position)) return;
+        if (reply.reason !== 'timeout' && this.#replace(position, reply.reason === 'overload')) return;
         this.#replied(position, {
           kind: 'failed',
           error: reply.reason === 'overload' ? { code: 'overload' } : undefined,
@@ -258,9 +258,9 @@ export class WriteOperation extends Deadline {
 
   /**
    * Lets a fallback take the place of a replica that cannot be reached or cannot store, while the client still waits.
-   * False: nobody can, or nobody may.
+   * False: nobody can, or nobody may. `hasRefused`: nothing has happened there.
    */
-  #replace(position: number): boolean {
+  #replace(position: number, hasRefused: boolean): boolean {
     const { topology, observer } = this.#parts;
     if (this.#answered || this.#object === undefined || this.#write.options.sloppyQuorum === false)
       return false;
@@ -270,7 +270,7 @@ export class WriteOperation extends Deadline {
     this.#replicas = this.#replicas.with(position, replica);
     observer.replicaReplaced();
     this.#setPatience();
-    this.#decided(this.#quorum.replace(position, replica));
+    this.#decided(this.#quorum.replace(position, replica, hasRefused));
     this.#send(replica, position, this.#messageOf(this.#object), this.#leftMs);
     return true;
   }
@@ -289,6 +289,9 @@ export class WriteOperation extends Deadline {
   #decided(decision: WriteDecision): void {
     switch (decision.kind) {
       case 'waiting':
+        break;
+      case 'doomed':
+        this.#setPatience();
         break;
       case 'met':
         this.#answer({ kind: 'written', object: this.#object });

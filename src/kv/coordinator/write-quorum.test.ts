@@ -61,15 +61,15 @@ test('W7: who takes the place of a primary does not count as one, and counts as 
   const standIn: Replica = { partition: 1 as Partition, node: nodeIdOf('n0@host'), primary: false };
   const strict = new WriteQuorum(replicas(2), 2, need({ pw: 2 }));
   strict.reply(0, stored);
-  strict.replace(1, standIn);
+  strict.replace(1, standIn, false);
   assert.equal(strict.reply(1, stored).kind, 'failed');
   const confirmed = new WriteQuorum(replicas(2), 2, need({ nodeConfirms: 2 }));
   confirmed.reply(0, stored);
-  confirmed.replace(1, standIn);
+  confirmed.replace(1, standIn, false);
   assert.equal(confirmed.reply(1, stored).kind, 'failed');
   const sloppy = new WriteQuorum(replicas(2), 2, need({ w: 2, dw: 2 }));
   sloppy.reply(1, accepted);
-  sloppy.replace(1, standIn);
+  sloppy.replace(1, standIn, false);
   sloppy.reply(1, accepted);
   sloppy.reply(0, stored);
   assert.equal(sloppy.reply(1, stored).kind, 'met');
@@ -94,6 +94,38 @@ test('when nobody stored it, the error says why', () => {
   });
 });
 
+test('W5: refused is what all replicas have refused; who has not answered is waited for, and who may have it counts', () => {
+  const refused: WriteReply = { kind: 'failed', error: { code: 'overload' } };
+  const unknown: WriteReply = { kind: 'failed', error: undefined };
+  const unsatisfied = (got: number) => ({
+    kind: 'failed',
+    error: { code: 'quorum_unsatisfied', quorum: 'dw', wanted: 2, got },
+  });
+  const twice = (): WriteQuorum => {
+    const quorum = new WriteQuorum(replicas(3), 3, need({}));
+    quorum.reply(0, refused);
+    assert.deepEqual(quorum.reply(2, refused), { kind: 'doomed' });
+    return quorum;
+  };
+  assert.deepEqual(twice().reply(1, refused), { kind: 'failed', error: { code: 'overload' } });
+  assert.deepEqual(twice().reply(1, failed), { kind: 'failed', error: failed.error });
+  assert.deepEqual(twice().reply(1, stored), unsatisfied(1));
+  assert.deepEqual(twice().reply(1, unknown), unsatisfied(0));
+  assert.deepEqual(twice().stopWaiting(), unsatisfied(0));
+  const standIn: Replica = { partition: 1 as Partition, node: nodeIdOf('n9@host'), primary: false };
+  for (const hasRefused of [true, false]) {
+    const replaced = new WriteQuorum(replicas(3), 3, need({}));
+    replaced.replace(1, standIn, hasRefused);
+    for (const position of [0, 2]) replaced.reply(position, refused);
+    const expected = hasRefused ? { kind: 'failed', error: { code: 'overload' } } : unsatisfied(0);
+    assert.deepEqual(replaced.reply(1, refused), expected);
+  }
+  const received = new WriteQuorum(replicas(3), 3, need({}));
+  received.reply(1, accepted);
+  received.reply(0, refused);
+  assert.deepEqual(received.reply(2, refused), unsatisfied(0), 'it is being stored');
+});
+
 test('W8: nodes count, and fallbacks last, until all have stored, failed, been replaced or been given up', () => {
   const standIn: Replica = { partition: 1 as Partition, node: nodeIdOf('n9@host'), primary: false };
   // The coordinator and the fallback, here the same node, are done long before the other primary.
@@ -106,18 +138,18 @@ test('W8: nodes count, and fallbacks last, until all have stored, failed, been r
   assert.equal(begun().reply(1, accepted).kind, 'waiting', 'received is not stored');
   assert.equal(begun().reply(1, stored).kind, 'met');
   assert.equal(begun().reply(1, failed).kind, 'met');
-  assert.equal(begun().replace(1, standIn).kind, 'met');
+  assert.equal(begun().replace(1, standIn, false).kind, 'met');
   assert.equal(begun().stopWaiting().kind, 'met');
   for (const changes of [{ w: 3 }, { dw: 3 }, { nodeConfirms: 3 }]) {
     const quorum = begun(changes);
-    assert.equal(quorum.replace(1, standIn).kind, 'waiting');
+    assert.equal(quorum.replace(1, standIn, false).kind, 'waiting');
     assert.equal(quorum.reply(1, stored).kind, 'met');
   }
   const received = new WriteQuorum(replicas(4, 3), 4, need({ w: 3, dw: 1 }));
   received.reply(0, stored);
   received.reply(1, accepted);
   assert.equal(received.reply(3, accepted).kind, 'waiting', 'nor does what it received');
-  assert.equal(received.replace(1, standIn).kind, 'waiting');
+  assert.equal(received.replace(1, standIn, false).kind, 'waiting');
   assert.equal(received.reply(2, accepted).kind, 'waiting', 'neither that of a stand-in');
   assert.equal(received.reply(2, stored).kind, 'met');
   const twice = new WriteQuorum(replicas(3, 3, 2), 3, need({}));
@@ -217,7 +249,7 @@ test('W4, W6, W7, W8, law: met exactly when the counts say so; a duplicate chang
           if (isSettled) return undefined;
           const standIn: Replica = { ...slow.list[at]!, node: nodeIdOf('n9@host'), primary: false };
           slow.list = slow.list.with(at, standIn);
-          return quorum.replace(at, standIn);
+          return quorum.replace(at, standIn, false);
         }
         const decision = quorum.reply(at, each.reply);
         if (isSettled || last === each.reply.kind) {

@@ -6,7 +6,9 @@
  * W3  dw is at least 1: nothing is acknowledged that nobody stored.
  * W4  The write fails when enough replicas failed that dw, pw or node_confirms can no longer be met, or
  *     when all have answered and something is unmet. W cannot fail by itself: what is stored was received.
- * W5  A failed write is not undone anywhere. The client must take it as "maybe".
+ * W5  A failed write is not undone anywhere. The client must take it as "maybe". A refusal (`overload`, `too_large`, …) says that nothing
+ *     has happened: it is the answer only when every replica has refused, and none may have it all the same. So who has
+ *     not answered is waited for, as long as W8 waits.
  * W6  A reply that has been counted is not counted again.
  * W7  A fallback that takes the place of a replica answers for its position: not as a primary, on its own node.
  * W8  As long as a replica has neither stored nor failed nor been given up, w and dw count nodes, not replicas; and as
@@ -32,18 +34,24 @@ export type WriteReply =
 
 export type WriteDecision =
   | { readonly kind: 'waiting' }
+  /** It fails; what the client hears is for those to decide who have not answered (W5). */
+  | { readonly kind: 'doomed' }
   | { readonly kind: 'met' }
   | { readonly kind: 'failed'; readonly error: KvError };
 
 const waiting: WriteDecision = { kind: 'waiting' };
 const met: WriteDecision = { kind: 'met' };
+const doomed: WriteDecision = { kind: 'doomed' };
 
 export class WriteQuorum {
   #replicas: readonly Replica[];
   readonly #n: number;
   readonly #need: WriteRequirements;
   readonly #last: (WriteReply['kind'] | undefined)[] = [];
-  #firstError: KvError | undefined;
+  /** Why a replica refused; not `overload`, if there is any other reason. */
+  #refusal: KvError | undefined;
+  /** Some replica that has failed, or was replaced, may have stored it. */
+  #mayBeStored = false;
   #accepted = 0;
   #stored = 0;
   #storedPrimaries = 0;
@@ -77,13 +85,20 @@ export class WriteQuorum {
     }
     if (reply.kind === 'failed') {
       this.#failed += 1;
-      this.#firstError ??= reply.error;
+      if (reply.error === undefined) this.#mayBeStored = true;
+      if (this.#refusal === undefined || this.#refusal.code === 'overload') {
+        this.#refusal = reply.error ?? this.#refusal;
+      }
     }
     return this.#decide();
   }
 
-  /** Another node is asked instead of the one at `position`, which has not stored and whose failure was not told. */
-  replace(position: number, replica: Replica): WriteDecision {
+  /**
+   * Another node is asked instead of the one at `position`, which has not stored and whose failure was not told.
+   * `hasRefused`: nothing has happened there.
+   */
+  replace(position: number, replica: Replica, hasRefused: boolean): WriteDecision {
+    if (!hasRefused) this.#mayBeStored = true;
     if (this.#replicas[position].primary) this.#primariesAwaited -= 1;
     this.#replicas = this.#replicas.with(position, replica);
     return this.#decide();
@@ -108,7 +123,15 @@ export class WriteQuorum {
     if (accepted >= w && stored >= dw && this.#storedPrimaries >= pw && confirmed) return met;
     const strictest = Math.max(dw, pw, nodeConfirms);
     const impossible = this.#failed >= this.#n - strictest + 1;
-    return impossible || this.complete ? { kind: 'failed', error: this.#error() } : waiting;
+    if (!impossible && !this.complete) return waiting;
+    return isWaiting && this.#mayBeRefusal ? doomed : { kind: 'failed', error: this.#error() };
+  }
+
+  /** Whether all that have answered have refused, in words that say that nothing has happened. */
+  get #mayBeRefusal(): boolean {
+    const { dw, pw, nodeConfirms } = this.#need;
+    const isForDw = pw < dw && nodeConfirms < dw;
+    return isForDw && this.#accepted === 0 && !this.#mayBeStored && isClaim(this.#refusal);
   }
 
   /** Which quorum to blame: pw or node_confirms if dw was met or they ask for at least as much, else dw. */
@@ -127,9 +150,9 @@ export class WriteQuorum {
     if (nodes < nodeConfirms && (dwMet || nodeConfirms >= dw)) {
       return unsatisfied('node_confirms', nodeConfirms, nodes);
     }
-    return this.#stored === 0 && this.#firstError !== undefined
-      ? this.#firstError
-      : unsatisfied('dw', dw, this.#stored);
+    const isRefused = this.#failed === this.#replicas.length && !this.#mayBeStored;
+    const isTrue = isRefused || (this.#stored === 0 && !isClaim(this.#refusal));
+    return isTrue && this.#refusal !== undefined ? this.#refusal : unsatisfied('dw', dw, this.#stored);
   }
 
   /** Nodes that have received or stored the write, in the place of replicas that count (W8). */
@@ -154,4 +177,9 @@ export class WriteQuorum {
     }
     return false;
   }
+}
+
+/** Whether the reason of a failure says that nothing has happened. */
+function isClaim(reason: KvError | undefined): boolean {
+  return reason !== undefined && reason.code !== 'storage';
 }

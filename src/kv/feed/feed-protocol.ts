@@ -101,7 +101,7 @@ export function feedCodec(): VnodeCodec<FeedRequest, FeedReply> {
     },
     readReply,
     isLast: () => true,
-    unanswered: (reason) => ({ kind: 'failed', reason }),
+    unanswered: (reason) => ({ kind: 'failed', reason: reason === 'unheard' ? 'overload' : reason }),
     moved: (epoch) => ({ kind: 'moved', epoch }),
   };
 }

@@ -5,6 +5,7 @@
 import type { Buffer } from 'node:buffer';
 import type { PruneLimits, VersionVector } from '../../clocks/index.ts';
 import type { Partition } from '../../core/ring/index.ts';
+import type { Silence } from '../../core/vnode/index.ts';
 import type { Durability } from '../../storage/index.ts';
 import type { SyncOnWrite } from '../bucket-properties.ts';
 import type { DatatypeDelta } from '../datatype/index.ts';
@@ -125,5 +126,5 @@ export type ReplicaReply =
   | { readonly kind: 'failed'; readonly error: KvError; readonly damaged?: boolean }
   /** The partition has another owner, since `epoch` or before. Nothing has happened. */
   | { readonly kind: 'moved'; readonly epoch: number }
-  /** Made by the asker's node. After `overload` nothing has happened; else it may have. */
-  | { readonly kind: 'unanswered'; readonly reason: 'unreachable' | 'overload' | 'timeout' };
+  /** Made by the asker's node. */
+  | { readonly kind: 'unanswered'; readonly reason: Silence };

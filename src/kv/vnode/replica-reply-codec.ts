@@ -24,7 +24,7 @@ const kinds = {
   behind: 12,
 } as const;
 
-const unansweredReasons = ['unreachable', 'overload', 'timeout'] as const;
+const unansweredReasons = ['unreachable', 'overload', 'timeout', 'unheard'] as const;
 
 export function replyBytes(reply: ReplicaReply): number {
   return headBytes + restBytes(reply);

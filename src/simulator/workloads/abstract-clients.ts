@@ -242,7 +242,7 @@ export class AbstractClients {
               return;
             }
             const other = { partition: replica.partition, node: instead, primary: false };
-            counting.replace(position, other);
+            counting.replace(position, other, false);
             this.#world.work.add('fallbacks found in the middle of a write');
             send(other, position);
           },
