@@ -3,7 +3,7 @@
 import { Buffer } from 'node:buffer';
 import { readFileSync } from 'node:fs';
 import * as path from 'node:path';
-import { Command, type CommanderError, InvalidArgumentError } from 'commander';
+import { Command, type CommanderError, InvalidArgumentError, Option } from 'commander';
 import { type Configuration, flagDefinitions } from '../config/index.ts';
 import { addBucketCommands } from './bucket-program.ts';
 import { addBucketTypeCommands } from './bucket-type-program.ts';
@@ -205,7 +205,11 @@ function addNodeCommands(hale: Command, terminal: Terminal): void {
       await showStatus(terminal, options);
     });
   addressed(hale.command('stop').description('drain and stop a node; returns when it has stopped'))
-    .option('--wait <SECONDS>', 'how long to wait', seconds, stopWaitMsDefault)
+    .addOption(
+      new Option('--wait <SECONDS>', 'how long to wait')
+        .argParser(seconds)
+        .default(stopWaitMsDefault, String(stopWaitMsDefault / 1000)),
+    )
     .action(async (options: { at: string; wait: number }) => {
       const { stopNode } = await import('./node-command.ts');
       await stopNode(terminal, { at: options.at, waitMs: options.wait });

@@ -25,8 +25,11 @@ import { RegisteredChanges } from './registered-changes.ts';
 import type { Registry } from './registry.ts';
 import { changesToJson, mergeChanges, overlaid, storedJson } from './stored-properties.ts';
 
-/** Buckets with properties of their own: bounds memory, and what every node must hold later. */
-export const customisedBucketsMax = 100_000;
+/**
+ * Buckets with properties of their own: bounds memory, and what every node must hold. Below what the registry takes, which
+ * needs room for bucket types and for drops.
+ */
+export const customisedBucketsMax = 60_000;
 
 const defaultType = byteLiteral('default');
 
