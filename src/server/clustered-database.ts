@@ -15,6 +15,7 @@ import {
   type Foreground,
   handoffOptions,
   MoveGate,
+  type Partition,
   type PeerRequests,
   type TransferRefusal,
   TransferScheduler,
@@ -267,14 +268,14 @@ async function openOn(cluster: Cluster, parts: ClusteredDatabaseParts, begun: En
     changes,
     registry: new ClusterRegistry(log),
     backends: parts.backends,
-    serves: (partition) => !gate.isClosed(partition),
+    serves: (partition) => !gate.isClosed(partition) && !late.isDropping(partition),
     hookSandbox: parts.hookSandbox,
     hookSettings: hookSettings(configuration),
     feedSettings: feedSettings(configuration),
   });
   late.store = store;
   begun.push(() => store.close());
-  const partitions = await KvPartitionStore.open({
+  late.partitions = await KvPartitionStore.open({
     commit,
     vnodes: store.replicas,
     changes,
@@ -286,6 +287,7 @@ async function openOn(cluster: Cluster, parts: ClusteredDatabaseParts, begun: En
     // While its partition moves, and of a hint, nobody else would find it.
     damaged: (partition, address) => store.repairCopy(partition, address),
   });
+  const { partitions } = late;
   const room = new DiskRoom(environment);
   const departure = new Departure({
     self: topology.self,
@@ -361,6 +363,7 @@ async function openOn(cluster: Cluster, parts: ClusteredDatabaseParts, begun: En
 /** What needs the store, and is needed to open it. Nobody is let in before it is there. */
 class LateServices {
   store: LocalKeyValueStore | undefined;
+  partitions: KvPartitionStore | undefined;
 
   readonly replicas: VnodeService<ReplicaRequest, ReplicaReply> = {
     handle: (partition, request, reply) => this.#opened.replicas.handle(partition, request, reply),
@@ -394,6 +397,10 @@ class LateServices {
         return opened().placements.revision;
       },
     };
+  }
+
+  isDropping(partition: Partition): boolean {
+    return this.partitions?.isDropping(partition) === true;
   }
 
   get #opened(): LocalKeyValueStore {

@@ -5,6 +5,8 @@
  *     forward missing.
  * M2  A partition is dropped only in `released`; `dropped` is reported only when its data is gone durably, and
  *     only of the move whose drop it was (R24).
+ * M3  A drop that has begun is carried to its end, whatever becomes of its move: until then the store is closed
+ *     (`PartitionStore.drop`), and what is left would wipe what comes after it.
  */
 import type { Environment, NodeId } from '../../environment/index.ts';
 import type { Partition } from '../ring/index.ts';
@@ -119,6 +121,10 @@ export class OwnMoves {
   #drop(move: Move): void {
     const own: OwnMove = { move, progress: 'dropping' };
     this.#moves.set(move.partition, own);
+    this.#begin(own);
+  }
+
+  #begin(own: OwnMove): void {
     this.#parts.environment.tasks.spawn('handoff-drop', () => this.#runDrop(own));
   }
 
@@ -134,7 +140,7 @@ export class OwnMoves {
         reason: error.message,
       });
       environment.timers.after(options.retryDelayMs, () => {
-        if (this.#isPresent(own)) this.#drop(own.move);
+        if (!this.#isClosed) this.#begin(own);
       });
       return;
     }

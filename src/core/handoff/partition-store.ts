@@ -32,8 +32,8 @@ export interface PartitionStore {
   /** Forgets each item that is still exactly as given. Resolves when durable. */
   forget(partition: Partition, items: readonly Buffer[]): Promise<void>;
   /**
-   * Forgets the whole partition; idempotent. From the call on nothing of it is read, whatever crashes; when it
-   * resolves it is gone durably. Rejects if storage failed: call it again.
+   * Forgets the whole partition; idempotent. From the call on nothing of it is read or taken, whatever crashes, until it
+   * resolves: then it is gone durably. Rejects if storage failed: call it again, or it stays closed.
    */
   drop(partition: Partition): Promise<void>;
 }

@@ -52,10 +52,12 @@ interface Faults {
 /** A node on an engine that outlives it. */
 async function open(engine: StorageEngine, gate?: WriteGate<ReplicaRequest>, reaped?: ReapedVersions) {
   const partitions = [p0, p1] as const;
+  const late: { store?: KvPartitionStore } = {};
   const { vnodes, commit, strays, reaper } = await openVnodes({
     partitions,
     engine,
     deleteMode: 'immediate',
+    serves: (partition) => late.store?.isDropping(partition) !== true,
     ...(reaped === undefined ? {} : { reaped }),
     ...(gate === undefined ? {} : { gate }),
   });
@@ -75,6 +77,7 @@ async function open(engine: StorageEngine, gate?: WriteGate<ReplicaRequest>, rea
       doubt: (partition) => void changes.push(`doubt ${partition}`),
     },
   });
+  late.store = store;
   const put = (partition: Partition, name: string, object: VersionedObject) =>
     new Promise<ReplicaReply>((resolve) => {
       const key = keyOf(name);
@@ -312,6 +315,31 @@ test('P4: a drop that a crash interrupts is completed before the node serves aga
   await after.put(p0, 'new', objectOf('v'));
   const again = await open(engine);
   assert.equal(await again.store.isEmpty(p0), false, 'the mark is gone');
+});
+
+test('P4: a drop that waits, or is to be tried again, takes nothing that it would wipe', async () => {
+  const { engine, faults } = await faultyEngine();
+  const { store, put } = await open(engine);
+  await put(p1, 'kept', objectOf('v'));
+  const [item] = [...(await all(store, p1)).values()];
+  const drops = [store.drop(p0), store.drop(p1)];
+  assert.notEqual((await put(p1, 'new', objectOf('v'))).kind, 'stored');
+  await assert.rejects(store.merge(p1, [item!]), PartitionStoreError);
+  await assert.rejects(
+    store.merge(p1, [item!], { areKept: true }),
+    PartitionStoreError,
+    'though it is still here',
+  );
+  await Promise.all(drops);
+  await put(p1, 'old', objectOf('v'));
+  faults.deleteRange = 'stops half way';
+  await assert.rejects(store.drop(p1), PartitionStoreError);
+  assert.notEqual((await put(p1, 'new', objectOf('v'))).kind, 'stored');
+  faults.deleteRange = 'works';
+  await store.drop(p1);
+  assert.equal((await put(p1, 'new', objectOf('v'))).kind, 'stored');
+  const again = await open(engine);
+  assert.notEqual(again.get(p1, 'new'), undefined, 'no mark is left');
 });
 
 test('after a drop the vnode issues no dot a second time', async () => {

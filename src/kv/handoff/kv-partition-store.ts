@@ -5,8 +5,9 @@
  * P2  What arrives is merged by the vnode like a repair: read, merged and queued in one turn. What is here already as it
  *     arrives is not stored again where its sender keeps it.
  * P3  Only what is still exactly what was handed over is forgotten; a write in between keeps its object.
- * P4  A drop that has begun is completed before the node serves again, whatever crashes: nothing half dropped is
- *     ever read as if it were all there.
+ * P4  From the call of `drop` until it has succeeded nothing of the partition is served, taken or merged, though its move be
+ *     over and the node own it again (`isDropping`): nothing half dropped is read as if it were all there, and nothing
+ *     that was acknowledged is dropped. A drop that has begun is completed before the node serves again, whatever crashes.
  * P5  Who takes a partition over takes over what is remembered of its reaped tombstones (C8); what there is no room to
  *     remember becomes a tombstone again.
  *
@@ -79,7 +80,7 @@ export class KvPartitionStore implements PartitionStore {
     return store;
   }
 
-  /** Nothing may be answered from what is left there. */
+  /** Nothing may be answered from what is left there, and nothing taken. */
   isDropping(partition: Partition): boolean {
     return this.#dropping.has(partition);
   }
@@ -115,6 +116,7 @@ export class KvPartitionStore implements PartitionStore {
 
   async merge(partition: Partition, items: readonly Buffer[], { areKept }: MergeOptions = {}): Promise<void> {
     const given = items.map(itemOf);
+    this.#checkIsKept(partition);
     if (areKept !== true) {
       await this.#mergeAll(partition, given);
       return;
@@ -173,10 +175,16 @@ export class KvPartitionStore implements PartitionStore {
   async #settle(partition: Partition, items: readonly PartitionItem[]): Promise<void> {
     if (items.length === 0) return;
     await queuedIsWritten(this.#parts.commit);
+    this.#checkIsKept(partition);
     await this.#mergeAll(
       partition,
       items.filter((item) => !this.#isStill(partition, item)),
     );
+  }
+
+  #checkIsKept(partition: Partition): void {
+    if (this.#dropping.has(partition))
+      throw new PartitionStoreError('storage', 'what was here of the partition is still being dropped');
   }
 
   async drop(partition: Partition): Promise<void> {

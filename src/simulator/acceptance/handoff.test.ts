@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
 import type { Partition } from '../../core/ring/index.ts';
 import { type QuorumValue, quorumAll, quorumCount, type VersionedObject } from '../../kv/index.ts';
+import type { KeyRange } from '../../storage/index.ts';
+import { PassingEngine } from '../workloads/passing-engine.ts';
 import { RottingEngine } from './rotting-engine.fixture.ts';
 import { story, type ToldCluster } from './told-cluster.fixture.ts';
 
@@ -301,5 +303,51 @@ story(
     await cluster.untilSeen();
     await cluster.stage.untilQuiet();
     await assertReplicasHave(cluster, 'k', ['v']);
+  },
+);
+
+/** A disk that takes seconds to drop a partition, as it does of a large one. */
+class SlowDrops extends PassingEngine {
+  static sleep: ((milliseconds: number) => Promise<unknown>) | undefined;
+
+  override async deleteRange(range: KeyRange): Promise<void> {
+    await SlowDrops.sleep?.(8000);
+    await super.deleteRange(range);
+  }
+}
+
+story(
+  'a drop that outlasts its move wipes nothing that came later: the new owner dies, and the old one owns the partition again',
+  { nodes: 3, wrapEngine: (engine) => new SlowDrops(engine) },
+  async (cluster) => {
+    const { stage, world } = cluster;
+    for (const name of names) await cluster.store('a', name, 'old');
+    const d = await cluster.boot();
+    await cluster.join(d);
+    const newcomer = cluster.member(d);
+    SlowDrops.sleep = (milliseconds) => world.sleep(milliseconds);
+    await stage.change([{ kind: 'join', node: newcomer.id }]);
+    const moves = () => [...stage.state().moves.values()];
+    const areReleased = () => moves().length > 0 && moves().every((move) => move.stage === 'released');
+    await stage.until('all are released', areReleased, 120_000);
+    const released = moves();
+    cluster.crash(d);
+    await cluster.untilGivenUp(d);
+    await cluster.operate('a', (admin) => admin.stage({ kind: 'remove', node: newcomer.id }));
+    await cluster.operate('a', (admin) => admin.commit({ planOf: undefined, isForced: true }));
+    stage.retire(newcomer);
+    // With one replica each, what is wiped is gone.
+    await cluster.setProperties('a', { n_val: 1 });
+    const acknowledged: string[] = [];
+    for (let i = 0; i < 60; i += 1) {
+      if ((await cluster.put('a', `n${i}`, 'new')).kind === 'stored') acknowledged.push(`n${i}`);
+    }
+    SlowDrops.sleep = undefined;
+    await stage.untilQuiet();
+    await world.sleep(60_000);
+    const { owners } = stage.state();
+    assert.ok(released.some(({ partition, from }) => owners[partition] === from));
+    assert.ok(acknowledged.length > 20, `${acknowledged.length} were acknowledged`);
+    for (const name of acknowledged) assert.deepEqual(await cluster.values('a', name), ['new'], name);
   },
 );
