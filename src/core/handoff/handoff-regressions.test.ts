@@ -97,6 +97,20 @@ test('R21, R22: from the switch until the drop is known to all, the old owner ac
   });
 });
 
+test('M3: a drop that failed is tried again, though its move is over by then', async () => {
+  await story({ seed: 5 }, async (cluster) => {
+    await fill(cluster);
+    const { disk } = cluster.node(a);
+    disk.dropsRefused = 3;
+    cluster.planMove(p0, a, b);
+    await until(cluster, 'one attempt has failed', () => disk.dropsRefused < 3);
+    cluster.change(() => ({ moves: new Map() }));
+    await until(cluster, 'a knows', () => cluster.node(a).state.moves.size === 0);
+    assert.ok(disk.of(p0).size > 0);
+    await until(cluster, 'it is gone', () => disk.of(p0).size === 0);
+  });
+});
+
 test('R23: what is brought to an owner that is giving the partition away goes to the next', async () => {
   await story({ seed: 4, handoff: { transfersMax: 1 } }, async (cluster) => {
     cluster.setDead(a, true);

@@ -19,6 +19,8 @@ export class MemoryDisk {
   readonly partitions = new Map<Partition, Map<string, Writes>>();
   /** Drops that have begun. */
   readonly dropping = new Set<Partition>();
+  /** So many drops fail. */
+  dropsRefused = 0;
   /** Keys that cannot be read. */
   readonly damaged = new Set<string>();
   /** Merges fail while it is set. */
@@ -160,6 +162,10 @@ export class MemoryStore implements PartitionStore {
     if (this.#faults.dropsLate) {
       timers.after(400, () => this.#disk.partitions.delete(partition));
       return;
+    }
+    if (this.#disk.dropsRefused > 0) {
+      this.#disk.dropsRefused -= 1;
+      throw new PartitionStoreError('storage', 'the disk is sick');
     }
     await new Promise<void>((resolve) => this.#write([], resolve));
     this.#disk.dropping.add(partition);
