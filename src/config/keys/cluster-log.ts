@@ -11,7 +11,7 @@ export const clusterLogKeys = {
   'cluster.newcomer_patience': defineKey({
     type: duration({ minimum: 1000, maximum: 31_536_000_000 }),
     default: 600_000,
-    doc: 'A node that was let into the cluster, never came, cannot be reached for so long and is not part of a staged change is struck off.',
+    doc: 'A node that was let into the cluster, never came, cannot be reached for so long and is not part of a staged change is struck off, by who leads since it was let in.',
   }),
   'cluster.election_timeout': defineKey({
     type: duration({ minimum: 200, maximum: 600_000 }),

@@ -22,7 +22,10 @@ export interface LeaderOptions {
   readonly transferLimit: number;
   /** Who cannot be reached for so long loses its vote, if another can take it. */
   readonly voterAwayMsMax: number;
-  /** Who was admitted, never came, cannot be reached for so long and is not staged is struck off. */
+  /**
+   * Who was admitted by this leader, never came, cannot be reached for so long and is not staged is struck off. Of who was a
+   * member before it led no leader knows whether it came: being struck off is for ever, so those are left to an operator.
+   */
   readonly ghostAwayMsMax: number;
   /** How often to look though nothing seems to have changed; also how often who is behind is asked. */
   readonly lookMs: number;
@@ -55,6 +58,8 @@ export class LeaderDuties {
   readonly #parts: LeaderDutiesParts;
   readonly #acks = new Map<NodeId, Ack>();
   readonly #awaySince = new Map<NodeId, Instant>();
+  /** Members since before this node led. */
+  readonly #mayHaveCome = new Set<NodeId>();
   readonly #verified = new Map<Partition, number>();
   readonly #dropped = new Map<Partition, number>();
   #timer: Timer | undefined;
@@ -105,6 +110,7 @@ export class LeaderDuties {
     this.#isLeading = false;
     this.#acks.clear();
     this.#awaySince.clear();
+    this.#mayHaveCome.clear();
     this.#verified.clear();
     this.#dropped.clear();
   }
@@ -118,6 +124,7 @@ export class LeaderDuties {
     const { state } = followed;
     const isNew = !this.#isLeading;
     this.#isLeading = true;
+    if (isNew) for (const node of state.members.keys()) this.#mayHaveCome.add(node);
     this.#noteAway(state);
     if (isNew) this.#askWhoIsBehind();
     this.#settleVoters(state);
@@ -156,6 +163,7 @@ export class LeaderDuties {
     const now = this.#parts.environment.clock.now();
     for (const node of this.#awaySince.keys()) if (!members.has(node)) this.#awaySince.delete(node);
     for (const node of this.#acks.keys()) if (!members.has(node)) this.#acks.delete(node);
+    for (const node of this.#mayHaveCome) if (!members.has(node)) this.#mayHaveCome.delete(node);
     for (const node of members.keys()) {
       if (this.#isReachable(node)) this.#awaySince.delete(node);
       else if (!this.#awaySince.has(node)) this.#awaySince.set(node, now);
@@ -168,7 +176,8 @@ export class LeaderDuties {
   }
 
   #hasNeverCome(node: NodeId): boolean {
-    return !this.#acks.has(node) && this.#isAwayForLong(node, this.#parts.options.ghostAwayMsMax);
+    if (this.#acks.has(node) || this.#mayHaveCome.has(node)) return false;
+    return this.#isAwayForLong(node, this.#parts.options.ghostAwayMsMax);
   }
 
   #voters(): readonly PeerId[] {

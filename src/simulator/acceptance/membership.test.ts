@@ -248,3 +248,26 @@ story(
     assert.deepEqual(cluster.shares(), [4, 4, 4, 4]);
   },
 );
+
+story(
+  'ghost: a member that did come, died and is away for long is no ghost, though nobody who leads has heard it',
+  { nodes: 3 },
+  async (cluster) => {
+    const { stage, world } = cluster;
+    const away = cluster.member(await cluster.boot());
+    await cluster.join('d');
+    await world.sleep(5000);
+    cluster.crash('d');
+    for (const letter of ['a', 'b', 'c']) {
+      cluster.stop(letter);
+      await world.sleep(10_000);
+      await cluster.start(letter);
+    }
+    await world.sleep(900_000);
+    assert.ok(stage.state(cluster.member('a')).members.has(away.id));
+    await cluster.start('d');
+    await stage.change([{ kind: 'join', node: away.id }]);
+    await stage.untilQuiet();
+    assert.deepEqual(cluster.shares(), [4, 4, 4, 4]);
+  },
+);
