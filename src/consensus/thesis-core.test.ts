@@ -242,6 +242,31 @@ test('Raft §3.5: a leader that is refused goes back, skipping terms, until the 
   );
 });
 
+test('I10: a leader relies on what was acknowledged in an older term only until the follower may have pulled another log', () => {
+  const leader = new LoneReplica(persistedWith([2, 2, 2, 2])).win();
+  const { term, heartbeatMs } = { ...leader.status, ...leader.options };
+  assert.deepEqual([term, leader.status.lastIndex], [3, 6]);
+  const toldTo = (name: string): readonly number[] =>
+    sent(leader.wait(heartbeatMs), 'heartbeat')
+      .filter(({ to }) => to === name)
+      .map(({ commit }) => commit);
+  leader.accept('c', 4);
+  leader.accept('b', 6);
+  assert.equal(leader.status.commit, 6);
+  assert.deepEqual(toldTo('c'), [0], 'a heartbeat compares no terms');
+  assert.deepEqual(toldTo('b'), [6]);
+  // It has pulled what a deposed leader left behind index 2.
+  const hint = { index: 2, term: 2 };
+  const refused = { kind: 'append-refused', term, previousIndex: 4, hint, isJoining: false } as const;
+  const again = sent(leader.receive('c', refused), 'append');
+  assert.deepEqual(
+    again.map(({ to, previous }) => [to, previous]),
+    [['c', hint]],
+  );
+  leader.accept('c', 6);
+  assert.deepEqual(toldTo('c'), [6], 'an entry of this term stays');
+});
+
 test('Raft §3.6.1: votes go only to candidates whose log is as up-to-date: later last term, or as long', () => {
   const grants = (last: { index: number; term: number }): boolean | undefined => {
     const replica = new LoneReplica(persistedWith([2, 4, 4]));

@@ -58,10 +58,19 @@ export class Replicator {
     return quorumValue(this.#state.log.membership, heardAt);
   }
 
+  /**
+   * Whether what the peer acknowledged stays: with an entry of this term its log ends ahead of all that it could pull
+   * (I10). What ends in an older term it may since have replaced by what another, deposed leader left.
+   */
+  #isFirm({ match }: Progress): boolean {
+    return this.#state.log.termAt(match) === this.#state.term;
+  }
+
   heartbeat(round: number): void {
     const { commit, term, outbox } = this.#state;
     for (const [peer, progress] of this.#peers) {
-      progress.toldCommit = Math.min(commit, progress.match);
+      // By index alone: the peer compares no terms here, as it does where entries are appended.
+      progress.toldCommit = this.#isFirm(progress) ? Math.min(commit, progress.match) : 0;
       outbox.send(peer, { kind: 'heartbeat', term, round, commit: progress.toldCommit });
     }
   }
@@ -72,6 +81,7 @@ export class Replicator {
       progress.forget();
       return;
     }
+    if (!this.#isFirm(progress)) progress.match = 0;
     const isStale = message.previousIndex <= progress.match || message.previousIndex >= progress.next;
     if (isStale || progress.mode === 'snapshot') return;
     if (progress.mode === 'probe' && message.previousIndex !== progress.next - 1) return;
