@@ -5,9 +5,11 @@
  * replaces that part as a whole.
  */
 import type { Entry, HardState, LogIndex, LogWrite, PersistedState } from '../../consensus/index.ts';
+import type { NodeId } from '../../environment/index.ts';
 import { assert } from '../../stdx/index.ts';
 import { type ClusterState, decodeCommand, fold } from '../topology/index.ts';
 import type { JournalRecord, StoredIdentity, StoredReplica } from './journal-record.ts';
+import { NamedMembers } from './named-members.ts';
 
 /** A replica as it was persisted. */
 export interface ReplicaContents {
@@ -26,6 +28,7 @@ export class JournalContents {
   #entries: Entry[] = [];
   #isReplicaWhole = true;
   #isFresh = true;
+  readonly #unfolded = new NamedMembers();
 
   /** There was no record at all, sound or not. */
   get isFresh(): boolean {
@@ -44,6 +47,17 @@ export class JournalContents {
   /** False: this node had followed further than `state`, and may have said so. */
   get isStateWhole(): boolean {
     return this.#isStateWhole;
+  }
+
+  /** Whether there is a trace of members but `self`, though `state` may not have them. */
+  namesOthers(self: NodeId): boolean {
+    if (this.#unfolded.hasOthers(self)) return true;
+    const logged = new NamedMembers();
+    if (this.#replica !== undefined) {
+      logged.group(this.#replica.persisted.snapshot.membership);
+      logged.entries(this.#entries);
+    }
+    return logged.hasOthers(self);
   }
 
   /** What it shows goes on with the next record. */
@@ -98,6 +112,7 @@ export class JournalContents {
     // Behind a damaged record the way is broken.
     if (state === undefined || state.generation !== at.generation || state.epoch + 1 !== at.epoch) {
       this.#isStateWhole = false;
+      this.#unfolded.command(command);
       return;
     }
     if (folded !== undefined) {

@@ -7,6 +7,7 @@
  * | a record of the replica | the replica is gone; the node follows, and may become a voter under another name |
  * | a record of the followed state | the state is stale: the node catches up before it serves |
  * | either, in a cluster of one | the log goes on in a new generation, from what is left |
+ * | the same, and other members are named by what does not add up | the node does not start: it was not alone |
  * | all of the state, or the identity | the node does not start: it would not be who it was |
  */
 import type { NodeId, Random } from '../../environment/index.ts';
@@ -70,6 +71,7 @@ function restoreParts(
   if (identity.isRemoved) return { records: [self], isStale: false };
   const isAlone = state.members.size === 1;
   if (isAlone && !isReplicaWhole) {
+    if (contents.namesOthers(identity.node)) throw damaged('the members of the cluster');
     // Nobody else has the log, and nobody else followed it.
     const next = recovered(state, new Set([identity.node]));
     const records: JournalRecord[] = [self, { kind: 'state', state: next }];
