@@ -106,9 +106,9 @@ export class KeyIndex {
   }
 
   deleteRange(range: DeletedRange): void {
-    // Its record was collected: where the log is read from its start, it is met after younger ones.
+    // If its record was collected, it is met after younger ones, to which runs that are there may have been purged.
     const { segment, offset } = range;
-    if (isBefore(range, this.#purgedTo)) for (const run of this.#runs) run.missed({ segment, offset });
+    for (const run of this.#runs) run.missed({ segment, offset });
     if (this.#isNeeded(range)) this.#ranges = withRange(this.#ranges, range);
     this.#purgeTo(range);
   }

@@ -1,0 +1,56 @@
+/** An index that is built anew from the log, at a start or while the engine serves, is as good as the one that was lost. */
+import assert from 'node:assert/strict';
+import { Buffer } from 'node:buffer';
+import { test } from 'node:test';
+import { FaultyDisk, seeded } from '../memory/faulty-disk.fixture.ts';
+import { type StorageEngine, WriteBatch } from '../storage-engine.ts';
+import { gauge, openLog, turn } from './log-engine.fixture.ts';
+
+/** Long, so that a group of some hundred keys has several blocks in a run. */
+function nameOf(group: string, i: number): Buffer {
+  return Buffer.from(`${group}${'-'.repeat(60)}${i}`);
+}
+
+async function fill(engine: StorageEngine, group: string, from: number, to: number): Promise<void> {
+  for (let i = from; i < to; i++) {
+    const batch = new WriteBatch();
+    batch.put(nameOf(group, i), Buffer.from('v'.repeat(130)));
+    await engine.write(batch, 'synced');
+  }
+}
+
+/** All keys that begin with `group`. */
+function deleteGroup(engine: StorageEngine, group: string): Promise<void> {
+  return engine.deleteRange({ from: Buffer.from(group), to: Buffer.from(`${group}~`) });
+}
+
+async function rest(turns = 300): Promise<void> {
+  for (let i = 0; i < turns; i++) await turn();
+}
+
+test('a deletion that was copied behind a younger one still hides after the index was built anew and then read again', async () => {
+  const tuning = { segmentBytesMax: 30_000, memtableEntriesMax: 300, garbageShare: 0.5 };
+  const disk = new FaultyDisk(seeded(1));
+  let engine = await openLog(disk, tuning);
+  await fill(engine, 'a', 0, 3);
+  await fill(engine, 'z', 0, 130);
+  await deleteGroup(engine, 'a');
+  await fill(engine, 's', 0, 100);
+  await fill(engine, 'y', 0, 30);
+  await deleteGroup(engine, 'q');
+  await fill(engine, 'y', 30, 100);
+  // The segment with the first deletion becomes garbage.
+  await fill(engine, 's', 0, 100);
+  await fill(engine, 't', 0, 130);
+  await rest();
+  assert.ok(gauge(engine, 'log_collections') > 0, 'the first deletion was copied to the end of the log');
+  await engine.close();
+  await disk.remove('log/manifest');
+  for (const start of ['built anew', 'read again', 'read once more']) {
+    engine = await openLog(disk, tuning);
+    for (let i = 0; i < 3; i++) assert.equal(engine.get(nameOf('a', i)), undefined, `${start}: a${i}`);
+    assert.equal(engine.get(nameOf('z', 7))?.length, 130, start);
+    await rest();
+    await engine.close();
+  }
+});
