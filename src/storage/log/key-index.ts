@@ -205,7 +205,10 @@ export class KeyIndex {
   async replaceRuns(old: readonly Run[], built: Pick<KeyIndex, 'runs' | 'ranges'>): Promise<void> {
     const newer = this.#runs.filter((run) => !old.includes(run));
     this.#runs = [...newer, ...built.runs];
-    for (const range of built.ranges) this.#ranges = withRange(this.#ranges, range);
+    for (const range of built.ranges) {
+      this.#ranges = withRange(this.#ranges, range);
+      this.#purgeTo(range);
+    }
     this.#obsolete.push(...old);
     await this.#changed();
   }
