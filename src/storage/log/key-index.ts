@@ -11,7 +11,7 @@
  * - I4. A snapshot keeps what it saw: memtables are copied on write, runs stay open until it is released.
  */
 import type { Buffer } from 'node:buffer';
-import type { Disk } from '../../environment/index.ts';
+import { type Disk, DiskError } from '../../environment/index.ts';
 import { type ByteString, byteStringOf, type OrderedMapSnapshot } from '../../stdx/index.ts';
 import type { KeyRange, StorageError } from '../storage-engine.ts';
 import type { BlockCache } from './block-cache.ts';
@@ -231,10 +231,8 @@ export class KeyIndex {
 
   /** After it was built for nothing: removes what it wrote. */
   async discard(): Promise<void> {
-    for (const run of [...this.#runs, ...this.#obsolete]) {
-      await run.retire();
-      await this.#parts.disk.remove(run.path);
-    }
+    await this.close();
+    for (const run of [...this.#runs, ...this.#obsolete]) await this.#remove(run);
   }
 
   async close(): Promise<void> {
@@ -292,14 +290,20 @@ export class KeyIndex {
     this.#obsolete = [];
     try {
       await this.#parts.persist();
-    } catch (cause) {
+      if (isBefore(this.#durableCheckpoint, checkpoint)) this.#durableCheckpoint = checkpoint;
+      for (; obsolete.length > 0; obsolete.shift()) await this.#remove(obsolete[0]!);
+    } finally {
+      // What is left of them is removed after the next change.
       this.#obsolete = [...obsolete, ...this.#obsolete];
-      throw cause;
     }
-    if (isBefore(this.#durableCheckpoint, checkpoint)) this.#durableCheckpoint = checkpoint;
-    for (const run of obsolete) {
-      await run.retire();
+  }
+
+  async #remove(run: Run): Promise<void> {
+    await run.retire();
+    try {
       await this.#parts.disk.remove(run.path);
+    } catch (cause) {
+      if (!(cause instanceof DiskError) || cause.code !== 'missing') throw cause;
     }
   }
 

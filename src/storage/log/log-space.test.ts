@@ -33,6 +33,7 @@ async function rest(turns = 600): Promise<void> {
 class RefusingDisk extends FaultyDisk {
   refusesRuns = false;
   refusedDirectorySyncs = 0;
+  refusedRunRemovals = 0;
   /** What was done to names, in order. */
   readonly names: string[] = [];
 
@@ -42,6 +43,10 @@ class RefusingDisk extends FaultyDisk {
   }
 
   override async remove(path: string): Promise<void> {
+    if (this.refusedRunRemovals > 0 && path.endsWith('.run')) {
+      this.refusedRunRemovals -= 1;
+      throw new DiskError('io', path, 'input/output error');
+    }
     await super.remove(path);
     if (path.endsWith('.log')) this.names.push('removed');
   }
@@ -121,6 +126,20 @@ test('G3: no segment is removed before the removal of the last one is on disk', 
     isSettled = deed === 'synced' || (isSettled && deed === 'refused');
   }
   assert.ok(removed > 20, `${removed} segments were removed`);
+  await engine.close();
+});
+
+test('runs that were merged and could not be removed are removed later', async () => {
+  const disk = new RefusingDisk(seeded(6));
+  const engine = await openLog(disk);
+  disk.refusedRunRemovals = 5;
+  for (let round = 0; round < 3; round++) {
+    await fill(engine, String(round));
+    await rest();
+  }
+  assert.equal(disk.refusedRunRemovals, 0);
+  const runs = (await disk.list('log')).filter((name) => name.endsWith('.run'));
+  assert.equal(runs.length, gauge(engine, 'log_index_runs'));
   await engine.close();
 });
 

@@ -25,7 +25,10 @@ export interface RebuildParts {
   readonly mustReadAll: boolean;
 }
 
-/** Resolves with the damage that was met. Rejects with `DiskError` or `StorageError`; then nothing has changed. */
+/**
+ * Resolves with the damage that was met. Rejects with `DiskError` or `StorageError`; then nothing has changed, or the
+ * runs that were built serve and the manifest does not name them yet.
+ */
 export async function rebuildIndex({
   index,
   segments,
@@ -47,8 +50,9 @@ export async function rebuildIndex({
   };
   const fileOf = ({ file }: Segment): LogFile => (mustReadAll ? mustBeRead(file) : file);
   let frames = 0;
+  let damages: readonly LogDamage[];
   try {
-    const damages = await replayLog({
+    damages = await replayLog({
       segments,
       index: built,
       from: LOG_START,
@@ -68,10 +72,11 @@ export async function rebuildIndex({
       },
     });
     if (built.memtableEntries > 0) await writeOut(to);
-    await index.replaceRuns(old, built);
-    return damages;
   } catch (cause) {
     await built.discard().catch(() => undefined); // the next start removes what is left
     throw cause;
   }
+  // From here on its runs serve, also if no manifest can be written yet.
+  await index.replaceRuns(old, built);
+  return damages;
 }

@@ -1,4 +1,5 @@
 /** A disk in memory for the crash tests: unsynced writes tear or vanish, calls fail, bits rot, it stops. */
+import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
 import { type Disk, DiskError, type DiskFile } from '../../environment/index.ts';
 
@@ -108,6 +109,7 @@ export class FaultyDisk implements Disk {
 
   async remove(path: string): Promise<void> {
     await this.#call(path, false);
+    if (!this.#names.has(path)) throw new DiskError('missing', path, 'missing');
     this.#change((names) => void names.delete(path));
   }
 
@@ -122,12 +124,14 @@ export class FaultyDisk implements Disk {
   }
 
   #file(path: string, inode: Inode): DiskFile {
+    let isClosed = false;
     return {
       path,
       get size() {
         return inode.cached.length;
       },
       read: (offset, length) => {
+        assert.ok(!isClosed, `${path} is open`);
         if (offset + length > inode.cached.length) throw new DiskError('io', path, 'beyond the end');
         return Buffer.from(inode.cached.subarray(offset, offset + length));
       },
@@ -150,7 +154,9 @@ export class FaultyDisk implements Disk {
         await this.#call(path, true);
         inode.cached = Buffer.from(inode.cached.subarray(0, length));
       },
-      close: async () => {},
+      close: async () => {
+        isClosed = true;
+      },
     };
   }
 
