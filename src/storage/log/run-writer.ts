@@ -29,6 +29,7 @@ export class RunWriter {
   readonly #block = new BlockBuilder();
   readonly #fences: Buffer[] = [];
   readonly #pieces: Buffer[] = [];
+  #isClosed = false;
   #pieceBytes = 0;
   #written = 0;
   #entries = 0;
@@ -104,11 +105,17 @@ export class RunWriter {
     this.#push(tail);
     await this.flush();
     await this.#file.sync();
-    await this.#file.close();
+    await this.#close();
   }
 
-  /** Closes the file after a failure. */
+  /** Closes the file, wherever work on it came to an end. */
   async abandon(): Promise<void> {
+    await this.#close();
+  }
+
+  async #close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     await this.#file.close();
   }
 

@@ -44,19 +44,19 @@ export async function writeRun(
   const writer = await RunWriter.create(disk, directory, number, options.entriesMax);
   try {
     await writeEntries(new IndexWalk(sources, false, (entry) => dead.add(entry)), writer, dead, options);
-  } catch (cause) {
+    if (writer.entries > 0) {
+      await writer.finish();
+      await disk.syncDirectory(directory);
+      return { run: await Run.open(disk, directory, number, purgedTo, options.cache), dead: dead.records() };
+    }
     await writer.abandon();
+    await disk.remove(runPath(directory, number));
+    return { run: undefined, dead: dead.records() };
+  } catch (cause) {
+    await writer.abandon().catch(() => undefined); // what failed before says more
     await disk.remove(runPath(directory, number)).catch(() => undefined); // the next start removes it
     throw cause;
   }
-  if (writer.entries > 0) {
-    await writer.finish();
-    await disk.syncDirectory(directory);
-    return { run: await Run.open(disk, directory, number, purgedTo, options.cache), dead: dead.records() };
-  }
-  await writer.abandon();
-  await disk.remove(runPath(directory, number));
-  return { run: undefined, dead: dead.records() };
 }
 
 async function writeEntries(

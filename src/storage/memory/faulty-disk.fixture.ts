@@ -37,6 +37,7 @@ export class FaultyDisk implements Disk {
   /** The machine is off: what still runs on it is not seen by anybody. */
   isDead = false;
   calls = 0;
+  openFiles = 0;
   #stop: () => void = () => {};
   stopped: Promise<void>;
 
@@ -125,6 +126,7 @@ export class FaultyDisk implements Disk {
 
   #file(path: string, inode: Inode): DiskFile {
     let isClosed = false;
+    this.openFiles += 1;
     return {
       path,
       get size() {
@@ -155,6 +157,7 @@ export class FaultyDisk implements Disk {
         inode.cached = Buffer.from(inode.cached.subarray(0, length));
       },
       close: async () => {
+        if (!isClosed) this.openFiles -= 1;
         isClosed = true;
       },
     };
