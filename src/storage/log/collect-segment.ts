@@ -8,9 +8,11 @@
  *   is dropped. A range deletion keeps the position at which it took effect.
  * - G3. The segment is removed after the copies were synced, and before the next collection its name is gone for good.
  * - G4. A record whose value has rotted is copied as lost: its key never reads as missing. Where rot hides which
- *   records there are, the index is asked for all that it has in the segment.
+ *   records there are, the index is asked for all that it has in the segment. A range deletion that has rotted, while
+ *   there may be something that it hides, keeps its segment: a copy could say no more, and its loss would not be told.
  */
 import { Buffer } from 'node:buffer';
+import { DiskError } from '../../environment/index.ts';
 import { type ByteString, byteStringOf } from '../../stdx/index.ts';
 import type { IndexWalk } from './index-walk.ts';
 import type { KeyIndex } from './key-index.ts';
@@ -152,7 +154,11 @@ export class Collection {
     const bytes = body.subarray(start, end);
     const name = byteStringOf(body, keyStart, valueStart);
     const keyBytes = valueStart - keyStart;
-    if (kind === RECORD_RANGE) return this.#isOldest ? undefined : { kind, name, keyBytes, bytes };
+    if (kind === RECORD_RANGE) {
+      if (this.#isOldest) return undefined;
+      if (isValueSound(body, record)) return { kind, name, keyBytes, bytes };
+      throw new DiskError('io', this.segment.file.path, 'the deletion of a range is damaged');
+    }
     const place = this.#parts.index.find(body.subarray(keyStart, valueStart));
     const isHere = place?.segment === this.segment.number && place.offset === this.#bodyOffset + start;
     if (kind === RECORD_DELETE) {

@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { FaultyDisk, seeded } from '../memory/faulty-disk.fixture.ts';
 import { type StorageEngine, StorageError, WriteBatch } from '../storage-engine.ts';
 import { gauge, openLog, SMALL, turn } from './log-engine.fixture.ts';
+import { RECORD_HEAD_BYTES } from './log-record.ts';
 import type { LogDamage } from './log-scan.ts';
 
 const KEYS = 60;
@@ -202,11 +203,15 @@ test('any flipped bit: each key reads right or as corrupt, or opening tells that
     const disk = new FaultyDisk(fraction);
     let engine = await openLog(disk);
     await fill(engine, 'a');
+    await engine.deleteRange({ from: Buffer.from(nameOf(20)), to: Buffer.from(nameOf(30)) });
     for (let i = 0; i < KEYS; i += 2) await put(engine, nameOf(i), `value-b-of-${nameOf(i)}`);
+    await engine.deleteRange({ from: Buffer.from(nameOf(50)), to: Buffer.from(nameOf(55)) });
     await engine.close();
     const paths = [...(await filesOf(disk, '.log')), ...(await filesOf(disk, '.run')), 'log/manifest'];
     const path = paths[Math.floor(fraction() * paths.length)]!;
     disk.flipBit(path, Math.floor(fraction() * disk.bytesOf(path).length));
+    // Then all of the log is read again.
+    if (seed % 3 === 0) await disk.remove('log/manifest');
     const damages: LogDamage[] = [];
     engine = await openLog(disk, SMALL, damages);
     const isHidden = damages.some(({ kind }) => kind === 'rot that hides keys');
@@ -214,7 +219,8 @@ test('any flipped bit: each key reads right or as corrupt, or opening tells that
     if (isHidden) hidden += 1;
     for (const when of ['at once', 'later']) {
       for (let i = 0; i < KEYS; i++) {
-        const expected = `value-${i % 2 === 0 ? 'b' : 'a'}-of-${nameOf(i)}`;
+        const isDeleted = (i >= 20 && i < 30 && i % 2 === 1) || (i >= 50 && i < 55);
+        const expected = isDeleted ? undefined : `value-${i % 2 === 0 ? 'b' : 'a'}-of-${nameOf(i)}`;
         const value = read(engine, nameOf(i));
         if (value === 'corrupt') corrupt += 1;
         else if (!isHidden) assert.equal(value, expected, `seed ${seed}, ${path}, ${when}: ${nameOf(i)}`);
@@ -225,6 +231,83 @@ test('any flipped bit: each key reads right or as corrupt, or opening tells that
   }
   assert.ok(corrupt > 8, `${corrupt} reads were of damage`);
   assert.ok(hidden > 0, `${hidden} frame heads were damaged`);
+});
+
+/** Of `log/0000000001.log`: where the record of a deletion from `from` up to `to` begins and ends. */
+function rangeRecord(disk: FaultyDisk, from: string, to: string): { start: number; end: number } {
+  const bytes = disk.bytesOf('log/0000000001.log');
+  const keyStart = bytes.lastIndexOf(from, bytes.lastIndexOf(to));
+  const end = keyStart + from.length + 9 + to.length;
+  assert.equal(bytes.toString('latin1', end - to.length, end), to);
+  return { start: keyStart - RECORD_HEAD_BYTES, end };
+}
+
+test('any flipped bit of the deletion of a range: it is told, and nothing else is hidden', async () => {
+  const tuning = { ...SMALL, memtableEntriesMax: 1000, segmentBytesMax: 100_000 };
+  const [from, to] = ['key-020+', 'key-029+'];
+  for (let bit = 0; ; bit++) {
+    const disk = new FaultyDisk(seeded(13));
+    let engine = await openLog(disk, tuning);
+    await fill(engine, 'a');
+    await engine.deleteRange({ from: Buffer.from(from), to: Buffer.from(to) });
+    await put(engine, nameOf(25), 'b');
+    await engine.close();
+    const { start, end } = rangeRecord(disk, from, to);
+    const at = start + Math.floor(bit / 8);
+    if (at >= end) break;
+    disk.bytesOf('log/0000000001.log')[at]! ^= 1 << (bit % 8);
+    const damages: LogDamage[] = [];
+    engine = await openLog(disk, tuning, damages);
+    const told = `bit ${bit}`;
+    assert.deepEqual(
+      damages.map(({ kind }) => kind),
+      ['rot that hides keys'],
+      told,
+    );
+    await put(engine, nameOf(26), 'after the start');
+    for (let i = 0; i < KEYS; i++) {
+      const expected = i === 25 ? 'b' : i === 26 ? 'after the start' : `value-a-of-${nameOf(i)}`;
+      assert.equal(read(engine, nameOf(i)), expected, `${told}: ${nameOf(i)}`);
+    }
+    await engine.close();
+  }
+});
+
+test('the deletion of a range that rots in service keeps its segment, and is told when the log is read again', async () => {
+  const disk = new FaultyDisk(seeded(14));
+  let engine = await openLog(disk);
+  await fill(engine, 'a');
+  const [from, to] = ['key-020+', 'key-023+'];
+  // In a segment with nothing else that stays.
+  const { length } = await filesOf(disk, '.log');
+  while ((await filesOf(disk, '.log')).length === length) await put(engine, 'other', 'o'.repeat(50));
+  await engine.deleteRange({ from: Buffer.from(from), to: Buffer.from(to) });
+  const paths = await filesOf(disk, '.log');
+  const path = paths.find((each) => disk.bytesOf(each).includes(from))!;
+  assert.notEqual(path, paths[0], 'something older is left that it may hide');
+  disk.flipBit(path, disk.bytesOf(path).indexOf(to));
+  const isDeleted = (i: number): boolean => i >= 21 && i <= 23;
+  const check = (i: number, expected = `value-a-of-${nameOf(i)}`): void => {
+    assert.equal(read(engine, nameOf(i)), expected, nameOf(i));
+  };
+  for (let round = 0; round < 100; round++) await put(engine, 'other', `${round}`.repeat(50));
+  await rest(engine);
+  assert.ok(gauge(engine, 'log_collections') > 0, 'other segments are collected');
+  assert.ok((await filesOf(disk, '.log')).includes(path));
+  for (let i = 0; i < KEYS; i++) {
+    if (isDeleted(i)) assert.equal(read(engine, nameOf(i)), undefined);
+    else check(i);
+  }
+  await engine.close();
+  await disk.remove('log/manifest');
+  const damages: LogDamage[] = [];
+  engine = await openLog(disk, SMALL, damages);
+  assert.deepEqual(
+    damages.map(({ file, kind }) => ({ file, kind })),
+    [{ file: path, kind: 'rot that hides keys' }],
+  );
+  for (let i = 0; i < KEYS; i++) check(i);
+  await engine.close();
 });
 
 test('what may be older than what was lost is emptied, where that is asked for', async () => {

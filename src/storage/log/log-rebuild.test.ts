@@ -12,10 +12,16 @@ function nameOf(group: string, i: number): Buffer {
   return Buffer.from(`${group}${'-'.repeat(60)}${i}`);
 }
 
-async function fill(engine: StorageEngine, group: string, from: number, to: number): Promise<void> {
+async function fill(
+  engine: StorageEngine,
+  group: string,
+  from: number,
+  to: number,
+  valueBytes = 130,
+): Promise<void> {
   for (let i = from; i < to; i++) {
     const batch = new WriteBatch();
-    batch.put(nameOf(group, i), Buffer.from('v'.repeat(130)));
+    batch.put(nameOf(group, i), Buffer.alloc(valueBytes, 'v'));
     await engine.write(batch, 'synced');
   }
 }
@@ -139,4 +145,37 @@ test('a manifest that cannot be written after a rebuild costs another attempt: w
     assert.equal(runs.length, gauge(again, 'log_index_runs'), 'the manifest names all that are there');
     await again.close();
   }
+});
+
+test('a deletion that has rotted in the log and is still known in service hides after a rebuild, and after the next start', async () => {
+  const tuning = { segmentBytesMax: 30_000, memtableEntriesMax: 300, garbageShare: 0.5 };
+  const disk = new FaultyDisk(seeded(2));
+  let engine = await openLog(disk, tuning);
+  await fill(engine, 'z', 0, 280);
+  // What the range hides is too little to have the index written anew.
+  await fill(engine, 'zz', 0, 1, 200_000);
+  await fill(engine, 'a', 0, 3);
+  // So long a log of few keys is written out by the engine, and kept in memory by a rebuild.
+  for (let round = 0; round < 450; round++) await fill(engine, 'y', 0, 1);
+  await rest();
+  await deleteGroup(engine, 'a');
+  await fill(engine, 'x', 0, 5);
+  // Behind a younger one, to which the runs of the rebuild are purged.
+  await deleteGroup(engine, 'q');
+  await fill(engine, 't', 0, 5);
+  assert.equal(gauge(engine, 'log_deleted_ranges'), 2);
+  for (const name of (await disk.list('log')).filter((each) => each.endsWith('.log'))) {
+    const at = disk.bytesOf(`log/${name}`).indexOf('a~');
+    if (at >= 0) disk.flipBit(`log/${name}`, at);
+  }
+  await spoilRuns(disk, engine);
+  await rest();
+  for (const start of ['in service', 'at the next start']) {
+    assert.equal(gauge(engine, 'log_index_damaged'), 0);
+    for (const i of [0, 1, 2]) assert.equal(engine.get(nameOf('a', i))?.length, undefined, `${start}: a${i}`);
+    assert.equal(engine.get(nameOf('z', 7))?.length, 130, start);
+    await engine.close();
+    engine = await openLog(disk, tuning);
+  }
+  await engine.close();
 });

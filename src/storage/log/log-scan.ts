@@ -8,7 +8,7 @@
  *   dropped whole, so that no batch shows in part.
  * - Rot whose keys are known: every record's head is sound. Its neighbours are served, and the rotten value is
  *   found out when it is read.
- * - Rot that hides which keys it holds. What can be read is kept.
+ * - Rot that hides which keys it holds, or which of them a range deletion hid. What can be read is kept.
  */
 import type { Buffer } from 'node:buffer';
 import { DiskError, type DiskFile } from '../../environment/index.ts';
@@ -18,6 +18,7 @@ import {
   FRAME_MAGIC,
   isValueSound,
   type LogRecord,
+  RECORD_RANGE,
   readFrameHead,
   readRecord,
   segmentSeed,
@@ -132,10 +133,12 @@ function kindOfRot(file: LogFile, piece: Piece): LogDamage['kind'] {
   if (piece.state === 'unreadable') return 'rot that hides keys';
   const bodyBytes = piece.to - piece.from - FRAME_HEAD_BYTES;
   let told = 0;
-  applyFrame(file, piece, (_body, _offset, record) => {
+  let hidesRange = false;
+  applyFrame(file, piece, (body, _offset, record) => {
     told = record.end;
+    hidesRange ||= record.kind === RECORD_RANGE && !isValueSound(body, record);
   });
-  return told === bodyBytes ? 'rot' : 'rot that hides keys';
+  return told === bodyBytes && !hidesRange ? 'rot' : 'rot that hides keys';
 }
 
 /** The records of a frame, up to the first whose head is damaged. */

@@ -76,6 +76,12 @@ export async function rebuildIndex({
     await built.discard().catch(() => undefined); // the next start removes what is left
     throw cause;
   }
+  // What rot hides may be the deletion of a range that is still known here.
+  if (damages.some(({ kind }) => kind === 'rot that hides keys')) {
+    for (const { segment, offset } of index.ranges) {
+      for (const run of built.runs) run.missed({ segment, offset });
+    }
+  }
   // From here on its runs serve, also if no manifest can be written yet.
   await index.replaceRuns(old, built);
   return damages;

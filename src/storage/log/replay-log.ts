@@ -1,7 +1,7 @@
 /** Tells the index what the log holds from a position on, oldest first. */
 import { byteStringOf } from '../../stdx/index.ts';
 import type { KeyIndex } from './key-index.ts';
-import { deletedRangeOf, RECORD_DELETE, RECORD_RANGE } from './log-record.ts';
+import { deletedRangeOf, isValueSound, RECORD_DELETE, RECORD_RANGE } from './log-record.ts';
 import {
   type ApplyRecord,
   applyFrame,
@@ -55,7 +55,8 @@ function applyTo(index: KeyIndex, segment: Segment, countsTombstones: boolean): 
     const isTombstone = kind === RECORD_DELETE || kind === RECORD_RANGE;
     if (countsTombstones && isTombstone) segment.tombstoneBytes += end - start;
     if (kind === RECORD_RANGE) {
-      index.deleteRange(deletedRangeOf(body, record));
+      // What it would hide is not known otherwise: the scan has told.
+      if (isValueSound(body, record)) index.deleteRange(deletedRangeOf(body, record));
       return;
     }
     const offset = bodyOffset + start;
