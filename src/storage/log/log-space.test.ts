@@ -7,7 +7,6 @@ import { FaultyDisk, seeded } from '../memory/faulty-disk.fixture.ts';
 import { type StorageEngine, StorageError, WriteBatch } from '../storage-engine.ts';
 import { gauge, openLog, SMALL, turn } from './log-engine.fixture.ts';
 import { RANGES_KEPT } from './log-limits.ts';
-import { FRAME_MAGIC } from './log-record.ts';
 
 const KEYS = 200;
 
@@ -172,46 +171,5 @@ test('an index that could not be written out is written out by itself when the d
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   assert.equal(engine.health.kind, 'healthy', 'nobody has written since');
-  await engine.close();
-});
-
-test('what a segment has lost at its end is corrupt, never missing, and told where keys were in it', async () => {
-  const disk = new FaultyDisk(seeded(4));
-  const tuning = { ...SMALL, memtableEntriesMax: 20, garbageShare: 1 };
-  let engine = await openLog(disk, tuning);
-  await fill(engine, 'a');
-  await rest();
-  await engine.close();
-  const segments = (await disk.list('log')).filter((name) => name.endsWith('.log')).sort();
-  const path = `log/${segments[1]}`;
-  const file = await disk.open(path, { create: false });
-  // Between two frames: nothing that is left looks damaged.
-  await file.truncate(disk.bytesOf(path).indexOf(FRAME_MAGIC, file.size / 2));
-  await file.sync();
-  const readAll = (): { right: number; corrupt: number } => {
-    const counts = { right: 0, corrupt: 0 };
-    for (let i = 0; i < KEYS; i++) {
-      try {
-        assert.match(String(engine.get(nameOf(i))), /^a-/);
-        counts.right += 1;
-      } catch (error) {
-        assert.ok(error instanceof StorageError && error.code === 'corrupt', String(error));
-        counts.corrupt += 1;
-      }
-    }
-    return counts;
-  };
-  engine = await openLog(disk, tuning);
-  const { right, corrupt } = readAll();
-  assert.ok(corrupt > 5, `${corrupt} were in what is lost`);
-  assert.ok(right > KEYS / 2);
-  await engine.close();
-  await disk.remove('log/manifest');
-  const damages: { kind: string; file: string }[] = [];
-  engine = await openLog(disk, tuning, damages as never);
-  assert.ok(
-    damages.some(({ kind, file: of }) => kind === 'rot that hides keys' && of === path),
-    JSON.stringify(damages),
-  );
   await engine.close();
 });

@@ -18,12 +18,12 @@ import { LogWriter } from './log-writer.ts';
 import { type Manifest, readManifest, UNFINISHED_MANIFEST_NAME, writeManifest } from './manifest.ts';
 import { endOf, type OpenedSegments, openSegments } from './open-log.ts';
 import { PageCache } from './page-cache.ts';
-import { LOG_START, type Position } from './position.ts';
+import { isBefore, LOG_START, type Position } from './position.ts';
 import { rebuildIndex } from './rebuild-index.ts';
 import { replayLog } from './replay-log.ts';
 import { Run } from './run.ts';
 import type { Segment, SegmentSet } from './segment.ts';
-import { runNumbers, runPath, SEGMENT_HEADER_BYTES } from './segment-header.ts';
+import { runNumbers, runPath, SEGMENT_HEADER_BYTES, segmentPath } from './segment-header.ts';
 import { Turns } from './turns.ts';
 import { Upkeep } from './upkeep.ts';
 
@@ -97,6 +97,7 @@ async function assemble(
     pause: () => upkeep.pause(),
   };
   const index = new KeyIndex(parts);
+  const lost = lostEnd(directory, segments.newest, checkpoint);
   let newest = await settleNewest(segments, checkpoint);
   // What is served from here on is what a name stands for: no crash may take that away again.
   await disk.syncDirectory(directory);
@@ -127,7 +128,7 @@ async function assemble(
   restoreCounts(segments, runs === undefined ? undefined : manifest);
   if (manifest !== undefined && runs !== undefined) index.restore(runs, manifest.ranges, checkpoint);
   await removeStray(disk, directory, names, runs ?? []);
-  const damages = await replayLog({
+  const replayed = await replayLog({
     segments,
     index,
     from: checkpoint,
@@ -142,6 +143,7 @@ async function assemble(
     },
   });
   newest = undefined;
+  const damages = [...lost, ...replayed];
   tellDamages(options, damages);
   const openCopy = async (copyDirectory: string): Promise<LogEngine> => {
     if ((await listIfThere(disk, copyDirectory)).length > 0) {
@@ -171,6 +173,15 @@ function tellDamages({ log, damaged }: LogEngineOptions, damages: readonly LogDa
   }
 }
 
+/** A log that ends before the checkpoint has lost what was there, and perhaps newer writes behind it. */
+function lostEnd(directory: string, newest: Segment | undefined, checkpoint: Position): readonly LogDamage[] {
+  const end = newest === undefined ? LOG_START : { segment: newest.number, offset: newest.file.size };
+  if (!isBefore(end, checkpoint)) return [];
+  const from = end.segment === checkpoint.segment ? end.offset : 0;
+  const file = segmentPath(directory, checkpoint.segment);
+  return [{ file, from, to: checkpoint.offset, kind: 'rot that hides keys' }];
+}
+
 /**
  * Finds the end of the log, and writes once more what no frame says was on disk. A sync that failed before the process
  * was killed leaves bytes that can be read and are on no disk, and the next sync does not tell (Rebello et al., 2020).
@@ -185,8 +196,10 @@ async function settleNewest(segments: SegmentSet, checkpoint: Position) {
   const { end } = scanned;
   const { file } = segment;
   const settledEnd = scanned.syncedEnd === 0 ? 0 : Math.max(from, scanned.syncedEnd);
-  for (let at = settledEnd; at < end; at += REWRITE_BYTES) {
-    await file.write(at, file.read(at, Math.min(REWRITE_BYTES, end - at)));
+  // It may have lost its end.
+  const there = Math.min(end, file.size);
+  for (let at = settledEnd; at < there; at += REWRITE_BYTES) {
+    await file.write(at, file.read(at, Math.min(REWRITE_BYTES, there - at)));
   }
   await file.sync();
   segment.end = end;

@@ -15,12 +15,14 @@ class Growing implements PageSource {
 
   constructor(number: number, length: number) {
     this.number = number;
+    this.file.size = length;
     this.bytes = Buffer.from(Array.from({ length }, (_, at) => (at * 31 + (at >>> 8) + number * 7) & 0xff));
   }
 
   readonly file = {
+    size: 0,
     read: (offset: number, length: number): Buffer => {
-      assert.ok(offset + length <= this.bytes.length);
+      assert.ok(offset + length <= this.file.size);
       this.reads += 1;
       // What is behind the end is not there yet.
       const seen = Buffer.from(this.bytes.subarray(offset, offset + length));
@@ -76,6 +78,17 @@ test('pages that are asked for once push nothing out', () => {
   const before = segment.reads;
   cache.read(segment, 0, 100);
   assert.equal(segment.reads, before);
+});
+
+test('a page that the file has lost in part is read as far as it is there', () => {
+  const cache = new PageCache(8 * pageBytes);
+  const segment = new Growing(1, segmentBytes);
+  segment.end = segmentBytes;
+  segment.file.size = 2 * pageBytes + 300;
+  for (let i = 0; i < 4; i += 1) {
+    const from = 2 * pageBytes - 100;
+    assert.deepEqual(cache.read(segment, from, 400), segment.bytes.subarray(from, from + 400));
+  }
 });
 
 test('without room nothing is kept', () => {

@@ -21,7 +21,8 @@ export interface PageSource {
   readonly number: number;
   /** Everything before has been written. */
   readonly end: number;
-  readonly file: { read(offset: number, length: number): Buffer };
+  /** May have lost its end. */
+  readonly file: { readonly size: number; read(offset: number, length: number): Buffer };
 }
 
 export class PageCache {
@@ -49,7 +50,7 @@ export class PageCache {
   read(segment: PageSource, offset: number, length: number): Buffer {
     const first = Math.floor(offset / PAGE_BYTES);
     const last = Math.floor((offset + length - 1) / PAGE_BYTES);
-    const isWhole = (last + 1) * PAGE_BYTES <= segment.end;
+    const isWhole = (last + 1) * PAGE_BYTES <= Math.min(segment.end, segment.file.size);
     if (!isWhole || length > READ_BYTES_MAX || last >= SEGMENT_PAGES_MAX || this.#pagesMax === 0) {
       return segment.file.read(offset, length);
     }
