@@ -54,6 +54,8 @@ export class Collection {
   readonly #parts: CollectionParts;
   readonly #isOldest: boolean;
   readonly #seed: number;
+  /** Of what is left of its file. */
+  readonly #end: number;
   #offset = SEGMENT_HEADER_BYTES;
   #body: Buffer | undefined;
   #bodyOffset = 0;
@@ -66,9 +68,11 @@ export class Collection {
     this.#parts = parts;
     this.#isOldest = parts.segments.oldest() === segment;
     this.#seed = segmentSeed(segment.number);
+    this.#end = Math.min(segment.end, segment.file.size);
+    this.#isDamaged = this.#end < segment.end;
   }
 
-  /** Rot was met that hides records: `copyIndexed` has to follow. */
+  /** Rot was met that hides records, or some are lost: `copyIndexed` has to follow. */
   get isDamaged(): boolean {
     return this.#isDamaged;
   }
@@ -132,12 +136,12 @@ export class Collection {
       }
       this.#body = undefined;
       const { segment } = this;
-      if (this.#offset >= segment.end) return undefined;
+      if (this.#offset >= this.#end) return undefined;
       const read = (offset: number, length: number): Buffer => segment.read(offset, length);
-      const frame = readFrameAt(read, this.#seed, this.#offset, segment.end);
+      const frame = readFrameAt(read, this.#seed, this.#offset, this.#end);
       if (frame === undefined) {
         this.#isDamaged = true;
-        this.#offset = findFrame(segment.file, this.#seed, this.#offset + 1, segment.end);
+        this.#offset = findFrame(segment.file, this.#seed, this.#offset + 1, this.#end);
         continue;
       }
       this.#body = frame.body;
@@ -172,7 +176,7 @@ export class Collection {
   }
 
   #readIndexed(offset: number, length: number, key: Buffer): Buffer | undefined {
-    if (offset + length > this.segment.end) return undefined;
+    if (offset + length > this.#end) return undefined;
     const bytes = this.segment.read(offset, length);
     const record = readRecord(bytes, 0, length);
     if (record === undefined || record.end !== length || !isValueSound(bytes, record)) return undefined;

@@ -86,6 +86,27 @@ test('what a segment has lost at its end is corrupt, never missing, and told whe
   await engine.close();
 });
 
+test('a collection of what is left of it copies the rest as lost', async () => {
+  const disk = new FaultyDisk(seeded(5));
+  let engine = await openLog(disk, { ...SMALL, garbageShare: 1 });
+  await fill(engine);
+  await rest();
+  await engine.close();
+  const path = await cutSealed(disk, 0.7);
+  engine = await openLog(disk);
+  const corrupt = corruptKeys(engine);
+  assert.ok(corrupt.length > 5, `${corrupt.length} were in what is lost`);
+  for (let i = 0; i < KEYS; i++) if (!corrupt.includes(i)) await put(engine, i, 'b');
+  await rest();
+  assert.ok(!(await segmentPaths(disk)).includes(path), 'it was collected');
+  assert.deepEqual(corruptKeys(engine, /^b-/), corrupt);
+  await engine.close();
+  await disk.remove('log/manifest');
+  engine = await openLog(disk);
+  assert.deepEqual(corruptKeys(engine, /^b-/), corrupt, 'from the log alone');
+  await engine.close();
+});
+
 test('a log that ends before the checkpoint is opened, and it is told once', async () => {
   const tuning = { ...SMALL, segmentBytesMax: 100_000, memtableEntriesMax: 30 };
   // In the midst of a page; and so that nothing of the segment counts.

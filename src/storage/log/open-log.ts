@@ -47,7 +47,9 @@ export async function openSegments(
     const sealedEnds = new Map<number, number>();
     const kept = await settle(disk, found, sealedEnds);
     const segments = new SegmentSet(pages);
-    for (const { number, file } of kept) segments.add(new Segment(number, file, file.size));
+    for (const { number, file } of kept) {
+      segments.add(new Segment(number, file, sealedEnds.get(number) ?? file.size));
+    }
     return { segments, sealedEnds, nextNumber: (numbers.at(-1) ?? 0) + 1 };
   } catch (cause) {
     for (const { file } of found) await file.close();
