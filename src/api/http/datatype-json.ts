@@ -96,8 +96,10 @@ function stepsOf(type: CrdtType, json: JsonNode): readonly SetStep[] {
   const steps: SetStep[] = [];
   for (const { name, value } of json.members) {
     if (name === 'context') continue;
-    if (name === 'update') steps.push(...itemsOf(value).flatMap((item) => stepsOf(type, item)));
-    else {
+    if (name === 'update') {
+      // Not by a spread: a client may send more items than the stack holds.
+      for (const item of itemsOf(value)) for (const step of stepsOf(type, item)) steps.push(step);
+    } else {
       const step = stepOf(name, value);
       if (step === undefined || (type !== 'set' && step.kind === 'remove')) return invalid(type, json);
       steps.push(step);
