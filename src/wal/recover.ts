@@ -302,8 +302,12 @@ class Recovery {
 
   /** Only indices that are still in the log count; those that are whole were truncated and written again. */
   #liveDamages(tail: readonly Frame[]): readonly WalDamage[] {
-    const from = Math.max(this.#first, ...tail.map((frame) => frame.first));
-    const end = Math.min(this.#next, ...tail.map((frame) => frame.index));
+    let from = this.#first;
+    let end = this.#next;
+    for (const { first, index } of tail) {
+      from = Math.max(from, first);
+      end = Math.min(end, index);
+    }
     return this.#damages.flatMap((damage) => this.#clipped(damage, from, end));
   }
 

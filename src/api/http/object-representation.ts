@@ -35,7 +35,8 @@ export function storedObjectOf(object: VersionedObject): StoredObject {
 export function validatorsOf(stored: StoredObject): Validators {
   const [first] = stored.contents;
   if (stored.contents.length === 1) return contentValidators(first!);
-  const seconds = Math.max(...stored.contents.map(lastModifiedSeconds));
+  let seconds = 0;
+  for (const content of stored.contents) seconds = Math.max(seconds, lastModifiedSeconds(content));
   return { entityTag: siblingsEntityTag(stored.context), lastModifiedSeconds: seconds };
 }
 

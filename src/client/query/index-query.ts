@@ -90,7 +90,7 @@ async function onePage(
   const cursor = asked.transport.queryIndex(query, options);
   const batches = taken(cursor, (batch) => [batch]);
   for await (const { entries, continuation: place } of batches) {
-    matches.push(...matchesOf(query, entries));
+    for (const match of matchesOf(query, entries)) matches.push(match);
     next = place ?? next;
   }
   return { matches, continuation: next === undefined ? undefined : (textOfBytes(next) as IndexContinuation) };

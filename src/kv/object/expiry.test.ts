@@ -107,3 +107,12 @@ test('a write takes the place of what has expired, read or not', () => {
   const merged = mergeObjects(put(local, true, 3 * second), local);
   assert.deepEqual(values(merged), ['0'], 'and does not come back');
 });
+
+test('an object may have more siblings than the stack holds', () => {
+  const content = contentThat(5, 1);
+  const siblings = Array.from({ length: 200_000 }, (_, at) => ({
+    dot: { actor: actor(0), counter: at + 1 },
+    content,
+  }));
+  assert.equal(lastExpiryOf(makeObject(VersionVector.empty, siblings)), 5 * second);
+});

@@ -31,7 +31,9 @@ export function expiryOfObject(object: VersionedObject): number | undefined {
 /** Microseconds since the Unix epoch: from then on nothing of the object is going to expire. */
 export function lastExpiryOf(object: VersionedObject): number {
   if (!object.mayExpire) return 0;
-  return Math.max(...object.siblings.map(({ content }) => expiryOfContent(content)));
+  let last = 0;
+  for (const { content } of object.siblings) last = Math.max(last, expiryOfContent(content));
+  return last;
 }
 
 export function isExpired({ content }: Sibling, nowMicros: number): boolean {

@@ -102,8 +102,8 @@ function holds(
 function rescued(left: VersionedObject, right: VersionedObject, clock: VersionVector): VersionedObject {
   const causality = left.clock.compare(right.clock);
   const siblings: Sibling[] = [];
-  if (causality !== 'precedes') siblings.push(...left.siblings);
-  if (causality !== 'descends') siblings.push(...right.siblings);
+  if (causality !== 'precedes') for (const sibling of left.siblings) siblings.push(sibling);
+  if (causality !== 'descends') for (const sibling of right.siblings) siblings.push(sibling);
   return makeObject(clock, siblings);
 }
 

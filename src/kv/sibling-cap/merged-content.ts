@@ -96,6 +96,6 @@ export function unitedMetadata(live: readonly Sibling[], contents: readonly Cont
     indexes.set(`${pair.key.length} ${pair.key}${pair.value ?? ''}`, pair);
   }
   const ordered = [...indexes].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, pair]) => pair);
-  const end = ends.includes(0) ? {} : { expiresAtMicros: Math.max(...ends) };
+  const end = ends.includes(0) ? {} : { expiresAtMicros: ends.reduce((last, at) => Math.max(last, at), 0) };
   return { ...last, ...end, indexes: ordered };
 }
