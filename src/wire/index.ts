@@ -3,7 +3,7 @@ export { erlangBinary, erlangMember } from './erlang-text.ts';
 export { Atom, decodeTerm, encodeTerm, type Term, Tuple } from './external-term.ts';
 export { FrameError, FrameReader } from './frame-reader.ts';
 export { messageOfCode } from './message-catalogue.ts';
-export { decodeMessage, encodeFrame, encodeMessage, writeFrame } from './message-codec.ts';
+export { decodeMessage, decodeRequest, encodeFrame, encodeMessage, writeFrame } from './message-codec.ts';
 export type { Encodable, FrameType, MessageOf, MessageType } from './message-type.ts';
 export * from './messages/aae-folds.ts';
 export * from './messages/buckets.ts';

@@ -5,7 +5,14 @@ import fc from 'fast-check';
 import type { ByteString } from '../stdx/index.ts';
 import { DecodeError } from './decode-error.ts';
 import { messageCatalogue, messageOfCode } from './message-catalogue.ts';
-import { decodeMessage, encodeFrame, encodeMessage, messageDepthMax } from './message-codec.ts';
+import {
+  decodeMessage,
+  decodeRequest,
+  encodeFrame,
+  encodeMessage,
+  messageDepthMax,
+  requestFieldsMax,
+} from './message-codec.ts';
 import type { FieldKind, MessageType } from './message-type.ts';
 import { rpbAaeFoldMergeBranchNValReq } from './messages/aae-folds.ts';
 import { rpbErrorResp } from './messages/connection.ts';
@@ -144,6 +151,33 @@ test('a message that lacks a required field is refused by name', () => {
   assert.throws(() => get.read(Buffer.from('0a0161', 'hex'), 0, 3), /RpbGetReq without key/);
   const put = new PutRequestReader();
   assert.throws(() => put.read(Buffer.from('0a0161', 'hex'), 0, 3), /RpbPutReq without content/);
+});
+
+test('a message of a request has no more fields than allowed, however they come', () => {
+  const packed = (count: number) => {
+    const writer = new ProtoWriter();
+    writer.varint((2 << 3) | 2);
+    // The list's own tag counts too.
+    writer.bytes(Buffer.alloc(count - 1, 1));
+    return writer.take();
+  };
+  const forms: Readonly<Record<string, (count: number) => Buffer>> = {
+    'items of a list': (count) => Buffer.alloc(2 * count, '1001', 'hex'),
+    'one field again and again': (count) => Buffer.alloc(2 * count, '0803', 'hex'),
+    'unknown fields': (count) => Buffer.alloc(2 * count, '7800', 'hex'),
+    packed,
+  };
+  for (const [name, fields] of Object.entries(forms)) {
+    const body = (count: number) => Buffer.concat([Buffer.from('0803', 'hex'), fields(count - 1)]);
+    const read = (count: number) => {
+      const bytes = body(count);
+      return decodeRequest(rpbAaeFoldMergeBranchNValReq, bytes, 0, bytes.length);
+    };
+    assert.equal(read(requestFieldsMax).n_val, 3, name);
+    assert.throws(() => read(requestFieldsMax + 1), /more than 100000 fields in a message/, name);
+    // What nodes answer may be longer.
+    assert.equal(decodeMessage(rpbAaeFoldMergeBranchNValReq, body(requestFieldsMax + 1)).n_val, 3, name);
+  }
 });
 
 test('maps in maps beyond the bound are refused, not followed', () => {

@@ -21,6 +21,8 @@ import { ProtoWriter } from './proto-writer.ts';
 
 /** Maps within maps, the deepest messages there are, may nest this deep. */
 export const messageDepthMax = 64;
+/** Fields of one message of a request, known or not, each item of a repeated one and each packed number counted. */
+export const requestFieldsMax = 100_000;
 
 type Values = Record<string, unknown>;
 
@@ -31,7 +33,15 @@ export function decodeMessage<T>(
   start = 0,
   end: number = bytes.length,
 ): T {
-  return decodeFields(type, new ProtoReader(bytes, start, end), 0) as T;
+  return decodeFields(type, new ProtoReader(bytes, start, end), 0, Number.POSITIVE_INFINITY) as T;
+}
+
+/**
+ * As `decodeMessage`, of bytes from whoever may connect: two bytes of an empty item become a hundred of memory, so their
+ * number is bounded.
+ */
+export function decodeRequest<T>(type: MessageType<T>, bytes: Uint8Array, start: number, end: number): T {
+  return decodeFields(type, new ProtoReader(bytes, start, end), 0, requestFieldsMax) as T;
 }
 
 /** The body, without length and code. */
@@ -56,17 +66,29 @@ export function encodeFrame<T>(type: FrameType<T>, message: Encodable<T>): Buffe
   return writer.take();
 }
 
-function decodeFields(type: MessageType<unknown>, reader: ProtoReader, depth: number): Values {
+function decodeFields(
+  type: MessageType<unknown>,
+  reader: ProtoReader,
+  depth: number,
+  fieldsMax: number,
+): Values {
   if (depth > messageDepthMax) throw new DecodeError('messages nested too deep');
   const values: Values = {};
   for (const field of type.fields) if (field.label === 'repeated') values[field.name] = [];
+  let left = fieldsMax;
   while (!reader.atEnd) {
+    if (left === 0) throw tooManyFields(fieldsMax);
+    left -= 1;
     const tag = reader.tag();
     const field = type.byNumber[tag >>> 3];
     if (field === undefined) reader.skip(tag);
-    else if (field.label === 'repeated')
-      readItems(field, tag & 7, reader, depth, values[field.name] as unknown[]);
-    else values[field.name] = readValue(field, tag & 7, reader, depth);
+    else if (field.label === 'repeated' && isPacked(field, tag & 7))
+      left = readPacked(field, reader, values[field.name] as unknown[], left, fieldsMax);
+    else {
+      const value = readValue(field, tag & 7, reader, depth, fieldsMax);
+      if (field.label === 'repeated') (values[field.name] as unknown[]).push(value);
+      else values[field.name] = value;
+    }
   }
   for (const field of type.fields) {
     if (field.label === 'required' && values[field.name] === undefined) {
@@ -76,29 +98,45 @@ function decodeFields(type: MessageType<unknown>, reader: ProtoReader, depth: nu
   return values;
 }
 
-function readItems(
+function tooManyFields(fieldsMax: number): DecodeError {
+  return new DecodeError(`more than ${fieldsMax} fields in a message`);
+}
+
+/** Numbers that follow each other without tags. */
+function isPacked(field: NamedField, wire: number): boolean {
+  return wire === wireLengthDelimited && wireTypeOf(field) !== wireLengthDelimited;
+}
+
+/** Returns how many fields the message may have behind them. */
+function readPacked(
+  field: NamedField,
+  reader: ProtoReader,
+  items: unknown[],
+  fieldsLeft: number,
+  fieldsMax: number,
+): number {
+  const { start, end } = lengthDelimited(reader);
+  const packed = new ProtoReader(reader.bytes, start, end);
+  let left = fieldsLeft;
+  for (; !packed.atEnd; left -= 1) {
+    if (left === 0) throw tooManyFields(fieldsMax);
+    items.push(readScalar(field.kind as ScalarKind, packed));
+  }
+  return left;
+}
+
+function readValue(
   field: NamedField,
   wire: number,
   reader: ProtoReader,
   depth: number,
-  items: unknown[],
-): void {
-  const scalar = wireTypeOf(field);
-  if (wire !== wireLengthDelimited || scalar === wireLengthDelimited) {
-    items.push(readValue(field, wire, reader, depth));
-    return;
-  }
-  const { start, end } = lengthDelimited(reader);
-  const packed = new ProtoReader(reader.bytes, start, end);
-  while (!packed.atEnd) items.push(readValue(field, scalar, packed, depth));
-}
-
-function readValue(field: NamedField, wire: number, reader: ProtoReader, depth: number): unknown {
+  fieldsMax: number,
+): unknown {
   if (wire !== wireTypeOf(field)) throw new DecodeError(`wrong wire type in field ${field.name}`);
   const { kind } = field;
   if (typeof kind === 'string') return readScalar(kind, reader);
   const { start, end } = lengthDelimited(reader);
-  return decodeFields(messageOf(kind), new ProtoReader(reader.bytes, start, end), depth + 1);
+  return decodeFields(messageOf(kind), new ProtoReader(reader.bytes, start, end), depth + 1, fieldsMax);
 }
 
 function readScalar(kind: ScalarKind, reader: ProtoReader): unknown {

@@ -24,6 +24,9 @@ import {
 import type { Exchange } from './exchange.ts';
 import { defaultType, emptyNameError } from './point-requests.ts';
 
+/** Of a request that sets properties: as much as HTTP takes. */
+export const propertiesBytesMax = 256 * 1024;
+
 export function getBucket(exchange: Exchange, message: MessageOf<typeof rpbGetBucketReq>): void {
   const found = bucketOf(exchange, message);
   if (found !== undefined) exchange.reply(rpbGetBucketResp, { props: propsOfProperties(found.properties) });

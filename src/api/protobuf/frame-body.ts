@@ -1,6 +1,6 @@
 /** The message of one request, as it lies in what has arrived. */
 import type { Buffer } from 'node:buffer';
-import { DecodeError, decodeMessage, type FrameType } from '../../wire/index.ts';
+import { DecodeError, decodeRequest, type FrameType } from '../../wire/index.ts';
 import { undecodable } from './error-reply.ts';
 import type { Exchange } from './exchange.ts';
 
@@ -18,7 +18,7 @@ export function decodeOrRefuse<T>(
   { bytes, start, end }: FrameBody,
 ): T | undefined {
   try {
-    return decodeMessage(type, bytes, start, end);
+    return decodeRequest(type, bytes, start, end);
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error;
     exchange.fail(undecodable(error.reason));

@@ -26,9 +26,16 @@ import {
   rpbSetBucketTypeReq,
   rpbStartTls,
 } from '../../wire/index.ts';
-import { getBucket, getBucketType, resetBucket, setBucket, setBucketType } from './bucket-requests.ts';
+import {
+  getBucket,
+  getBucketType,
+  propertiesBytesMax,
+  resetBucket,
+  setBucket,
+  setBucketType,
+} from './bucket-requests.ts';
 import { datatypeRequests } from './datatype-requests.ts';
-import { startTlsRefused } from './error-reply.ts';
+import { startTlsRefused, textOfError } from './error-reply.ts';
 import type { Exchange } from './exchange.ts';
 import { followFeed } from './feed-request.ts';
 import { decodeOrRefuse, type FrameBody } from './frame-body.ts';
@@ -51,10 +58,10 @@ export const rareRequests: ReadonlyMap<number, RareRequest> = new Map<number, Ra
   decoded(rpbIndexReq, queryIndex),
   decoded(rpbCsBucketReq, foldBucket),
   decoded(rpbGetBucketReq, getBucket),
-  decoded(rpbSetBucketReq, setBucket),
+  decoded(rpbSetBucketReq, setBucket, propertiesBytesMax),
   decoded(rpbResetBucketReq, resetBucket),
   decoded(rpbGetBucketTypeReq, getBucketType),
-  decoded(rpbSetBucketTypeReq, setBucketType),
+  decoded(rpbSetBucketTypeReq, setBucketType, propertiesBytesMax),
   decoded(rpbMapRedReq, mapReduce),
   decoded(rpbGetBucketKeyPreflistReq, getPreflist),
   decoded(haleCountReq, countKeys),
@@ -68,10 +75,16 @@ export const rareRequests: ReadonlyMap<number, RareRequest> = new Map<number, Ra
 function decoded<T>(
   type: FrameType<T>,
   handle: (exchange: Exchange, message: T) => void,
+  bytesMax = Number.POSITIVE_INFINITY,
 ): readonly [number, RareRequest] {
   return [
     type.code,
     (exchange, body) => {
+      const bytes = body.end - body.start;
+      if (bytes > bytesMax) {
+        exchange.fail(textOfError({ code: 'too_large', bytes, bytesMax }));
+        return;
+      }
       const message = decodeOrRefuse(exchange, type, body);
       if (message !== undefined) handle(exchange, message);
     },

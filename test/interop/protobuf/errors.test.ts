@@ -34,6 +34,7 @@ const empty = byteLiteral('');
 const nosuch = byteLiteral('nosuch');
 const content = Buffer.from('0a0178', 'hex');
 const long = 'n'.repeat(70_000) as ByteString;
+const tooLong = 'n'.repeat(262_200) as ByteString;
 const hex = (frame: Buffer): string => frame.toString('hex');
 const stray = Buffer.from([1, 2, 3]);
 
@@ -160,6 +161,16 @@ const refusals: readonly (readonly [string, string, string])[] = [
     'set bucket type: unknown',
     hex(encodeFrame(rpbSetBucketTypeReq, { type: nosuch, props: { n_val: 1 } })),
     'Invalid bucket properties: not_active',
+  ],
+  [
+    'set bucket: more bytes than properties have',
+    hex(encodeFrame(rpbSetBucketReq, { bucket: tooLong, props: {} })),
+    '{too_large,262206,262144}',
+  ],
+  [
+    'set bucket type: more bytes than properties have',
+    hex(encodeFrame(rpbSetBucketTypeReq, { type: tooLong, props: {} })),
+    '{too_large,262206,262144}',
   ],
   ['StartTls without security', '00000001ff', 'Security not enabled; STARTTLS not allowed.'],
   ['Auth without security', '00000001fd', 'Unknown message code: 253'],
