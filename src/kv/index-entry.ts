@@ -3,7 +3,13 @@
  * decimal form. Checked on every write, whichever API it came by.
  */
 import { type ByteString, byteLiteral } from '../stdx/index.ts';
-import { decodeContent, encodeContent, indexesOfContent, type Pair } from '../wire/index.ts';
+import {
+  contentEntriesMax,
+  decodeContent,
+  encodeContent,
+  indexesOfContent,
+  type Pair,
+} from '../wire/index.ts';
 
 export type IndexProblem =
   /** The name does not end in `_bin` or `_int`, or is one that cannot be set. */
@@ -20,7 +26,7 @@ export const indexDigitsMax = 1000;
 export const indexFieldBytesMax = 1024;
 export const indexTermBytesMax = 64 * 1024;
 /** Entries of one written value. Each is a key of the storage engine, at each replica. */
-export const indexEntriesMax = 10_000;
+export const indexEntriesMax = contentEntriesMax;
 
 export function canonicalIndexEntry(name: ByteString, term: ByteString): Pair | IndexProblem {
   const field = byteLiteral(name.toLowerCase());

@@ -2,10 +2,10 @@
 import { Buffer } from 'node:buffer';
 import { VersionVector } from '../clocks/index.ts';
 import type { WallMicros } from '../environment/index.ts';
-import type { ByteString } from '../stdx/index.ts';
-import { ContentError, stampContent } from '../wire/index.ts';
+import { type ByteString, byteLiteral } from '../stdx/index.ts';
+import { ContentError, stampNewContent } from '../wire/index.ts';
 import type { PreparedWrite } from './coordinator/index.ts';
-import { withCanonicalIndexes } from './index-entry.ts';
+import { indexEntriesMax, withCanonicalIndexes } from './index-entry.ts';
 import type { ObjectAddress, PutRequest } from './key-value-store.ts';
 import type { KvError } from './kv-error.ts';
 import { nameBytesMax } from './vnode/index.ts';
@@ -40,7 +40,7 @@ export function prepareWrite(
   if (context === undefined) return { code: 'bad_context' };
   try {
     const content = withCanonicalIndexes(
-      stampContent(
+      stampNewContent(
         request.content,
         vtag,
         wallMicros,
@@ -61,7 +61,11 @@ export function prepareWrite(
       isForwarded: false,
     };
   } catch (error) {
-    if (error instanceof ContentError) return { code: 'bad_content', reason: error.message };
-    throw error;
+    if (!(error instanceof ContentError)) throw error;
+    if (error.list !== 'index entries') return { code: 'bad_content', reason: error.message };
+    return {
+      code: 'bad_index',
+      problem: { reason: 'too_many', field: byteLiteral(''), entriesMax: indexEntriesMax },
+    };
   }
 }

@@ -1,7 +1,8 @@
 /**
  * Where the parts of an encoded RpbContent lie: one pass that checks all of it and copies nothing.
  */
-import { ContentError, DecodeError } from './decode-error.ts';
+import { readVarint, varintSize } from '../stdx/index.ts';
+import { ContentError, type ContentList, DecodeError } from './decode-error.ts';
 import { ProtoReader } from './proto-reader.ts';
 
 // Tags: field number << 3 | wire type.
@@ -23,6 +24,13 @@ export const tagExpires = 0x68;
 /** Where the value is, if it is not here: a field of our own, opaque to this module. */
 export const tagManifest = 0x72;
 const fieldMax = tagManifest >>> 3;
+
+/** Links, entries of user metadata and index entries that a content may be written with: so many of each. */
+export const contentEntriesMax = 10_000;
+/** Bytes of those links and that user metadata together. They leave as headers, where each byte may take three. */
+export const metadataBytesMax = 1024 * 1024;
+/** A tag and a length of nothing. */
+const entryBytesMin = 2;
 
 /** Offsets of a field's bytes; `start` is -1 if it is absent. */
 export interface Span {
@@ -66,15 +74,48 @@ const none: never[] = [];
 
 /** Throws `ContentError` unless bytes `start` to `end` are a well-formed RpbContent with a value. */
 export function scanContent(bytes: Uint8Array, start: number, end: number): ContentScan {
+  return scanned(new ProtoReader(bytes, start, end), Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY);
+}
+
+/** The same of what is to be written, which must not have too much of anything. */
+export function scanNewContent(bytes: Uint8Array): ContentScan {
+  return scanned(new ProtoReader(bytes), contentEntriesMax, metadataBytesMax);
+}
+
+/**
+ * Whether a stored content could be written now, as far as links and user metadata go: nothing bounded them once.
+ * Allocates nothing.
+ */
+export function hasBoundedMetadata(content: Uint8Array): boolean {
+  const end = content.length;
+  let [links, pairs, bytes] = [0, 0, 0];
+  let at = 0;
+  while (at < end) {
+    const tag = content[at]!;
+    const number = readVarint(content, at + 1, end);
+    if (number < 0) return true;
+    const size = 1 + varintSize(number) + ((tag & 7) === 0 ? 0 : number);
+    // The value comes first: most contents have not much beside it.
+    if (tag === tagValue && end - at - size <= entryBytesMin * contentEntriesMax) return true;
+    if (tag === tagLink) links += 1;
+    else if (tag === tagUserMeta) pairs += 1;
+    if (tag === tagLink || tag === tagUserMeta) bytes += size;
+    at += size;
+  }
+  return links <= contentEntriesMax && pairs <= contentEntriesMax && bytes <= metadataBytesMax;
+}
+
+function scanned(reader: ProtoReader, entriesMax: number, bytesMax: number): ContentScan {
   try {
-    return scanFields(new ProtoReader(bytes, start, end));
+    return scanFields(reader, entriesMax, bytesMax);
   } catch (error) {
-    if (error instanceof DecodeError) throw new ContentError(error.reason);
+    if (error instanceof DecodeError && !(error instanceof ContentError))
+      throw new ContentError(error.reason);
     throw error;
   }
 }
 
-function scanFields(reader: ProtoReader): ContentScan {
+function scanFields(reader: ProtoReader, entriesMax: number, bytesMax: number): ContentScan {
   const scan: ContentScan = {
     value: absent,
     contentType: absent,
@@ -91,7 +132,9 @@ function scanFields(reader: ProtoReader): ContentScan {
     userMeta: none,
     indexes: none,
   };
+  let metadataBytes = 0;
   while (!reader.atEnd) {
+    const start = reader.position;
     const tag = reader.tag();
     switch (tag) {
       case tagValue:
@@ -110,7 +153,8 @@ function scanFields(reader: ProtoReader): ContentScan {
         scan.vtag = span(reader);
         break;
       case tagLink:
-        scan.links = appended(scan.links, scanLink(reader));
+        scan.links = appended(scan.links, scanLink(reader), entriesMax, 'links');
+        metadataBytes += reader.position - start;
         break;
       case tagLastMod:
         scan.seconds = reader.uint32();
@@ -119,10 +163,11 @@ function scanFields(reader: ProtoReader): ContentScan {
         scan.micros = reader.uint32();
         break;
       case tagUserMeta:
-        scan.userMeta = appended(scan.userMeta, scanPair(reader));
+        scan.userMeta = appended(scan.userMeta, scanPair(reader), entriesMax, 'entries of user metadata');
+        metadataBytes += reader.position - start;
         break;
       case tagIndex:
-        scan.indexes = appended(scan.indexes, scanPair(reader));
+        scan.indexes = appended(scan.indexes, scanPair(reader), entriesMax, 'index entries');
         break;
       case tagDeleted:
         scan.deleted = reader.bool();
@@ -142,12 +187,16 @@ function scanFields(reader: ProtoReader): ContentScan {
     }
   }
   if (scan.value === absent) throw new DecodeError('content without value');
+  if (metadataBytes > bytesMax) {
+    throw new ContentError(`links and user metadata of more than ${bytesMax} bytes`);
+  }
   return scan;
 }
 
 /** Adds to a list of its own; the shared empty list, which spares most contents three arrays, stays empty. */
-function appended<T>(list: T[], item: T): T[] {
+function appended<T>(list: T[], item: T, entriesMax: number, name: ContentList): T[] {
   if (list.length === 0) return [item];
+  if (list.length >= entriesMax) throw new ContentError(`more than ${entriesMax} ${name}`, name);
   list.push(item);
   return list;
 }

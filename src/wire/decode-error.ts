@@ -8,7 +8,16 @@ export class DecodeError extends Error {
   }
 }
 
-/** The bytes are not a well-formed RpbContent. */
+/** The lists of a content, as errors name them. */
+export type ContentList = 'links' | 'entries of user metadata' | 'index entries';
+
+/** The bytes are not a well-formed RpbContent, or are one with more than may be written. */
 export class ContentError extends DecodeError {
   override readonly name = 'ContentError';
+  /** Of what there is too much. */
+  readonly list: ContentList | undefined;
+  constructor(reason: string, list?: ContentList) {
+    super(reason);
+    this.list = list;
+  }
 }

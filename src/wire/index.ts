@@ -1,3 +1,4 @@
+export { contentEntriesMax, hasBoundedMetadata, scanNewContent } from './content-scan.ts';
 export { ContentError, DecodeError } from './decode-error.ts';
 export { erlangBinary, erlangMember } from './erlang-text.ts';
 export { Atom, decodeTerm, encodeTerm, type Term, Tuple } from './external-term.ts';
@@ -39,6 +40,7 @@ export {
   marksOfContent,
   type Pair,
   stampContent,
+  stampNewContent,
   tombstoneContent,
   validateContent,
 } from './rpb-content.ts';

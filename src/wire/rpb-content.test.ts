@@ -3,6 +3,7 @@ import { Buffer } from 'node:buffer';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { type ByteString, byteLiteral } from '../stdx/index.ts';
+import { contentEntriesMax, hasBoundedMetadata, metadataBytesMax } from './content-scan.ts';
 import { ContentError } from './decode-error.ts';
 import {
   type Content,
@@ -16,6 +17,7 @@ import {
   marksIndexed,
   marksOfContent,
   stampContent,
+  stampNewContent,
   tombstoneContent,
   validateContent,
 } from './rpb-content.ts';
@@ -182,4 +184,57 @@ for (const [hex, reason] of malformed) {
 test('a content inside other bytes is read within its bounds', () => {
   const framed = Buffer.concat([Buffer.from('ffff', 'hex'), observed, Buffer.from('ffff', 'hex')]);
   assert.deepEqual(decodeContent(framed, 2, framed.length - 2), decodeContent(observed));
+});
+
+/** With `count` of the shortest entries in one list. */
+function contentWith(list: 'links' | 'userMeta' | 'indexes', count: number): Buffer {
+  const [link, pair] = [
+    { bucket: text(''), key: text(''), tag: text('') },
+    { key: text(''), value: text('') },
+  ];
+  const bare: Content = { value: Buffer.from('v'), links: [], userMeta: [], indexes: [], deleted: false };
+  const entries = new Array<unknown>(count).fill(list === 'links' ? link : pair);
+  return encodeContent({ ...bare, [list]: entries });
+}
+
+function text(value: string): ByteString {
+  return value as ByteString;
+}
+
+test('a new content has no more entries of a kind than allowed; a stored one may', () => {
+  for (const [list, name] of [
+    ['links', 'links'],
+    ['userMeta', 'entries of user metadata'],
+    ['indexes', 'index entries'],
+  ] as const) {
+    const most = contentWith(list, contentEntriesMax);
+    assert.equal(decodeContent(stampNewContent(most, text('t'), 7, 0))[list].length, contentEntriesMax);
+    assert.ok(hasBoundedMetadata(stampContent(most, text('t'), 7)));
+    const more = contentWith(list, contentEntriesMax + 1);
+    const refused = (error: unknown): boolean =>
+      error instanceof ContentError && error.message === `more than 10000 ${name}` && error.list === name;
+    assert.throws(() => stampNewContent(more, text('t'), 7, 0), refused);
+    const stored = stampContent(more, text('t'), 7);
+    assert.equal(decodeContent(stored)[list].length, contentEntriesMax + 1);
+    assert.equal(hasBoundedMetadata(stored), list === 'indexes');
+  }
+});
+
+test('a new content has no more bytes of links and user metadata than allowed; a stored one may', () => {
+  const bare: Content = { value: Buffer.alloc(9), links: [], userMeta: [], indexes: [], deleted: false };
+  const sized = (bytes: number) => {
+    const link = { bucket: text(''), key: text(''), tag: text('t'.repeat(metadataBytesMax / 2)) };
+    const [key, most] = [text('k'), metadataBytesMax - encodedBytes({ ...bare, links: [link] })];
+    const head = encodedBytes({ ...bare, userMeta: [{ key, value: text('v'.repeat(most)) }] }) - most;
+    const userMeta = [{ key, value: text('v'.repeat(bytes - metadataBytesMax + most - head)) }];
+    return encodeContent({ ...bare, links: [link], userMeta });
+  };
+  const encodedBytes = (content: Content) => encodeContent(content).length - encodeContent(bare).length;
+  assert.ok(stampNewContent(sized(metadataBytesMax), text('t'), 7, 0).length > metadataBytesMax);
+  assert.throws(
+    () => stampNewContent(sized(metadataBytesMax + 1), text('t'), 7, 0),
+    new ContentError('links and user metadata of more than 1048576 bytes'),
+  );
+  assert.ok(hasBoundedMetadata(stampContent(sized(metadataBytesMax), text('t'), 7)));
+  assert.ok(!hasBoundedMetadata(stampContent(sized(metadataBytesMax + 1), text('t'), 7)));
 });

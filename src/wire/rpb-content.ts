@@ -23,6 +23,7 @@ import {
   type PairSpans,
   type Span,
   scanContent,
+  scanNewContent,
   tagCharset,
   tagContentEncoding,
   tagContentType,
@@ -84,7 +85,7 @@ const empty = '' as ByteString;
 export type ContentLifetime = number | 'kept';
 
 /**
- * The client's content as the coordinator stores it: canonical, its vtag, last-modified and expiry replaced.
+ * A content as the coordinator stores it: canonical, its vtag, last-modified and expiry replaced.
  * `deleted` is kept; a manifest is the given one, or none. Throws `ContentError` when it is malformed or has no value.
  */
 export function stampContent(
@@ -95,6 +96,19 @@ export function stampContent(
   manifest?: Buffer,
 ): Buffer {
   const scan = scanContent(content, 0, content.length);
+  const expiresAtMicros = expiryOf(scan, lastModifiedMicros, lifetime);
+  return writeContent(scan, content, { vtag, lastModifiedMicros, expiresAtMicros, manifest });
+}
+
+/** The same of a client's content, which must not have too many links, user metadata or index entries. */
+export function stampNewContent(
+  content: Uint8Array,
+  vtag: ByteString,
+  lastModifiedMicros: number,
+  lifetime: ContentLifetime,
+  manifest?: Buffer,
+): Buffer {
+  const scan = scanNewContent(content);
   const expiresAtMicros = expiryOf(scan, lastModifiedMicros, lifetime);
   return writeContent(scan, content, { vtag, lastModifiedMicros, expiresAtMicros, manifest });
 }

@@ -1,13 +1,14 @@
 /** An object as a response: one value, or its siblings in one of two forms. */
 import type { Buffer } from 'node:buffer';
+import type { HttpExchange } from '../../environment/index.ts';
 import type { VersionedObject } from '../../kv/index.ts';
-import type { Content } from '../../wire/index.ts';
+import { type Content, contentEntriesMax, hasBoundedMetadata } from '../../wire/index.ts';
 import { isAcceptable, negotiate } from './content-negotiation.ts';
 import { formatContext } from './context-header.ts';
 import { siblingsEntityTag } from './entity-tag.ts';
 import { headerValue } from './header-text.ts';
 import { formatHttpDate } from './http-date.ts';
-import { sendPage, serverHeader, varyBoth, varyEncoding } from './http-response.ts';
+import { sendPage, sendText, serverHeader, varyBoth, varyEncoding } from './http-response.ts';
 import type { HttpRequest } from './http-services.ts';
 import { contentTypeOf, lastModifiedSeconds, pushContentHeaders } from './object-headers.ts';
 import type { Validators } from './preconditions.ts';
@@ -29,6 +30,19 @@ export interface StoredObject {
 
 export function storedObjectOf(object: VersionedObject): StoredObject {
   return { context: object.context, contents: object.contents() };
+}
+
+/** Whether links and user metadata fit into headers. They do unless they were stored before they were bounded. */
+export function fitsHeaders(object: VersionedObject): boolean {
+  // So short, it has not that many.
+  if (object.sizeBytes <= contentEntriesMax) return true;
+  return object.siblings.every(({ content }) => hasBoundedMetadata(content));
+}
+
+export function sendTooLongHeaders(exchange: HttpExchange): void {
+  const text =
+    'The object has more links or user metadata than headers hold. Read it over Protocol Buffers.\n';
+  sendText(exchange, 500, text);
 }
 
 /** Of the only content, or of all siblings together. */

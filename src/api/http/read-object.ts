@@ -8,11 +8,13 @@ import { sendPage, sendText, serverHeader, varyBoth, varyEncoding } from './http
 import type { HttpRequest } from './http-services.ts';
 import {
   contentValidators,
+  fitsHeaders,
   isContentAcceptable,
   type StoredObject,
   sendContent,
   sendNotAcceptable,
   sendSiblings,
+  sendTooLongHeaders,
   siblingFormFor,
   storedObjectOf,
   validatorsOf,
@@ -46,7 +48,8 @@ export function getRequestOf(route: ObjectRoute, query: QueryParameters): GetReq
 function sendRead(request: HttpRequest<ObjectRoute>, result: GetResult): void {
   switch (result.kind) {
     case 'found':
-      sendFound(request, storedObjectOf(result.object));
+      if (fitsHeaders(result.object)) sendFound(request, storedObjectOf(result.object));
+      else sendTooLongHeaders(request.exchange);
       return;
     case 'notfound': {
       if (result.tombstone === undefined) {

@@ -21,7 +21,12 @@ import {
   parseLinkSteps,
 } from './link-steps.ts';
 import { partHead } from './object-headers.ts';
-import { type StoredObject, storedObjectOf } from './object-representation.ts';
+import {
+  fitsHeaders,
+  type StoredObject,
+  sendTooLongHeaders,
+  storedObjectOf,
+} from './object-representation.ts';
 import { percentEncode } from './percent-encoding.ts';
 import { linkStyleOf, objectPath, type Route } from './route.ts';
 import { multipartBoundary } from './sibling-multipart.ts';
@@ -58,6 +63,7 @@ export function walkLinks(request: HttpRequest<LinkWalkRoute>): void {
   services.store.get({ bucketType, bucket, key, ...reads }, (result) => {
     if (result.kind === 'failed') sendError(exchange, result.error);
     else if (result.kind !== 'found') sendPage(exchange, 404);
+    else if (!fitsHeaders(result.object)) sendTooLongHeaders(exchange);
     else new LinkWalk(request, steps, reads).begin(storedObjectOf(result.object));
   });
 }
@@ -147,7 +153,14 @@ class LinkWalk {
       this.#fail(result.error);
       return;
     }
-    if (result.kind === 'found') this.#found[at] = storedObjectOf(result.object);
+    if (result.kind === 'found') {
+      if (!fitsHeaders(result.object)) {
+        this.#isOver = true;
+        sendTooLongHeaders(exchange);
+        return;
+      }
+      this.#found[at] = storedObjectOf(result.object);
+    }
     this.#answered += 1;
     if (this.#answered === this.#names.length) this.#stepIsRead();
     else this.#readNext();

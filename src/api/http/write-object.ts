@@ -20,6 +20,7 @@ import { IndexError, parseIndexHeader } from './index-headers.ts';
 import { LinkError, parseLinks } from './link-header.ts';
 import { splitContentType } from './object-headers.ts';
 import {
+  fitsHeaders,
   type StoredObject,
   sendContent,
   sendNotAcceptable,
@@ -242,7 +243,9 @@ function sendStored(request: HttpRequest<WriteRoute>, prepared: PreparedPut, res
     sendError(exchange, conflict ? { code: 'modified' } : result.error);
     return;
   }
-  const object = result.object === undefined ? undefined : storedObjectOf(result.object);
+  // The write has happened: siblings that cannot be shown must not make it look failed.
+  const isShown = result.object !== undefined && fitsHeaders(result.object);
+  const object = isShown ? storedObjectOf(result.object) : undefined;
   if (route.kind !== 'object') {
     const location = objectPath(route, result.generatedKey ?? byteLiteral(''), percentEncode);
     sendCreated(request, location, object);

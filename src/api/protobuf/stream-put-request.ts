@@ -13,6 +13,7 @@ import {
   haleStreamPutReq,
   haleStreamPutResp,
   type MessageOf,
+  scanNewContent,
 } from '../../wire/index.ts';
 import { textOfError, undecodable, unknownCode } from './error-reply.ts';
 import type { Exchange } from './exchange.ts';
@@ -160,6 +161,7 @@ export function takePiece(exchange: Exchange, message: MessageOf<typeof haleStre
 
 function putOf(message: MessageOf<typeof haleStreamPutReq>): LargePut {
   const { bucket, key, type, vclock, w, dw, pw, if_not_modified, if_none_match, bytes } = message;
+  scanNewContent(message.content);
   const { value: _, manifest: __, ...content } = decodeContent(Buffer.from(message.content));
   return {
     bucketType: type ?? defaultType,

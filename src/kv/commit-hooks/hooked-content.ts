@@ -2,7 +2,14 @@
 import { Buffer } from 'node:buffer';
 import type { VersionVector } from '../../clocks/index.ts';
 import { type ByteString, byteLiteral, bytesOfText } from '../../stdx/index.ts';
-import { type Content, decodeContent, encodeContent, type Link, type Pair } from '../../wire/index.ts';
+import {
+  type Content,
+  decodeContent,
+  encodeContent,
+  hasBoundedMetadata,
+  type Link,
+  type Pair,
+} from '../../wire/index.ts';
 import { withCanonicalIndexes } from '../index-entry.ts';
 import type { ObjectAddress } from '../key-value-store.ts';
 import type { KvError } from '../kv-error.ts';
@@ -32,8 +39,7 @@ export function contentOfHook(before: Buffer, input: string, result: string): Bu
   const changed: Content = sameMetadata
     ? { ...content, value }
     : withMetadata({ ...content, value }, is.metadata);
-  const canonical = withCanonicalIndexes(encodeContent(changed));
-  return 'reason' in canonical ? { code: 'bad_index', problem: canonical } : canonical;
+  return writable(changed);
 }
 
 /**
@@ -48,7 +54,14 @@ export function contentOfMerge(
   const { data, metadata } = hookedValue(result);
   const same = contents.find((content) => content.value.toString('utf8') === data);
   const value = same?.value ?? Buffer.from(data, 'utf8');
-  const canonical = withCanonicalIndexes(encodeContent(withMetadata({ ...base, value }, metadata)));
+  return writable(withMetadata({ ...base, value }, metadata));
+}
+
+/** Throws `MalformedHookResult`. */
+function writable(content: Content): Buffer | KvError {
+  const encoded = encodeContent(content);
+  if (!hasBoundedMetadata(encoded)) throw new MalformedHookResult('it has too many links or user metadata');
+  const canonical = withCanonicalIndexes(encoded);
   return 'reason' in canonical ? { code: 'bad_index', problem: canonical } : canonical;
 }
 

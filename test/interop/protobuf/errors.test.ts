@@ -38,6 +38,11 @@ const tooLong = 'n'.repeat(262_200) as ByteString;
 const hex = (frame: Buffer): string => frame.toString('hex');
 const stray = Buffer.from([1, 2, 3]);
 
+/** One more than allowed of an encoded field. */
+function contentWith(field: string): Buffer {
+  return Buffer.concat([content, Buffer.alloc((10_001 * field.length) / 2, field, 'hex')]);
+}
+
 const refusals: readonly (readonly [string, string, string])[] = [
   [
     'get: empty bucket',
@@ -98,6 +103,21 @@ const refusals: readonly (readonly [string, string, string])[] = [
     'put: content without value',
     hex(encodeFrame(rpbPutReq, { bucket: b, key: k, content: Buffer.alloc(0) })),
     'Message decoding error: content without value',
+  ],
+  [
+    'put: more links than may be',
+    hex(encodeFrame(rpbPutReq, { bucket: b, key: k, content: contentWith('3200') })),
+    'Message decoding error: more than 10000 links',
+  ],
+  [
+    'put: more user metadata than may be',
+    hex(encodeFrame(rpbPutReq, { bucket: b, key: k, content: contentWith('4a020a00') })),
+    'Message decoding error: more than 10000 entries of user metadata',
+  ],
+  [
+    'put: more index entries than may be',
+    hex(encodeFrame(rpbPutReq, { bucket: b, key: k, content: contentWith('52020a00') })),
+    '{precommit_fail,[{too_many_fields,10000}]}',
   ],
   ['delete: empty key', hex(encodeFrame(rpbDelReq, { bucket: b, key: empty })), 'Key cannot be zero-length'],
   ['delete: unknown type', hex(encodeFrame(rpbDelReq, { bucket: b, key: k, type: nosuch })), 'no_type'],
