@@ -10,7 +10,10 @@ export interface Exchange {
   fail(text: string): void;
   /** Says why, sends what is queued, and closes: where no request is in progress that could be answered so. */
   closeWith(text: string): void;
-  /** From here on the request answers in many frames through `replies`, and ends with `reply` or `fail`. */
+  /**
+   * From here on the request answers in many frames through `replies`, and ends with `reply` or `fail`. Cancels at once if
+   * the connection is closed already.
+   */
   beginStream(cancel: () => void): ReplyQueue;
   readonly isClosed: boolean;
 }

@@ -166,6 +166,11 @@ export class PbConnection implements ConnectionHandler, Exchange {
   }
 
   beginStream(cancel: () => void): ReplyQueue {
+    // Closed while the request was on its way to its first answer: whoever lives again answers nobody.
+    if (this.#phase === 'closed') {
+      cancel();
+      return this.#replies;
+    }
     this.#phase = 'streaming';
     this.#cancelStream = cancel;
     return this.#replies;

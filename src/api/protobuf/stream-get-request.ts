@@ -60,9 +60,11 @@ async function send(
   const chunks = found.chunks[Symbol.asyncIterator]();
   // What is still being read ends with the loop.
   const replies = exchange.beginStream(() => undefined);
+  if (exchange.isClosed) return;
   replies.frame(haleStreamGetResp, { ...headOf(found), bytes: BigInt(found.bytes) });
   try {
     for (let chunk = await chunks.next(); chunk.done !== true; chunk = await chunks.next()) {
+      if (exchange.isClosed) return;
       for (const piece of piecesOf(chunk.value)) {
         replies.frame(haleStreamGetResp, { piece });
         await replies.writable();
