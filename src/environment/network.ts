@@ -36,6 +36,13 @@ export interface Connection {
   write(bytes: Uint8Array): boolean;
   /** Bytes queued and not yet taken by the peer. */
   readonly queuedBytes: number;
+  /**
+   * From now on `destroy`s itself when the peer has taken no byte of what is queued for so long. Absent where peers do
+   * not stop taking.
+   */
+  cutOffAfter?(stalledMs: number): void;
+  /** How long the peer has taken no byte, roughly; 0 if nothing is queued, or nobody asked to be cut off. */
+  readonly stalledMs?: number;
   /** Stops and restarts reading: the backpressure towards the peer. */
   pause(): void;
   resume(): void;

@@ -9,6 +9,7 @@ import type { Socket } from 'node:net';
 import type { Address, Connection, ConnectionHandler, Tasks } from '../environment/index.ts';
 import type { CrashHandler } from './crash.ts';
 import { networkErrorOf } from './network-failure.ts';
+import { StallWatch } from './stall-watch.ts';
 
 /** `write` answers false from here on. A reply larger than this is still taken whole. */
 export const queueHighBytes = 256 * 1024;
@@ -16,7 +17,7 @@ export const queueHighBytes = 256 * 1024;
 export const queueLowBytes = 64 * 1024;
 /** Up to here copying into one buffer costs less than a `writev` of the parts. */
 const joinedBytesMax = 64 * 1024;
-/** How long a peer may keep its half open after ours is closed and sent. */
+/** How long a peer may take nothing of what is left when ours is closed, and then keep its half open. */
 const lingerMsMax = 10_000;
 
 export interface SocketServices {
@@ -45,6 +46,7 @@ export class SocketConnection implements Connection {
   #phase: 'open' | 'ending' | 'closed' = 'open';
   #error: Error | undefined;
   #linger: NodeJS.Timeout | undefined;
+  readonly #stall: StallWatch;
   readonly #flush = (): void => this.#flushGathered();
   readonly #written = (): void => this.#bytesTaken();
 
@@ -52,6 +54,7 @@ export class SocketConnection implements Connection {
     this.certifiedNames = facts.certifiedNames;
     this.isWithinMachine = facts.remote !== undefined;
     this.#socket = socket;
+    this.#stall = new StallWatch(socket);
     this.#services = services;
     this.remote = facts.remote ?? { host: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 };
     socket.on('end', () => this.#peerEnded());
@@ -93,6 +96,14 @@ export class SocketConnection implements Connection {
     return this.#gatheredBytes + this.#socket.writableLength;
   }
 
+  cutOffAfter(stalledMs: number): void {
+    this.#stall.limit(stalledMs);
+  }
+
+  get stalledMs(): number {
+    return this.#stall.stalledMs;
+  }
+
   pause(): void {
     this.#socket.pause();
   }
@@ -112,6 +123,8 @@ export class SocketConnection implements Connection {
       this.#linger = setTimeout(() => this.#socket.destroy(), lingerMsMax);
       this.#linger.unref();
     });
+    // A peer that takes nothing would keep that from ever being called.
+    this.#stall.limit(lingerMsMax);
   }
 
   destroy(): void {
@@ -136,6 +149,7 @@ export class SocketConnection implements Connection {
       this.#socket.uncork();
     }
     this.#dropGathered();
+    this.#stall.wrote();
   }
 
   #dropGathered(): void {
@@ -159,6 +173,7 @@ export class SocketConnection implements Connection {
     this.#phase = 'closed';
     this.#dropGathered();
     clearTimeout(this.#linger);
+    this.#stall.stop();
     const error = this.#error === undefined ? undefined : networkErrorOf(this.#error);
     this.#guard('closed', () => this.#handler?.closed(error));
     this.#handler = undefined;

@@ -114,6 +114,7 @@ export class ClientListeners {
       limits: {
         frameBytesMax: configuration['protobuf.frame.maximum'],
         heldBytesMax: configuration['protobuf.held.maximum'],
+        stalledWriteMs: configuration['protobuf.stalled_write_timeout'],
       },
       observer: {
         connectionOpened: () => metrics.protobufConnects.add(),

@@ -15,12 +15,11 @@ const overload = Buffer.from('overload').toString('latin1');
 /** A store of one big object, and connections to it whose clients take nothing unless told. */
 function crowd() {
   const endOfTurn: (() => void)[] = [];
-  const body = Buffer.alloc(60_000, 'x');
-  const asked = { gets: 0, refuses: false };
+  const asked = { gets: 0, refuses: false, bytes: 60_000 };
   const store = {
     get: (_request: unknown, done: (result: GetResult) => void) => {
       asked.gets += 1;
-      const object = { replyBody: () => body };
+      const object = { replyBody: () => Buffer.alloc(asked.bytes, 'x') };
       done({ kind: 'found', object } as unknown as GetResult);
     },
     put: () => assert.fail('read a put'),
@@ -34,7 +33,7 @@ function crowd() {
     tasks: { spawn: () => assert.fail('no task'), endOfTurn: (run) => endOfTurn.push(run) },
   });
   const connect = (takes: boolean) => {
-    const state = { written: '', queued: 0, isOpen: true };
+    const state = { written: '', queued: 0, isOpen: true, stalledMs: 0, isCut: false, stalledMsMax: 0 };
     const connection: Connection = {
       remote: { host: '127.0.0.1', port: 1 },
       get queuedBytes() {
@@ -50,7 +49,15 @@ function crowd() {
       end: () => {
         state.isOpen = false;
       },
-      destroy: () => assert.fail('not cut'),
+      get stalledMs() {
+        return state.stalledMs;
+      },
+      cutOffAfter: (stalledMs) => {
+        state.stalledMsMax = stalledMs;
+      },
+      destroy: () => {
+        state.isCut = true;
+      },
     };
     return { state, handler: service.accept(connection) };
   };
@@ -103,6 +110,38 @@ test('replies that nobody takes are bounded: reads are refused until some are ta
   second.handler.closed();
   third.handler.data(get);
   assert.equal(asked.gets, 4);
+});
+
+test('who holds most and takes nothing is cut off when there is too much; who is slow is not', () => {
+  const { connect, asked, endTurn } = crowd();
+  const [slow, deaf, deafer, reader] = [connect(false), connect(false), connect(false), connect(true)];
+  for (const { handler, state } of [slow, deaf]) {
+    handler.data(get);
+    endTurn();
+    state.stalledMs = 4000;
+  }
+  reader.handler.data(get);
+  endTurn();
+  assert.ok(reader.state.written.includes(overload), 'nobody is stalled for long enough');
+  deaf.state.stalledMs = 6000;
+  reader.handler.data(get);
+  assert.equal(asked.gets, 3);
+  assert.deepEqual([slow.state.isCut, deaf.state.isCut], [false, true]);
+  deaf.handler.closed();
+  asked.bytes = 70_000;
+  deafer.handler.data(get);
+  endTurn();
+  slow.state.stalledMs = 7000;
+  deafer.state.stalledMs = 6000;
+  reader.handler.data(get);
+  assert.deepEqual([slow.state.isCut, deafer.state.isCut], [false, true], 'it holds more');
+  deafer.handler.drain();
+  deafer.handler.data(get);
+  assert.equal(asked.gets, 5, 'what was cut off executes nothing');
+});
+
+test('connections are told when to cut off who takes nothing', () => {
+  assert.equal(crowd().connect(true).state.stalledMsMax, 60_000);
 });
 
 test('what is refused is not read', () => {

@@ -1,6 +1,6 @@
 /**
- * Bytes that connections make the node hold, all together: of requests that have begun to arrive, or of replies that
- * their clients do not take. Each connection is bounded by itself, but a crowd of them is not.
+ * Bytes of requests that have begun to arrive, of all connections together. Each connection is bounded by itself, but a
+ * crowd of them is not.
  */
 export class HeldBytes {
   readonly #bytesMax: number;

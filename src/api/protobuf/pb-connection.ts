@@ -44,6 +44,7 @@ import { deleteRequestOf, emptyNameError, getRequestOf, isPlainPut, putRequestOf
 import { answerPut, type PutInFlight, type PutOutcome, PutsInFlight } from './puts-in-flight.ts';
 import { rareRequests } from './rare-requests.ts';
 import { ReplyQueue } from './reply-queue.ts';
+import type { ReplyHolder } from './untaken-replies.ts';
 
 /** Requests answered without a pause; then other connections have their turn. */
 const requestsPerTurnMax = 256;
@@ -58,7 +59,7 @@ const clientIdInitial = byteLiteral('\0\0\0\0');
  */
 type Phase = 'ready' | 'busy' | 'streaming' | 'yielding' | 'closed';
 
-export class PbConnection implements ConnectionHandler, Exchange {
+export class PbConnection implements ConnectionHandler, Exchange, ReplyHolder {
   readonly service: PbService;
   readonly #connection: Connection;
   readonly #frames: FrameReader;
@@ -79,7 +80,6 @@ export class PbConnection implements ConnectionHandler, Exchange {
   #lastReplyWasLong = false;
   /** As the service counts them. */
   #arrivingBytes = 0;
-  #untakenBytes = 0;
   #cancelStream: (() => void) | undefined;
 
   constructor(connection: Connection, service: PbService) {
@@ -130,6 +130,16 @@ export class PbConnection implements ConnectionHandler, Exchange {
   drainAndEnd(): void {
     this.#isDraining = true;
     if (this.#isIdle && !this.#isRunning) this.#end();
+  }
+
+  get stalledMs(): number {
+    return this.#connection.stalledMs ?? 0;
+  }
+
+  cutOff(): void {
+    this.#phase = 'closed';
+    this.#countUntaken(0);
+    this.#connection.destroy();
   }
 
   get isClosed(): boolean {
@@ -231,8 +241,7 @@ export class PbConnection implements ConnectionHandler, Exchange {
   }
 
   #countUntaken(bytes: number): void {
-    this.service.untaken.changed(this.#untakenBytes, bytes);
-    this.#untakenBytes = bytes;
+    this.service.untaken.changed(this, bytes);
   }
 
   #mayNotRead(): boolean {
@@ -280,7 +289,7 @@ export class PbConnection implements ConnectionHandler, Exchange {
   #get(): void {
     const { bytes, start, end } = this.#frames;
     const { getRequest: fields, store } = this.service;
-    if (this.service.untaken.isFull || store.refuses?.('read') === true) {
+    if (!this.service.untaken.hasRoom() || store.refuses?.('read') === true) {
       if (!this.#gets.refuse()) this.#answerRefused(rpbGetReq.code, 1);
       return;
     }

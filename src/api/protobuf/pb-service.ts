@@ -15,6 +15,7 @@ import { LongReplies } from './long-replies.ts';
 import { PbConnection } from './pb-connection.ts';
 import { TurnFlusher } from './reply-queue.ts';
 import { type PbStreams, StreamedPuts } from './stream-put-request.ts';
+import { UntakenReplies } from './untaken-replies.ts';
 
 /** Calls come on the hot path: implementations count and return. */
 export interface PbObserver {
@@ -55,12 +56,15 @@ export interface PbServices {
     readonly frameBytesMax: number;
     /** Bytes of requests still arriving, and as many of replies not taken, of all connections. Default: 512 MiB. */
     readonly heldBytesMax?: number;
+    /** How long a client may take no byte of its replies before it is cut off. Default: 60 s. */
+    readonly stalledWriteMs?: number;
   };
   readonly observer: PbObserver;
   readonly tasks: Tasks;
 }
 
 const heldBytesMaxDefault = 512 * 1024 * 1024;
+const stalledWriteMsDefault = 60_000;
 
 export class PbService {
   readonly store: KeyValueStore;
@@ -79,11 +83,12 @@ export class PbService {
   readonly flusher: TurnFlusher;
   readonly longReplies: LongReplies;
   readonly arriving: HeldBytes;
-  readonly untaken: HeldBytes;
+  readonly untaken: UntakenReplies;
   /** Scratch, used and done with inside one call. */
   readonly getRequest = new GetRequestReader();
   readonly putRequest = new PutRequestReader();
   readonly #connections = new Set<PbConnection>();
+  readonly #stalledWriteMs: number;
   #draining = false;
 
   constructor({
@@ -115,7 +120,8 @@ export class PbService {
     this.flusher = new TurnFlusher(tasks);
     this.longReplies = new LongReplies(tasks);
     this.arriving = new HeldBytes(limits.heldBytesMax ?? heldBytesMaxDefault);
-    this.untaken = new HeldBytes(limits.heldBytesMax ?? heldBytesMaxDefault);
+    this.untaken = new UntakenReplies(limits.heldBytesMax ?? heldBytesMaxDefault);
+    this.#stalledWriteMs = limits.stalledWriteMs ?? stalledWriteMsDefault;
   }
 
   /** Connections that are open. */
@@ -126,6 +132,7 @@ export class PbService {
   accept(connection: Connection): ConnectionHandler {
     const handler = new PbConnection(connection, this);
     this.#connections.add(handler);
+    connection.cutOffAfter?.(this.#stalledWriteMs);
     this.observer.connectionOpened();
     if (this.#draining) handler.drainAndEnd();
     return handler;

@@ -39,8 +39,13 @@ export const listenerKeys = {
   'protobuf.held.maximum': defineKey({
     type: bytes({ minimum: 2 ** 20, maximum: 2 ** 40 }),
     default: 512 * 2 ** 20,
-    doc: 'Bytes of Protocol Buffers requests that are still arriving, all connections together, and as many of replies that clients do not take. Beyond it the connection that brings more is closed as overload, and reads are refused.',
+    doc: 'Bytes of Protocol Buffers requests that are still arriving, all connections together, and as many of replies that clients do not take. Beyond it the connection that brings more is closed as overload; a client that takes nothing is cut off, and while there is none, reads are refused.',
     extremes: [2 ** 20],
+  }),
+  'protobuf.stalled_write_timeout': defineKey({
+    type: duration({ minimum: 1000, maximum: 86_400_000 }),
+    default: 60_000,
+    doc: 'How long a client may take no byte of its Protocol Buffers replies before it is cut off.',
   }),
   'protobuf.frame.maximum': defineKey({
     type: bytes({ minimum: 4096, maximum: 2 ** 30 }),
