@@ -4,7 +4,7 @@
  * type, so that a walk begins and stays in the untyped namespace. What a link names and is not there is left out.
  */
 import { Buffer } from 'node:buffer';
-import type { GetResult, KvError } from '../../kv/index.ts';
+import type { GetResult, KvError, VersionedObject } from '../../kv/index.ts';
 import { byteLiteral } from '../../stdx/index.ts';
 import { formatContext } from './context-header.ts';
 import { sendError } from './error-response.ts';
@@ -35,7 +35,7 @@ export type LinkWalkRoute = Extract<Route, { readonly kind: 'link_walk' }>;
 
 /** Objects that one step may lead to. */
 export const linkedObjectsMax = 1000;
-/** Bytes of the answer. */
+/** Bytes of the answer, and of the objects that wait to be shown in it. */
 export const linkWalkBytesMax = 32 * 1024 * 1024;
 /** Objects that a walk reads at the same time. */
 const readsAtOnceMax = 16;
@@ -80,10 +80,14 @@ class LinkWalk {
   readonly #boundary: string;
   readonly #pieces: Buffer[] = [];
   #bytes = 0;
-  #step = 0;
-  /** Names of this step, and what has been read of them, at the same places. */
+  /** The one whose objects are read; -1: that before the first. */
+  #step = -1;
+  /** Names of this step, and what has been read of them, at the same places, if it is shown. */
   #names: readonly LinkedName[] = [];
   #found: (StoredObject | undefined)[] = [];
+  #foundBytes = 0;
+  /** What the next step leads to, as far as this one is read: of an object that is not shown nothing else is kept. */
+  #ahead = new LinkedNames();
   #asked = 0;
   #answered = 0;
   #isOver = false;
@@ -96,28 +100,34 @@ class LinkWalk {
   }
 
   begin(start: StoredObject): void {
-    this.#goOn([start]);
+    if (this.#lookAhead(start)) this.#goOn();
+  }
+
+  /** Notes where the next step leads from an object of this one. False: to too many. */
+  #lookAhead({ contents }: StoredObject): boolean {
+    const step = this.#steps[this.#step + 1];
+    if (step === undefined) return true;
+    for (const { links } of contents) {
+      for (const link of links) if (follows(step, link)) this.#ahead.add(link);
+      if (this.#ahead.size > linkedObjectsMax) {
+        this.#refuse(`Step ${this.#step + 2} leads to more than ${linkedObjectsMax} objects.\n`);
+        return false;
+      }
+    }
+    return true;
   }
 
   /** Follows the next step from all that the last one led to. */
-  #goOn(objects: readonly StoredObject[]): void {
-    const step = this.#steps[this.#step];
-    if (step === undefined) {
+  #goOn(): void {
+    this.#step += 1;
+    if (this.#step === this.#steps.length) {
       this.#send();
       return;
     }
-    const names = new LinkedNames();
-    for (const { contents } of objects) {
-      for (const { links } of contents) {
-        for (const link of links) if (follows(step, link)) names.add(link);
-        if (names.size > linkedObjectsMax) {
-          this.#refuse(`Step ${this.#step + 1} leads to more than ${linkedObjectsMax} objects.\n`);
-          return;
-        }
-      }
-    }
-    this.#names = names.sorted();
-    this.#found = new Array<StoredObject | undefined>(this.#names.length).fill(undefined);
+    this.#names = this.#ahead.sorted();
+    this.#ahead = new LinkedNames();
+    this.#found = [];
+    this.#foundBytes = 0;
     this.#asked = 0;
     this.#answered = 0;
     if (this.#names.length === 0) this.#stepIsRead();
@@ -153,26 +163,32 @@ class LinkWalk {
       this.#fail(result.error);
       return;
     }
-    if (result.kind === 'found') {
-      if (!fitsHeaders(result.object)) {
-        this.#isOver = true;
-        sendTooLongHeaders(exchange);
-        return;
-      }
-      this.#found[at] = storedObjectOf(result.object);
-    }
+    if (result.kind === 'found' && !this.#take(at, result.object)) return;
     this.#answered += 1;
     if (this.#answered === this.#names.length) this.#stepIsRead();
     else this.#readNext();
   }
 
-  #stepIsRead(): void {
-    if (this.#steps[this.#step]!.keep && !this.#keep()) {
-      this.#refuse(`The answer would have more than ${linkWalkBytesMax} bytes.\n`);
-      return;
+  /** False: it was too much, and that has been answered. */
+  #take(at: number, object: VersionedObject): boolean {
+    if (!fitsHeaders(object)) {
+      this.#isOver = true;
+      sendTooLongHeaders(this.#request.exchange);
+      return false;
     }
-    this.#step += 1;
-    this.#goOn(this.#found.filter((object) => object !== undefined));
+    const stored = storedObjectOf(object);
+    if (!this.#lookAhead(stored)) return false;
+    if (!this.#steps[this.#step]!.keep) return true;
+    this.#found[at] = stored;
+    this.#foundBytes += object.sizeBytes;
+    if (this.#bytes + this.#foundBytes <= linkWalkBytesMax) return true;
+    this.#refuseLength();
+    return false;
+  }
+
+  #stepIsRead(): void {
+    if (this.#steps[this.#step]!.keep && !this.#keep()) this.#refuseLength();
+    else this.#goOn();
   }
 
   /** False: the answer would be too long. */
@@ -220,6 +236,10 @@ class LinkWalk {
       ],
       Buffer.concat(this.#pieces),
     );
+  }
+
+  #refuseLength(): void {
+    this.#refuse(`The answer would have more than ${linkWalkBytesMax} bytes.\n`);
   }
 
   #refuse(text: string): void {
