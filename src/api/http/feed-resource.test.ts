@@ -18,9 +18,15 @@ class SlowPeer {
   #drain: () => void = () => {};
   isFull = true;
 
+  /** Status and headers, once they are sent. */
+  started: readonly unknown[] = [];
+
   readonly exchange = {
+    method: 'GET',
     signal: this.controller.signal,
-    start() {},
+    start: (...head: unknown[]) => {
+      this.started = head;
+    },
     write: (bytes: Buffer) => {
       this.written.push(bytes.toString());
       return !this.isFull;
@@ -47,19 +53,31 @@ class SlowPeer {
     },
   };
 
+  /** Asks for the head alone. */
+  asksForHead(): void {
+    Object.assign(this.exchange, { method: 'HEAD' });
+    this.#watch(() => assert.fail('no task'));
+  }
+
   takesAll(): void {
     this.#drain();
   }
 
   follow(): Promise<void> {
     let sent: Promise<void> | undefined;
+    this.#watch((run) => {
+      sent = run();
+    });
+    assert.ok(sent !== undefined);
+    return sent;
+  }
+
+  #watch(spawn: (run: () => Promise<void>) => void): void {
     const services = {
       feeds: { open: () => this.reader },
       clock: { wallMicros: () => 0 },
       tasks: {
-        spawn: (_name: string, run: () => Promise<void>) => {
-          sent = run();
-        },
+        spawn: (_name: string, run: () => Promise<void>) => spawn(run),
       },
     } as unknown as HttpServices;
     const route = {
@@ -71,8 +89,6 @@ class SlowPeer {
     } as const;
     const query = new QueryParameters('');
     watchKey({ exchange: this.exchange, services, route, query, headers: readRequestHeaders([]) });
-    assert.ok(sent !== undefined);
-    return sent;
   }
 }
 
@@ -104,4 +120,11 @@ test('a feed that ends ends the answer', async () => {
   peer.takesAll();
   await sent;
   assert.ok(peer.hasEnded);
+});
+
+test('the head of a feed is answered at once, and the feed not followed', () => {
+  const peer = new SlowPeer();
+  peer.asksForHead();
+  assert.deepEqual([peer.started[0], peer.hasEnded, peer.isClosed, peer.asked], [200, true, true, 0]);
+  assert.deepEqual(peer.written, []);
 });

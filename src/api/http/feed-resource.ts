@@ -69,6 +69,13 @@ function follow(request: HttpRequest<FeedRoute | WatchRoute>, only: FeedSubscrip
     since: sinceOf(query, headers.lastEventId),
     ...(only === undefined ? {} : { only }),
   });
+  if (exchange.method === 'HEAD') {
+    // Opened only for what would be wrong with it: nothing is read for a body that is not sent.
+    reader.close();
+    exchange.start(200, headersOfFeed());
+    exchange.end();
+    return;
+  }
   tasks.spawn('http feed', () => send(exchange, reader, pace, services.clock));
 }
 
@@ -89,6 +96,10 @@ function numberOf(query: QueryParameters, name: string, min: number, max: number
   throw new QueryError(`${name} query parameter must be milliseconds from ${min} to ${max}\n`);
 }
 
+function headersOfFeed(): string[] {
+  return ['Server', serverHeader, 'Content-Type', 'text/event-stream', 'Cache-Control', 'no-cache'];
+}
+
 interface Pace {
   readonly heartbeatMs: number;
   readonly timeoutMs: number | undefined;
@@ -103,14 +114,7 @@ async function send(
 ): Promise<void> {
   const { signal } = exchange;
   signal.addEventListener('abort', () => reader.close(), { once: true });
-  exchange.start(200, [
-    'Server',
-    serverHeader,
-    'Content-Type',
-    'text/event-stream',
-    'Cache-Control',
-    'no-cache',
-  ]);
+  exchange.start(200, headersOfFeed());
   const startedAt = clock.wallMicros();
   try {
     // At once, so that who connects knows where the feed stands.

@@ -185,3 +185,13 @@ test('a timeout ends the feed, and heartbeats tell the cursor', async () => {
   const text = await answer.text();
   assert.match(text, /^(: nothing new\nid: [\w-]+\n\n){3,}$/);
 });
+
+test('a HEAD is answered, as a GET would begin', async () => {
+  const signal = AbortSignal.timeout(5000);
+  await keepFeed('headed');
+  for (const path of ['/buckets/headed/feed', '/buckets/headed/keys/k/watch']) {
+    const { status, headers } = await fetch(url + path, { method: 'HEAD', signal });
+    assert.deepEqual([status, headers.get('content-type')], [200, 'text/event-stream'], path);
+  }
+  assert.equal((await fetch(`${url}/buckets/unfed/feed`, { method: 'HEAD', signal })).status, 409);
+});
