@@ -120,8 +120,10 @@ export async function putObject(
 export async function deleteObject(terminal: Terminal, options: ObjectOptions): Promise<void> {
   const node = nodeUrl(options.at);
   const path = objectPath(options);
-  const headers = await currentContext(node, path);
-  const response = await requestOf(node, { method: 'DELETE', path, headers });
+  const current = await requestOf(node, { method: 'HEAD', path });
+  // Of a deleted key there is a tombstone: deleting that again would succeed.
+  if (current.status === 404) throw new CommandFailure(exitCodes.notFound, 'not found');
+  const response = await requestOf(node, { method: 'DELETE', path, headers: contextIn(current) });
   if (response.status === 404) throw new CommandFailure(exitCodes.notFound, 'not found');
   if (response.status !== 204) throw new CommandFailure(exitCodes.failure, responseProblem(response));
   terminal.out('ok\n');
@@ -129,7 +131,10 @@ export async function deleteObject(terminal: Terminal, options: ObjectOptions): 
 
 /** The header that makes a write follow all that is stored now, a tombstone too; empty if nothing is. */
 async function currentContext(node: URL, path: string): Promise<Readonly<Record<string, string>>> {
-  const { headers } = await requestOf(node, { method: 'HEAD', path });
+  return contextIn(await requestOf(node, { method: 'HEAD', path }));
+}
+
+function contextIn({ headers }: NodeResponse): Readonly<Record<string, string>> {
   const context = headers[contextHeader];
   return typeof context === 'string' ? { [contextHeader]: context } : {};
 }

@@ -70,6 +70,8 @@ test('values: standard input, JSON, content types, deletes, siblings and bad typ
   assert.equal((await sandbox.run(['del', 'b', 's'], env)).out, 'ok\n');
   const gone = await sandbox.run(['get', 'b', 's'], env);
   assert.deepEqual([gone.code, gone.out, gone.err], [8, '', 'hale: not found\n']);
+  const again = await sandbox.run(['del', 'b', 's'], env);
+  assert.deepEqual([again.code, again.out, again.err], [8, '', 'hale: not found\n']);
   assert.equal((await sandbox.run(['del', 'b', 'never'], env)).code, 8);
 
   const badType = await sandbox.run(['get', 'b', 'k', '--type', 'nowhere'], env);
