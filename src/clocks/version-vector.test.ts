@@ -231,6 +231,17 @@ test('pruning: young entries are never dropped', () =>
 test('pruning: old entries go until the clock is small', () =>
   assert.deepEqual(agesAfter([2001, 2002, 2003, 2004, 2005]), [2001, 2002]));
 
+test('pruning: entries that are to be kept stay, however old, and others go in their place', () => {
+  const clock = clockOfAges([600, 500, 400, 300, 200, 100], 5000);
+  const keeping = (...kept: readonly number[]) =>
+    clock
+      .prune(limits, 5000, new Set(kept.map((i) => actorId(vnode(i), 0))))
+      .entries.map((entry) => 5000 - entry.seconds);
+  assert.deepEqual(keeping(0, 2), [600, 400, 200, 100]);
+  assert.deepEqual(keeping(0, 1, 2, 3, 4), [600, 500, 400, 300, 200]);
+  assert.deepEqual(keeping(), [400, 300, 200, 100]);
+});
+
 test('V2: of a node whose clock is behind, the latest write is not the first that pruning forgets', () => {
   const now = 10_000;
   const seen = clockOfAges([100, 200, 300, 400], now);

@@ -197,21 +197,21 @@ export class VersionVector {
    * Forgets the oldest entries of a clock that has too many (Dynamo §4.4; Riak's rules and limits).
    * What is dropped depends on nothing but the arguments, so that replicas drop the same. A history
    * that has lost entries may make siblings of versions that were ordered, and never loses a value.
+   * Entries of the actors `kept` stay, though the clock then be bigger than the limits.
    */
-  prune(limits: PruneLimits, nowSeconds: number): VersionVector {
+  prune(limits: PruneLimits, nowSeconds: number, kept?: ReadonlySet<ActorId>): VersionVector {
     const { entries } = this;
     if (entries.length <= limits.smallVclock) return this;
-    const oldestFirst = [...entries].sort(byAge);
-    let dropped = 0;
-    while (entries.length - dropped > limits.smallVclock) {
-      const age = nowSeconds - oldestFirst[dropped].seconds;
-      if (age < limits.youngVclock) break;
-      if (entries.length - dropped <= limits.bigVclock && age <= limits.oldVclock) break;
-      dropped += 1;
+    const dropped = new Set<VersionEntry>();
+    for (const entry of [...entries].sort(byAge)) {
+      const left = entries.length - dropped.size;
+      const age = nowSeconds - entry.seconds;
+      if (left <= limits.smallVclock || age < limits.youngVclock) break;
+      if (left <= limits.bigVclock && age <= limits.oldVclock) break;
+      if (kept?.has(entry.actor) !== true) dropped.add(entry);
     }
-    if (dropped === 0) return this;
-    const kept = oldestFirst.slice(dropped).sort((a, b) => (a.actor < b.actor ? -1 : 1));
-    return new VersionVector(kept);
+    if (dropped.size === 0) return this;
+    return new VersionVector(entries.filter((entry) => !dropped.has(entry)));
   }
 
   /** The opaque context that clients carry. Vectors with the same entries have the same bytes. */

@@ -237,19 +237,31 @@ test('M2: a content without a dot stays beside concurrent versions and gives way
   assert.equal(mergeObjects(remote, after), after);
 });
 
-test('O3: a pruned clock keeps every sibling, and its dots', () => {
+test('O3: a pruned clock keeps the entries of its siblings, and of those that the write supersedes', () => {
+  const limits = { smallVclock: 1, bigVclock: 1, youngVclock: 0, oldVclock: 0 };
   let object = put(undefined, a1, nothing, 'x', { seconds: 10 });
   object = put(object, b1, nothing, 'y', { seconds: 20 });
-  const limits = { smallVclock: 1, bigVclock: 1, youngVclock: 0, oldVclock: 0 };
-  const small = pruned(object, limits, 100);
+  assert.equal(pruned(object, undefined, limits, 100), object);
+  const resolved = put(object, actor('c'), object.clock, 'z', { seconds: 30 });
+  assert.equal(pruned(resolved, object, limits, 100), resolved);
+  assert.deepEqual(values(mergeObjects(object, resolved)), ['z']);
+  const small = pruned(resolved, resolved, limits, 100);
   assert.deepEqual(
     small.clock.entries.map((entry) => entry.actor),
-    [b1],
+    [actor('c')],
   );
-  assert.deepEqual(small.siblings, object.siblings);
-  assert.deepEqual(VersionedObject.decode(Buffer.from(small.bytes)).dots, object.dots);
-  assert.deepEqual(values(mergeObjects(small, object)), ['x', 'y']);
-  assert.equal(pruned(small, limits, 100), small);
+  assert.equal(pruned(small, small, limits, 100), small);
+});
+
+test('a sibling whose entry an earlier version pruned keeps its dot', () => {
+  const clock = nothing.with({ actor: b1, counter: 1 }, 20);
+  const object = makeObject(clock, [
+    { dot: { actor: a1, counter: 1 }, content: content('x') },
+    { dot: { actor: b1, counter: 1 }, content: content('y') },
+  ]);
+  assert.deepEqual(VersionedObject.decode(Buffer.from(object.bytes)).dots, object.dots);
+  const whole = put(put(undefined, a1, nothing, 'x'), b1, nothing, 'y');
+  assert.deepEqual(values(mergeObjects(object, whole)), ['x', 'y']);
 });
 
 test('M1: a version whose clock was pruned keeps its sibling beside a newer clock that never saw its write', () => {

@@ -109,9 +109,23 @@ export function asisObject(context: VersionVector, content: Buffer, isWriteOnce 
   return VersionedObject.of(context, [{ dot: undefined, content }], isWriteOnce);
 }
 
-/** The object with its clock pruned; itself if that drops nothing. Writes of clients only (spec'd by Riak). */
-export function pruned(object: VersionedObject, limits: PruneLimits, nowSeconds: number): VersionedObject {
-  const clock = object.clock.prune(limits, nowSeconds);
+/**
+ * The object with its clock pruned; itself if that drops nothing. Writes of clients only (spec'd by Riak).
+ *
+ * Entries of siblings stay: who has read one could not supersede it by a context that does not name it. So do those of
+ * `replaced`, what the vnode held before: other replicas have to see what this write supersedes.
+ */
+export function pruned(
+  object: VersionedObject,
+  replaced: VersionedObject | undefined,
+  limits: PruneLimits,
+  nowSeconds: number,
+): VersionedObject {
+  if (object.clock.entries.length <= limits.smallVclock) return object;
+  const kept = new Set<ActorId>();
+  for (const dot of object.dots) if (dot !== undefined) kept.add(dot.actor);
+  for (const dot of replaced?.dots ?? []) if (dot !== undefined) kept.add(dot.actor);
+  const clock = object.clock.prune(limits, nowSeconds, kept);
   return clock === object.clock ? object : makeObject(clock, object.siblings);
 }
 

@@ -4,7 +4,7 @@
  *
  * O1  There is at least one sibling.
  * O2  A dot names one write: siblings that share a dot are the same, unless an actor was reused.
- * O3  The clock covers the dots of all siblings, unless it was pruned.
+ * O3  The clock covers the dots of all siblings, pruned or not (but for what was stored before pruning kept to it).
  * O4  Objects with the same clock and siblings have the same bytes.
  */
 import type { Buffer } from 'node:buffer';

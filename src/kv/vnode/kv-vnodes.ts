@@ -231,7 +231,7 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
     });
     const written = this.#afterReap(partition, put.key, local, fresh);
     const merged = put.cap === undefined ? written : this.#capped(written, put.cap, dot);
-    const object = pruned(merged, put.prune, nowSeconds);
+    const object = pruned(merged, local, put.prune, nowSeconds);
     const excess =
       this.#checks.excessOf(put.key, object, put.cap) ?? this.#checkStrays(partition, local, object);
     if (excess !== undefined) return failed(excess);
