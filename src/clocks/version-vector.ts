@@ -104,8 +104,7 @@ export class VersionVector {
 
   /** 0 if the actor has no entry. */
   counterOf(actor: ActorId): number {
-    const entry = this.entries[this.#placeOf(actor)];
-    return entry !== undefined && entry.actor === actor ? entry.counter : 0;
+    return this.entryOf(actor)?.counter ?? 0;
   }
 
   /** Whether the write is part of this history. */
@@ -229,6 +228,19 @@ export class VersionVector {
     const entries = entriesOfCheckedContext(bytes, start, end);
     assert(entries !== undefined, 'the bytes are a context');
     return new VersionVector(entries);
+  }
+
+  /** How many entries `prune` would drop after that one. */
+  newerThan(entry: VersionEntry): number {
+    let newer = 0;
+    for (const other of this.entries) if (byAge(entry, other) < 0) newer += 1;
+    return newer;
+  }
+
+  /** Undefined if the actor has none. */
+  entryOf(actor: ActorId): VersionEntry | undefined {
+    const entry = this.entries[this.#placeOf(actor)];
+    return entry?.actor === actor ? entry : undefined;
   }
 
   /** Where the actor's entry is, or -1. */

@@ -13,7 +13,7 @@ import type { Durability } from '../../storage/index.ts';
 import type { BucketProperties } from '../bucket-properties.ts';
 import type { DatatypeDelta, DatatypeWrite } from '../datatype/index.ts';
 import type { KvError } from '../kv-error.ts';
-import { asisObject, type VersionedObject } from '../object/index.ts';
+import { asisObject, type Pruning, type VersionedObject } from '../object/index.ts';
 import { siblingCapOf } from '../sibling-cap/index.ts';
 import {
   type CoordinatedPutResult,
@@ -26,7 +26,7 @@ import type { CoordinatorParts } from './coordinator-parts.ts';
 import { coordinateElsewhere } from './forward-put.ts';
 import { StandIns } from './next-fallback.ts';
 import type { PreparedWrite, WriteOutcome } from './prepared-write.ts';
-import type { WriteHolders } from './write-plan.ts';
+import { pruneLimitsOf, type WriteHolders } from './write-plan.ts';
 import { type WriteDecision, WriteQuorum, type WriteReply, type WriteRequirements } from './write-quorum.ts';
 
 export class WriteOperation extends Deadline {
@@ -41,6 +41,7 @@ export class WriteOperation extends Deadline {
   #replicas: PreferenceList;
   #object: VersionedObject | undefined;
   #delta: DatatypeDelta | undefined;
+  #pruning: Pruning | undefined;
   #answered = false;
   /** Once a node was not reached. */
   #standIns: StandIns | undefined;
@@ -102,6 +103,7 @@ export class WriteOperation extends Deadline {
     switch (result.kind) {
       case 'merged':
         this.#delta = result.delta;
+        this.#pruning = result.pruning;
         return result.object;
       case 'unreadable':
         if (this.#write.isForwarded || this.#hasOtherNodes()) this.#coordinateElsewhere();
@@ -129,12 +131,7 @@ export class WriteOperation extends Deadline {
         mayBeRepeated: this.#write.isForwarded,
         siblings: properties,
         cap: siblingCapOf(properties),
-        prune: {
-          smallVclock: properties.small_vclock,
-          bigVclock: properties.big_vclock,
-          youngVclock: properties.young_vclock,
-          oldVclock: properties.old_vclock,
-        },
+        prune: pruneLimitsOf(properties),
         durability: this.#durability(true),
         nowMicros: clock.wallMicros(),
       },
@@ -147,7 +144,12 @@ export class WriteOperation extends Deadline {
     const { vnodes, topology } = this.#parts;
     return vnodes.coordinateUpdate(
       this.#replicas[position].partition,
-      { key: this.#key, write, durability: this.#durability(true) },
+      {
+        key: this.#key,
+        write,
+        prune: pruneLimitsOf(this.#properties),
+        durability: this.#durability(true),
+      },
       (error) =>
         this.#heard(topology.self, position, error === undefined ? stored : { kind: 'failed', error }),
     );
@@ -188,6 +190,7 @@ export class WriteOperation extends Deadline {
       durability: this.#durability(false),
       purpose: this.#write.condition === 'latest' ? 'fenced' : 'write',
       announce: this.#announce,
+      pruning: this.#pruning,
     };
   }
 

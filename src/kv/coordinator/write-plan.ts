@@ -3,6 +3,7 @@ import { type PreferenceList, primariesOf, type RingHash } from '../../core/ring
 import type { BucketProperties } from '../bucket-properties.ts';
 import type { ObjectAddress, WriteOptions } from '../key-value-store.ts';
 import type { KvError } from '../kv-error.ts';
+import type { PruneLimits } from '../object/index.ts';
 import { quorumCount, resolveQuorum } from '../quorum-value.ts';
 import { type MergePolicy, type SiblingCap, siblingCapOf } from '../sibling-cap/index.ts';
 import type { WriteRules } from '../vnode/index.ts';
@@ -95,15 +96,19 @@ export function rulesOf(n: number, options: WriteOptions, properties: BucketProp
     durability: properties.durability,
     allowMult: properties.allow_mult,
     lastWriteWins: properties.last_write_wins,
-    prune: {
-      smallVclock: properties.small_vclock,
-      bigVclock: properties.big_vclock,
-      youngVclock: properties.young_vclock,
-      oldVclock: properties.old_vclock,
-    },
+    prune: pruneLimitsOf(properties),
     cap: siblingCapOf(properties),
     serialised: properties.conditional === 'serialised',
     bucketOnly: properties.chash_keyfun.fun === 'chash_bucketonly_keyfun',
+  };
+}
+
+export function pruneLimitsOf(properties: BucketProperties): PruneLimits {
+  return {
+    smallVclock: properties.small_vclock,
+    bigVclock: properties.big_vclock,
+    youngVclock: properties.young_vclock,
+    oldVclock: properties.old_vclock,
   };
 }
 

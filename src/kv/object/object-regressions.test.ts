@@ -239,18 +239,19 @@ test('M2: a content without a dot stays beside concurrent versions and gives way
 
 test('O3: a pruned clock keeps the entries of its siblings, and of those that the write supersedes', () => {
   const limits = { smallVclock: 1, bigVclock: 1, youngVclock: 0, oldVclock: 0 };
+  const pruning = { limits, nowSeconds: 100 };
   let object = put(undefined, a1, nothing, 'x', { seconds: 10 });
   object = put(object, b1, nothing, 'y', { seconds: 20 });
-  assert.equal(pruned(object, undefined, limits, 100), object);
+  assert.equal(pruned(object, undefined, pruning), object);
   const resolved = put(object, actor('c'), object.clock, 'z', { seconds: 30 });
-  assert.equal(pruned(resolved, object, limits, 100), resolved);
+  assert.equal(pruned(resolved, object, pruning), resolved);
   assert.deepEqual(values(mergeObjects(object, resolved)), ['z']);
-  const small = pruned(resolved, resolved, limits, 100);
+  const small = pruned(resolved, resolved, pruning);
   assert.deepEqual(
     small.clock.entries.map((entry) => entry.actor),
     [actor('c')],
   );
-  assert.equal(pruned(small, small, limits, 100), small);
+  assert.equal(pruned(small, small, pruning), small);
 });
 
 test('a sibling whose entry an earlier version pruned keeps its dot', () => {

@@ -10,7 +10,7 @@ import fc from 'fast-check';
 import { actorId, VersionVector } from '../../clocks/index.ts';
 import { byteLiteral, byteStringOf } from '../../stdx/index.ts';
 import { encodeContent, stampContent } from '../../wire/index.ts';
-import { mergeObjects, pruned, putObject, type VersionedObject } from './index.ts';
+import { mergeObjects, pruned, putObject, replicaPut, type VersionedObject } from './index.ts';
 
 const numRuns = Number(process.env.LAW_RUNS ?? 1000);
 const vnodes = 3;
@@ -48,7 +48,15 @@ class Vnodes {
       allowMult: true,
       lastWriteWins: false,
     });
-    return this.#hold(at, pruned(fresh, local, limits, seconds));
+    return this.#hold(at, pruned(fresh, local, { limits, nowSeconds: seconds }));
+  }
+
+  /** The result of the last put, at a vnode that did not coordinate it. */
+  replicate(to: number, object: VersionedObject): void {
+    const local = this.held[to];
+    const merged = replicaPut(local, object);
+    const pruning = { limits, nowSeconds: this.#seconds };
+    this.#hold(to, merged === object || merged === local ? merged : pruned(merged, local, pruning));
   }
 
   deliver(to: number, object: VersionedObject | undefined): void {
@@ -103,9 +111,23 @@ test('who has read all supersedes all, at every replica, though the clocks are p
       const told = tell(steps);
       const read = repaired(told);
       const written = told.put(coordinator, read?.clock ?? VersionVector.empty);
-      for (let to = 0; to < vnodes; to += 1) told.deliver(to, written);
+      for (let to = 0; to < vnodes; to += 1) if (to !== coordinator) told.deliver(to, written);
       for (const held of told.held) assert.deepEqual(valuesOf(held), valuesOf(written));
       assert.equal(written.siblingCount, 1);
+    }),
+    { numRuns },
+  );
+});
+
+test('replicas that held the same before a write hold the same after it, to the byte', () => {
+  fc.assert(
+    fc.property(histories, fc.nat({ max: 40 }), at, (steps, read, coordinator) => {
+      const told = tell(steps);
+      repaired(told);
+      const context = told.versions[read % (told.versions.length + 1)]?.clock ?? VersionVector.empty;
+      const written = told.put(coordinator, context);
+      for (let to = 0; to < vnodes; to += 1) if (to !== coordinator) told.replicate(to, written);
+      for (const held of told.held) assert.deepEqual(held?.bytes, written.bytes);
     }),
     { numRuns },
   );

@@ -8,6 +8,7 @@ import {
   epochOfActor,
   type PruneLimits,
   sameDot,
+  type VersionEntry,
   VersionVector,
   vnodeIdOfActor,
 } from '../../clocks/index.ts';
@@ -30,6 +31,13 @@ export interface CoordinatedWrite {
   readonly lastWriteWins: boolean;
   /** Microseconds since the Unix epoch: what had expired by then gives way to any write. */
   readonly expiredByMicros?: number;
+}
+
+/** How a write is pruned: at all its replicas alike, or who forgot less would bring it back to who forgot more. */
+export interface Pruning {
+  readonly limits: PruneLimits;
+  /** Of the coordinator's clock, since the Unix epoch. */
+  readonly nowSeconds: number;
 }
 
 /**
@@ -118,8 +126,7 @@ export function asisObject(context: VersionVector, content: Buffer, isWriteOnce 
 export function pruned(
   object: VersionedObject,
   replaced: VersionedObject | undefined,
-  limits: PruneLimits,
-  nowSeconds: number,
+  { limits, nowSeconds }: Pruning,
 ): VersionedObject {
   if (object.clock.entries.length <= limits.smallVclock) return object;
   const kept = new Set<ActorId>();
@@ -129,10 +136,19 @@ export function pruned(
   return clock === object.clock ? object : makeObject(clock, object.siblings);
 }
 
+/** An entry that so many newer ones stand beside may have been pruned: fewer than any clock keeps by the usual limits. */
+const newerEntriesMin = 25;
+
+/** Whether `clock` may have forgotten an entry because it was so old, and not because its copy was lost. */
+export function mayHavePruned(clock: VersionVector, entry: VersionEntry): boolean {
+  return clock.entries.length >= newerEntriesMin && clock.newerThan(entry) >= newerEntriesMin;
+}
+
 /**
  * Whether a vnode must not go on counting as `actor`, because the local copy may have forgotten some of
  * what the vnode wrote (riak_kv#679): there is no copy, or the context names writes of a later epoch
- * of the vnode, or more of this one, than the copy does; or because the counter is used up.
+ * of the vnode, or more of this one, than the copy does; or the entry may have been pruned here, and have
+ * come back from who had an older one; or because the counter is used up.
  */
 export function needsNewEpoch(
   local: VersionedObject | undefined,
@@ -140,7 +156,9 @@ export function needsNewEpoch(
   actor: ActorId,
 ): boolean {
   if (local === undefined) return true;
-  const counter = local.clock.counterOf(actor);
+  const entry = local.clock.entryOf(actor);
+  const counter = entry?.counter ?? 0;
+  if (entry !== undefined && mayHavePruned(local.clock, entry)) return true;
   if (context.isEmpty) return counter >= Number.MAX_SAFE_INTEGER;
   const epoch = context.highestEpochOf(vnodeIdOfActor(actor));
   if (epoch !== undefined && epoch > epochOfActor(actor)) return true;

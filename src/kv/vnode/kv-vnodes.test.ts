@@ -6,9 +6,9 @@ import type { Partition } from '../../core/ring/index.ts';
 import { byteLiteral } from '../../stdx/index.ts';
 import { type Durability, type StorageEngine, StorageError, WriteBatch } from '../../storage/index.ts';
 import { encodeContent } from '../../wire/index.ts';
-import { makeObject } from '../object/index.ts';
-import { ObjectKey, type ReplicaReply } from './index.ts';
-import { memoryEngine, openVnodes } from './vnodes.fixture.ts';
+import { makeObject, type VersionedObject } from '../object/index.ts';
+import { ObjectKey, ReapedVersions, type ReplicaReply } from './index.ts';
+import { clock, memoryEngine, openVnodes } from './vnodes.fixture.ts';
 
 const limits = { objectBytesMax: 1000, objectBytesWarn: 1000, siblingsMax: 10, siblingsWarn: 10 };
 const here = 0 as Partition;
@@ -113,4 +113,70 @@ test('S1: a fenced write is not taken over a damaged copy: what that had seen no
   assert.equal(await code('fenced'), 'quorum_unsatisfied');
   assert.equal(await code('write'), 'stored');
   assert.equal(await code('fenced'), 'stored', 'it has seen what is there now');
+});
+
+/** The version of a write by each of `seconds`, whose place in the list is its actor; those in `shown` are its siblings. */
+function versionOf(seconds: readonly number[], shown: readonly number[], deleted = false): VersionedObject {
+  const entries = seconds.map((at, i) => ({
+    actor: actorId(byteLiteral('elsewher'), i + 1),
+    counter: 1,
+    seconds: at,
+  }));
+  const content = encodeContent({ value: Buffer.from('v'), links: [], userMeta: [], indexes: [], deleted });
+  const siblings = shown.map((i) => ({ dot: { actor: entries[i]!.actor, counter: 1 }, content }));
+  return makeObject(VersionVector.of(entries), siblings);
+}
+
+/** How many entries a coordinator and a replica have kept, both of which held `before`, or have reaped it. */
+async function entriesAfterWrite(before: VersionedObject, isReaped: boolean): Promise<number> {
+  const prune = { smallVclock: 3, bigVclock: 3, youngVclock: 20, oldVclock: 86_400 };
+  const open = async () => {
+    const node = await openVnodes({ deleteMode: 'immediate', reaped: new ReapedVersions(clock) });
+    const put = { kind: 'put', key, durability: 'os', announce: false } as const;
+    node.vnodes.handle(here, { ...put, object: before, purpose: 'repair' }, () => {});
+    await node.commit.drain();
+    if (isReaped)
+      node.vnodes.handle(here, { kind: 'reap', key, tombstone: before, first: here, n: 1 }, () => {});
+    await node.commit.drain();
+    assert.equal(node.engine.get(key.copy(here)) === undefined, isReaped);
+    return { ...node, put };
+  };
+  const [coordinator, replica] = [await open(), await open()];
+  const result = coordinator.vnodes.coordinatePut(
+    here,
+    {
+      key,
+      context: isReaped ? VersionVector.empty : before.clock,
+      content: versionOf([0], [0]).siblings[0]!.content,
+      siblings: { allow_mult: true, last_write_wins: false },
+      prune,
+      durability: 'os',
+      nowMicros: 1000e6,
+      condition: 'none',
+      mayBeRepeated: false,
+    },
+    () => {},
+  );
+  assert.equal(result.kind, 'merged');
+  const { object, pruning } = result as Extract<typeof result, { kind: 'merged' }>;
+  replica.vnodes.handle(here, { ...replica.put, object, purpose: 'write', pruning }, () => {});
+  for (const { commit, engine } of [coordinator, replica]) {
+    await commit.drain();
+    assert.deepEqual(engine.get(key.copy(here)), object.bytes);
+  }
+  return object.clock.entries.length;
+}
+
+test('a replica prunes as its coordinator: all but what the write has written and superseded', async () => {
+  assert.equal(await entriesAfterWrite(versionOf([10, 20, 30, 40], [3]), false), 3);
+  assert.equal(await entriesAfterWrite(versionOf([10, 20, 30, 40], [0, 3]), false), 3);
+  assert.equal(await entriesAfterWrite(versionOf([10, 20, 30, 40], [0, 1, 2, 3]), false), 5);
+  assert.equal(await entriesAfterWrite(versionOf([10, 20, 30, 990, 990], [3]), false), 3);
+  assert.equal(await entriesAfterWrite(versionOf([10, 20, 990, 990, 990], [3]), false), 4, 'three are young');
+  assert.equal(await entriesAfterWrite(versionOf([10, 20], [1]), false), 3);
+});
+
+test('a replica prunes as its coordinator what is written after a reap', async () => {
+  assert.equal(await entriesAfterWrite(versionOf([10, 20, 30, 40], [3], true), true), 3);
+  assert.equal(await entriesAfterWrite(versionOf([10, 20, 30, 40], [0], true), true), 3);
 });

@@ -30,6 +30,7 @@ import {
   afterReap,
   holdsContent,
   type PruneLimits,
+  type Pruning,
   pruned,
   putObject,
   replicaPut,
@@ -79,6 +80,7 @@ export interface CoordinatedPut {
 export interface CoordinatedUpdate {
   readonly key: ObjectKey;
   readonly write: DatatypeWrite;
+  readonly prune: PruneLimits;
   readonly durability: Durability;
 }
 
@@ -88,6 +90,8 @@ export type CoordinatedPutResult =
       readonly object: VersionedObject;
       /** Of an update: what to send instead, to replicas that have the version before. */
       readonly delta?: DatatypeDelta | undefined;
+      /** If the clock is so long that the other replicas may have to forget something of theirs, too. */
+      readonly pruning?: Pruning | undefined;
     }
   /** The local copy cannot be read just now: nothing has happened, and another vnode may coordinate. */
   | { readonly kind: 'unreadable'; readonly error: KvError }
@@ -229,23 +233,25 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
       // Where siblings are shown, who has another clock may still be looking at them.
       expiredByMicros: put.siblings.allow_mult ? nowMicros - this.#expiryMarginMicros : nowMicros,
     });
-    const written = this.#afterReap(partition, put.key, local, fresh);
+    const known = local ?? this.#reapedFor(partition, put.key, fresh);
+    const written = withReaped(local, known, fresh);
     const merged = put.cap === undefined ? written : this.#capped(written, put.cap, dot);
-    const object = pruned(merged, local, put.prune, nowSeconds);
+    const pruning = { limits: put.prune, nowSeconds };
+    const object = pruned(merged, known, pruning);
     const excess =
       this.#checks.excessOf(put.key, object, put.cap) ?? this.#checkStrays(partition, local, object);
     if (excess !== undefined) return failed(excess);
     this.#store(partition, put.key, local, object, put.durability, done);
-    return { kind: 'merged', object };
+    return { kind: 'merged', object, pruning: isLong(object, pruning) ? pruning : undefined };
   }
 
   /**
-   * As `coordinatePut`, of an operation: what is here and what it makes of it are one data type. The clock is not pruned,
-   * and a second update of the same request would be a second update.
+   * As `coordinatePut`, of an operation: what is here and what it makes of it are one data type. A second update of the same
+   * request would be a second update.
    */
   coordinateUpdate(
     partition: Partition,
-    { key, write, durability }: CoordinatedUpdate,
+    { key, write, prune, durability }: CoordinatedUpdate,
     done: (error: KvError | undefined) => void,
   ): CoordinatedPutResult {
     if (this.#serves?.(partition) === false) return { kind: 'unreadable', error: { code: 'overload' } };
@@ -255,24 +261,18 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
     const actor = this.#identities.actorFor(partition, local, VersionVector.empty);
     const result = updateDatatype(local, datatype, write, { actor, vtag, micros }, this.decoded);
     if (result.kind !== 'updated') return failed(datatypeErrorOf(result));
-    const object = this.#afterReap(partition, key, local, result.object);
+    const known = local ?? this.#reapedFor(partition, key, result.object);
+    const pruning = { limits: prune, nowSeconds: Math.floor(micros / 1_000_000) };
+    const object = pruned(withReaped(local, known, result.object), known, pruning);
     const excess =
       this.#checks.datatypeExcessOf(object) ??
       this.#checks.excessOf(key, object) ??
       this.#checkStrays(partition, local, object);
     if (excess !== undefined) return failed(excess);
     this.#store(partition, key, local, object, durability, done);
-    return { kind: 'merged', object, delta: deltaOfUpdate(local, write, result) };
-  }
-
-  #afterReap(
-    partition: Partition,
-    key: ObjectKey,
-    local: VersionedObject | undefined,
-    object: VersionedObject,
-  ): VersionedObject {
-    const reaped = local === undefined ? this.#reapedFor(partition, key, object) : undefined;
-    return reaped === undefined ? object : afterReap(reaped, object);
+    // Who applied the delta to what is here would not forget what was forgotten of the clock.
+    const delta = object === result.object ? deltaOfUpdate(local, write, result) : undefined;
+    return { kind: 'merged', object, delta, pruning: isLong(object, pruning) ? pruning : undefined };
   }
 
   /** Of a type that was dropped and made again otherwise: what was written once would be before all that comes (M4). */
@@ -312,6 +312,9 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
       local === undefined && reaped !== undefined
         ? replicaPutAfterReap(reaped, put.object)
         : replicaPut(local, put.object);
+    // What came is pruned, and what was here is not written anew.
+    const isWhole = put.pruning === undefined || merged === put.object || merged === reaped;
+    const object = isWhole ? merged : pruned(merged, reaped, put.pruning);
     if (put.object.isWriteOnce && local?.bytes.equals(put.object.bytes) === false) {
       this.#observer.writeOnceMerged?.();
     }
@@ -319,8 +322,8 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
       reply(stored);
       return;
     }
-    const tooLarge = put.purpose !== 'repair' ? this.#checks.excessOf(put.key, merged) : undefined;
-    const excess = tooLarge ?? this.#checkStrays(partition, local, merged);
+    const tooLarge = put.purpose !== 'repair' ? this.#checks.excessOf(put.key, object) : undefined;
+    const excess = tooLarge ?? this.#checkStrays(partition, local, object);
     if (excess !== undefined) {
       reply(failed(excess));
       return;
@@ -328,9 +331,9 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
     if (put.announce) reply(accepted);
     const done = (error: KvError | undefined) => reply(error === undefined ? stored : failed(error));
     // What is committed may have been left to the operating system: only a write of its own syncs it.
-    const isDone = merged === local && put.durability === 'os' && !this.#gate.isMoving(partition);
-    if (isDone && this.#copies.isCommitted(partition, put.key, merged)) reply(stored);
-    else this.#store(partition, put.key, local, merged, put.durability, done);
+    const isDone = object === local && put.durability === 'os' && !this.#gate.isMoving(partition);
+    if (isDone && this.#copies.isCommitted(partition, put.key, object)) reply(stored);
+    else this.#store(partition, put.key, local, object, put.durability, done);
   }
 
   /** Of what was in a damaged copy nobody knows whether it was seen (S1). */
@@ -432,6 +435,20 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
     if (capped !== object) this.#observer.siblingsMerged?.(object.siblingCount);
     return capped;
   }
+}
+
+/** Where the vnode holds nothing, and `known` is what was reaped of the key lately. */
+function withReaped(
+  local: VersionedObject | undefined,
+  known: VersionedObject | undefined,
+  object: VersionedObject,
+): VersionedObject {
+  return local === undefined && known !== undefined ? afterReap(known, object) : object;
+}
+
+/** A shorter clock has lost nothing, and a replica that held the same as its coordinator before ends with the same. */
+function isLong({ clock }: VersionedObject, { limits }: Pruning): boolean {
+  return clock.entries.length >= limits.smallVclock;
 }
 
 function growthOf(local: VersionedObject | undefined, object: VersionedObject): number {

@@ -16,6 +16,7 @@ import type { Clock } from '../../environment/index.ts';
 import { type ByteString, bufferOf, byteStringOf } from '../../stdx/index.ts';
 import type { StorageEngine, WriteBatch } from '../../storage/index.ts';
 import { mergeObjects, VersionedObject } from '../object/index.ts';
+import { hasSeen } from '../write-condition.ts';
 import {
   partitionAt,
   partitionRange,
@@ -101,13 +102,15 @@ export class ReapedVersions {
   }
 
   /**
-   * Beside what is remembered of the key: an older tombstone that came late must not stand for the newer one. Stored by the
-   * batch. Where there was no room the oldest is forgotten.
+   * Beside what is remembered of the key, unless it has seen that: an older tombstone that came late must not stand for the
+   * newer one, and what the newer one has pruned must not come back. Stored by the batch. Where there was no room the oldest is
+   * forgotten.
    */
   add(batch: WriteBatch, partition: Partition, key: ObjectKey, reaped: VersionedObject): void {
     if (this.#isFull) this.forgetOld(batch, 1);
     const before = this.of(partition, key);
-    const tombstone = before === undefined ? reaped : mergeObjects(before, reaped);
+    const tombstone =
+      before === undefined || hasSeen(reaped.clock, before) ? reaped : mergeObjects(before, reaped);
     batch.put(key.reapedRecord(partition), tombstone.bytes);
     this.#set(nameOf(partition, key), byteStringOf(tombstone.bytes));
   }

@@ -106,14 +106,18 @@ const requests: fc.Arbitrary<ReplicaRequest> = fc.oneof(
     { kind: fc.constant('get' as const), key: keys, want: fc.constant('digest' as const), unless: digests },
     { requiredKeys: ['kind', 'key'] },
   ),
-  fc.record({
-    kind: fc.constant('put' as const),
-    key: keys,
-    object: objects,
-    durability,
-    purpose: fc.constantFrom('write' as const, 'repair' as const, 'fenced' as const),
-    announce: fc.boolean(),
-  }),
+  fc.record(
+    {
+      kind: fc.constant('put' as const),
+      key: keys,
+      object: objects,
+      durability,
+      purpose: fc.constantFrom('write' as const, 'repair' as const, 'fenced' as const),
+      announce: fc.boolean(),
+      pruning: fc.record({ limits: pruneLimits(), nowSeconds: number }),
+    },
+    { requiredKeys: ['kind', 'key', 'object', 'durability', 'purpose', 'announce'] },
+  ),
   fc.record({
     kind: fc.constant('reap' as const),
     key: keys,
@@ -129,6 +133,10 @@ const requests: fc.Arbitrary<ReplicaRequest> = fc.oneof(
       content: isUpdate ? update : content,
     })),
 );
+
+function pruneLimits() {
+  return fc.record({ smallVclock: number, bigVclock: number, youngVclock: number, oldVclock: number });
+}
 
 function coordinates() {
   return fc.record({
@@ -149,7 +157,7 @@ function coordinates() {
       durability,
       allowMult: fc.boolean(),
       lastWriteWins: fc.boolean(),
-      prune: fc.record({ smallVclock: number, bigVclock: number, youngVclock: number, oldVclock: number }),
+      prune: pruneLimits(),
       bucketOnly: fc.boolean(),
       serialised: fc.boolean(),
       cap: fc.option(

@@ -10,7 +10,7 @@ import type { Durability } from '../../storage/index.ts';
 import type { SyncOnWrite } from '../bucket-properties.ts';
 import type { DatatypeDelta } from '../datatype/index.ts';
 import type { KvError } from '../kv-error.ts';
-import type { VersionedObject } from '../object/index.ts';
+import type { Pruning, VersionedObject } from '../object/index.ts';
 import type { SiblingCap } from '../sibling-cap/index.ts';
 import type { AskedCondition } from '../write-condition.ts';
 import type { ObjectKey } from './object-key.ts';
@@ -38,6 +38,8 @@ export interface ReplicaPut {
    * refused unless it supersedes all that the replica holds.
    */
   readonly purpose: 'write' | 'fenced' | 'repair';
+  /** Of a write whose clock is long: what the replica makes of it is pruned as the coordinator's result was. */
+  readonly pruning?: Pruning | undefined;
   /** Say `accepted` before storing: the coordinator waits for more receipts than stores. */
   readonly announce: boolean;
 }

@@ -5,10 +5,11 @@ import { type Partition, ringSizeMax } from '../../core/ring/index.ts';
 import { readVarint, unreachable, varintSize, writeVarint } from '../../stdx/index.ts';
 import { ContentError, validateContent } from '../../wire/index.ts';
 import { decodeDatatypeWrite, readDelta } from '../datatype/index.ts';
-import { versionDigestBytes } from '../object/index.ts';
+import { type Pruning, versionDigestBytes } from '../object/index.ts';
 import { ObjectKey } from './object-key.ts';
 import {
   type ReplicaCoordinate,
+  type ReplicaPut,
   type ReplicaRequest,
   replicaFormat,
   type WriteRules,
@@ -25,6 +26,7 @@ const putSynced = 1;
 const putRepair = 2;
 const putAnnounce = 4;
 const putFenced = 8;
+const putPruning = 16;
 const coordinateWantsObject = 1;
 const coordinateSloppy = 2;
 const coordinateSynced = 4;
@@ -72,8 +74,11 @@ function restBytes(request: ReplicaRequest): number {
   switch (request.kind) {
     case 'get':
       return request.unless === undefined ? 0 : versionDigestBytes;
-    case 'put':
-      return request.object.sizeBytes;
+    case 'put': {
+      let bytes = request.object.sizeBytes;
+      for (const number of numbersOfPruning(request.pruning)) bytes += varintSize(number);
+      return bytes;
+    }
     case 'reap':
       return varintSize(request.first) + varintSize(request.n) + request.tombstone.sizeBytes;
     case 'coordinate': {
@@ -97,7 +102,8 @@ function flagsOf(request: ReplicaRequest): number {
       return (
         (request.durability === 'synced' ? putSynced : 0) |
         (request.purpose === 'repair' ? putRepair : request.purpose === 'fenced' ? putFenced : 0) |
-        (request.announce ? putAnnounce : 0)
+        (request.announce ? putAnnounce : 0) |
+        (request.pruning === undefined ? 0 : putPruning)
       );
     case 'reap':
       return 0;
@@ -125,9 +131,12 @@ function writeRest(request: ReplicaRequest, into: Buffer, start: number): void {
     case 'get':
       request.unless?.copy(into, start);
       return;
-    case 'put':
-      writeObject(request.object, into, start);
+    case 'put': {
+      let at = start;
+      for (const number of numbersOfPruning(request.pruning)) at = writeVarint(into, at, number);
+      writeObject(request.object, into, at);
       return;
+    }
     case 'reap':
       request.tombstone.bytes.copy(
         into,
@@ -155,18 +164,8 @@ function readRest(body: Buffer, key: ObjectKey, start: number, mayKeep: boolean)
   switch (body[1]) {
     case kinds.get:
       return readGet(body, key, flags, start);
-    case kinds.put: {
-      const object = readObject(body, start, mayKeep);
-      if (object === undefined || !isPutFlags(flags)) return undefined;
-      return {
-        kind: 'put',
-        key,
-        object,
-        durability: (flags & putSynced) === 0 ? 'os' : 'synced',
-        purpose: (flags & putRepair) !== 0 ? 'repair' : (flags & putFenced) === 0 ? 'write' : 'fenced',
-        announce: (flags & putAnnounce) !== 0,
-      };
-    }
+    case kinds.put:
+      return readPut(body, key, flags, start, mayKeep);
     case kinds.reap: {
       const first = readVarint(body, start, body.length);
       const nAt = start + varintSize(Math.max(0, first));
@@ -195,9 +194,51 @@ function readRest(body: Buffer, key: ObjectKey, start: number, mayKeep: boolean)
   }
 }
 
+function readPut(
+  body: Buffer,
+  key: ObjectKey,
+  flags: number,
+  start: number,
+  mayKeep: boolean,
+): ReplicaPut | undefined {
+  const numbers: number[] = [];
+  let at = start;
+  for (let left = (flags & putPruning) === 0 ? 0 : pruningCount; left > 0; left -= 1) {
+    const number = readVarint(body, at, body.length);
+    if (number < 0) return undefined;
+    numbers.push(number);
+    at += varintSize(number);
+  }
+  const object = readObject(body, at, mayKeep);
+  if (object === undefined || !isPutFlags(flags)) return undefined;
+  return {
+    kind: 'put',
+    key,
+    object,
+    durability: (flags & putSynced) === 0 ? 'os' : 'synced',
+    purpose: (flags & putRepair) !== 0 ? 'repair' : (flags & putFenced) === 0 ? 'write' : 'fenced',
+    announce: (flags & putAnnounce) !== 0,
+    ...(at === start ? undefined : { pruning: pruningOf(numbers) }),
+  };
+}
+
 function isPutFlags(flags: number): boolean {
   const both = putRepair | putFenced;
-  return flags < putFenced * 2 && (flags & both) !== both;
+  return flags < putPruning * 2 && (flags & both) !== both;
+}
+
+const notPruned: readonly number[] = [];
+
+/** In the order in which they travel. */
+function numbersOfPruning(pruning: Pruning | undefined): readonly number[] {
+  if (pruning === undefined) return notPruned;
+  const { smallVclock, bigVclock, youngVclock, oldVclock } = pruning.limits;
+  return [smallVclock, bigVclock, youngVclock, oldVclock, pruning.nowSeconds];
+}
+const pruningCount = 5;
+
+function pruningOf([smallVclock, bigVclock, youngVclock, oldVclock, nowSeconds]: readonly number[]): Pruning {
+  return { limits: { smallVclock, bigVclock, youngVclock, oldVclock }, nowSeconds };
 }
 
 function readGet(body: Buffer, key: ObjectKey, flags: number, start: number): ReplicaRequest | undefined {

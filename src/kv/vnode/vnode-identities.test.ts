@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { type ActorId, actorId, epochOfActor, VersionVector, vnodeIdOfActor } from '../../clocks/index.ts';
 import type { Partition } from '../../core/ring/index.ts';
 import type { Log, Random, Tasks } from '../../environment/index.ts';
+import { byteStringOf } from '../../stdx/index.ts';
 import {
   GroupCommit,
   openMemoryEngine,
@@ -173,4 +174,35 @@ test('R03: a write from elsewhere that knows more of the vnode than its copy beg
   identities.checkAmnesia(here, undefined, written(other));
   const next = identities.actorFor(here, written(first), nothing);
   assert.ok(epochOfActor(next) > epochOfActor(other));
+});
+
+/** The clock of writes of so many others, each a second after the one before, and all after `written`. */
+function writtenByOthers(count: number) {
+  let clock = nothing;
+  for (let i = 1; i <= count; i += 1) {
+    clock = clock.with({ actor: actorId(byteStringOf(Buffer.alloc(8, 0xee)), i), counter: 1 }, i);
+  }
+  return clock;
+}
+
+test('I5: a vnode does not go on from an entry that may have been pruned and come back', async () => {
+  const identities = await identitiesIn(await emptyEngine());
+  const first = identities.actorFor(here, undefined, nothing);
+  const own = written(first);
+  const beside = (count: number) =>
+    makeObject(VersionVector.merge(own.clock, writtenByOthers(count)), own.siblings);
+  assert.equal(identities.actorFor(here, beside(24), nothing), first);
+  assert.ok(epochOfActor(identities.actorFor(here, beside(25), nothing)) > epochOfActor(first));
+});
+
+test('I5, R03: what the copy may have pruned is no sign that the vnode has forgotten anything', async () => {
+  const after = async (count: number) => {
+    const identities = await identitiesIn(await emptyEngine());
+    const [first, other] = [1, 2].map(() => identities.actorFor(here, undefined, nothing));
+    const local = makeObject(writtenByOthers(count), written(other!).siblings);
+    identities.checkAmnesia(here, local, written(first!));
+    return identities.actorFor(here, written(other!), nothing) === other;
+  };
+  assert.equal(await after(25), true);
+  assert.equal(await after(24), false, 'so few a clock keeps');
 });

@@ -15,6 +15,7 @@
  * I2  Only a clean stop hands an id on, and only of a vnode whose writes were all synced.
  * I3  A key whose highest epoch of ours is below the floor takes a new epoch.
  * I4  An id under which an epoch is seen that was not issued is never used again.
+ * I5  No vnode goes on from an entry that may have been pruned: it may be back with an older counter.
  */
 import { Buffer } from 'node:buffer';
 import { type ActorId, actorId, epochOfActor, type VersionVector } from '../../clocks/index.ts';
@@ -22,7 +23,7 @@ import type { Partition } from '../../core/ring/index.ts';
 import type { Log, Random } from '../../environment/index.ts';
 import { assert, type ByteString, byteStringOf } from '../../stdx/index.ts';
 import { type GroupCommit, StorageError, type WriteBatch } from '../../storage/index.ts';
-import { needsNewEpoch, type VersionedObject } from '../object/index.ts';
+import { mayHavePruned, needsNewEpoch, type VersionedObject } from '../object/index.ts';
 import { identityKey } from './key-layout.ts';
 
 const epochMax = 2 ** 32 - 1;
@@ -81,15 +82,19 @@ export class VnodeIdentities {
 
   /**
    * A write from elsewhere names this vnode's own writes beyond what the local copy knows: the copy
-   * has forgotten some (regression R03). From now on every key takes a new epoch.
+   * has forgotten some (regression R03). From now on every key takes a new epoch. What the copy may have
+   * pruned says nothing of other keys, and of this one nobody goes on from it (I5).
    */
   checkAmnesia(partition: Partition, local: VersionedObject | undefined, incoming: VersionedObject): void {
     const identity = this.#identityUnknownTo(incoming.clock, partition);
     const highest = incoming.clock.highestEpochOf(identity.vnodeId);
     const alreadyBeyond = highest === undefined || highest < identity.floor;
     if (alreadyBeyond) return;
-    const actor = actorId(identity.vnodeId, highest);
-    if (incoming.clock.counterOf(actor) <= (local?.clock.counterOf(actor) ?? 0)) return;
+    const entry = incoming.clock.entryOf(actorId(identity.vnodeId, highest));
+    assert(entry !== undefined, 'the highest epoch has an entry');
+    const known = local?.clock.counterOf(entry.actor) ?? 0;
+    if (entry.counter <= known) return;
+    if (local !== undefined && known === 0 && mayHavePruned(local.clock, entry)) return;
     this.#log.warn('a vnode has forgotten writes of its own; it goes on under a new epoch', { partition });
     identity.floor = identity.next;
   }
