@@ -254,6 +254,17 @@ test('O3: a pruned clock keeps the entries of its siblings, and of those that th
   assert.equal(pruned(small, small, pruning), small);
 });
 
+test('M2: who has read a content without a dot supersedes it at every replica, though the clock is long', () => {
+  const limits = { smallVclock: 2, bigVclock: 2, youngVclock: 0, oldVclock: 0 };
+  const pruning = { limits, nowSeconds: 100 };
+  const remote = asisObject(nothing.with({ actor: a1, counter: 1 }, 10), content('remote'));
+  const both = put(remote, b1, nothing, 'local', { seconds: 20 });
+  const read = pruned(put(both, actor('c'), both.clock, 'resolved', { seconds: 30 }), both, pruning);
+  assert.deepEqual(values(mergeObjects(both, read)), ['resolved']);
+  const next = pruned(put(read, actor('c'), read.clock, 'next', { seconds: 40 }), read, pruning);
+  assert.equal(next.clock.entries.length, 2);
+});
+
 test('a sibling whose entry an earlier version pruned keeps its dot', () => {
   const clock = nothing.with({ actor: b1, counter: 1 }, 20);
   const object = makeObject(clock, [

@@ -121,7 +121,8 @@ export function asisObject(context: VersionVector, content: Buffer, isWriteOnce 
  * The object with its clock pruned; itself if that drops nothing. Writes of clients only (spec'd by Riak).
  *
  * Entries of siblings stay: who has read one could not supersede it by a context that does not name it. So do those of
- * `replaced`, what the vnode held before: other replicas have to see what this write supersedes.
+ * `replaced`, what the vnode held before: other replicas have to see what this write supersedes. What has no dot gives way
+ * to a newer clock only if that is whole (M2): nothing is dropped in a write that follows upon it.
  */
 export function pruned(
   object: VersionedObject,
@@ -130,8 +131,12 @@ export function pruned(
 ): VersionedObject {
   if (object.clock.entries.length <= limits.smallVclock) return object;
   const kept = new Set<ActorId>();
-  for (const dot of object.dots) if (dot !== undefined) kept.add(dot.actor);
-  for (const dot of replaced?.dots ?? []) if (dot !== undefined) kept.add(dot.actor);
+  for (const dots of [object.dots, replaced?.dots ?? []]) {
+    for (const dot of dots) {
+      if (dot === undefined) return object;
+      kept.add(dot.actor);
+    }
+  }
   const clock = object.clock.prune(limits, nowSeconds, kept);
   return clock === object.clock ? object : makeObject(clock, object.siblings);
 }
