@@ -176,6 +176,14 @@ export class VersionVector {
     return new VersionVector(entries);
   }
 
+  /** This history, its write by `actor` made to follow all of `past`, though who made it had not seen that (V2). */
+  after(past: VersionVector, actor: ActorId): VersionVector {
+    const entries = this.entries.map((entry) =>
+      entry.actor === actor ? { ...entry, seconds: causalSeconds(entry.seconds, past.entries) } : entry,
+    );
+    return VersionVector.merge(new VersionVector(entries), past);
+  }
+
   /** The highest epoch under which the vnode wrote, or undefined if it wrote nothing here. */
   highestEpochOf(vnodeId: ByteString): number | undefined {
     const actor = this.latestActorOf(vnodeId);

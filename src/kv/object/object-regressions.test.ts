@@ -284,6 +284,20 @@ test('M1: a version whose clock was pruned keeps its sibling beside a newer cloc
   assert.deepEqual(values(mergeObjects(newer, prunedAway)), ['x', 'y']);
 });
 
+test('V2: what is written after a reap by a node whose clock is behind is not the first that pruning forgets', () => {
+  const pruning = { limits: { smallVclock: 3, bigVclock: 3, youngVclock: 0, oldVclock: 0 }, nowSeconds: 100 };
+  const old = put(undefined, a1, nothing, 'old', { seconds: 50 });
+  const reaped = put(old, b1, old.clock, tombstone(), { seconds: 60 });
+  const late = afterReap(reaped, put(undefined, actor('c'), nothing, 'new', { seconds: 10 }));
+  const deleted = pruned(put(late, actor('d'), late.clock, tombstone(), { seconds: 70 }), late, pruning);
+  const again = pruned(
+    put(deleted, actor('e'), deleted.clock, tombstone(), { seconds: 80 }),
+    deleted,
+    pruning,
+  );
+  assert.deepEqual(values(mergeObjects(again, late)), ['deleted']);
+});
+
 test('what was reaped lately keeps late copies out, and nothing that was written since, whatever the clocks say', () => {
   const old = put(undefined, a1, nothing, 'old');
   const reaped = put(old, a1, old.clock, tombstone(1_000_000));

@@ -12,6 +12,7 @@ import {
   VersionVector,
   vnodeIdOfActor,
 } from '../../clocks/index.ts';
+import { assert } from '../../stdx/index.ts';
 import { lastModifiedOfContent } from '../../wire/index.ts';
 import { isExpired } from './expiry.ts';
 import { lastModified, mergeObjects } from './merge-objects.ts';
@@ -95,7 +96,9 @@ export function replicaPutAfterReap(tombstone: VersionedObject, incoming: Versio
 
 /** A new object at its coordinator that has reaped `tombstone` lately: so that late copies elsewhere give way, too. */
 export function afterReap(tombstone: VersionedObject, object: VersionedObject): VersionedObject {
-  return makeObject(VersionVector.merge(object.clock, tombstone.clock), object.siblings);
+  const [dot] = object.dots;
+  assert(dot !== undefined, 'its coordinator has just given it one');
+  return makeObject(object.clock.after(tombstone.clock, dot.actor), object.siblings);
 }
 
 function isDotOf(object: VersionedObject, dot: Dot): boolean {
