@@ -1,10 +1,14 @@
 /** Buckets that cap their siblings: a few stores with links that fail, and clients that never read what they write over. */
 import assert from 'node:assert/strict';
+import { Buffer } from 'node:buffer';
 import { test } from 'node:test';
+import { actorId, VersionVector } from '../clocks/index.ts';
 import type { Sandbox, SandboxCall, SandboxOutcome } from '../sandbox/index.ts';
-import { bytesOfText } from '../stdx/index.ts';
+import { byteStringOf, bytesOfText } from '../stdx/index.ts';
+import { encodeContent } from '../wire/index.ts';
 import type { BucketPropertyChanges } from './bucket-properties.ts';
-import { defaultBucketProperties, type KvObserver, quorumAll, silentObserver } from './index.ts';
+import { defaultBucketProperties, type KvObserver, quorumAll, quorumOne, silentObserver } from './index.ts';
+import { makeObject, type VersionedObject } from './object/index.ts';
 import { ReplicatedStores, type StoreNode } from './replicated-stores.fixture.ts';
 
 const rounds = Number(process.env.LAW_ROUNDS ?? 10);
@@ -30,17 +34,22 @@ interface Values {
 }
 
 /** Whatever the source says, `merge` is called. */
-function trustingSandbox(calls: SandboxCall[], merge: (object: Values) => unknown): Sandbox {
+function trustingSandbox(
+  calls: SandboxCall[],
+  merge: (object: Values) => unknown,
+  released: Promise<void> = Promise.resolve(),
+): Sandbox {
   return {
     engine: 'none',
     counts: { calls: 0, failures: 0, exceeded: 0, running: 0, waiting: 0 },
-    run(call): Promise<SandboxOutcome> {
+    async run(call): Promise<SandboxOutcome> {
       calls.push(call);
-      return Promise.resolve({
+      await released;
+      return {
         kind: 'returned',
         results: [JSON.stringify(merge(JSON.parse(call.input) as Values))],
         ranMs: 1,
-      });
+      };
     },
     close: () => Promise.resolve(),
   };
@@ -171,3 +180,67 @@ test('a function that fails leaves the siblings, up to the limit of the node, an
     },
   );
 });
+
+for (const isForwarded of [false, true]) {
+  const whose = isForwarded ? 'of a node without a replica' : 'of a replica';
+  for (const isDeleted of [true, false]) {
+    const story = isDeleted ? 'does not undo a delete that was acknowledged while it ran' : 'takes its time';
+    test(`a merge function ${whose} ${story}`, async () => {
+      const calls: SandboxCall[] = [];
+      let release = () => {};
+      const released = new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      const changes = { merge_policy: { name: 'merges/all' }, siblings_max: 1 };
+      const sandbox = trustingSandbox(calls, united, released);
+      await ReplicatedStores.run(options(changes, 1, sandbox), async (stores, first) => {
+        await storeSource(first!, 'all of them');
+        const { primaries, others } = stores.placesOf('k');
+        // Who takes the writes has too much to do to merge: the first to read them is asked.
+        const reader = isForwarded ? others[0]! : primaries[0]!;
+        for (const value of ['["a"]', '["b"]']) await others[1]!.put('k', value, { w: quorumAll });
+        await reader.get('k');
+        await stores.world.sleep(10);
+        assert.equal(calls.length, 1);
+        if (isDeleted) assert.equal((await primaries[1]!.delete('k')).kind, 'deleted');
+        release();
+        await stores.world.sleep(1000);
+        assert.deepEqual(await primaries[2]!.values('k'), isDeleted ? [] : ['["a","b"]']);
+      });
+    });
+  }
+}
+
+for (const isDeleted of [false, true]) {
+  const what = isDeleted ? 'a delete that it missed is not undone' : 'its siblings are merged';
+  test(`whoever has read one replica alone: ${what}`, async () => {
+    await ReplicatedStores.run(options({ merge_policy: 'union', siblings_max: 1 }), async (stores) => {
+      const { primaries, partitions } = stores.placesOf('k');
+      const object = twoSiblings();
+      for (const [i, node] of primaries.entries()) await node.repair(partitions[i]!, 'k', object);
+      const [stale, ...others] = primaries;
+      for (const other of others) stores.cut(stale!, other);
+      if (isDeleted) {
+        const context = object.context;
+        assert.equal((await others[0]!.delete('k', { context, timeoutMs: 500 })).kind, 'deleted');
+      }
+      stores.heal();
+      assert.equal((await stale!.values('k', { r: quorumOne })).length, 2);
+      await stores.world.sleep(1000);
+      assert.deepEqual(await others[1]!.values('k', { r: quorumAll }), isDeleted ? [] : ['["a","b"]']);
+    });
+  });
+}
+
+/** Of two coordinators. */
+function twoSiblings(): VersionedObject {
+  const siblings = ['["a"]', '["b"]'].map((value, n) => {
+    const parts = { value: Buffer.from(value), links: [], userMeta: [], indexes: [], deleted: false };
+    const actor = actorId(byteStringOf(Buffer.alloc(8, n + 1)), 1);
+    return { dot: { actor, counter: 1 }, content: encodeContent(parts) };
+  });
+  return makeObject(
+    siblings.reduce((clock, { dot }) => clock.with(dot, 0), VersionVector.empty),
+    siblings,
+  );
+}

@@ -3,7 +3,11 @@
  * versions from different coordinators, and policies that are functions. Whoever has seen such an object, by a read or a write
  * that it took, merges it behind the answer and writes the result as one that descends from what was seen (P1). So
  * nobody need come to the same result as somebody else; siblings that nobody has seen stay.
+ *
+ * What lives is written only while what was seen is what is there, by a read at a quorum and by the vnode that coordinates:
+ * a delete that was acknowledged meanwhile would be concurrent with it. Otherwise it is left to whoever sees it next.
  */
+import type { VersionVector } from '../clocks/index.ts';
 import type { Environment, Instant } from '../environment/index.ts';
 import { decodeContent, stampContent } from '../wire/index.ts';
 import type { BucketProperties, CommitHook } from './bucket-properties.ts';
@@ -14,13 +18,21 @@ import {
   Rejection,
   rejectionOf,
 } from './commit-hooks/index.ts';
-import { type CoordinatorParts, coordinatePut, type WriteOutcome } from './coordinator/index.ts';
+import {
+  type CoordinatorParts,
+  coordinateGet,
+  coordinatePut,
+  type PreparedWrite,
+  type WriteOutcome,
+} from './coordinator/index.ts';
 import { addressName, type ObjectAddress } from './key-value-store.ts';
+import type { KvError } from './kv-error.ts';
 import { makeObject, type VersionedObject, withoutExpired, withoutTwins } from './object/index.ts';
 import { jsonOfObject } from './query/map-reduce/object-json.ts';
 import { addressOnly } from './request-checks.ts';
 import { mergedContent, unitedMetadata } from './sibling-cap/index.ts';
 import { uniqueText, vtagLength } from './unique-text.ts';
+import { conditionFailure } from './write-condition.ts';
 
 /** Merges under way on a node, unless it is told otherwise. */
 export const mergesMaxDefault = 64;
@@ -44,6 +56,9 @@ export interface SiblingMergeParts {
   /** Nothing is begun any more, and no write is let in. */
   readonly isStopping: () => boolean;
 }
+
+/** `overtaken`: what was seen is not what is there any more. */
+type MergeEnd = 'merged' | 'overtaken' | 'failed';
 
 export class SiblingMerges {
   readonly #parts: SiblingMergeParts;
@@ -69,10 +84,12 @@ export class SiblingMerges {
     if (pausedAt !== undefined && this.#parts.environment.clock.now() - pausedAt < mergePauseMs) return;
     this.#underWay.add(name);
     this.#parts.environment.tasks.spawn('merge of siblings', async () => {
-      const isMerged = await this.#merge(addressOnly(address), object, properties);
+      const end = await this.#merge(addressOnly(address), object, properties);
       this.#underWay.delete(name);
-      if (isMerged) this.#parts.coordinator.observer.siblingsMerged?.(object.siblingCount);
-      else this.#failed(name);
+      const { observer } = this.#parts.coordinator;
+      if (end === 'merged') observer.siblingsMerged?.(object.siblingCount);
+      else observer.siblingsUnmerged?.();
+      if (end === 'failed') this.#pauseFor(name);
       if (this.#underWay.size === 0) this.#idle?.();
     });
   }
@@ -82,8 +99,7 @@ export class SiblingMerges {
     if (this.#underWay.size > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
   }
 
-  #failed(name: string): void {
-    this.#parts.coordinator.observer.siblingsUnmerged?.();
+  #pauseFor(name: string): void {
     this.#paused.delete(name);
     this.#paused.set(name, this.#parts.environment.clock.now());
     if (this.#paused.size > pausedMax) this.#paused.delete(this.#paused.keys().next().value!);
@@ -93,13 +109,15 @@ export class SiblingMerges {
     address: ObjectAddress,
     object: VersionedObject,
     properties: BucketProperties,
-  ): Promise<boolean> {
+  ): Promise<MergeEnd> {
     const { clock } = this.#parts.environment;
     const seen = object.mayExpire ? withoutExpired(object, clock.wallMicros()) : object;
     const content = await this.#contentOf(address, seen, properties);
-    if (content === undefined) return false;
-    const outcome = await this.#write(address, object, content, properties);
-    return outcome.kind === 'written';
+    if (content === undefined) return 'failed';
+    const outcome = await this.#write(address, object.clock, content, properties);
+    if (outcome.kind === 'written') return 'merged';
+    const code = outcome.kind === 'failed' ? outcome.error.code : undefined;
+    return code === 'modified' || code === 'notfound' ? 'overtaken' : 'failed';
   }
 
   async #contentOf(
@@ -143,23 +161,38 @@ export class SiblingMerges {
     return content;
   }
 
-  #write(
+  async #write(
     address: ObjectAddress,
-    { clock: context }: VersionedObject,
+    context: VersionVector,
     content: Buffer,
     properties: BucketProperties,
   ): Promise<WriteOutcome> {
-    const write = {
+    const write: PreparedWrite = {
       address,
       options: {},
       context,
       content,
       update: undefined,
-      condition: 'none',
+      // A tombstone brings nothing back.
+      condition: decodeContent(content).deleted ? 'none' : 'unmodified',
       asis: false,
       wantsObject: false,
       isForwarded: false,
-    } as const;
+    };
+    const error = await this.#refusalOf(write, properties);
+    if (error !== undefined) return { kind: 'failed', error };
     return new Promise((done) => coordinatePut(this.#parts.coordinator, write, properties, done));
+  }
+
+  /** The replica that was read, and the one that coordinates, may both have missed what a quorum knows. */
+  #refusalOf(write: PreparedWrite, properties: BucketProperties): Promise<KvError | undefined> {
+    if (write.condition === 'none') return Promise.resolve(undefined);
+    const { coordinator, environment } = this.#parts;
+    return new Promise((done) =>
+      coordinateGet(coordinator, write.address, properties, (outcome) => {
+        if (outcome.kind === 'failed') done(outcome.error);
+        else done(conditionFailure(write, outcome.object, properties, environment.clock.wallMicros()));
+      }),
+    );
   }
 }
