@@ -58,3 +58,21 @@ test('U2: what is no JSON, or too deep, has no union', () => {
     assert.equal(unionOfJson(['[]', bad]), undefined);
   }
 });
+
+test('U2: a number that would be rounded has no union', () => {
+  for (const bad of ['12345678901234567890', '1e400', '-1e400', '1e-400', '0.10000000000000000555']) {
+    assert.equal(unionOfJson(['[]', `{"id":[${bad}]}`]), undefined, bad);
+  }
+  for (const [good, printed] of [
+    ['9007199254740991', '9007199254740991'],
+    ['100000000000000000000', '100000000000000000000'],
+    ['1.50e2', '150'],
+    ['1E+30', '1e+30'],
+    ['0.00000012', '1.2e-7'],
+    ['-0.0e5', '0'],
+    ['0.30000000000000004', '0.30000000000000004'],
+    ['"\\"12345678901234567890"', '"\\"12345678901234567890"'],
+  ] as const) {
+    assert.equal(unionOfJson(['[]', `[${good}]`]), `[${printed}]`);
+  }
+});

@@ -7,8 +7,9 @@
  *   of different kinds the later of: null, boolean, number, string, array, object
  *
  * U1  Joining is commutative, associative and idempotent on canonical texts, and each text has one canonical form.
- * U2  What is in no canonical form here is no JSON of at most `nestingMax` levels.
+ * U2  What is in no canonical form here is no JSON of at most `nestingMax` levels, or has a number that would be rounded.
  */
+import { hasExactNumbers } from './exact-numbers.ts';
 
 /** Levels of objects and arrays. */
 export const nestingMax = 64;
@@ -23,7 +24,8 @@ export function unionOfJson(texts: readonly string[]): string | undefined {
   let joined: Json | undefined;
   for (const text of texts) {
     const value = parsed(text);
-    if (value === undefined || !isWithinNesting(value, nestingMax)) return undefined;
+    if (value === undefined || !isWithinNesting(value, nestingMax) || !hasExactNumbers(text))
+      return undefined;
     joined = joined === undefined ? value : join(joined, value);
   }
   return joined === undefined ? undefined : canonical(joined);

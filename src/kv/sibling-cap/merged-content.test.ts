@@ -68,6 +68,15 @@ test('P3: what is no JSON, no text, or too much to join in one turn is left alon
   }
 });
 
+test('P4: of what lives alone the value stays to the byte', () => {
+  const bytes = Buffer.from([0x22, 0xff, 0x22]);
+  for (const value of [Buffer.from('[3,1,2,2]'), Buffer.from('{"id":12345678901234567890}'), bytes]) {
+    const object = objectOf(sibling(1, '', 5, { value }), deleted(2, 9), deleted(3, 4));
+    const merged = decodeContent(mergedContent(object, 'union', vtag)!);
+    assert.deepEqual([merged.value, merged.lastModifiedMicros, merged.vtag], [value, 5, vtag]);
+  }
+});
+
 test('P1: the order of siblings does not matter, nor do twins', () => {
   const siblings = [sibling(1, '[1]', 5), sibling(2, '[2]', 5), sibling(3, '[3]', 4)];
   const twin = { ...siblings[0]!, dot: dotOf(4) };

@@ -4,6 +4,7 @@
  * P1  It depends on the siblings alone, not on their order: whoever merges the same siblings comes to the same value.
  * P2  `union` loses nothing that is there: tombstones give way to what lives, and index entries are those of all.
  * P3  What cannot be merged is left as it is (undefined).
+ * P4  Of what lives alone, beside tombstones, the value stays to the byte, whatever it is.
  */
 import { Buffer, isUtf8 } from 'node:buffer';
 import type { Dot } from '../../clocks/index.ts';
@@ -78,6 +79,7 @@ function unitedContent(
   unionBytesMax: number,
 ): Buffer | undefined {
   const contents = live.map(({ content }) => decodeContent(content));
+  if (contents.length === 1) return encodeContent({ ...unitedMetadata(live, contents), vtag });
   // A value in chunks is not here.
   if (contents.some(({ manifest }) => manifest !== undefined)) return undefined;
   const bytes = contents.reduce((sum, { value }) => sum + value.length, 0);
