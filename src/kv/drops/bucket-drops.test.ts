@@ -2,10 +2,13 @@
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
 import { test } from 'node:test';
-import { byteLiteral, textOfBytes } from '../../stdx/index.ts';
+import { actorId, VersionVector } from '../../clocks/index.ts';
+import { byteLiteral, byteStringOf, textOfBytes } from '../../stdx/index.ts';
 import { WriteBatch } from '../../storage/index.ts';
+import { encodeContent, tombstoneContent } from '../../wire/index.ts';
 import { chunkType } from '../chunk-space.ts';
 import { defaultBucketProperties } from '../index.ts';
+import { makeObject } from '../object/index.ts';
 import { addressOf, ReplicatedStores, type StoreNode } from '../replicated-stores.fixture.ts';
 import { SharedRegistry } from '../shared-registry.fixture.ts';
 import { ObjectKey } from '../vnode/index.ts';
@@ -87,6 +90,31 @@ test('what has expired goes at once, though it would be kept for as long as cloc
     assert.equal(node!.store.drops.removed, 1);
   });
 });
+
+// Tombstones are kept: else a read of all replicas that shows nothing lets the object be forgotten.
+test('what lives under a later tombstone goes, also where a bucket shows the last alone', async () => {
+  for (const allow_mult of [false, true]) {
+    const bucketDefaults = { ...defaultBucketProperties, allow_mult };
+    await ReplicatedStores.run(
+      { ...alone(), settings: { bucketDefaults, deleteMode: 'keep' } },
+      async (stores, node) => {
+        const { partitions } = stores.placesOf('k');
+        const siblings = [
+          { dot: dotOf(1), content: encodeContent({ ...plain, lastModifiedMicros: 1 }) },
+          { dot: dotOf(2), content: tombstoneContent(byteLiteral('t'), 2) },
+        ];
+        const clock = siblings.reduce((seen, { dot }) => seen.with(dot, 0), VersionVector.empty);
+        for (const partition of partitions) await node!.repair(partition, 'k', makeObject(clock, siblings));
+        assert.equal((await node!.values('k')).includes('v'), allow_mult);
+        await dropped(stores, node!);
+        for (const partition of partitions) assert.ok((await node!.copy(partition, 'k'))?.isTombstone);
+      },
+    );
+  }
+});
+
+const plain = { value: Buffer.from('v'), links: [], userMeta: [], indexes: [], deleted: false };
+const dotOf = (n: number) => ({ actor: actorId(byteStringOf(Buffer.alloc(8, n)), 1), counter: 1 });
 
 test('a copy that cannot be decoded goes like the rest, whether other replicas have the key or not', async () => {
   for (const at of [0, 1, 2]) {

@@ -37,7 +37,7 @@ export interface DropSweepParts extends FirstReplicaParts {
   readonly isLoaded: () => boolean;
   /**
    * Deletes an object whatever its bucket lets clients do. Does not reject. `seen`: what the delete covers, without a look
-   * at what is there, which would show nothing: a copy that has expired, or cannot be decoded.
+   * at what is there, which might show nothing: a copy that has expired, is hidden by a tombstone, or cannot be decoded.
    */
   readonly remove: (address: ObjectAddress, seen?: VersionVector) => Promise<void>;
   /** Whether no key is live in it. Rejects with `KvFailure` if not everybody could say. */
@@ -128,7 +128,9 @@ export class DropSweep {
           const address = addressOf(key);
           if (object === undefined) damaged.push(key);
           else if (!object.isTombstone && isFirstReplica(partition, address, this.#parts)) {
-            removals.push({ address, seen: object.mayExpire ? object.clock : undefined });
+            // Where a bucket shows one sibling that may be a tombstone, or have expired, over what lives.
+            const mayBeHidden = object.mayExpire || object.hasTombstone;
+            removals.push({ address, seen: mayBeHidden ? object.clock : undefined });
           }
         }
         // Other replicas may know nothing of it, so that its own partition is the one to look after it.
