@@ -11,6 +11,7 @@ const meanings: readonly (readonly [text: string, code: HaleErrorCode])[] = [
   ['{precondition,{not_present,<<"x">>}}', 'changed'],
   ['{r_val_unsatisfied,2,1}', 'quorum'],
   ['{insufficient_vnodes,0,need,2}', 'unavailable'],
+  ['no_majority: one of three voters is reached', 'unavailable'],
   ['insufficient_vnodes_available (partitions 1,2)', 'unavailable'],
   ['no_type', 'unknown_bucket_type'],
   ["No bucket-type named 'no'", 'unknown_bucket_type'],
@@ -43,6 +44,9 @@ test('only a write has an outcome that nobody knows, and only if it may have hap
   assert.equal(errorOfReply('timeout', 'write').unknownOutcome, true);
   assert.equal(errorOfReply('timeout', 'read').unknownOutcome, false);
   assert.equal(errorOfReply('match_found', 'write').unknownOutcome, false);
+  assert.equal(errorOfReply('all_nodes_down', 'write').unknownOutcome, false);
+  assert.equal(errorOfReply('no_majority: no voters', 'write').unknownOutcome, true);
+  assert.equal(errorOfReply('no_majority: no voters', 'read').unknownOutcome, false);
 });
 
 test('a failed phase says which it was, what it met, and what it worked on', () => {

@@ -58,6 +58,9 @@ const partial: ReadonlySet<HaleErrorCode> = new Set<HaleErrorCode>([
   'server',
 ]);
 
+/** Nothing has happened yet, and it still may: whoever is asked next may find that it has. */
+const mayStillHappen = /^no_majority: /;
+
 /** What comes before the reason why a job had no inputs. */
 const jobInputs = /^Error sending inputs: /;
 
@@ -67,6 +70,6 @@ export function errorOfReply(reply: string, kind: 'read' | 'write'): HaleError {
   const text = reply.replace(jobInputs, '');
   const code = meanings.find(([pattern]) => pattern.test(text))?.[1] ?? 'server';
   return new HaleError(code, `the node answered: ${reply}`, {
-    unknownOutcome: kind === 'write' && partial.has(code),
+    unknownOutcome: kind === 'write' && (partial.has(code) || mayStillHappen.test(text)),
   });
 }

@@ -22,6 +22,7 @@ import {
   rpbMapRedResp,
   rpbPutReq,
   rpbPutResp,
+  rpbSetBucketReq,
 } from '../../wire/index.ts';
 import { HaleError, type HaleErrorCode } from '../index.ts';
 import { RemoteTransport } from './remote-transport.ts';
@@ -122,6 +123,16 @@ test('a read whose reply is lost or late is asked of the other node', async (con
     }
     await transport.close();
   }
+});
+
+test('a change of properties that may still be agreed on is unknown, and sent once', async (context) => {
+  const peers = new Peers(context);
+  const refused = answers(error('no_majority: one of three voters is reached'));
+  const transport = await peers.transport([refused, refused]);
+  const set = transport.setProperties(name, { allow_mult: true }, {});
+  await assert.rejects(set, fails('unavailable', true));
+  assert.equal(peers.count(rpbSetBucketReq.code), 1);
+  await transport.close();
 });
 
 test('a write refused for overload moves to the other node', async (context) => {
