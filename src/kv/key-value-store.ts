@@ -83,6 +83,7 @@ export interface PutRequest extends BucketAddress, WriteOptions {
 }
 
 export type PutResult =
+  /** `object`: if it was wanted; not if a value of it is in chunks that could not be put together. */
   | { readonly kind: 'stored'; readonly object?: VersionedObject; readonly generatedKey?: ByteString }
   | { readonly kind: 'failed'; readonly error: KvError };
 

@@ -120,8 +120,8 @@ export class PutRequests {
         return;
       }
       this.#parts.assemble(object, (whole) => {
-        if ('code' in whole) finish({ kind: 'failed', error: whole }, outcome.object);
-        else finish({ ...result, object: whole }, outcome.object);
+        // It is stored, which a failure would deny; and with values left out they would look empty, to be written back so.
+        finish({ ...result, object: 'code' in whole ? undefined : whole }, outcome.object);
       });
     });
   }

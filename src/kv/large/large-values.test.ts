@@ -155,6 +155,20 @@ test('a body of unknown length that is not large is stored as any other object',
     assert.equal(await chunkObjects(stores), 0);
   }));
 
+test('a write that is stored beside a value that cannot be shown whole says so, and shows nothing', () =>
+  run(async (_, a, b) => {
+    for (const bytes of [5000, 20_001]) {
+      const key = `${bytes} bytes`;
+      await a!.put(key, pieces(patternOf(bytes)));
+      const result = await b!.node.put(key, 'beside', { returnObject: 'body' });
+      assert.ok(result.kind === 'stored', JSON.stringify(result));
+      const lengths = result.object?.contents().map(({ value }) => value.length);
+      assert.deepEqual(lengths?.toSorted(), bytes === 5000 ? [5000, 6] : undefined);
+      const found = await a!.node.get(key, { leaveChunks: true });
+      assert.ok(found.kind === 'found' && found.object.siblingCount === 2);
+    }
+  }));
+
 test('who takes objects whole gets the value, or is told why not', () =>
   run(async (_, a, b) => {
     await a!.put('fits', pieces(patternOf(5000)));
