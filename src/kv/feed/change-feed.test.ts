@@ -11,11 +11,12 @@ import {
   defaultBucketProperties,
   defaultFeedSettings,
   KvFailure,
+  quorumAll,
 } from '../index.ts';
 import { addressOf, ReplicatedStores, type StoreNode, valuesOf } from '../replicated-stores.fixture.ts';
 import { feedRange, nodeFactKey, ObjectKey } from '../vnode/index.ts';
 
-import type { FeedReader, FeedSubscription } from './change-feeds.ts';
+import { beginMs, type FeedReader, type FeedSubscription } from './change-feeds.ts';
 import type { FeedReply, FeedRequest } from './feed-protocol.ts';
 import type { FeedEvent } from './told-changes.ts';
 
@@ -27,11 +28,13 @@ function run(
     readonly nodes: number;
     readonly feed?: Partial<ChangeFeedSettings>;
     readonly deleteMode?: 'keep';
+    /** Milliseconds that a question takes on its way. */
+    readonly delayMs?: (request: FeedRequest) => number;
   },
   body: (stores: ReplicatedStores, ...nodes: StoreNode[]) => Promise<void>,
 ): Promise<void> {
   const nodes: StoreNode[] = [];
-  const { deleteMode } = options;
+  const { deleteMode, delayMs = () => 0 } = options;
   return ReplicatedStores.run(
     {
       nodes: options.nodes,
@@ -42,7 +45,12 @@ function run(
           send(to, partition, request: FeedRequest, _route, reply: (reply: FeedReply) => void) {
             const node = nodes.find(({ id }) => id === to)!;
             if (node.isDown) reply({ kind: 'failed', reason: 'unreachable' });
-            else node.store.feeds.answers.handle(partition, request, reply);
+            else {
+              const serve = () => node.store.feeds.answers.handle(partition, request, reply);
+              const ms = delayMs(request);
+              if (ms === 0) serve();
+              else node.environment.timers.after(ms, serve);
+            }
           },
         },
       }),
@@ -95,6 +103,18 @@ test('F1, F3: the last of each key is told once, whichever of three replicas tel
     const { events } = await heard(late);
     for (const event of ['x=2', 'y=', 'z=1']) assert.ok(events.includes(event), event);
   }));
+
+test('F1: a present that is told after the feed has begun leaves no change out', () => {
+  const isOfPresent = ({ steps }: FeedRequest) => steps.some(({ after }) => after === 'now');
+  const delayMs = (request: FeedRequest) => (isOfPresent(request) ? beginMs + 500 : 0);
+  return run({ nodes: 5, delayMs }, async (stores) => {
+    const { others } = stores.placesOf('k');
+    const reader = open(others[0]!, 'now');
+    assert.deepEqual((await reader.next(0))?.events, []);
+    await others[1]!.put('k', 'later', { w: quorumAll });
+    assert.deepEqual((await heard(reader)).events, ['k=later']);
+  });
+});
 
 test('F4: nothing is missed from cursor to cursor, through another node and a new life', () =>
   run({ nodes: 3 }, async (_stores, a, b, c) => {

@@ -65,10 +65,16 @@ interface Track {
   dueAt: Instant;
 }
 
+interface Asked {
+  readonly track: Track;
+  /** As it was asked from. */
+  readonly from: FeedFrom;
+}
+
 /** What a node has answered to a question about these partitions of its. */
 interface Answered {
   readonly node: NodeId;
-  readonly asked: readonly Track[];
+  readonly asked: readonly Asked[];
   readonly reply: FeedReply;
 }
 
@@ -78,7 +84,7 @@ export class ChangeFeed {
   readonly #tracks = new Map<Partition, Track>();
   readonly #replies: Answered[] = [];
   /** The answer that is being handed out. */
-  #taken: { readonly asked: readonly Track[]; readonly changes: ToldChanges } | undefined;
+  #taken: { readonly asked: readonly Asked[]; readonly changes: ToldChanges } | undefined;
   #wake: (() => void) | undefined;
   #isClosed = false;
   #hasNoFeed = false;
@@ -182,13 +188,14 @@ export class ChangeFeed {
       waitMs,
       ...(only === undefined ? {} : { only }),
     };
+    const asked = tracks.map((track) => ({ track, from: track.after }));
     for (const track of tracks) track.isAsked = true;
     const replica: Replica = { partition: tracks[0]!.partition, node, primary: true };
     router.send(
       replica,
       request,
       (reply) => {
-        this.#replies.push({ node, asked: tracks, reply });
+        this.#replies.push({ node, asked, reply });
         this.#wakeUp();
       },
       waitMs + answerMs,
@@ -205,7 +212,7 @@ export class ChangeFeed {
     const { changes, asked } = this.#taken;
     const events = await changes.portion();
     if (changes.isDone) {
-      for (const track of asked) track.isAsked = false;
+      for (const { track } of asked) track.isAsked = false;
       this.#taken = undefined;
     }
     return events;
@@ -213,24 +220,26 @@ export class ChangeFeed {
 
   #changesOf({ node, asked, reply }: Answered): ToldChanges {
     const { clock, memory, read } = this.#parts;
-    const trackOf = (part: FeedPart) => asked.find(({ partition }) => partition === part.partition);
+    const askedOf = (part: FeedPart) => asked.find(({ track }) => track.partition === part.partition);
     const later = (track: Track, pauseMs: number): void => {
       track.dueAt = (clock.now() + pauseMs) as Instant;
     };
     if (reply.kind !== 'slice') {
       if (reply.kind === 'failed' && reply.reason === 'no_feed') this.#hasNoFeed = true;
-      for (const track of asked) later(track, reply.kind === 'moved' ? movedRetryMs : retryMs);
+      for (const { track } of asked) later(track, reply.kind === 'moved' ? movedRetryMs : retryMs);
     }
-    const told = reply.kind === 'slice' ? reply.parts.filter((part) => trackOf(part) !== undefined) : [];
+    const told = reply.kind === 'slice' ? reply.parts.filter((part) => askedOf(part) !== undefined) : [];
     return new ToldChanges({
       node,
       told,
       memory,
       read,
       followed: (part) => {
-        trackOf(part)!.after = part.after;
+        const { track, from } = askedOf(part)!;
+        // A present that is told after the feed has begun is behind what has changed since.
+        if (track.after === from) track.after = part.after;
       },
-      stuck: (part) => later(trackOf(part)!, readAgainMs),
+      stuck: (part) => later(askedOf(part)!.track, readAgainMs),
     });
   }
 

@@ -63,7 +63,7 @@ export const defaultFeedSettings: ChangeFeedSettings = {
 const nodeWaitMs = 10_000;
 const entriesMax = 200;
 /** What a feed that begins with the present waits for vnodes to say where that is. */
-const beginMs = 5000;
+export const beginMs = 5000;
 
 export interface ChangeFeedsParts {
   readonly coordinator: CoordinatorParts;
