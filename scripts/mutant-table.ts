@@ -23,9 +23,9 @@ export const mutants: readonly Mutant[] = [
     name: 'amnesia',
     does: 'a vnode that has lost its copy of a key goes on counting from one (riak_kv#679)',
     file: 'src/kv/vnode/vnode-identities.ts',
-    from: `    if (isAboveFloor && !needsNewEpoch(local, context, current)) return current;
+    from: `    if (isAboveFloor && !needsNewEpoch(local, context, current, smallVclock)) return current;
     return this.#newEpoch(partition, identity);`,
-    to: `    if (isAboveFloor && !needsNewEpoch(local, context, current)) return current;
+    to: `    if (isAboveFloor && !needsNewEpoch(local, context, current, smallVclock)) return current;
     if (identity.next > 1) return actorId(identity.vnodeId, identity.next - 1);
     return this.#newEpoch(partition, identity);`,
     scenario: 'cluster-amnesia',
@@ -59,7 +59,7 @@ export const mutants: readonly Mutant[] = [
                 allowMult: true,
                 lastWriteWins: false,
                 expiredByMicros: 0,
-              }))(this.#identities.actorFor(partition, local, put.object.clock))
+              }))(this.#identities.actorFor(partition, local, put.object.clock, 50))
           : replicaPut(local, put.object);`,
     scenario: 'cluster-forwarded-put',
     firstSeed: 1,

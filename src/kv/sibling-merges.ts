@@ -8,7 +8,7 @@
  * a delete that was acknowledged meanwhile would be concurrent with it. Otherwise it is left to whoever sees it next.
  */
 import type { VersionVector } from '../clocks/index.ts';
-import type { Environment, Instant } from '../environment/index.ts';
+import type { Environment } from '../environment/index.ts';
 import { decodeContent, stampContent } from '../wire/index.ts';
 import type { BucketProperties, CommitHook } from './bucket-properties.ts';
 import {
@@ -38,6 +38,8 @@ import { conditionFailure } from './write-condition.ts';
 export const mergesMaxDefault = 64;
 /** Milliseconds before a key whose merge has failed is tried again; and how many such keys are remembered. */
 export const mergePauseMs = 10_000;
+/** The same where only others were faster: a key that is written without end must not keep the sandbox busy. */
+const overtakenPauseMs = 500;
 const pausedMax = 1000;
 
 /** Each absent: its default. */
@@ -63,7 +65,8 @@ type MergeEnd = 'merged' | 'overtaken' | 'failed';
 export class SiblingMerges {
   readonly #parts: SiblingMergeParts;
   readonly #underWay = new Set<string>();
-  readonly #paused = new Map<string, Instant>();
+  /** Until when. */
+  readonly #paused = new Map<string, number>();
   #idle: (() => void) | undefined;
 
   constructor(parts: SiblingMergeParts) {
@@ -80,8 +83,7 @@ export class SiblingMerges {
     const { siblingMergesMax = mergesMaxDefault } = this.#parts.settings;
     if (this.#parts.isStopping() || this.#underWay.size >= siblingMergesMax || this.#underWay.has(name))
       return;
-    const pausedAt = this.#paused.get(name);
-    if (pausedAt !== undefined && this.#parts.environment.clock.now() - pausedAt < mergePauseMs) return;
+    if (this.#parts.environment.clock.now() < (this.#paused.get(name) ?? 0)) return;
     this.#underWay.add(name);
     this.#parts.environment.tasks.spawn('merge of siblings', async () => {
       const end = await this.#merge(addressOnly(address), object, properties);
@@ -89,7 +91,7 @@ export class SiblingMerges {
       const { observer } = this.#parts.coordinator;
       if (end === 'merged') observer.siblingsMerged?.(object.siblingCount);
       else observer.siblingsUnmerged?.();
-      if (end === 'failed') this.#pauseFor(name);
+      if (end !== 'merged') this.#pauseFor(name, end === 'failed' ? mergePauseMs : overtakenPauseMs);
       if (this.#underWay.size === 0) this.#idle?.();
     });
   }
@@ -99,9 +101,9 @@ export class SiblingMerges {
     if (this.#underWay.size > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
   }
 
-  #pauseFor(name: string): void {
+  #pauseFor(name: string, pauseMs: number): void {
     this.#paused.delete(name);
-    this.#paused.set(name, this.#parts.environment.clock.now());
+    this.#paused.set(name, this.#parts.environment.clock.now() + pauseMs);
     if (this.#paused.size > pausedMax) this.#paused.delete(this.#paused.keys().next().value!);
   }
 

@@ -17,8 +17,10 @@ export const queueHighBytes = 256 * 1024;
 export const queueLowBytes = 64 * 1024;
 /** Up to here copying into one buffer costs less than a `writev` of the parts. */
 const joinedBytesMax = 64 * 1024;
-/** How long a peer may take nothing of what is left when ours is closed, and then keep its half open. */
+/** How long a peer may keep its half open after ours is closed and sent. */
 const lingerMsMax = 10_000;
+/** How long it may take nothing of what is left when ours is closed. */
+const lastTakenMsMax = 60_000;
 
 export interface SocketServices {
   readonly tasks: Pick<Tasks, 'endOfTurn'>;
@@ -124,7 +126,7 @@ export class SocketConnection implements Connection {
       this.#linger.unref();
     });
     // A peer that takes nothing would keep that from ever being called.
-    this.#stall.limit(lingerMsMax);
+    this.#stall.limit(lastTakenMsMax);
   }
 
   destroy(): void {

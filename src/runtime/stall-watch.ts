@@ -1,6 +1,7 @@
 /**
  * Peers that take nothing of what is queued for them: looked at now and then, only while something is queued. What counts
- * is that bytes leave, not how many: a slow peer is served as long as it takes some.
+ * is that bytes leave, not how many: a slow peer is served as long as it takes some. The kernel tells in steps of a third of
+ * its send buffer, some 1.5 MB at the most, so a limit has to leave time for as much.
  */
 import type { Socket } from 'node:net';
 
@@ -33,7 +34,7 @@ export class StallWatch {
   }
 
   get stalledMs(): number {
-    return this.#stalledMs;
+    return markOf(this.#socket) === this.#mark ? this.#stalledMs : 0;
   }
 
   stop(): void {

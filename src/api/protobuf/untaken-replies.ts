@@ -12,12 +12,15 @@ export interface ReplyHolder {
 }
 
 /** So long a peer may take nothing while there is no room. */
-export const stalledMsMin = 5000;
+export const stalledMsMin = 30_000;
+/** Of so many that find no room one looks for who holds it for nothing: being refused must cost next to nothing. */
+const refusalsPerLook = 64;
 
 export class UntakenReplies {
   readonly #bytesMax: number;
   readonly #bytesOf = new Map<ReplyHolder, number>();
   #bytes = 0;
+  #refusals = 0;
 
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
@@ -32,7 +35,9 @@ export class UntakenReplies {
 
   /** Whether more may be produced. Makes room, if somebody holds some for nothing. */
   hasRoom(): boolean {
-    if (this.#bytes > this.#bytesMax) this.#largestStalled()?.cutOff();
+    if (this.#bytes <= this.#bytesMax) return true;
+    if (this.#refusals % refusalsPerLook === 0) this.#largestStalled()?.cutOff();
+    this.#refusals += 1;
     return this.#bytes <= this.#bytesMax;
   }
 

@@ -8,6 +8,7 @@ import type { Entry, HardState, LogIndex, LogWrite, PersistedState } from '../..
 import type { NodeId } from '../../environment/index.ts';
 import { assert } from '../../stdx/index.ts';
 import { type ClusterState, decodeCommand, fold } from '../topology/index.ts';
+import { AgreedState } from './agreed-state.ts';
 import type { JournalRecord, StoredIdentity, StoredReplica } from './journal-record.ts';
 import { NamedMembers } from './named-members.ts';
 
@@ -55,9 +56,17 @@ export class JournalContents {
     const logged = new NamedMembers();
     if (this.#replica !== undefined) {
       logged.group(this.#replica.persisted.snapshot.membership);
-      logged.entries(this.#entries);
+      logged.entries(this.#entries, (index) => this.#isFolded(index));
     }
     return logged.hasOthers(self);
+  }
+
+  /** An entry makes one epoch at the most. */
+  #isFolded(index: LogIndex): boolean {
+    const { stored } = this.#replica!;
+    const agreed = stored.agreed.length === 0 ? undefined : AgreedState.decode(stored.agreed)?.cluster;
+    if (agreed === undefined || agreed.generation !== this.#state?.generation) return false;
+    return agreed.epoch + index - stored.mark.index <= this.#state.epoch;
   }
 
   /** What it shows goes on with the next record. */

@@ -2,7 +2,7 @@
  * Which other nodes the journal of a node names as members, whether or not its records add up. Where one is damaged, the
  * state that the sound ones lead to may be that of a cluster of one, though others have been admitted since.
  */
-import type { Entry, Membership } from '../../consensus/index.ts';
+import type { Entry, LogIndex, Membership } from '../../consensus/index.ts';
 import type { NodeId } from '../../environment/index.ts';
 import { type ClusterCommand, decodeCommand } from '../topology/index.ts';
 import { decodeProposal } from './proposal.ts';
@@ -23,10 +23,11 @@ export class NamedMembers {
     if (command !== undefined) this.#add(command);
   }
 
-  entries(entries: readonly Entry[]): void {
+  /** `isFolded`: whether the known state surely has what the entry did: who was admitted then may be gone by now. */
+  entries(entries: readonly Entry[], isFolded: (index: LogIndex) => boolean): void {
     for (const entry of entries) {
       if (entry.kind === 'membership') this.group(entry.membership);
-      else if (entry.kind === 'command') {
+      else if (entry.kind === 'command' && !isFolded(entry.index)) {
         const proposal = decodeProposal(entry.bytes);
         if (proposal !== undefined) this.command(proposal.command);
       }

@@ -73,6 +73,11 @@ test('J4: a founder whose journal is damaged goes on alone only if nothing in it
   // It has rotted itself, and stands in the log.
   assert.equal(restored(founderWith(logOf([admit]), 'rot', recordOf(clear, 2))), 'refused');
   assert.equal(restored(founderWith(logOf([admit, expel]), 'rot', recordOf(clear, 3))), 'alone');
+  // It has come and gone, as the state knows: it was removed by a plan, which names nobody.
+  const gone = { ...state, epoch: state.epoch + 4 };
+  const removed: JournalRecord = { kind: 'state', state: gone };
+  assert.equal(restored(founderWith(logOf([admit, clear, clear, clear]), removed, 'rot')), 'alone');
+  assert.equal(restored(founderWith(logOf([clear, clear, clear, clear, admit]), removed, 'rot')), 'refused');
   const alone = membershipOf([peerIdOf('a@h/00')]);
   const together = membershipOf(['a@h/00', 'b@h/00'].map(peerIdOf));
   const vote = (membership: Membership, index: number): JournalRecord => ({

@@ -255,6 +255,7 @@ export class WriteOperation extends Deadline {
     if (this.#answered || this.#object === undefined || !isUp || this.#sentAgain?.has(position)) return false;
     this.#sentAgain ??= new Set();
     this.#sentAgain.add(position);
+    this.#quorum.askedAgain();
     this.#send(replica, position, this.#messageOf(this.#object), this.#leftMs);
     return true;
   }

@@ -120,6 +120,14 @@ test('W5: refused is what all replicas have refused; who has not answered is wai
     const expected = hasRefused ? { kind: 'failed', error: { code: 'overload' } } : unsatisfied(0);
     assert.deepEqual(replaced.reply(1, refused), expected);
   }
+  const tooLarge: WriteReply = { kind: 'failed', error: { code: 'too_large', bytes: 2, bytesMax: 1 } };
+  const maybe = new WriteQuorum(replicas(3), 3, need({}));
+  for (const position of [0, 1]) maybe.reply(position, tooLarge);
+  assert.deepEqual(maybe.reply(2, failed), unsatisfied(0), 'it may be on that disk');
+  const again = new WriteQuorum(replicas(3), 3, need({}));
+  again.askedAgain();
+  for (const position of [0, 1]) again.reply(position, refused);
+  assert.deepEqual(again.reply(2, refused), unsatisfied(0));
   const received = new WriteQuorum(replicas(3), 3, need({}));
   received.reply(1, accepted);
   received.reply(0, refused);

@@ -85,7 +85,8 @@ export class WriteQuorum {
     }
     if (reply.kind === 'failed') {
       this.#failed += 1;
-      if (reply.error === undefined) this.#mayBeStored = true;
+      // What has failed on its way to the disk, or to the next owner, may be on it.
+      if (reply.error === undefined || reply.error.code === 'storage') this.#mayBeStored = true;
       if (this.#refusal === undefined || this.#refusal.code === 'overload') {
         this.#refusal = reply.error ?? this.#refusal;
       }
@@ -102,6 +103,11 @@ export class WriteQuorum {
     if (this.#replicas[position].primary) this.#primariesAwaited -= 1;
     this.#replicas = this.#replicas.with(position, replica);
     return this.#decide();
+  }
+
+  /** A replica that may have stored it is asked once more. */
+  askedAgain(): void {
+    this.#mayBeStored = true;
   }
 
   /** Who has not answered is given up: what the others have is as good as it gets (W8). */

@@ -147,26 +147,35 @@ export function pruned(
 /** An entry that so many newer ones stand beside may have been pruned: fewer than any clock keeps by the usual limits. */
 const newerEntriesMin = 25;
 
-/** Whether `clock` may have forgotten an entry because it was so old, and not because its copy was lost. */
-export function mayHavePruned(clock: VersionVector, entry: VersionEntry): boolean {
-  return clock.entries.length >= newerEntriesMin && clock.newerThan(entry) >= newerEntriesMin;
+/**
+ * Whether `clock` may have forgotten an entry because it was so old, and not because its copy was lost. `newerMin`: of a
+ * bucket that keeps fewer entries, so that what was once taken for pruned still is when the clock has become shorter.
+ */
+export function mayHavePruned(
+  clock: VersionVector,
+  entry: VersionEntry,
+  newerMin: number = newerEntriesMin,
+): boolean {
+  return clock.entries.length >= newerMin && clock.newerThan(entry) >= newerMin;
 }
 
 /**
  * Whether a vnode must not go on counting as `actor`, because the local copy may have forgotten some of
  * what the vnode wrote (riak_kv#679): there is no copy, or the context names writes of a later epoch
  * of the vnode, or more of this one, than the copy does; or the entry may have been pruned here, and have
- * come back from who had an older one; or because the counter is used up.
+ * come back from who had an older one; or because the counter is used up. `smallVclock`: as the bucket prunes.
  */
 export function needsNewEpoch(
   local: VersionedObject | undefined,
   context: VersionVector,
   actor: ActorId,
+  smallVclock: number = Number.POSITIVE_INFINITY,
 ): boolean {
   if (local === undefined) return true;
   const entry = local.clock.entryOf(actor);
   const counter = entry?.counter ?? 0;
-  if (entry !== undefined && mayHavePruned(local.clock, entry)) return true;
+  const newerMin = Math.min(newerEntriesMin, Math.ceil(smallVclock / 2));
+  if (entry !== undefined && mayHavePruned(local.clock, entry, newerMin)) return true;
   if (context.isEmpty) return counter >= Number.MAX_SAFE_INTEGER;
   const epoch = context.highestEpochOf(vnodeIdOfActor(actor));
   if (epoch !== undefined && epoch > epochOfActor(actor)) return true;

@@ -220,7 +220,7 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
       return { kind: 'failed', error: fencedOff.error };
     }
     const nowSeconds = Math.floor(nowMicros / 1_000_000);
-    const actor = this.#identities.actorFor(partition, local, put.context);
+    const actor = this.#identities.actorFor(partition, local, put.context, put.prune.smallVclock);
     const counter = (local?.clock.counterOf(actor) ?? 0) + 1;
     const dot = { actor, counter };
     const fresh = putObject(local, {
@@ -258,7 +258,7 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
     const local = this.#copies.forWrite(partition, key);
     if (local !== undefined && 'code' in local) return { kind: 'unreadable', error: local };
     const { datatype, vtag, micros } = write;
-    const actor = this.#identities.actorFor(partition, local, VersionVector.empty);
+    const actor = this.#identities.actorFor(partition, local, VersionVector.empty, prune.smallVclock);
     const result = updateDatatype(local, datatype, write, { actor, vtag, micros }, this.decoded);
     if (result.kind !== 'updated') return failed(datatypeErrorOf(result));
     const known = local ?? this.#reapedFor(partition, key, result.object);

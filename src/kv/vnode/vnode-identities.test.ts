@@ -193,6 +193,9 @@ test('I5: a vnode does not go on from an entry that may have been pruned and com
     makeObject(VersionVector.merge(own.clock, writtenByOthers(count)), own.siblings);
   assert.equal(identities.actorFor(here, beside(24), nothing), first);
   assert.ok(epochOfActor(identities.actorFor(here, beside(25), nothing)) > epochOfActor(first));
+  // A bucket that keeps ten.
+  assert.equal(identities.actorFor(here, beside(4), nothing, 10), first);
+  assert.ok(epochOfActor(identities.actorFor(here, beside(5), nothing, 10)) > epochOfActor(first));
 });
 
 test('I5, R03: what the copy may have pruned is no sign that the vnode has forgotten anything', async () => {

@@ -71,12 +71,17 @@ export class VnodeIdentities {
     return identities;
   }
 
-  /** The actor under which to coordinate a write of a key whose local copy is `local`. */
-  actorFor(partition: Partition, local: VersionedObject | undefined, context: VersionVector): ActorId {
+  /** The actor under which to coordinate a write of a key whose local copy is `local`, in a bucket of that `small_vclock`. */
+  actorFor(
+    partition: Partition,
+    local: VersionedObject | undefined,
+    context: VersionVector,
+    smallVclock?: number,
+  ): ActorId {
     const identity = this.#identityUnknownTo(context, partition);
     const current = local?.clock.latestActorOf(identity.vnodeId);
     const isAboveFloor = current !== undefined && epochOfActor(current) >= identity.floor;
-    if (isAboveFloor && !needsNewEpoch(local, context, current)) return current;
+    if (isAboveFloor && !needsNewEpoch(local, context, current, smallVclock)) return current;
     return this.#newEpoch(partition, identity);
   }
 
