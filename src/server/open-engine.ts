@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { type BackendKind, type Configuration, usualCacheBytes } from '../config/index.ts';
 import { type Disk, DiskError, type Environment } from '../environment/index.ts';
-import { identityRange, isObjectEntry } from '../kv/index.ts';
+import { identityRange, isObjectEntry, savedTreesMark } from '../kv/index.ts';
 import {
   cachedEngine,
   lastRunsOf,
@@ -84,6 +84,15 @@ async function openDefault(
   return open(kind, { directory: kind, repairMark: repairMarkFile, cacheBytes });
 }
 
+/**
+ * What must not be believed when entries were lost: a vnode's identity, which may be an older one, and that the hash trees were
+ * saved whole: they have keys that are gone.
+ */
+const doubtfulRanges = [
+  identityRange,
+  { from: savedTreesMark, to: Buffer.concat([savedTreesMark, Buffer.from([0])]) },
+];
+
 async function openKind(
   kind: EngineKind,
   { directory, repairMark, cacheBytes }: EnginePlace,
@@ -99,7 +108,7 @@ async function openKind(
   if (kind === 'log') {
     const { openLogEngine } = await import('../storage/log/index.ts');
     const tuning = logTuning(configuration);
-    const options = { disk, directory, tuning, log, emptiedByDamage: [identityRange] };
+    const options = { disk, directory, tuning, log, emptiedByDamage: doubtfulRanges };
     return cachedEngine(await openLogEngine(options, environment), cacheBytes, isObjectEntry);
   }
   const markDamage = () => markDamagedBlocks(directory, disk, log);
@@ -117,7 +126,7 @@ async function openKind(
     probe: () => probeDisk(environment, bytesToOpen(configuration)),
     markDamage,
     isDamaged,
-    emptiedByRepair: [identityRange],
+    emptiedByRepair: doubtfulRanges,
     repairMark: new RepairMarkFile(disk, repairMark),
     log,
   };

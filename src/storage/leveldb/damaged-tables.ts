@@ -33,8 +33,9 @@ async function markBlocksOf(file: DiskFile, log: Log): Promise<number> {
   const { path, size } = file;
   const findings = size > TABLE_BYTES_MAX ? undefined : checkTable(file.read(0, size));
   if (findings === undefined) {
-    log.error('a table of the database is damaged', { path });
-    return 1;
+    // A compaction that was killed leaves such a one behind. If it is of the database, LevelDB says so itself.
+    log.warn('a table of the database has no sound end: it was being written, or is damaged', { path });
+    return 0;
   }
   const { damagedTypes, blocks } = findings;
   for (const at of damagedTypes) await file.write(at, Buffer.from([DAMAGED_BLOCK_TYPE]));

@@ -6,7 +6,7 @@
  * key where the hook costs one; and a native batch can be used again, while a public one is freed only by
  * the garbage collector, which does not see native memory. (Batches of 32 values of 1 KiB.)
  */
-import type { Buffer } from 'node:buffer';
+import { Buffer } from 'node:buffer';
 import { ClassicLevel, type IteratorOptions } from 'classic-level';
 
 export interface NativeBatch {
@@ -46,6 +46,8 @@ export interface LevelDatabase {
   snapshot(): NativeSnapshot;
   iterator(options: NativeIteratorOptions): NativeIterator;
   approximateSize(start: Buffer, end: Buffer): Promise<number>;
+  /** Merges all that it has into one sorted whole. May take long. */
+  compact(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -96,6 +98,10 @@ export type OpenLevelDatabase = (
   opening: LevelOpening,
 ) => Promise<LevelDatabase>;
 
+/** No key is before the one, and none of ours behind the other. */
+const FIRST_KEY = Buffer.from([0]);
+const LAST_KEY = Buffer.alloc(16, 0xff);
+
 type NativeLevel = ClassicLevel<Buffer, Buffer> & { _chainedBatch(): NativeBatch };
 
 export const openLevelDatabase: OpenLevelDatabase = async (directory, tuning, opening) => {
@@ -119,6 +125,7 @@ export const openLevelDatabase: OpenLevelDatabase = async (directory, tuning, op
     snapshot: () => level.snapshot(),
     iterator: (options) => level.iterator(options as IteratorOptions<Buffer, Buffer>),
     approximateSize: (start, end) => level.approximateSize(start, end),
+    compact: () => level.compactRange(FIRST_KEY, LAST_KEY),
     close: () => level.close(),
   };
 };

@@ -3,8 +3,8 @@
  * writes for good, and one that is read at the start prevents it; LevelDB's own repair keeps every entry
  * that can be read and drops the rest, which other replicas have.
  *
- * It reads all files and forgets which entries were lost: their keys are missing afterwards, or show an
- * older value. So it comes last, after opening the database again has not helped; and what its owner must
+ * It reads all files, writes them anew, and forgets which entries were lost: their keys are missing afterwards, or show
+ * an older value. So it comes last, after opening the database again has not helped; and what its owner must
  * not see as it once was, is removed.
  */
 import type { Log } from '../../environment/index.ts';
@@ -42,6 +42,9 @@ export async function repairDatabase(parts: LevelRepairParts): Promise<void> {
     await repair(directory);
     const database = await open(directory, tuning, { createIfMissing: false, errorIfExists: false });
     try {
+      // The repair lays all tables side by side, and a lookup then takes the table of the highest number for the newest,
+      // which it is not where a compaction has written it: older values would show, and what was deleted.
+      await database.compact();
       if (!isMarked(database)) await markAgain(database, directory);
       for (const range of emptied) await empty(database, range);
     } finally {
