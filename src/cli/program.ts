@@ -86,10 +86,12 @@ function collect(value: string, previous: readonly string[] = []): readonly stri
 
 function configurationOptions(command: Command): ConfigurationOptions {
   const options = command.opts<Record<string, unknown>>();
+  const ofConfiguration = new Set(flagDefinitions().map(({ flag }) => flag.name));
   const flags = new Map<string, string>();
   for (const option of command.options) {
     const value = options[option.attributeName()];
-    if (option.long !== undefined && typeof value === 'string') flags.set(option.long, value);
+    const name = option.long ?? '';
+    if (ofConfiguration.has(name) && typeof value === 'string') flags.set(name, value);
   }
   return {
     file: options.config as string | undefined,

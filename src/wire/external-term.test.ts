@@ -49,6 +49,14 @@ test('forms that are only read: short strings, small atoms, old floats, maps, lo
   assert.deepEqual(read('8369000000016101'), new Tuple([1]));
 });
 
+test('an atom of more characters than Erlang allows is refused: as UTF-8 it might have no form', () => {
+  const atomOf = (length: number) =>
+    Buffer.from([131, 100, length >> 8, length & 0xff, ...Buffer.alloc(length, 0xe9)]);
+  const longest = decodeTerm(atomOf(255));
+  assert.deepEqual(decodeTerm(encodeTerm(longest)), longest);
+  for (const length of [256, 40_000]) assert.throws(() => decodeTerm(atomOf(length)), DecodeError);
+});
+
 test('every term comes back as it was', () => {
   const bytes = fc.uint8Array({ maxLength: 20 }).map((b) => Buffer.from(b).toString('latin1') as ByteString);
   const { term } = fc.letrec<{ term: Term }>((tie) => ({

@@ -38,6 +38,8 @@ export class Tuple {
 }
 
 export const termDepthMax = 64;
+/** Characters of an atom, as in Erlang. */
+const atomLengthMax = 255;
 /** Terms in one job: a key with its bucket is three. */
 export const termCountMax = 2_000_000;
 
@@ -131,15 +133,21 @@ class TermReader {
   }
 
   #atom(kind: number): Term {
+    const name = this.#atomName(kind);
+    if (name.length > atomLengthMax) throw new DecodeError('an atom is too long');
+    return atomOf(name);
+  }
+
+  #atomName(kind: number): string {
     switch (kind) {
       case tag.atom:
-        return atomOf(this.#latin1(this.#uint16()));
+        return this.#latin1(this.#uint16());
       case tag.smallAtom:
-        return atomOf(this.#latin1(this.byte()));
+        return this.#latin1(this.byte());
       case tag.atomUtf8:
-        return atomOf(textOfBytes(this.#bytesOf(this.#uint16())));
+        return textOfBytes(this.#bytesOf(this.#uint16()));
       case tag.smallAtomUtf8:
-        return atomOf(textOfBytes(this.#bytesOf(this.byte())));
+        return textOfBytes(this.#bytesOf(this.byte()));
       case tag.compressed:
         throw new DecodeError('compressed terms are not understood');
       default:

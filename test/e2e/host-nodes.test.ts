@@ -1,6 +1,7 @@
 /** `hale start --nodes`: several nodes of one machine behind one set of ports, as real processes. */
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { type HaleProcess, HaleSandbox } from './hale-process.ts';
@@ -18,7 +19,7 @@ function sandboxOf(context: TestContext): HaleSandbox {
 }
 
 /** Without a count: as many as were started there before. */
-function startHost(sandbox: HaleSandbox, count?: number): HaleProcess {
+function startHost(sandbox: HaleSandbox, count?: number | 'auto'): HaleProcess {
   const listeners = [`--http=${host}:8098`, `--pb=${host}:8087`, `--cluster=${host}:8099`];
   return sandbox.hale([
     ...['start', '--supervised', '--name', `hale@${host}`, '--data', 'data'],
@@ -158,6 +159,18 @@ test('a single node with its data grows to two of its host', async (context) => 
   for (let i = 0; i < 4; i += 1) assert.equal(await get('old'), 'data');
   two.signal('SIGTERM');
   assert.equal((await two.finished()).code, 0);
+});
+
+const cores = availableParallelism();
+const tooMany = cores > 8 ? `each of ${cores} cores would have a node` : false;
+
+test('auto: a node for each core', { skip: tooMany }, async (context) => {
+  const sandbox = sandboxOf(context);
+  const nodes = startHost(sandbox, 'auto');
+  await nodes.ready();
+  assert.equal(childrenOf(nodes.pid).length, cores);
+  nodes.signal('SIGTERM');
+  assert.equal((await nodes.finished()).code, 0);
 });
 
 test('what cannot be is refused before anything starts', async (context) => {
