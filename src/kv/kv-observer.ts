@@ -34,6 +34,10 @@ export interface KvObserver {
   expiredForgotten?(): void;
   /** A replica was late with a value, and another was asked for it as well. */
   readHedged(): void;
+  /** A large value came later than any that has not to be sent again by TCP. */
+  largeReadStalled?(): void;
+  /** A read of a large value waits for others to get theirs. */
+  readHeld?(): void;
   /** A read that asked no more replicas than it needs asks the others too. */
   readWidened(): void;
   /** A write went to another node, which coordinates it. */

@@ -4,6 +4,7 @@ import { Admission } from './admission.ts';
 import {
   type CoordinatorParts,
   HedgeBudget,
+  LargeReadPace,
   NameHash,
   NarrowReads,
   PeerLatencies,
@@ -118,6 +119,7 @@ export async function openReplicas(parts: KeyValueParts): Promise<Replicas> {
     latencies,
     hedges: new HedgeBudget(),
     narrowReads: new NarrowReads(settings.readEveryoneInterval),
+    largeReads: new LargeReadPace(deadlines, observer),
     observer,
     settings,
   };

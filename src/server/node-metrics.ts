@@ -23,6 +23,8 @@ export class NodeMetrics implements KvObserver, LargeValueObserver, MapReduceObs
   readonly tombstonesLookedAt = new SlidingCounter();
   readonly expiredForgettings = new SlidingCounter();
   readonly readHedges = new SlidingCounter();
+  readonly largeReadStalls = new SlidingCounter();
+  readonly heldReads = new SlidingCounter();
   readonly widenedReads = new SlidingCounter();
   readonly coordinatorRedirects = new SlidingCounter();
   readonly replicaReplacements = new SlidingCounter();
@@ -186,6 +188,14 @@ export class NodeMetrics implements KvObserver, LargeValueObserver, MapReduceObs
 
   readWidened(): void {
     this.widenedReads.add();
+  }
+
+  largeReadStalled(): void {
+    this.largeReadStalls.add();
+  }
+
+  readHeld(): void {
+    this.heldReads.add();
   }
 
   readHedged(): void {

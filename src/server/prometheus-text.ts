@@ -194,6 +194,8 @@ function counters({ metrics: m, commits, scripting }: NodeFacts): readonly Sampl
     count('hale_read_repairs_skipped_total', 'Read repairs beyond the limit.', m.readRepairsSkipped.total),
     count('hale_reads_widened_total', 'Reads that asked more replicas than at first.', m.widenedReads.total),
     count('hale_read_hedges_total', 'Values asked of a second replica.', m.readHedges.total),
+    count('hale_read_stalls_total', 'Large values that came late.', m.largeReadStalls.total),
+    count('hale_reads_held_total', 'Reads of large values that waited for others.', m.heldReads.total),
     count('hale_misses_doubted_total', 'Misses for which primaries were asked again.', m.missesDoubted.total),
     count('hale_writes_forwarded_total', 'Writes sent to a coordinator.', m.coordinatorRedirects.total),
     count('hale_replicas_replaced_total', 'Replicas replaced by fallbacks.', m.replicaReplacements.total),

@@ -17,6 +17,7 @@ import { resolveQuorum } from '../quorum-value.ts';
 import { ObjectKey, type ReplicaReply } from '../vnode/index.ts';
 import { AskAgain, type SecondLook } from './ask-again.ts';
 import type { CoordinatorParts } from './coordinator-parts.ts';
+import type { LargeReadTurn } from './large-read-pace.ts';
 import { StandIns } from './next-fallback.ts';
 import { type ReadDecision, ReadQuorum, type ReadReply, type ReadRequirements } from './read-quorum.ts';
 import { RemoteReads } from './remote-reads.ts';
@@ -93,6 +94,8 @@ class ReadOperation extends Deadline {
   /** Primaries that did not take the question (R9). */
   #lost: Replica[] | undefined;
   #secondLook: AskAgain | undefined;
+  /** Of a read that brings a large value. */
+  #turn: LargeReadTurn | undefined;
   #answered = false;
   #finished = false;
 
@@ -172,18 +175,24 @@ class ReadOperation extends Deadline {
   }
 
   #readElsewhere(askedFirst: number | undefined): void {
-    this.#remotes = new RemoteReads({
+    const { largeReads } = this.#parts;
+    const local = this.#quorum.merged;
+    const remotes = new RemoteReads({
       parts: this.#parts,
       replicas: this.#replicas,
       key: this.#key,
       timeoutMs: this.#timeoutMs,
-      local: this.#quorum.merged,
+      local,
       askedFirst,
       late: () => this.#widen(),
       heard: (position, reply) => this.#replied(position, reply),
       standInFor: (position) => this.#replace(position),
     });
-    this.#remotes.start();
+    this.#remotes = remotes;
+    // With a copy here no value travels, unless it is another version.
+    if (local === undefined) this.#turn = largeReads.turnFor(this.#request, remotes);
+    if (this.#turn === undefined) remotes.start();
+    else largeReads.begin(this.#turn);
   }
 
   /** Asks everybody who was spared. */
@@ -309,6 +318,7 @@ class ReadOperation extends Deadline {
     if (this.#answered) return;
     this.#answered = true;
     this.#secondLook?.stop();
+    if (this.#turn !== undefined) this.#parts.largeReads.end(this.#turn);
     this.#done(outcome);
   }
 

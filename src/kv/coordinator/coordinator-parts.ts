@@ -7,6 +7,7 @@ import type { Clock, Random, Timers } from '../../environment/index.ts';
 import type { KvObserver } from '../kv-observer.ts';
 import type { KvVnodes } from '../vnode/index.ts';
 import type { HedgeBudget } from './hedge-budget.ts';
+import type { LargeReadPace } from './large-read-pace.ts';
 import type { NameHash } from './name-hash.ts';
 import type { NarrowReads } from './narrow-reads.ts';
 import type { PeerLatencies } from './peer-latencies.ts';
@@ -44,6 +45,7 @@ export interface CoordinatorParts {
   readonly latencies: PeerLatencies;
   readonly hedges: HedgeBudget;
   readonly narrowReads: NarrowReads;
+  readonly largeReads: LargeReadPace;
   readonly observer: KvObserver;
   readonly settings: CoordinatorSettings;
 }

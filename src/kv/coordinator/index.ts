@@ -4,6 +4,7 @@ export { coordinatePut } from './coordinate-put.ts';
 export type { CoordinatorParts, CoordinatorSettings } from './coordinator-parts.ts';
 export { forwardPut } from './forward-put.ts';
 export { HedgeBudget } from './hedge-budget.ts';
+export { LargeReadPace } from './large-read-pace.ts';
 export { NameHash } from './name-hash.ts';
 export { NarrowReads } from './narrow-reads.ts';
 export { nextFallback } from './next-fallback.ts';

@@ -224,7 +224,7 @@ export class RemoteReads extends Deadline {
   }
 
   #send(position: number, request: ReplicaGet, reply: (reply: ReplicaReply) => void): void {
-    const { clock, latencies, replicas, settings } = this.#parts;
+    const { clock, largeReads, latencies, replicas, settings } = this.#parts;
     const replica = this.#replicas[position];
     if (!this.#isAsked[position]) {
       this.#isAsked[position] = true;
@@ -237,6 +237,7 @@ export class RemoteReads extends Deadline {
       // A refusal is quick: as it is, it would draw all reads to whoever cannot serve them.
       if (isRefusal(answer)) latencies.record(replica.node, Math.max(tookMs, settings.hedgeDelayMsMax));
       else latencies.answered(replica.node, tookMs);
+      if (answer.kind === 'object') largeReads.arrived(this.#key.address, answer.object.sizeBytes, tookMs);
       // It may have been asked twice, and a stand-in once for both.
       if (this.#replicas[position].node === replica.node) reply(answer);
     };
