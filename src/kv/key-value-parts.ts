@@ -19,7 +19,7 @@ import type { KvObserver } from './kv-observer.ts';
 import type { Registry } from './registry.ts';
 import type { SiblingMergeSettings } from './sibling-merges.ts';
 import type { TombstoneSweepSettings } from './tombstone-sweep.ts';
-import type { DeleteMode, ObjectLimits, ReplicaReply, ReplicaRequest } from './vnode/index.ts';
+import type { ObjectLimits, ReplicaReply, ReplicaRequest } from './vnode/index.ts';
 
 export interface KeyValueSettings
   extends CoordinatorSettings,
@@ -30,7 +30,6 @@ export interface KeyValueSettings
     SiblingMergeSettings {
   /** Conditional writes that wait for one key where they are serialised; absent: `keyQueueMaxDefault`. */
   readonly keyQueueMax?: number;
-  readonly deleteMode: DeleteMode;
   /** Milliseconds for a listing that names no timeout. */
   readonly listTimeoutMs: number;
   /** Milliseconds for an index query that names no timeout; 0, or absent: none. */

@@ -5,7 +5,7 @@ import type { Topology } from '../../core/topology/index.ts';
 import type { Deadlines } from '../../core/vnode/index.ts';
 import type { Clock, Random, Timers } from '../../environment/index.ts';
 import type { KvObserver } from '../kv-observer.ts';
-import type { KvVnodes } from '../vnode/index.ts';
+import type { DeleteMode, KvVnodes } from '../vnode/index.ts';
 import type { HedgeBudget } from './hedge-budget.ts';
 import type { LargeReadPace } from './large-read-pace.ts';
 import type { NameHash } from './name-hash.ts';
@@ -17,6 +17,7 @@ import type { ReplicaRequests } from './replica-requests.ts';
 export interface CoordinatorSettings {
   /** Milliseconds for a request that names no timeout. */
   readonly requestTimeoutMs: number;
+  readonly deleteMode: DeleteMode;
   /** Pause between a delete and the read that lets its tombstone be forgotten. */
   readonly tombstonePauseMs: number;
   /** Read repairs a second beyond which the rest is left to anti-entropy. */

@@ -1,9 +1,10 @@
 /**
  * What a read leaves behind when everybody has answered, or nobody waits any longer: replicas that were behind get
- * the merged object, and a tombstone that all hold may be forgotten. Bounded in number (`RepairBudget`); what is
+ * the merged object, and a tombstone that all hold may be forgotten. Repairs are bounded in number (`RepairBudget`); what is
  * left out is for the next read or for anti-entropy.
  */
-import type { PreferenceList } from '../../core/ring/index.ts';
+import type { PreferenceList, Replica } from '../../core/ring/index.ts';
+import type { Durability } from '../../storage/index.ts';
 import type { BucketProperties } from '../bucket-properties.ts';
 import type { VersionedObject } from '../object/index.ts';
 import { isLive } from '../visible-object.ts';
@@ -35,49 +36,57 @@ function repair(
   object: VersionedObject,
   stale: readonly number[],
 ): void {
-  const { replicas, observer, repairs, settings } = parts;
+  const { observer, repairs } = parts;
   if (!repairs.take()) {
     observer.readRepairSkipped();
     return;
   }
   observer.readRepaired(stale.length);
-  const message = {
-    kind: 'put',
-    key: read.key,
-    object,
-    durability: read.properties.durability,
-    purpose: 'repair',
-    announce: false,
-  } as const;
-  const waiting = new Set(stale);
-  for (const position of stale) {
+  const replicas = stale.map((position) => read.replicas[position]);
+  // A failed repair is counted by the vnode that failed; the next read or exchange tries again.
+  storeAt(parts, read.key, object, replicas, read.properties.durability, () =>
+    reapIfForgotten(parts, read, object),
+  );
+}
+
+/** Calls `done` when all have stored it; never, if one does not. */
+function storeAt(
+  { replicas, settings }: CoordinatorParts,
+  key: ObjectKey,
+  object: VersionedObject,
+  targets: readonly Replica[],
+  durability: Durability,
+  done: () => void,
+): void {
+  const message = { kind: 'put', key, object, durability, purpose: 'repair', announce: false } as const;
+  const waiting = new Set(targets);
+  for (const target of targets) {
     const replied = (reply: ReplicaReply): void => {
-      // A failed repair is counted by the vnode that failed; the next read or exchange tries again.
-      if (reply.kind !== 'stored' || !waiting.delete(position)) return;
-      if (waiting.size === 0) reapIfForgotten(parts, read, object);
+      if (reply.kind === 'stored' && waiting.delete(target) && waiting.size === 0) done();
     };
-    replicas.send(read.replicas[position], message, replied, settings.requestTimeoutMs, 'repair');
+    replicas.send(target, message, replied, settings.requestTimeoutMs, 'repair');
   }
 }
 
 /** Every replica, each a primary, holds the tombstone, and the cluster is at rest (C8). */
-function reapIfForgotten(
-  { topology, replicas, settings, clock }: CoordinatorParts,
-  read: FinishedRead,
-  merged: VersionedObject,
-): void {
-  const list = read.replicas;
-  const n = read.properties.n_val;
+function reapIfForgotten(parts: CoordinatorParts, read: FinishedRead, merged: VersionedObject): void {
+  const { topology, replicas, settings, clock } = parts;
+  const { key, replicas: list, properties } = read;
+  if (merged.hasTombstone && settings.deleteMode === 'keep') return;
   const unanimous = read.quorum.complete && read.quorum.everyReplicaHasObject;
   const marginMs = settings.expiryMarginMs ?? expiryMarginMsDefault;
-  if (!unanimous || isLive(merged, read.properties, clock.wallMicros() - marginMs * 1000)) return;
-  if (read.hasOwnN || list.length < Math.min(n, topology.ring.size)) return;
+  if (!unanimous || isLive(merged, properties, clock.wallMicros() - marginMs * 1000)) return;
+  if (read.hasOwnN || list.length < Math.min(properties.n_val, topology.ring.size)) return;
   if (!list.every(({ primary, node, partition }) => primary && topology.ring.ownerOf(partition) === node))
     return;
   const first = list[0].partition;
   if (!isReapingSafe(topology, first, list.length)) return;
-  const message = { kind: 'reap', key: read.key, tombstone: merged, first, n: list.length } as const;
-  for (const replica of list) {
-    replicas.send(replica, message, () => {}, settings.requestTimeoutMs, 'repair');
-  }
+  const message = { kind: 'reap', key, tombstone: merged, first, n: list.length } as const;
+  const reap = (): void => {
+    for (const replica of list)
+      replicas.send(replica, message, () => {}, settings.requestTimeoutMs, 'repair');
+  };
+  // A power cut would take it from one that has not synced it, and leave what is older there to the others' nothing.
+  if (properties.durability === 'os') storeAt(parts, key, merged, list, 'synced', reap);
+  else reap();
 }
