@@ -105,4 +105,15 @@ export const mutants: readonly Mutant[] = [
     firstSeed: 1,
     seedsMax: 10,
   },
+  {
+    name: 'unsynced-tombstones',
+    does: 'tombstones are forgotten that a power cut can still take from one of the replicas (C8)',
+    file: 'src/kv/coordinator/repair-after-read.ts',
+    from: `  if (properties.durability === 'os') storeAt(parts, key, merged, list, 'synced', reap);
+  else reap();`,
+    to: '  reap();',
+    scenario: 'cluster-unsynced',
+    firstSeed: 1,
+    seedsMax: 10,
+  },
 ];

@@ -22,6 +22,7 @@ import { clusterSplit, clusterSplitLong } from './cluster-split.ts';
 import { clusterStaleReplica } from './cluster-stale-replica.ts';
 import { clusterSwitchRace } from './cluster-switch-race.ts';
 import { clusterTypedClient } from './cluster-typed-client.ts';
+import { clusterUnsynced } from './cluster-unsynced.ts';
 import { clusterWriteOnce } from './cluster-write-once.ts';
 import { voxer } from './voxer.ts';
 
@@ -55,4 +56,5 @@ export const clusterScenarios: readonly Scenario[] = [
   clusterSerialised,
   clusterFeed,
   clusterTypedClient,
+  clusterUnsynced,
 ].map((scenario) => ({ ...scenario, seedsPerHundred: 10 }));
