@@ -232,6 +232,29 @@ for (const isDeleted of [false, true]) {
   });
 }
 
+for (const [seen, left] of [
+  ['before the merge', ['["a","b"]']],
+  ['after it', []],
+] as const) {
+  test(`a delete by who has read ${seen} leaves ${left.length === 0 ? 'nothing' : 'what was merged'}`, async () => {
+    await ReplicatedStores.run(options({ merge_policy: 'union', siblings_max: 1 }), async (stores) => {
+      const { primaries, partitions } = stores.placesOf('k');
+      const object = twoSiblings();
+      for (const [i, node] of primaries.entries()) await node.repair(partitions[i]!, 'k', object);
+      assert.equal((await primaries[0]!.values('k')).length, 2);
+      await stores.world.sleep(1000);
+      const read = await primaries[0]!.get('k');
+      assert.ok(read.kind === 'found' && read.object.siblingCount === 1);
+      const context = seen === 'after it' ? read.object.context : object.context;
+      assert.equal((await primaries[1]!.delete('k', { context })).kind, 'deleted');
+      await stores.world.sleep(1000);
+      await primaries[2]!.values('k', { r: quorumAll });
+      await stores.world.sleep(1000);
+      assert.deepEqual(await primaries[2]!.values('k', { r: quorumAll }), left);
+    });
+  });
+}
+
 /** Of two coordinators. */
 function twoSiblings(): VersionedObject {
   const siblings = ['["a"]', '["b"]'].map((value, n) => {

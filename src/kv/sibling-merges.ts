@@ -5,7 +5,9 @@
  * nobody need come to the same result as somebody else; siblings that nobody has seen stay.
  *
  * What lives is written only while what was seen is what is there, by a read at a quorum and by the vnode that coordinates:
- * a delete that was acknowledged meanwhile would be concurrent with it. Otherwise it is left to whoever sees it next.
+ * a delete that was acknowledged meanwhile would be concurrent with it. Otherwise it is left to whoever sees it next. A delete
+ * between that read and the write, or with a context from before the merge, is concurrent with it all the same: the merge has a
+ * dot of its own (docs/merge-policies.md).
  */
 import type { VersionVector } from '../clocks/index.ts';
 import type { Environment } from '../environment/index.ts';
