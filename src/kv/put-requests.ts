@@ -1,6 +1,6 @@
 /** Puts of clients: checked, hooked, conditional or not, coordinated, and shown as they were asked to be. */
 import type { Environment } from '../environment/index.ts';
-import { type ByteString, byteLiteral } from '../stdx/index.ts';
+import { type ByteString, byteLiteral, textOfBytes } from '../stdx/index.ts';
 import type { BucketProperties } from './bucket-properties.ts';
 import type { CommitHooks } from './commit-hooks/index.ts';
 import {
@@ -14,6 +14,7 @@ import type { ObjectAddress, PutRequest, PutResult } from './key-value-store.ts'
 import type { KvError } from './kv-error.ts';
 import type { KvObserver } from './kv-observer.ts';
 import type { VersionedObject } from './object/index.ts';
+import { RareNotices } from './rare-notices.ts';
 import { prepareWrite } from './request-checks.ts';
 import type { RequestDoor } from './request-door.ts';
 import type { SerialisedWrites } from './serialised-writes.ts';
@@ -30,7 +31,7 @@ export type AssembleObject = (
 ) => void;
 
 export interface PutRequestsParts {
-  readonly environment: Pick<Environment, 'clock' | 'random'>;
+  readonly environment: Pick<Environment, 'clock' | 'random' | 'log'>;
   readonly coordinator: CoordinatorParts;
   readonly door: RequestDoor;
   readonly hooks: CommitHooks;
@@ -43,9 +44,12 @@ export interface PutRequestsParts {
 
 export class PutRequests {
   readonly #parts: PutRequestsParts;
+  readonly #unshown: RareNotices;
 
   constructor(parts: PutRequestsParts) {
     this.#parts = parts;
+    const { log, clock } = parts.environment;
+    this.#unshown = new RareNotices(log, clock, 'what was stored could not be put together for its answer');
   }
 
   put(request: PutRequest, done: (result: PutResult) => void): void {
@@ -121,9 +125,20 @@ export class PutRequests {
       }
       this.#parts.assemble(object, (whole) => {
         // It is stored, which a failure would deny; and with values left out they would look empty, to be written back so.
+        if ('code' in whole) this.#couldNotShow(write.address, whole);
         finish({ ...result, object: 'code' in whole ? undefined : whole }, outcome.object);
       });
     });
+  }
+
+  /** The client is not told; whoever put it together has counted it. */
+  #couldNotShow({ bucket, key }: ObjectAddress, error: KvError): void {
+    this.#unshown.warn(() => ({
+      bucket: textOfBytes(bucket),
+      key: textOfBytes(key),
+      code: error.code,
+      reason: 'reason' in error ? error.reason : undefined,
+    }));
   }
 
   /** A condition is read at a quorum first, then checked again where the write is made. */

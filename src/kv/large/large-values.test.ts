@@ -156,7 +156,7 @@ test('a body of unknown length that is not large is stored as any other object',
   }));
 
 test('a write that is stored beside a value that cannot be shown whole says so, and shows nothing', () =>
-  run(async (_, a, b) => {
+  run(async (stores, a, b) => {
     for (const bytes of [5000, 20_001]) {
       const key = `${bytes} bytes`;
       await a!.put(key, pieces(patternOf(bytes)));
@@ -167,6 +167,9 @@ test('a write that is stored beside a value that cannot be shown whole says so, 
       const found = await a!.node.get(key, { leaveChunks: true });
       assert.ok(found.kind === 'found' && found.object.siblingCount === 2);
     }
+    const lines = stores.world.history.recent().filter(({ detail }) => detail.includes('could not be put'));
+    assert.equal(lines.length, 1);
+    assert.match(lines[0]!.detail, /key=20001 bytes code=too_large_to_assemble/);
   }));
 
 test('who takes objects whole gets the value, or is told why not', () =>

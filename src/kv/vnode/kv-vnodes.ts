@@ -38,11 +38,11 @@ import {
   type VersionedObject,
   versionDigest,
 } from '../object/index.ts';
+import { RareNotices } from '../rare-notices.ts';
 import { cappedObject, type SiblingCap } from '../sibling-cap/index.ts';
 import { conditionFailure, hasSeen, type WriteCondition } from '../write-condition.ts';
 import { changeDerived } from './derived-entries.ts';
 import type { ExpiryTimes } from './expiry-times.ts';
-import { LargeObjectNotices } from './large-object-notices.ts';
 import { MovingWrite } from './moving-write.ts';
 import type { ObjectKey } from './object-key.ts';
 import { expiryMarginMsDefault, ObjectChecks, type ObjectLimits } from './object-limits.ts';
@@ -157,7 +157,10 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
     this.#feeds = parts.feeds;
     this.#expiryMarginMicros = (parts.limits.expiryMarginMs ?? expiryMarginMsDefault) * 1000;
     this.#observer = parts.observer;
-    this.#checks = new ObjectChecks(parts.limits, new LargeObjectNotices(parts.log, parts.clock));
+    this.#checks = new ObjectChecks(
+      parts.limits,
+      new RareNotices(parts.log, parts.clock, 'an object is large'),
+    );
     this.#gate = parts.gate ?? openGate;
     this.#strays = parts.strays;
     this.#serves = parts.serves;

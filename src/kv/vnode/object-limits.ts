@@ -1,8 +1,9 @@
 /** What an object may be at most, and whether it is more. */
+import { textOfBytes } from '../../stdx/index.ts';
 import type { KvError } from '../kv-error.ts';
 import type { VersionedObject } from '../object/index.ts';
+import type { RareNotices } from '../rare-notices.ts';
 import type { SiblingCap } from '../sibling-cap/index.ts';
-import type { LargeObjectNotices } from './large-object-notices.ts';
 import type { ObjectKey } from './object-key.ts';
 
 export interface ObjectLimits {
@@ -24,9 +25,9 @@ export const expiryMarginMsDefault = 600_000;
 
 export class ObjectChecks {
   readonly #limits: ObjectLimits;
-  readonly #large: LargeObjectNotices;
+  readonly #large: RareNotices;
 
-  constructor(limits: ObjectLimits, large: LargeObjectNotices) {
+  constructor(limits: ObjectLimits, large: RareNotices) {
     this.#limits = limits;
     this.#large = large;
   }
@@ -41,7 +42,15 @@ export class ObjectChecks {
     if (siblingCount > siblingsMax) {
       return { code: 'too_many_siblings', siblings: siblingCount, siblingsMax };
     }
-    if (sizeBytes > objectBytesWarn || siblingCount > siblingsWarn) this.#large.wrote(key, object);
+    if (sizeBytes > objectBytesWarn || siblingCount > siblingsWarn) {
+      const { bucket, key: name } = key.address;
+      this.#large.warn(() => ({
+        bucket: textOfBytes(bucket),
+        key: textOfBytes(name),
+        bytes: sizeBytes,
+        siblings: siblingCount,
+      }));
+    }
     return undefined;
   }
 
