@@ -17,7 +17,8 @@ import { type GroupCommit, StorageError, type WriteBatch } from '../../storage/i
 import { nodeFactKey } from '../vnode/index.ts';
 import { PartitionTrees } from './partition-trees.ts';
 
-const version = 1;
+/** 2: the digest of a version covers the number of siblings. */
+const version = 2;
 const tokenBytes = 8;
 const markName = 'anti-entropy/mark';
 /** Without it no saved tree is believed. */

@@ -35,6 +35,16 @@ test('two digests are equal just when the versions are', () => {
   );
 });
 
+test('a version is another one with another number of siblings', () => {
+  const actor = actorId(byteStringOf(Buffer.alloc(8, 1)), 1);
+  const clock = VersionVector.of([{ actor, counter: 2, seconds: 0 }]);
+  const [older, newer] = [1, 2].map((counter) => ({ dot: { actor, counter }, content }));
+  const both = makeObject(clock, [older!, newer!]);
+  const one = makeObject(clock, [newer!]);
+  assert.equal(sameVersion(both, one), false);
+  assert.equal(versionDigest(both).equals(versionDigest(one)), false);
+});
+
 test('a digest does not depend on where the bytes lie', () => {
   const object = objectOf([
     [1, 7, 0],

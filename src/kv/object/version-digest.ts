@@ -1,7 +1,7 @@
 /**
  * A short name for a version of an object: replicas compare names before they send values.
  *
- * 64 bits over the clock's bytes, which name a version as `sameVersion` has it. Two lanes of multiply and
+ * 64 bits over the clock's bytes and the number of siblings, which name a version as `sameVersion` has it. Two lanes of multiply and
  * xorshift with MurmurHash3's constants and finalizer (Appleby, 2011): spread well enough to be summed in a hash
  * tree, where the clock's own CRC, being linear, would cancel out. Not secret: it tells versions apart
  * that chance made, not those that somebody forged.
@@ -26,10 +26,10 @@ export class DigestWords {
   high = 0;
   low = 0;
 
-  of({ bytes, contextStart }: VersionedObject): void {
+  of({ bytes, contextStart, siblingCount }: VersionedObject): void {
     const length = bytes.length - contextStart;
-    let high = 0x9747b28c ^ length;
-    let low = 0x3c6ef372 ^ length;
+    let high = 0x9747b28c ^ length ^ (siblingCount << 16);
+    let low = 0x3c6ef372 ^ length ^ (siblingCount << 16);
     for (let at = contextStart; at < bytes.length; at += 1) {
       const byte = bytes[at]!;
       high = Math.imul(high ^ byte, 0xcc9e2d51);
