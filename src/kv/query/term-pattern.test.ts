@@ -53,11 +53,12 @@ const large = [
 ];
 for (const pattern of large) {
   test(`${pattern.slice(0, 30)} is too large, and that is known at once`, () => {
-    const startedAt = performance.now();
+    const before = process.cpuUsage();
     const refusal = compilePattern(pattern);
-    const ms = performance.now() - startedAt;
+    const { user, system } = process.cpuUsage(before);
+    const ms = (user + system) / 1000;
     assert.match(typeof refusal === 'string' ? refusal : 'taken', /too large when compiled|longer than/);
-    assert.ok(ms < 100, `it took ${ms} ms`);
+    assert.ok(ms < 200, `it took ${ms} ms of the processor`);
   });
 }
 
