@@ -333,8 +333,8 @@ export class LocalKeyValueStore implements KeyValueStore {
   }
 
   /**
-   * Refuses new requests, waits for those in progress (each has a deadline) and for all writes, and
-   * hands the vnodes' ids on. The engine is the caller's to close. Every call returns the same promise.
+   * Refuses new requests, waits for those in progress (each has a deadline), stores nothing for other nodes any more, waits
+   * for all writes, and hands the vnodes' ids on. The engine is the caller's to close. Every call returns the same promise.
    */
   close(): Promise<void> {
     this.#closed ??= this.#close();
@@ -350,6 +350,7 @@ export class LocalKeyValueStore implements KeyValueStore {
     await this.stopSweeps();
     this.deletes.close();
     this.reaper.close();
+    this.coordinator.vnodes.close();
     this.coordinator.deadlines.close();
     await this.#commit.drain();
     await this.#identities.closeCleanly();

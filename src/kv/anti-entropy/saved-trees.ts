@@ -4,6 +4,8 @@
  * P1  Trees are believed only if the mark is there that was written, synced, after the last of them.
  * P2  The mark is off the disk, durably, before the first write after the start: so a crash leaves none, and a mark
  *     is taken up once.
+ * P3  Nothing is stored while trees are saved, nor after: before, the vnodes turn away what other nodes and late read
+ *     repairs would have them store, and what was queued is written.
  *
  * Rejected: saving them while the node runs. A saved tree is right until the first write after it, and names are
  * spread so evenly that within seconds every partition has one. To know which trees a crash has outdated, each write

@@ -109,7 +109,7 @@ const fencedOff = {
   error: { code: 'quorum_unsatisfied', quorum: 'pw', wanted: 1, got: 0 },
 } as const;
 /** Refused before anything has happened: a write goes to the next fallback. */
-const dropping: ReplicaReply = { kind: 'failed', error: { code: 'overload' } };
+const turnedAway: ReplicaReply = { kind: 'failed', error: { code: 'overload' } };
 
 export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
   readonly #commit: GroupCommit;
@@ -126,6 +126,7 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
   readonly #expiries: ExpiryTimes | undefined;
   readonly #feeds: FeedEntries | undefined;
   readonly #expiryMarginMicros: number;
+  #isClosed = false;
   /** Shared by all that read data types on this node. */
   readonly decoded: DecodedValues;
 
@@ -170,8 +171,9 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
   }
 
   handle(partition: Partition, request: ReplicaRequest, reply: (reply: ReplicaReply) => void): void {
-    if (this.#serves?.(partition) === false) {
-      reply(dropping);
+    const isClosed = this.#isClosed && request.kind !== 'get';
+    if (isClosed || this.#serves?.(partition) === false) {
+      reply(turnedAway);
       return;
     }
     switch (request.kind) {
@@ -193,6 +195,11 @@ export class KvVnodes implements VnodeService<ReplicaRequest, ReplicaReply> {
       default:
         unreachable(request);
     }
+  }
+
+  /** Takes no more writes of other nodes and of read repair, so that what a clean stop records stays true; reads go on. */
+  close(): void {
+    this.#isClosed = true;
   }
 
   /** The disk may take nothing at the moment. */
