@@ -16,6 +16,7 @@ import {
   type Membership,
   type Message,
   membersOf,
+  noMembership,
   type PeerId,
   Replica,
   type ReplicaEvent,
@@ -380,9 +381,14 @@ export class RaftHost {
     const { journal, state } = this.#parts;
     const agreed = Buffer.concat(this.#incoming);
     this.#incoming = [];
+    const life = this.#life;
     state.restore(agreed);
     this.#appliedIndex = snapshot.index;
-    this.#wasMember ||= membersOf(snapshot.membership).includes(this.#name!);
+    // After a restart nothing is applied before somebody says what is committed: its log has named it all the same.
+    const known = this.#standing?.membership ?? noMembership;
+    this.#wasMember ||= membersOf(known).includes(this.#name!);
+    this.#applyMembership(snapshot.membership);
+    if (life !== this.#life) return;
     const { stored } = journal.contents.replica!;
     journal.write(
       [

@@ -271,3 +271,40 @@ story(
     assert.deepEqual(cluster.shares(), [4, 4, 4, 4]);
   },
 );
+
+for (const [what, isCut, changes] of [
+  ['cut off for a few changes', true, 5],
+  ['cut off for longer than the log reaches back', true, 100],
+  ['down for longer than the log reaches back', false, 100],
+] as const) {
+  story(
+    `a voter that was ${what} hears that another votes in its place, and its replica ends`,
+    {
+      nodes: 4,
+      fixed: { 'cluster.voter_patience': 5000, 'cluster.log.snapshot_entries': 50 },
+      seeds: [1, 2, 3],
+    },
+    async (cluster) => {
+      const logOf = (letter: string) => cluster.member(letter).present.node.database.cluster.log;
+      const leader = cluster.letters.find((letter) => logOf(letter).leads)!;
+      const away = cluster.letters.find((letter) => letter !== leader && logOf(letter).isLed)!;
+      const { replica } = logOf(away).status;
+      const { id } = cluster.member(away);
+      const heal = isCut ? cluster.cut([away]) : () => {};
+      if (!isCut) cluster.stop(away);
+      await cluster.stage.until('it votes no more', () => !logOf(leader).status.voters.includes(id), 60_000);
+      for (let n = 0; n < changes; n++) {
+        await cluster.tryProperties(leader, { n_val: 1 + (n % 3) });
+        cluster.world.work.add('steps');
+      }
+      heal();
+      if (!isCut) await cluster.start(away);
+      await cluster.untilSeen();
+      await cluster.stage.untilSettled();
+      await cluster.world.sleep(10_000);
+      const { status } = logOf(away);
+      assert.notEqual(status.replica, replica, 'it would vote under another name');
+      assert.deepEqual(status.voters, [], 'no replica runs');
+    },
+  );
+}
