@@ -157,7 +157,7 @@ export class MemoryStore implements PartitionStore {
     await new Promise<void>((resolve) => this.#write(gone, resolve));
   }
 
-  async drop(partition: Partition): Promise<void> {
+  async drop(partition: Partition, isWanted: () => boolean): Promise<void> {
     const { timers } = this.#environment;
     if (this.#faults.dropsLate) {
       timers.after(400, () => this.#disk.partitions.delete(partition));
@@ -168,6 +168,7 @@ export class MemoryStore implements PartitionStore {
       throw new PartitionStoreError('storage', 'the disk is sick');
     }
     await new Promise<void>((resolve) => this.#write([], resolve));
+    if (!this.#disk.dropping.has(partition) && !isWanted()) return;
     this.#disk.dropping.add(partition);
     for (const key of [...this.#disk.of(partition).keys()]) {
       await this.#pause(0.5);

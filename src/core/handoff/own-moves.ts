@@ -6,7 +6,8 @@
  * M2  A partition is dropped only in `released`; `dropped` is reported only when its data is gone durably, and
  *     only of the move whose drop it was (R24).
  * M3  A drop that has begun is carried to its end, whatever becomes of its move: until then the store is closed
- *     (`PartitionStore.drop`), and what is left would wipe what comes after it.
+ *     (`PartitionStore.drop`), and what is left would wipe what comes after it. One that has not, of a partition that
+ *     comes back to this node, is not begun: this may be the only copy that is left.
  */
 import type { Environment, NodeId } from '../../environment/index.ts';
 import type { Partition } from '../ring/index.ts';
@@ -50,7 +51,7 @@ export class OwnMoves {
 
   follow(state: ClusterState): void {
     for (const partition of [...this.#moves.keys()]) {
-      if (!state.moves.has(partition)) this.#moves.delete(partition);
+      if (state.moves.get(partition)?.from !== this.#parts.self) this.#moves.delete(partition);
     }
     for (const move of state.moves.values()) {
       if (move.from !== this.#parts.self) continue;
@@ -130,9 +131,9 @@ export class OwnMoves {
 
   async #runDrop(own: OwnMove): Promise<void> {
     const { partition } = own.move;
-    const { store, environment, options, report } = this.#parts;
+    const { store, environment, options, report, state, self } = this.#parts;
     try {
-      await store.drop(partition);
+      await store.drop(partition, () => !isHeldBy(self, partition, state()));
     } catch (error) {
       if (!(error instanceof PartitionStoreError)) throw error;
       environment.log.warn('a partition that moved away cannot be dropped; it is tried again', {
@@ -152,4 +153,9 @@ export class OwnMoves {
   #isPresent(own: OwnMove): boolean {
     return !this.#isClosed && this.#moves.get(own.move.partition) === own;
   }
+}
+
+/** Now, or when the partition's move is over. */
+function isHeldBy(self: NodeId, partition: Partition, { owners, moves }: ClusterState): boolean {
+  return owners[partition] === self || moves.get(partition)?.to === self;
 }

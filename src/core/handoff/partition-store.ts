@@ -33,9 +33,10 @@ export interface PartitionStore {
   forget(partition: Partition, items: readonly Buffer[]): Promise<void>;
   /**
    * Forgets the whole partition; idempotent. From the call on nothing of it is read or taken, whatever crashes, until it
-   * resolves: then it is gone durably. Rejects if storage failed: call it again, or it stays closed.
+   * resolves: then it is gone durably. Rejects if storage failed: call it again, or it stays closed. `isWanted` is asked
+   * when a drop that had to wait begins: if it says no, everything stays, and is served again.
    */
-  drop(partition: Partition): Promise<void>;
+  drop(partition: Partition, isWanted?: () => boolean): Promise<void>;
 }
 
 export interface MergeOptions {

@@ -342,6 +342,33 @@ test('P4: a drop that waits, or is to be tried again, takes nothing that it woul
   assert.notEqual(again.get(p1, 'new'), undefined, 'no mark is left');
 });
 
+test('P4: a drop that is not wanted any more when its turn comes leaves everything; one that has begun goes on', async () => {
+  const { engine, faults } = await faultyEngine();
+  const { store, put, get } = await open(engine);
+  await put(p1, 'k', objectOf('v'));
+  let isWanted = true;
+  const drops = [store.drop(p0), store.drop(p1, () => isWanted)];
+  isWanted = false;
+  await Promise.all(drops);
+  assert.notEqual(get(p1, 'k'), undefined);
+  assert.equal((await put(p1, 'new', objectOf('v'))).kind, 'stored');
+  faults.deleteRange = 'stops half way';
+  await assert.rejects(store.drop(p1), PartitionStoreError);
+  faults.deleteRange = 'works';
+  await store.drop(p1, () => false);
+  assert.equal(await store.isEmpty(p1), true, 'half of it was gone');
+});
+
+test('P4: of two drops of a partition the second wipes nothing that came after the first', async () => {
+  const { engine } = await faultyEngine();
+  const { store, put, get } = await open(engine);
+  const [first, , second] = [store.drop(p0), store.drop(p1), store.drop(p0)];
+  await first;
+  assert.equal((await put(p0, 'new', objectOf('v'))).kind, 'stored');
+  await second;
+  assert.notEqual(get(p0, 'new'), undefined);
+});
+
 test('after a drop the vnode issues no dot a second time', async () => {
   const { engine } = await faultyEngine();
   const { store, vnodes, get } = await open(engine);

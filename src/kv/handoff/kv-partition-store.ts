@@ -7,7 +7,8 @@
  * P3  Only what is still exactly what was handed over is forgotten; a write in between keeps its object.
  * P4  From the call of `drop` until it has succeeded nothing of the partition is served, taken or merged, though its move be
  *     over and the node own it again (`isDropping`): nothing half dropped is read as if it were all there, and nothing
- *     that was acknowledged is dropped. A drop that has begun is completed before the node serves again, whatever crashes.
+ *     that was acknowledged is dropped. A drop that has begun is completed before the node serves again, whatever crashes; one
+ *     whose turn has not come drops nothing if it is not wanted any more by then.
  * P5  Who takes a partition over takes over what is remembered of its reaped tombstones (C8); what there is no room to
  *     remember becomes a tombstone again.
  *
@@ -65,7 +66,8 @@ const droppingPrefix = 'dropping/';
 
 export class KvPartitionStore implements PartitionStore {
   readonly #parts: KvPartitionStoreParts;
-  readonly #dropping = new Set<Partition>();
+  /** `begun`: its mark may be on the disk. */
+  readonly #dropping = new Map<Partition, 'waiting' | 'begun'>();
   /** When the drops before have ended: many at once would leave the disk to nobody else. */
   #dropsEnded: Promise<void> = Promise.resolve();
 
@@ -187,14 +189,24 @@ export class KvPartitionStore implements PartitionStore {
       throw new PartitionStoreError('storage', 'what was here of the partition is still being dropped');
   }
 
-  async drop(partition: Partition): Promise<void> {
-    this.#dropping.add(partition);
+  async drop(partition: Partition, isWanted: () => boolean = () => true): Promise<void> {
+    if (!this.#dropping.has(partition)) this.#dropping.set(partition, 'waiting');
     try {
-      const dropped = this.#dropsEnded.then(() => this.#drop(partition));
+      const dropped = this.#dropsEnded.then(() => this.#dropInTurn(partition, isWanted));
       this.#dropsEnded = dropped.catch(() => undefined);
       await dropped;
     } catch (error) {
       throw storeFailure(error, `dropping partition ${partition}`);
+    }
+  }
+
+  async #dropInTurn(partition: Partition, isWanted: () => boolean): Promise<void> {
+    const stage = this.#dropping.get(partition);
+    // An earlier call has dropped all that there was at this one.
+    if (stage === undefined) return;
+    if (stage === 'begun' || isWanted()) {
+      this.#dropping.set(partition, 'begun');
+      await this.#drop(partition);
     }
     this.#dropping.delete(partition);
   }
