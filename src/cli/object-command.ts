@@ -107,7 +107,7 @@ export async function putObject(
     headers: {
       'content-type': contentType,
       'content-length': options.value.length,
-      ...(await currentContext(node, path)),
+      ...(await currentState(node, path)).context,
     },
     body: options.value,
   });
@@ -120,21 +120,28 @@ export async function putObject(
 export async function deleteObject(terminal: Terminal, options: ObjectOptions): Promise<void> {
   const node = nodeUrl(options.at);
   const path = objectPath(options);
-  const current = await requestOf(node, { method: 'HEAD', path });
+  const { isFound, context } = await currentState(node, path);
   // Of a deleted key there is a tombstone: deleting that again would succeed.
-  if (current.status === 404) throw new CommandFailure(exitCodes.notFound, 'not found');
-  const response = await requestOf(node, { method: 'DELETE', path, headers: contextIn(current) });
+  if (!isFound) throw new CommandFailure(exitCodes.notFound, 'not found');
+  const response = await requestOf(node, { method: 'DELETE', path, headers: context });
   if (response.status === 404) throw new CommandFailure(exitCodes.notFound, 'not found');
   if (response.status !== 204) throw new CommandFailure(exitCodes.failure, responseProblem(response));
   terminal.out('ok\n');
 }
 
-/** The header that makes a write follow all that is stored now, a tombstone too; empty if nothing is. */
-async function currentContext(node: URL, path: string): Promise<Readonly<Record<string, string>>> {
-  return contextIn(await requestOf(node, { method: 'HEAD', path }));
+interface CurrentState {
+  readonly isFound: boolean;
+  /** The header that makes a write follow all that is stored now, a tombstone too; empty if nothing is. */
+  readonly context: Readonly<Record<string, string>>;
 }
 
-function contextIn({ headers }: NodeResponse): Readonly<Record<string, string>> {
-  const context = headers[contextHeader];
-  return typeof context === 'string' ? { [contextHeader]: context } : {};
+/** An error that comes with a context is of an object that cannot be shown, and can be replaced. */
+async function currentState(node: URL, path: string): Promise<CurrentState> {
+  const response = await requestOf(node, { method: 'HEAD', path });
+  const isFound = response.status !== 404;
+  const context = response.headers[contextHeader];
+  if (typeof context === 'string') return { isFound, context: { [contextHeader]: context } };
+  // A write without a context would be a sibling of what could not be read.
+  if (isFound) throw new CommandFailure(exitCodes.failure, responseProblem(response));
+  return { isFound, context: {} };
 }

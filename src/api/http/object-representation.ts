@@ -39,10 +39,10 @@ export function fitsHeaders(object: VersionedObject): boolean {
   return object.siblings.every(({ content }) => hasBoundedMetadata(content));
 }
 
-export function sendTooLongHeaders(exchange: HttpExchange): void {
+export function sendTooLongHeaders(exchange: HttpExchange, ...more: string[]): void {
   const text =
     'The object has more links or user metadata than headers hold. Read it over Protocol Buffers.\n';
-  sendText(exchange, 500, text);
+  sendText(exchange, 500, text, ...more);
 }
 
 /** Of the only content, or of all siblings together. */

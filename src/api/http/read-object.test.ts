@@ -11,7 +11,12 @@ import { encodeContent, stampContent } from '../../wire/index.ts';
 import { handleHttp } from './handle-http.ts';
 import type { HttpServices } from './http-services.ts';
 
-function statusOf(method: string, target: string, linkCount: number): number {
+interface Answer {
+  readonly status: number;
+  readonly headers: readonly string[];
+}
+
+function answerTo(method: string, target: string, linkCount: number): Answer {
   const link = { bucket: byteLiteral('b'), key: byteLiteral('none'), tag: byteLiteral('t') };
   const links = new Array(linkCount).fill(link);
   const bare = { value: Buffer.from('v'), links, userMeta: [], indexes: [], deleted: false };
@@ -23,13 +28,13 @@ function statusOf(method: string, target: string, linkCount: number): number {
     get: ({ key }: { readonly key: string }, done: (result: GetResult) => void) =>
       done(key === 'k' ? { kind: 'found', object } : { kind: 'notfound' }),
   } as unknown as KeyValueStore;
-  const statuses: number[] = [];
+  const answers: Answer[] = [];
   const exchange = {
     method,
     target,
     headers: [],
     signal: new AbortController().signal,
-    respond: (status: number) => statuses.push(status),
+    respond: (status: number, headers: string[]) => answers.push({ status, headers }),
   } as unknown as HttpExchange;
   const services = {
     store,
@@ -38,17 +43,19 @@ function statusOf(method: string, target: string, linkCount: number): number {
     tasks: { endOfTurn: (run: () => void) => run() },
   } as unknown as HttpServices;
   handleHttp(exchange, services);
-  assert.equal(statuses.length, 1);
-  return statuses[0]!;
+  assert.equal(answers.length, 1);
+  return answers[0]!;
 }
 
-test('an object with more links than headers hold is answered with an error', () => {
+test('an object with more links than headers hold is answered with an error, and a read of it with its context', () => {
   for (const [method, target] of [
     ['GET', '/buckets/b/keys/k'],
     ['HEAD', '/buckets/b/keys/k'],
     ['GET', '/buckets/b/keys/k/_,_,1'],
   ] as const) {
-    assert.equal(statusOf(method, target, 10_000), 200, target);
-    assert.equal(statusOf(method, target, 10_001), 500, target);
+    assert.equal(answerTo(method, target, 10_000).status, 200, target);
+    const { status, headers } = answerTo(method, target, 10_001);
+    assert.equal(status, 500, target);
+    assert.equal(headers.includes('X-Riak-Vclock'), target.endsWith('/k'), target);
   }
 });

@@ -49,7 +49,8 @@ function sendRead(request: HttpRequest<ObjectRoute>, result: GetResult): void {
   switch (result.kind) {
     case 'found':
       if (fitsHeaders(result.object)) sendFound(request, storedObjectOf(result.object));
-      else sendTooLongHeaders(request.exchange);
+      // It can be replaced and deleted all the same.
+      else sendTooLongHeaders(request.exchange, 'X-Riak-Vclock', formatContext(result.object.context));
       return;
     case 'notfound': {
       if (result.tombstone === undefined) {
