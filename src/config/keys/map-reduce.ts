@@ -29,7 +29,7 @@ export const mapReduceKeys = {
   'mapreduce.held.maximum': defineKey({
     type: bytes({ minimum: 2 ** 16, maximum: 2 ** 40 }),
     default: 64 * 2 ** 20,
-    doc: 'What one MapReduce job may hold in memory at a time: objects being read, inputs of reduce phases, results that have not left.',
+    doc: 'What one MapReduce job may hold in memory at a time: its keys and arguments, objects being read, what phases made and others have not taken yet, results that have not left.',
     extremes: [2 ** 20],
   }),
   'mapreduce.script_time.maximum': defineKey({

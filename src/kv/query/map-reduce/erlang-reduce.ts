@@ -4,10 +4,11 @@
  */
 import { type ByteString, byteLiteral } from '../../../stdx/index.ts';
 import { type Term, Tuple } from '../../../wire/index.ts';
-import { type Item, ItemError, jsonOf, sizeOf, termItem, termOf } from './item.ts';
+import { type Item, ItemError, jsonOf, sizeOf, sizeOfTerm, termItem, termOf } from './item.ts';
 import type { JobBudget } from './job-budget.ts';
 import { compareTerms, sortedInSteps } from './term-order.ts';
 
+/** What it keeps it enters into the budget, and releases when it has finished; what it returns is not in it. */
 export interface Reduction {
   /** What is known to be part of the result already. Throws `ItemError`. */
   push(items: readonly Item[]): readonly Item[];
@@ -37,9 +38,13 @@ class Identity implements Reduction {
   }
 }
 
+/** What an element of a set or of a list takes besides its contents, roughly. */
+const entryBytes = 64;
+
 class SetUnion implements Reduction {
   readonly #budget: JobBudget;
-  readonly #items = new Map<string, Item>();
+  readonly #items = new Set<string>();
+  #heldBytes = 0;
 
   constructor(budget: JobBudget) {
     this.#budget = budget;
@@ -50,14 +55,18 @@ class SetUnion implements Reduction {
     for (const item of items) {
       const identity = identityOf(item);
       if (this.#items.has(identity)) continue;
-      this.#budget.hold(sizeOf(item) + identity.length);
-      this.#items.set(identity, item);
+      const bytes = entryBytes + identity.length;
+      this.#budget.hold(bytes);
+      this.#heldBytes += bytes;
+      this.#items.add(identity);
       fresh.push(item);
     }
     return fresh;
   }
 
   async finish(): Promise<readonly Item[]> {
+    this.#items.clear();
+    this.#budget.release(this.#heldBytes);
     return [];
   }
 }
@@ -75,7 +84,8 @@ function stringIdentity(json: string): string {
 
 class Sort implements Reduction {
   readonly #budget: JobBudget;
-  readonly #terms: { readonly term: Term; readonly item: Item }[] = [];
+  #terms: { readonly term: Term; readonly item: Item }[] = [];
+  #heldBytes = 0;
 
   constructor(budget: JobBudget) {
     this.#budget = budget;
@@ -83,8 +93,11 @@ class Sort implements Reduction {
 
   push(items: readonly Item[]): readonly Item[] {
     for (const item of items) {
-      this.#budget.hold(2 * sizeOf(item));
-      this.#terms.push({ term: termOf(item), item });
+      const term = termOf(item);
+      const bytes = entryBytes + sizeOf(item) + (item.kind === 'term' ? 0 : sizeOfTerm(term));
+      this.#budget.hold(bytes);
+      this.#heldBytes += bytes;
+      this.#terms.push({ term, item });
     }
     return [];
   }
@@ -96,6 +109,8 @@ class Sort implements Reduction {
       await budget.pause();
     };
     const sorted = await sortedInSteps(this.#terms, (a, b) => compareTerms(a.term, b.term), pause);
+    this.#terms = [];
+    budget.release(this.#heldBytes);
     return sorted.map(({ item }) => item);
   }
 }
@@ -105,9 +120,10 @@ class Sum implements Reduction {
 
   push(items: readonly Item[]): readonly Item[] {
     for (const item of items) {
-      if (item.kind === 'not_found' || isMissingJson(item)) continue;
-      this.#sum += numberOf(termOf(item), 'badarith');
+      if (!isMissing(item)) this.#sum += numberOf(termOf(item), 'badarith');
     }
+    // As in Erlang, whose floats are finite.
+    if (!Number.isFinite(this.#sum)) throw new ItemError('badarith');
     return [];
   }
 
@@ -116,8 +132,8 @@ class Sum implements Reduction {
   }
 }
 
-function isMissingJson(item: Item): boolean {
-  return item.kind === 'json' && item.text.startsWith('{"not_found":');
+function isMissing(item: Item): boolean {
+  return item.kind === 'not_found' || (item.kind === 'json' && item.text.startsWith('{"not_found":'));
 }
 
 function numberOf(term: Term, mistake: string): number {
@@ -135,7 +151,7 @@ class PropertySum implements Reduction {
   }
 
   push(items: readonly Item[]): readonly Item[] {
-    for (const item of items) this.#add(termOf(item));
+    for (const item of items) if (!isMissing(item)) this.#add(termOf(item));
     return [];
   }
 
@@ -159,7 +175,9 @@ class PropertySum implements Reduction {
   #addTo(name: ByteString, value: Term): void {
     const sum = this.#sums.get(name);
     if (sum === undefined) this.#budget.hold(2 * name.length + 32);
-    this.#sums.set(name, (sum ?? 0) + numberOf(value, 'badarith'));
+    const next = (sum ?? 0) + numberOf(value, 'badarith');
+    if (!Number.isFinite(next)) throw new ItemError('badarith');
+    this.#sums.set(name, next);
   }
 }
 

@@ -37,6 +37,13 @@ export class ItemError extends Error {
 const defaultType = 'default';
 /** What an item takes besides its text, roughly. */
 const itemBytes = 64;
+const listBytes = 32;
+const mapBytes = 200;
+const elementBytes = 24;
+/** `{},` is three characters. */
+const bytesOfCharacterMax = 100;
+/** Bytes of a value that is made of one JSON text; a job is bounded by the same. */
+const parsedBytesMax = 64 * 1024 * 1024;
 
 export function jsonItem(text: string): Item {
   return { kind: 'json', text };
@@ -58,20 +65,25 @@ export function sizeOf(item: Item): number {
   }
 }
 
+export function sizeOfAll(items: readonly Item[]): number {
+  return items.reduce((sum, item) => sum + sizeOf(item), 0);
+}
+
 function sizeOfAddress({ bucket, key }: ObjectAddress): number {
   return bucket.length + key.length;
 }
 
-function sizeOfTerm(term: Term): number {
+export function sizeOfTerm(term: Term): number {
   if (typeof term === 'string') return term.length + 16;
   if (typeof term !== 'object' || term === null) return 16;
   if (term instanceof Atom) return term.name.length + 16;
-  let size = 32;
   if (term instanceof Map) {
+    let size = mapBytes;
     for (const [name, value] of term as ReadonlyMap<ByteString, Term>)
-      size += name.length + sizeOfTerm(value);
-  } else for (const element of elementsOf(term)) size += sizeOfTerm(element);
-  return size;
+      size += elementBytes + name.length + sizeOfTerm(value);
+    return size;
+  }
+  return elementsOf(term).reduce<number>((size, element) => size + sizeOfTerm(element), listBytes);
 }
 
 function elementsOf(term: Term): readonly Term[] {
@@ -118,6 +130,8 @@ export function jsonOfTerm(term: Term): string {
     case 'string':
       return jsonOfName(term);
     case 'number':
+      // `1e999`, which JSON can say and not mean.
+      return Number.isFinite(term) ? String(term) : 'null';
     case 'boolean':
     case 'bigint':
       return String(term);
@@ -160,6 +174,8 @@ function nameTuple({ bucketType, bucket, key }: ObjectAddress): Term {
 
 /** Throws `ItemError`. */
 export function parsedJson(text: string): Term {
+  const mayBeTooLarge = text.length > parsedBytesMax / bytesOfCharacterMax;
+  if (mayBeTooLarge && parsedBytes(text) > parsedBytesMax) throw new ItemError('a value of too many parts');
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -167,6 +183,34 @@ export function parsedJson(text: string): Term {
     throw new ItemError(`not JSON: ${(error as Error).message}`);
   }
   return termOfJson(value);
+}
+
+/** What the value of a JSON text would take in memory, roughly. */
+function parsedBytes(text: string): number {
+  let bytes = text.length;
+  let isInString = false;
+  for (let at = 0; at < text.length; at += 1) {
+    switch (text[at]) {
+      case '"':
+        isInString = !isInString;
+        break;
+      case '\\':
+        at += 1;
+        break;
+      case '{':
+        if (!isInString) bytes += mapBytes;
+        break;
+      case '[':
+        if (!isInString) bytes += listBytes;
+        break;
+      case ',':
+        if (!isInString) bytes += elementBytes;
+        break;
+      default:
+        break;
+    }
+  }
+  return bytes;
 }
 
 /** Of a value that `JSON.parse` made. Throws `ItemError` if it is nested too deep. */

@@ -1,6 +1,6 @@
 /** The JavaScript of one job: calls of the sandbox, within what the job may take. */
 import type { Sandbox, SandboxDriver, SandboxOutcome } from '../../../sandbox/index.ts';
-import { type Item, jsonItem } from './item.ts';
+import { type Item, jsonItem, sizeOfAll } from './item.ts';
 import type { JobBudget } from './job-budget.ts';
 import { JobFailure } from './job-failure.ts';
 import { phaseFailed } from './phase.ts';
@@ -10,6 +10,8 @@ export interface ScriptLimits {
   readonly memoryBytesMax: number;
 }
 
+/** Characters of the input of one call; V8 makes no string of twice as many. */
+export const inputMax = 2 ** 28;
 /** Characters of the results of one call. */
 export const outputMax = 16 * 1024 * 1024;
 
@@ -17,8 +19,10 @@ export interface ScriptRequest {
   readonly phase: number;
   readonly driver: SandboxDriver;
   readonly source: string;
-  /** JSON for the driver. */
-  readonly input: string;
+  /** Characters of what `input` makes, but for a few. */
+  readonly inputLength: number;
+  /** JSON for the driver; asked for once it is known to be not too long. */
+  readonly input: () => string;
   /** The input that was worked on, to be shown; -1: none. */
   readonly shownInput: (at: number) => string;
 }
@@ -38,7 +42,7 @@ export class JobScripts {
     return this.#sandbox !== undefined;
   }
 
-  /** Rejects with `JobFailure`. */
+  /** Its results are entered into the budget. Rejects with `JobFailure`. */
   async run(request: ScriptRequest): Promise<readonly Item[]> {
     const sandbox = this.#sandbox;
     if (sandbox === undefined) throw failed(request, 'JavaScript is not available on this node');
@@ -48,14 +52,23 @@ export class JobScripts {
     if (scriptMsLeft <= 0) throw this.#outOfTime(request);
     const runMsMax = Math.min(scriptMsLeft, timeLeft);
     const limits = { runMsMax, memoryBytesMax: this.#limits.memoryBytesMax, outputMax };
-    const { driver, source, input } = request;
-    budget.hold(input.length);
-    const outcome = await sandbox.run({ driver, source, input, limits, waitMsMax: timeLeft });
-    budget.release(input.length);
+    const { driver, source, inputLength } = request;
+    if (inputLength > inputMax) throw inputTooLong(request.phase);
+    budget.hold(inputLength);
+    const outcome = await sandbox.run({
+      driver,
+      source,
+      input: request.input(),
+      limits,
+      waitMsMax: timeLeft,
+    });
+    budget.release(inputLength);
     if ('ranMs' in outcome) budget.scriptRan(outcome.ranMs);
     const isOutOfTime = outcome.kind === 'exceeded' && outcome.limit === 'time';
     if (isOutOfTime && timeLeft <= scriptMsLeft) throw new JobFailure({ kind: 'timeout' });
-    return this.#results(request, outcome);
+    const results = this.#results(request, outcome);
+    budget.hold(sizeOfAll(results));
+    return results;
   }
 
   #results(request: ScriptRequest, outcome: SandboxOutcome): readonly Item[] {
@@ -87,4 +100,9 @@ export class JobScripts {
 
 function failed({ phase, shownInput }: ScriptRequest, error: string): JobFailure {
   return phaseFailed(phase, { error, input: shownInput(-1), type: 'limit' });
+}
+
+export function inputTooLong(phase: number): JobFailure {
+  const error = `the input of one call of the function is longer than ${inputMax} characters`;
+  return phaseFailed(phase, { error, input: '', type: 'limit' });
 }

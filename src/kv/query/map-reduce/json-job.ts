@@ -2,7 +2,7 @@
 import { type ByteString, bytesOfText, textOfBytes } from '../../../stdx/index.ts';
 import type { Term } from '../../../wire/index.ts';
 import type { BucketAddress } from '../../key-value-store.ts';
-import { bucketOf, ItemError, type KeyItem, keyOfTerm, termOfJson } from './item.ts';
+import { bucketOf, type KeyItem, keyOfTerm, parsedJson } from './item.ts';
 import {
   type IndexInputs,
   type JobInputs,
@@ -35,17 +35,11 @@ export function parseTimeout(timeout: Term | undefined): number | undefined {
 }
 
 function parsed(bytes: Buffer): Term {
-  let json: unknown;
   try {
-    json = JSON.parse(bytes.toString('utf8'));
+    return parsedJson(bytes.toString('utf8'));
   } catch (error) {
+    // Bytes that make too long a string are no JSON either.
     throw new JobRefusal('json', (error as Error).message);
-  }
-  try {
-    return termOfJson(json);
-  } catch (error) {
-    if (!(error instanceof ItemError)) throw error;
-    throw new JobRefusal('json', error.message);
   }
 }
 

@@ -2,7 +2,16 @@
  * Map and link phases: each input names an object, which is read and given to a function. Objects are read by the
  * node that runs the job, a bounded number at a time, wherever they are.
  */
-import { DecodeError, type Link, type Term, Tuple, textOfTerm } from '../../../wire/index.ts';
+import {
+  contentEntriesMax,
+  DecodeError,
+  hasBoundedMetadata,
+  type Link,
+  type Term,
+  Tuple,
+  textOfTerm,
+} from '../../../wire/index.ts';
+import type { VersionedObject } from '../../object/index.ts';
 import type { MapFunction, MapSubject } from './erlang-map.ts';
 import {
   type Item,
@@ -13,29 +22,49 @@ import {
   type KeyItem,
   keyOf,
   sizeOf,
+  sizeOfAll,
   termOf,
 } from './item.ts';
 import type { LinkPhase } from './job.ts';
-import { jsonOfObject } from './object-json.ts';
+import type { JobFailure } from './job-failure.ts';
+import { inputMax, inputTooLong } from './job-scripts.ts';
+import { escapeLengthMax, jsonLengthMaxOf, jsonOfObject } from './object-json.ts';
 import { type Phase, type PhaseTools, phaseFailed } from './phase.ts';
 import { type ReadSubject, readObject } from './read-object.ts';
 
 /** Objects in one call of a function, if they are not large. */
 const callLength = 64;
+/** Characters in one call of a function, of all but the last object. */
+const callTextLength = 1024 * 1024;
 /** Calls that a job prepares or waits for at a time; so many objects times `callLength` it may hold. */
 const lanesMax = 4;
+
+const pushLengthMax = lanesMax * callLength;
+/** What a job may hold is enough for so many times the objects of a push: they, what is made of them, and the phases behind. */
+const pushesHeld = 4;
+/** Before any object has been seen. */
+const expectedBytesInitial = 1024 * 1024;
 
 abstract class ReadingPhase implements Phase {
   protected readonly index: number;
   protected readonly tools: PhaseTools;
+  /** How large objects were of late. */
+  #expectedBytes = expectedBytesInitial;
 
   constructor(index: number, tools: PhaseTools) {
     this.index = index;
     this.tools = tools;
   }
 
+  get pushLength(): number {
+    const { heldBytesMax } = this.tools.budget.limits;
+    const length = Math.floor(heldBytesMax / pushesHeld / this.#expectedBytes);
+    return Math.min(Math.max(1, length), pushLengthMax);
+  }
+
   async push(items: readonly Item[]): Promise<readonly Item[]> {
     const outputs: (readonly Item[])[] = [];
+    this.#expectedBytes = Math.max(1, this.#expectedBytes / 2);
     let next = 0;
     const lane = async (): Promise<void> => {
       while (next * callLength < items.length) {
@@ -54,6 +83,7 @@ abstract class ReadingPhase implements Phase {
     return Promise.resolve([]);
   }
 
+  /** What it returns is in the budget. */
   protected abstract apply(subjects: readonly MapSubject[]): Promise<readonly Item[]>;
 
   async #applied(items: readonly Item[]): Promise<readonly Item[]> {
@@ -63,7 +93,9 @@ abstract class ReadingPhase implements Phase {
       items.map(async (input): Promise<MapSubject> => {
         const item = this.#keyOf(input);
         const read: ReadSubject = await readObject(this.tools, item.address);
+        if (read.object !== undefined && !isBounded(read.object)) throw this.#unbounded(item);
         const bytes = read.object?.sizeBytes ?? 0;
+        this.#expectedBytes = Math.max(this.#expectedBytes, bytes);
         budget.hold(bytes);
         heldBytes += bytes;
         return { item, ...read };
@@ -73,6 +105,16 @@ abstract class ReadingPhase implements Phase {
     budget.release(heldBytes);
     await budget.pause();
     return results;
+  }
+
+  #unbounded(item: KeyItem): JobFailure {
+    const error = 'the object has more links or user metadata than may be';
+    return phaseFailed(this.index, { error, input: jsonOf(item), type: 'limit' });
+  }
+
+  protected held(made: readonly Item[]): readonly Item[] {
+    this.tools.budget.hold(sizeOfAll(made));
+    return made;
   }
 
   #keyOf(input: Item): KeyItem {
@@ -85,6 +127,13 @@ abstract class ReadingPhase implements Phase {
       type: 'error',
     });
   }
+}
+
+/** They are, unless they were stored before links and user metadata were bounded. */
+function isBounded(object: VersionedObject): boolean {
+  // So short, it has not that many.
+  if (object.sizeBytes <= contentEntriesMax) return true;
+  return object.siblings.every(({ content }) => hasBoundedMetadata(content));
 }
 
 function keyOfInput(input: Item): KeyItem | undefined {
@@ -108,7 +157,7 @@ export class BuiltInMap extends ReadingPhase {
   }
 
   protected override async apply(subjects: readonly MapSubject[]): Promise<readonly Item[]> {
-    return subjects.flatMap((subject) => this.#mapped(subject));
+    return subjects.flatMap((subject) => this.held(this.#mapped(subject)));
   }
 
   #mapped(subject: MapSubject): readonly Item[] {
@@ -142,13 +191,35 @@ export class ScriptMap extends ReadingPhase {
     this.#arg = arg === undefined ? 'null' : jsonOfTerm(arg);
   }
 
-  protected override apply(subjects: readonly MapSubject[]): Promise<readonly Item[]> {
-    const inputs = subjects.map(scriptInput);
+  /** A text may be many times as long as its object: it is in the budget before it is made. */
+  protected override async apply(subjects: readonly MapSubject[]): Promise<readonly Item[]> {
+    const { budget } = this.tools;
+    const results: (readonly Item[])[] = [];
+    let inputs: string[] = [];
+    let length = 0;
+    for (const [i, subject] of subjects.entries()) {
+      const lengthMax = scriptInputLengthMax(subject);
+      if (lengthMax > inputMax) throw inputTooLong(this.index);
+      budget.hold(lengthMax);
+      const input = scriptInput(subject);
+      inputs.push(input);
+      length += lengthMax;
+      if (length < callTextLength && i < subjects.length - 1) continue;
+      results.push(await this.#called(inputs, length));
+      budget.release(length);
+      inputs = [];
+      length = 0;
+    }
+    return results.flat();
+  }
+
+  #called(inputs: readonly string[], length: number): Promise<readonly Item[]> {
     return this.tools.scripts.run({
       phase: this.index,
       driver: 'map',
       source: this.#source,
-      input: `{"arg":${this.#arg},"inputs":[${inputs.join(',')}]}`,
+      inputLength: this.#arg.length + length + inputs.length,
+      input: () => `{"arg":${this.#arg},"inputs":[${inputs.join(',')}]}`,
       shownInput: (at) => inputs[at] ?? '',
     });
   }
@@ -158,6 +229,10 @@ function scriptInput({ item, object }: MapSubject): string {
   const data = item.keyData === undefined ? 'null' : jsonOfTerm(item.keyData);
   const value = object === undefined ? jsonOfMissing(item) : jsonOfObject(item.address, object);
   return `[${value},${data}]`;
+}
+
+function scriptInputLengthMax({ item, object }: MapSubject): number {
+  return escapeLengthMax * sizeOf(item) + (object === undefined ? 0 : jsonLengthMaxOf(object));
 }
 
 /** Follows links: its results are keys, with the tag as their data. */
@@ -176,8 +251,7 @@ export class LinkMap extends ReadingPhase {
         for (const link of links) if (this.#follows(link)) found.push(itemOfLink(link));
       }
     }
-    this.tools.budget.hold(found.reduce((sum, item) => sum + sizeOf(item), 0));
-    return found;
+    return this.held(found);
   }
 
   #follows({ bucket, tag }: Link): boolean {

@@ -20,6 +20,30 @@ export function jsonOfValues(
   return `{${names},"vclock":"${vclock}","values":[${values.join(',')}]}`;
 }
 
+/** Characters that JSON makes of one: `\u0000`. */
+export const escapeLengthMax = 6;
+/** Of the names of members, and of what is no text. */
+const namesLengthMax = 1024;
+
+/** Characters that `jsonOfObject` has at most, its names not counted. */
+export function jsonLengthMaxOf(object: VersionedObject): number {
+  const values = object.contents().map(({ value }) => value);
+  const valueBytes = values.reduce((sum, { length }) => sum + length, 0);
+  const restLength = escapeLengthMax * (object.sizeBytes - valueBytes) + values.length * namesLengthMax;
+  return values.reduce((sum, value) => sum + escapedLengthMax(value), restLength);
+}
+
+/** Control characters are written as six, or two, quotes and backslashes as two. */
+function escapedLengthMax(value: Buffer): number {
+  let length = value.length;
+  for (let at = 0; at < value.length; at += 1) {
+    const byte = value[at]!;
+    if (byte < 0x20) length += escapeLengthMax - 1;
+    else if (byte === 0x22 || byte === 0x5c) length += 1;
+  }
+  return length;
+}
+
 export function jsonOfContent(content: Content): string {
   const data = JSON.stringify(content.value.toString('utf8'));
   return `{"metadata":${JSON.stringify(metadataOf(content))},"data":${data}}`;
@@ -51,7 +75,9 @@ function indexesOf(pairs: readonly Pair[]): Record<string, unknown> {
   for (const { key, value } of pairs) {
     const name = textOfBytes(key);
     const term = name.endsWith('_int') ? Number(value) : textOfBytes(value);
-    terms.set(name, [...(terms.get(name) ?? []), term]);
+    const known = terms.get(name);
+    if (known === undefined) terms.set(name, [term]);
+    else known.push(term);
   }
   return Object.fromEntries([...terms].map(([name, of]) => [name, of.length === 1 ? of[0] : of]));
 }

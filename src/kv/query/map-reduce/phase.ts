@@ -4,8 +4,10 @@ import type { JobBudget } from './job-budget.ts';
 import { JobFailure } from './job-failure.ts';
 import type { JobScripts } from './job-scripts.ts';
 
-/** One step of a job. `push` may be called again before an earlier call has ended only if `isParallel`. */
+/** One step of a job. What it returns it has entered into the budget, by `sizeOfAll`; who takes it releases it. */
 export interface Phase {
+  /** Items that it takes at a time: what it makes of them goes on before it is given more. */
+  readonly pushLength: number;
   push(items: readonly Item[]): Promise<readonly Item[]>;
   /** After the last `push`. */
   finish(): Promise<readonly Item[]>;
@@ -34,4 +36,14 @@ export function phaseFailed(
     type: what.type,
     stack: (what.stack ?? '[]').slice(0, 4 * shownMax),
   });
+}
+
+/** What is longer than V8 can make a string, or deeper than its stack, fails the phase that works on it. */
+export async function withinLimits<T>(phase: number, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw phaseFailed(phase, { error: error.message, input: '', type: 'limit' });
+  }
 }

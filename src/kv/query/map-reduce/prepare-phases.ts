@@ -7,7 +7,7 @@ import { erlangReductions } from './erlang-reduce.ts';
 import type { FunctionPhase, PhaseFunction, PhaseSpec } from './job.ts';
 import { JobFailure } from './job-failure.ts';
 import { BuiltInMap, LinkMap, ScriptMap } from './map-phase.ts';
-import type { Phase, PhaseTools } from './phase.ts';
+import { type Phase, type PhaseTools, withinLimits } from './phase.ts';
 import { readObject } from './read-object.ts';
 import { BuiltInReduce, ScriptReduce } from './reduce-phase.ts';
 
@@ -21,11 +21,19 @@ export async function preparePhases(
 ): Promise<readonly Phase[]> {
   const phases: Phase[] = [];
   for (const [index, spec] of specs.entries()) {
-    if (spec.kind === 'link') phases.push(new LinkMap(index, tools, spec));
-    else if (spec.function.language === 'erlang') phases.push(builtIn(index, spec, tools));
-    else phases.push(await scripted(index, spec, tools));
+    phases.push(await withinLimits(index, () => prepared(index, spec, tools)));
   }
   return phases;
+}
+
+function tooLong(phase: number): never {
+  return refuse(phase, `a function longer than ${sourceBytesMax} bytes`);
+}
+
+async function prepared(index: number, spec: PhaseSpec, tools: PhaseTools): Promise<Phase> {
+  if (spec.kind === 'link') return new LinkMap(index, tools, spec);
+  if (spec.function.language === 'erlang') return builtIn(index, spec as FunctionPhase, tools);
+  return scripted(index, spec as FunctionPhase, tools);
 }
 
 function refuse(phase: number, error: string): never {
@@ -45,7 +53,7 @@ function builtIn(index: number, { kind, function: named, arg }: FunctionPhase, t
     if (map !== undefined) return new BuiltInMap(index, tools, map, arg);
   } else {
     const reduction = erlangReductions.get(name);
-    if (reduction !== undefined) return new BuiltInReduce(index, reduction(tools.budget));
+    if (reduction !== undefined) return new BuiltInReduce(index, tools.budget, reduction(tools.budget));
   }
   const arity = kind === 'map' ? 3 : 2;
   return refuse(
@@ -57,7 +65,7 @@ function builtIn(index: number, { kind, function: named, arg }: FunctionPhase, t
 async function scripted(index: number, spec: FunctionPhase, tools: PhaseTools): Promise<Phase> {
   if (!tools.scripts.isAvailable) refuse(index, 'JavaScript is not available on this node');
   const source = await sourceOf(index, spec.function, tools);
-  if (source.length > sourceBytesMax) refuse(index, `a function longer than ${sourceBytesMax} characters`);
+  if (source.length > sourceBytesMax) tooLong(index);
   return spec.kind === 'map'
     ? new ScriptMap(index, tools, source, spec.arg)
     : new ScriptReduce(index, tools, source, spec.arg);
@@ -74,7 +82,9 @@ async function storedSource(index: number, address: ObjectAddress, tools: PhaseT
   const { object } = await readObject(tools, address);
   const contents = object?.contents() ?? [];
   const [content] = contents;
-  if (content !== undefined && contents.length === 1) return content.value.toString('utf8');
+  if (content !== undefined && contents.length === 1) {
+    return content.value.length > sourceBytesMax ? tooLong(index) : content.value.toString('utf8');
+  }
   const what = `the function ${textOfBytes(address.bucket)}/${textOfBytes(address.key)}`;
   return refuse(index, content === undefined ? `${what} is not stored` : `${what} has siblings`);
 }

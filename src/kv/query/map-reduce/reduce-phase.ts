@@ -1,22 +1,29 @@
 /** Reduce phases: all inputs meet at the node that runs the job. */
 import type { Term } from '../../../wire/index.ts';
 import type { Reduction } from './erlang-reduce.ts';
-import { type Item, ItemError, jsonOf, jsonOfTerm, sizeOf } from './item.ts';
+import { type Item, ItemError, jsonOf, jsonOfTerm, sizeOfAll } from './item.ts';
+import type { JobBudget } from './job-budget.ts';
 import { type Phase, type PhaseTools, phaseFailed } from './phase.ts';
+
+/** So many values may be parsed without a pause. */
+const pushLength = 256;
 
 /** A function of `riak_kv_mapreduce`. */
 export class BuiltInReduce implements Phase {
+  readonly pushLength = pushLength;
   readonly #index: number;
+  readonly #budget: JobBudget;
   readonly #reduction: Reduction;
 
-  constructor(index: number, reduction: Reduction) {
+  constructor(index: number, budget: JobBudget, reduction: Reduction) {
     this.#index = index;
+    this.#budget = budget;
     this.#reduction = reduction;
   }
 
   async push(items: readonly Item[]): Promise<readonly Item[]> {
     try {
-      return this.#reduction.push(items);
+      return this.#held(this.#reduction.push(items));
     } catch (error) {
       if (!(error instanceof ItemError)) throw error;
       const input = items[0] === undefined ? '' : jsonOf(items[0]);
@@ -24,8 +31,13 @@ export class BuiltInReduce implements Phase {
     }
   }
 
-  finish(): Promise<readonly Item[]> {
-    return this.#reduction.finish();
+  async finish(): Promise<readonly Item[]> {
+    return this.#held(await this.#reduction.finish());
+  }
+
+  #held(made: readonly Item[]): readonly Item[] {
+    this.#budget.hold(sizeOfAll(made));
+    return made;
   }
 }
 
@@ -58,6 +70,7 @@ const itemBytes = 64;
 
 /** `f(Made ++ Batch, Arg)` for each batch, where Made is what the call before returned. */
 export class ScriptReduce implements Phase {
+  readonly pushLength = pushLength;
   readonly #index: number;
   readonly #tools: PhaseTools;
   readonly #source: string;
@@ -107,17 +120,19 @@ export class ScriptReduce implements Phase {
       phase: this.#index,
       driver: 'reduce',
       source: this.#source,
-      input: `{"arg":${this.#arg},"batch":${batch},"made":[${made.join(',')}],"inputs":[${inputs.join(',')}]}`,
+      inputLength: this.#arg.length + lengthOfAll(made) + lengthOfAll(inputs),
+      input: () =>
+        `{"arg":${this.#arg},"batch":${batch},"made":[${made.join(',')}],"inputs":[${inputs.join(',')}]}`,
       shownInput: (at) => (at < 0 ? '' : `[${inputs.slice(at, at + batch).join(',')}]`),
     });
     const { budget } = this.#tools;
     budget.release(length + inputs.length * itemBytes);
     budget.release(sizeOfAll(this.#made));
-    budget.hold(sizeOfAll(results));
     this.#made = results;
   }
 }
 
-function sizeOfAll(items: readonly Item[]): number {
-  return items.reduce((sum, item) => sum + sizeOf(item), 0);
+/** Joined by commas. */
+function lengthOfAll(texts: readonly string[]): number {
+  return texts.reduce((sum, { length }) => sum + length + 1, 0);
 }

@@ -1,9 +1,9 @@
 /** Drives one job: slices of inputs go through the phases one behind the other; then the phases end, in their order. */
-import type { Item } from './item.ts';
+import { type Item, sizeOfAll, sizeOfTerm } from './item.ts';
 import type { MapReduceJob } from './job.ts';
 import type { JobBudget } from './job-budget.ts';
 import { type InputSources, inputSlices } from './job-inputs.ts';
-import type { Phase, PhaseTools } from './phase.ts';
+import { type PhaseTools, withinLimits } from './phase.ts';
 import { preparePhases } from './prepare-phases.ts';
 
 /**
@@ -20,35 +20,40 @@ export async function runJob(
   sink: ResultSink,
 ): Promise<void> {
   const { budget } = tools;
+  budget.hold(sizeOfJob(job));
   const phases = await preparePhases(job.phases, tools);
-  // Without phases the inputs are the result.
-  const isKept = (phase: number): boolean => job.phases[phase]?.isKept ?? phases.length === 0;
-  const results = async (phase: number, items: readonly Item[]): Promise<void> => {
-    if (items.length > 0 && isKept(phase)) await sink(phase, items, budget);
+  const isKept = (phase: number): boolean => job.phases[phase]?.isKept === true;
+  /** What a phase made is held until the phases behind it have taken it. */
+  const passOn = async (phase: number, made: readonly Item[]): Promise<void> => {
+    if (made.length > 0 && isKept(phase)) await withinLimits(phase, () => sink(phase, made, budget));
+    await pass(phase + 1, made);
+    budget.release(sizeOfAll(made));
   };
-  const pass = async (from: number, inputs: readonly Item[]): Promise<void> => {
-    let items = inputs;
-    for (let phase = from; phase < phases.length && items.length > 0; phase += 1) {
+  const pass = async (to: number, inputs: readonly Item[]): Promise<void> => {
+    const phase = phases[to];
+    if (phase === undefined) return;
+    for (let at = 0; at < inputs.length; ) {
       budget.timeLeft();
-      items = await phases[phase]!.push(items);
-      await results(phase, items);
+      const slice = inputs.slice(at, at + phase.pushLength);
+      at += slice.length;
+      await passOn(to, await withinLimits(to, () => phase.push(slice)));
+      await budget.pause();
     }
   };
   for await (const slice of inputSlices(job.inputs, sources)) {
     budget.timeLeft();
-    if (phases.length === 0) await results(0, slice);
+    // Without phases the inputs are the result.
+    if (phases.length === 0) await sink(0, slice, budget);
     else await pass(0, slice);
     await budget.pause();
   }
-  await finishAll(phases, async (phase, items) => {
-    await results(phase, items);
-    await pass(phase + 1, items);
-  });
+  for (const [index, phase] of phases.entries()) {
+    await passOn(index, await withinLimits(index, () => phase.finish()));
+  }
 }
 
-async function finishAll(
-  phases: readonly Phase[],
-  ended: (phase: number, items: readonly Item[]) => Promise<void>,
-): Promise<void> {
-  for (const [index, phase] of phases.entries()) await ended(index, await phase.finish());
+/** Of what the client sent, as far as its length is the client's choice. */
+function sizeOfJob({ inputs, phases }: MapReduceJob): number {
+  const args = phases.map((phase) => (phase.kind === 'link' ? null : (phase.arg ?? null)));
+  return (inputs.kind === 'keys' ? sizeOfAll(inputs.keys) : 0) + sizeOfTerm(args);
 }
