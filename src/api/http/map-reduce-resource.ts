@@ -90,6 +90,7 @@ async function run(
   results: Results,
 ): Promise<void> {
   const { done, cancel } = mapReduce.start(job, (phase, items, budget) => results.take(phase, items, budget));
+  if (exchange.signal.aborted) cancel();
   exchange.signal.addEventListener('abort', cancel);
   try {
     await done;
@@ -171,8 +172,12 @@ class PartedResults implements Results {
     this.#boundary = boundary;
   }
 
-  async take(phase: number, items: readonly Item[]): Promise<void> {
-    for (const piece of piecesOf(items)) await this.#part(`{"phase":${phase},"data":[${piece}]}`);
+  async take(phase: number, items: readonly Item[], budget: JobBudget): Promise<void> {
+    for (const piece of piecesOf(items)) {
+      // While it waited for the client the job may have ended, and so has the response.
+      budget.timeLeft();
+      await this.#part(`{"phase":${phase},"data":[${piece}]}`);
+    }
   }
 
   finish(): void {

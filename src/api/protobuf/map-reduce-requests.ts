@@ -75,9 +75,11 @@ function jobOf(exchange: Exchange, form: Form, request: Buffer): MapReduceJob | 
 
 async function run(exchange: Exchange, service: MapReduce, form: Form, job: MapReduceJob): Promise<void> {
   let replies: ReplyQueue | undefined;
-  const { done, cancel } = service.start(job, async (phase, items) => {
+  const { done, cancel } = service.start(job, async (phase, items, budget) => {
     for (const part of partsOf(items)) {
       if (exchange.isClosed || replies === undefined) return;
+      // While it waited for the client the job may have ended, with an error behind which nothing may come.
+      budget.timeLeft();
       replies.frame(rpbMapRedResp, { phase, response: encoded(form, phase, part) });
       await replies.writable();
     }
