@@ -93,3 +93,12 @@ test('a sort in steps is stable, and lets others in between', async () => {
   );
   assert.ok(pauses > 10);
 });
+
+test('sums by name leave out what was not found; no sum is infinite', async () => {
+  const missing = { not_found: { bucket: 'b' } };
+  assert.deepEqual(await reduced('reduce_plist_sum', [[{ a: 1 }, missing], [['a', 2]]]), [{ a: 3 }]);
+  const huge = [[1e308], [1e308]];
+  await assert.rejects(reduced('reduce_sum', huge), { name: 'ItemError', message: 'badarith' });
+  const named = [[{ a: 1e308 }], [{ a: 1e308 }]];
+  await assert.rejects(reduced('reduce_plist_sum', named), { name: 'ItemError', message: 'badarith' });
+});
