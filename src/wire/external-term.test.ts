@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { type ByteString, byteLiteral, bytesOfText } from '../stdx/index.ts';
 import { DecodeError } from './decode-error.ts';
 import { Atom, decodeTerm, encodeTerm, type Term, Tuple, termDepthMax } from './external-term.ts';
+import { textOfTerm } from './term-text.ts';
 
 /** As `term_to_binary` writes them. */
 const golden: readonly (readonly [string, string, Term])[] = [
@@ -124,4 +125,19 @@ test('what could not be read back is not written', () => {
   let deep: Term = [];
   for (let depth = 0; depth <= termDepthMax; depth += 1) deep = [deep];
   assert.throws(() => encodeTerm(deep), DecodeError);
+});
+
+test('terms that take much memory are refused, and of long ones the beginning is shown', () => {
+  const list = (count: number, element: string) => {
+    const head = Buffer.from([131, 108, 0, 0, 0, 0]);
+    head.writeUInt32BE(count, 2);
+    const elements = Buffer.alloc((count * element.length) / 2, element, 'hex');
+    return Buffer.concat([head, elements, Buffer.from([106])]);
+  };
+  const [nil, emptyMap] = ['6a', '7400000000'];
+  assert.throws(() => decodeTerm(list(300_000, emptyMap)), DecodeError);
+  assert.throws(() => decodeTerm(list(2_000_000, nil)), DecodeError);
+  const term = decodeTerm(list(200_000, emptyMap));
+  assert.equal(textOfTerm(term), `[${'{struct,[]},'.repeat(100)}`.slice(0, 1024));
+  assert.equal(textOfTerm([term, term]).length, 1024);
 });

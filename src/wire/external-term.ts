@@ -65,6 +65,9 @@ const tag = {
   smallAtomUtf8: 119,
 } as const;
 
+/** A map counts as so many terms: it takes as much memory as they. */
+const mapTerms = 8;
+
 /** Digits of a number that is longer than 64 bits: more than any client means. */
 const bigBytesMax = 128;
 const floatTextBytes = 31;
@@ -178,6 +181,7 @@ class TermReader {
 
   #map(depth: number): Term {
     const count = this.#uint32();
+    this.#count += mapTerms;
     this.#expect(2 * count);
     const members = new Map<ByteString, Term>();
     for (let i = 0; i < count; i += 1) {
