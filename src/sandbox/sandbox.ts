@@ -27,6 +27,8 @@ export interface SandboxCall {
   readonly limits: SandboxLimits;
   /** Milliseconds that the call may wait and run; then it ends as `expired`. */
   readonly waitMsMax: number;
+  /** Nobody wants the outcome any more: the call ends as `lost`, and takes nothing further. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export type SandboxOutcome =

@@ -36,6 +36,8 @@ interface Waiting {
   readonly call: SandboxCall;
   readonly done: (outcome: SandboxOutcome) => void;
   readonly timer: NodeJS.Timeout;
+  /** Once it runs. */
+  process: SandboxProcess | undefined;
 }
 
 class SandboxPool implements Sandbox {
@@ -81,25 +83,35 @@ class SandboxPool implements Sandbox {
     this.#isClosed = true;
     const waiting = this.#waiting;
     this.#waiting = [];
-    for (const { done, timer } of waiting) {
-      clearTimeout(timer);
-      done(closedOutcome);
-    }
+    for (const { done } of waiting) done(closedOutcome);
     await Promise.all([...this.#processes].map((process) => process.end('the node is stopping')));
   }
 
   #outcome(call: SandboxCall): Promise<SandboxOutcome> {
+    const { signal } = call;
     if (this.#isClosed) return Promise.resolve(closedOutcome);
-    return new Promise((done) => {
+    if (signal?.aborted === true) return Promise.resolve(abandonedOutcome);
+    return new Promise((resolve) => {
       if (this.#waiting.length >= this.#settings.waitingMax) {
-        done({ kind: 'overload' });
+        resolve({ kind: 'overload' });
         return;
       }
-      const timer = setTimeout(() => {
+      const leave = (outcome: SandboxOutcome): void => {
         this.#waiting = this.#waiting.filter((other) => other !== waiting);
-        done({ kind: 'expired' });
-      }, call.waitMsMax);
-      const waiting: Waiting = { call, done, timer };
+        waiting.done(outcome);
+      };
+      const abandon = (): void => {
+        if (waiting.process === undefined) leave(abandonedOutcome);
+        else waiting.process.abandon();
+      };
+      signal?.addEventListener('abort', abandon);
+      const done = (outcome: SandboxOutcome): void => {
+        clearTimeout(waiting.timer);
+        signal?.removeEventListener('abort', abandon);
+        resolve(outcome);
+      };
+      const timer = setTimeout(() => leave({ kind: 'expired' }), call.waitMsMax);
+      const waiting: Waiting = { call, done, timer, process: undefined };
       this.#waiting.push(waiting);
       this.#dispatch();
     });
@@ -115,6 +127,7 @@ class SandboxPool implements Sandbox {
     const next = this.#waiting.shift();
     if (next === undefined) return;
     clearTimeout(next.timer);
+    next.process = process;
     process.run(next.call, next.done);
   }
 
@@ -140,14 +153,12 @@ class SandboxPool implements Sandbox {
     this.#log.error('a sandbox process could not be started', { reason });
     const waiting = this.#waiting;
     this.#waiting = [];
-    for (const { done, timer } of waiting) {
-      clearTimeout(timer);
-      done({ kind: 'lost', reason });
-    }
+    for (const { done } of waiting) done({ kind: 'lost', reason });
   }
 }
 
 const closedOutcome: SandboxOutcome = { kind: 'lost', reason: 'the node is stopping' };
+const abandonedOutcome: SandboxOutcome = { kind: 'lost', reason: 'nobody waits for it any more' };
 
 /** What a process will say it uses, unless it cannot be loaded. */
 function likelyEngine(): EngineName {
@@ -223,6 +234,11 @@ class SandboxProcess {
     this.#child.send(request, (error) => {
       if (error !== null) this.#kill(lost(error.message));
     });
+  }
+
+  /** There is no other way to end a call in the midst. */
+  abandon(): void {
+    this.#kill(abandonedOutcome);
   }
 
   async end(reason: string): Promise<void> {

@@ -101,3 +101,28 @@ test('behind the error of a job that ended while its client was slow comes nothi
   assert.deepEqual([codes.at(-1), codes.indexOf(0)], [0, codes.length - 1]);
   assert.ok(codes.slice(0, -1).every((code) => code === rpbMapRedResp.code));
 });
+
+test('a job whose client is gone takes no place and no processor any more', async () => {
+  await using node = await startJobNode({ 'mapreduce.jobs.maximum': 2 });
+  await node.put('/buckets/b/keys/k', 'v');
+  const endless = { inputs: times(1, 'b', 'k'), query: [{ map: javascript('function() { for (;;); }') }] };
+  // One runs, the other waits for its turn.
+  const clients = Array.from({ length: 2 }, () => new AbortController());
+  const gone = clients.map(({ signal }) =>
+    fetch(`${node.url}/mapred`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify(endless),
+      signal,
+    }),
+  );
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  for (const client of clients) client.abort();
+  for (const request of gone) await assert.rejects(request, { name: 'AbortError' });
+  const startedAt = performance.now();
+  const quick = { ...endless, query: [{ map: javascript('function(v) { return [v.key]; }') }] };
+  let answer = await node.run(quick);
+  while (answer.status === 503 && performance.now() - startedAt < 3000) answer = await node.run(quick);
+  assert.deepEqual([answer.status, answer.body], [200, '["k"]']);
+  assert.ok(performance.now() - startedAt < 3000);
+});

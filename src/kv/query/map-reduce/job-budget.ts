@@ -20,6 +20,7 @@ export class JobBudget {
   #heldBytes = 0;
   #scriptMs = 0;
   #problem: JobProblem | undefined;
+  readonly #ended = new AbortController();
 
   constructor(
     environment: { readonly clock: Clock; readonly tasks: Pick<Tasks, 'endOfTurn'> },
@@ -34,6 +35,12 @@ export class JobBudget {
   /** The job goes no further than its next step. */
   end(problem: JobProblem): void {
     this.#problem ??= problem;
+    this.#ended.abort();
+  }
+
+  /** For what is under way when it ends. */
+  get signal(): AbortSignal {
+    return this.#ended.signal;
   }
 
   get hasEnded(): boolean {

@@ -61,8 +61,10 @@ export class JobScripts {
       input: request.input(),
       limits,
       waitMsMax: timeLeft,
+      signal: budget.signal,
     });
     budget.release(inputLength);
+    budget.timeLeft();
     if ('ranMs' in outcome) budget.scriptRan(outcome.ranMs);
     const isOutOfTime = outcome.kind === 'exceeded' && outcome.limit === 'time';
     if (isOutOfTime && timeLeft <= scriptMsLeft) throw new JobFailure({ kind: 'timeout' });

@@ -93,14 +93,11 @@ function indexInputs(term: Tuple): JobInputs {
   return end === undefined ? badInputs(term) : { kind: 'index', bucket, index, start, end };
 }
 
-/** Of what is shown of it. */
-const foundMax = 1024;
-
 function badInputs(term: Term): never {
   throw new JobRefusal(
     'inputs',
     'Inputs must be a binary bucket, a tuple of bucket and key-filters, a list of target tuples, or a search, index, or modfun tuple:',
-    textOfTerm(term).slice(0, foundMax),
+    textOfTerm(term),
   );
 }
 
@@ -110,7 +107,7 @@ function parseQuery(term: Term | undefined): readonly PhaseSpec[] {
 }
 
 function badQuery(term: Term): never {
-  throw new JobRefusal('query', 'Query takes a list of step tuples', textOfTerm(term).slice(0, foundMax));
+  throw new JobRefusal('query', 'Query takes a list of step tuples', textOfTerm(term));
 }
 
 function parseStep(term: Term): PhaseSpec {
