@@ -72,8 +72,9 @@ export const javascriptKeys = {
     doc: 'Processor time that a commit hook may take. It fails after four times as long on the clock, too, waiting included.',
   }),
   'javascript.hook_object.maximum': defineKey({
-    type: bytes({ minimum: 1024, maximum: 2 ** 28 }),
+    // Its JSON may be six times as long, and V8 makes no string of 2 ** 29 characters.
+    type: bytes({ minimum: 1024, maximum: 2 ** 26 }),
     default: 4 * 2 ** 20,
-    doc: 'The largest object, with its metadata, that can be written to a bucket with hooks.',
+    doc: 'The largest object, with its metadata, that can be written to a bucket with pre-commit hooks, and that post-commit hooks are told of.',
   }),
 } as const;

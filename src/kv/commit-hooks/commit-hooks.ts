@@ -83,7 +83,8 @@ export class CommitHooks {
     { postcommit }: Pick<BucketProperties, 'postcommit'>,
   ): void {
     if (postcommit.length === 0 || asis) return;
-    if (this.#postcommits >= postcommitsMax) {
+    const isTooLarge = (object?.sizeBytes ?? content.length) > this.#parts.settings.objectBytesMax;
+    if (isTooLarge || this.#postcommits >= postcommitsMax) {
       this.#parts.observer.postcommitFailed?.();
       return;
     }

@@ -145,6 +145,16 @@ test('post-commit hooks keep nobody waiting; their failures are counted', async 
   assert.equal(count(), 1);
 });
 
+test('post-commit hooks are not told of objects that are too large to be shown', async () => {
+  await using node = await startHooked({ 'javascript.hook_object.maximum': 64 * 1024 });
+  await setHooks(node, 'b', { postcommit: [{ name: 'functions/same' }] });
+  const count = () => Number(node.node.stats().postcommit_fail);
+  await node.put('/buckets/b/keys/small', 'x');
+  await node.put('/buckets/b/keys/large', 'x'.repeat(100_000));
+  for (let tries = 0; count() === 0 && tries < 100; tries += 1) await new Promise((r) => setTimeout(r, 50));
+  assert.equal(count(), 1);
+});
+
 test('what can be a hook: stored functions and our own, not those of Erlang', async () => {
   await using node = await startHooked();
   const refusals: readonly (readonly [object, string])[] = [
