@@ -141,6 +141,12 @@ export interface StorageEngine {
   copyTo(directory: string): Promise<void>;
   /** What the engine knows of its health: `failing` while writes are refused. */
   readonly health: StorageHealth;
+  /**
+   * Calls `doubted` each time that entries may be gone, or older than they were, and nobody can say which: after a repair
+   * while it runs. Before any write succeeds that builds on them. What opening has met is not told here. Absent: that never
+   * happens.
+   */
+  onDoubt?(doubted: () => void): void;
   /** What the engine tells of itself beside, for metrics; names are without the prefix of all metrics. */
   gauges?(): readonly EngineGauge[];
   close(): Promise<void>;

@@ -49,6 +49,10 @@ export abstract class PassingEngine implements StorageEngine {
     return this.#engine.copyTo(directory);
   }
 
+  onDoubt(doubted: () => void): void {
+    this.#engine.onDoubt?.(doubted);
+  }
+
   close(): Promise<void> {
     return this.#engine.close();
   }

@@ -35,7 +35,12 @@ class SlowEngine {
   health: StorageHealth = { kind: 'healthy' };
   reads = 0;
   readonly endings: ((error?: StorageError) => void)[] = [];
+  doubted: () => void = () => {};
   scanOptions: ScanOptions | undefined;
+
+  onDoubt(doubted: () => void): void {
+    this.doubted = doubted;
+  }
 
   get(key: Buffer): Buffer | undefined {
     this.reads += 1;
@@ -215,6 +220,18 @@ test('damage that a scan meets is not hidden', () => {
   slow.stored.delete('x');
   assert.equal(valueIn(engine), undefined);
   assert.deepEqual(seen, [x]);
+});
+
+test('after a repair the engine is asked, and who listens behind the cache is told', () => {
+  const { slow, engine } = opened();
+  valueIn(engine);
+  slow.stored.set('x', Buffer.from('older'));
+  slow.doubted();
+  assert.equal(valueIn(engine), 'older');
+  let told = 0;
+  engine.onDoubt!(() => (told += 1));
+  slow.doubted();
+  assert.equal(told, 1);
 });
 
 test('a cache that is too small for anything is none', () => {

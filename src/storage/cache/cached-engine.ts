@@ -10,7 +10,7 @@
  * - A range delete, and a failed write, empty it: what of it was done is not known. Until a range delete ends, and as
  *   long as the engine is failing (it may open an earlier state), nothing enters. Nor does a write that was in flight
  *   beside a range delete: nobody knows which of the two came first.
- * - Damage that a scan has met is not hidden: the key is read from the engine again.
+ * - Damage that a scan has met is not hidden: the key is read from the engine again. So is everything after a repair.
  */
 import type { Buffer } from 'node:buffer';
 import type {
@@ -61,6 +61,7 @@ class CachedEngine implements StorageEngine {
     this.#engine = engine;
     this.#isReadByKey = isReadByKey;
     this.#cache = new ValueCache(byteSize);
+    engine.onDoubt?.(() => this.#cache.clear());
   }
 
   get health(): StorageHealth {
@@ -129,6 +130,10 @@ class CachedEngine implements StorageEngine {
 
   copyTo(directory: string): Promise<void> {
     return this.#engine.copyTo(directory);
+  }
+
+  onDoubt(doubted: () => void): void {
+    this.#engine.onDoubt?.(doubted);
   }
 
   gauges(): readonly EngineGauge[] {

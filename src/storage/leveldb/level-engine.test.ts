@@ -205,7 +205,7 @@ async function healthy(engine: StorageEngine): Promise<void> {
   while (engine.health.kind === 'failing') await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
-test('damage that stops compaction: opened again first, then repaired, and writes go on', () =>
+test('damage that stops compaction: opened again first, then repaired and told of, and writes go on', () =>
   withDirectory(async (directory) => {
     const trouble: { error: string | undefined; opened: number } = { error: undefined, opened: 0 };
     let repairs = 0;
@@ -217,14 +217,17 @@ test('damage that stops compaction: opened again first, then repaired, and write
         trouble.error = undefined;
       },
     });
+    const told: string[] = [];
+    engine.onDoubt?.(() => told.push(engine.health.kind));
     await put(engine, 'a', '1');
     trouble.error = 'Corruption: bad entry in block';
     await assert.rejects(put(engine, 'b', '2'), isStorageError('corrupt'));
     await healthy(engine);
-    assert.deepEqual([trouble.opened, repairs], [2, 0]);
+    assert.deepEqual([trouble.opened, repairs, told], [2, 0, []]);
     await assert.rejects(put(engine, 'b', '3'), isStorageError('corrupt'));
     await healthy(engine);
     assert.equal(repairs, 1);
+    assert.deepEqual(told, ['failing'], 'before anybody can write');
     await put(engine, 'b', '4');
     assert.equal(String(engine.get(Buffer.from('a'))), '1');
     assert.equal(String(engine.get(Buffer.from('b'))), '4');

@@ -8,7 +8,8 @@
  *   the engine is `failing`, refuses writes at once, serves reads, and when `probe` says that the disk
  *   takes bytes again it closes and opens the database (which starts a new log) and is healthy.
  * - A write that fails because a compaction has met a damaged block fails again after the database was
- *   opened again: then, and when the database cannot be opened, it is repaired (level-repair.ts).
+ *   opened again: then, and when the database cannot be opened, it is repaired (level-repair.ts). Who relies on
+ *   what was stored is told (`onDoubt`) before the engine is healthy.
  * - A format marker.
  *
  * Limits, which are LevelDB's or its binding's:
@@ -158,6 +159,9 @@ class LevelEngine implements StorageEngine {
   #closing = false;
   /** How often damage was met since the last repair. */
   #damages = 0;
+  /** It was repaired, and that has not been told yet. */
+  #isDoubtful = false;
+  readonly #doubted: (() => void)[] = [];
   #spares: NativeBatch[] = [];
   /** What uses the database and must have ended before it is closed. */
   readonly #using = new Set<Promise<unknown>>();
@@ -226,6 +230,10 @@ class LevelEngine implements StorageEngine {
 
   async copyTo(directory: string): Promise<void> {
     await this.#use(this.#copyTo(this.#database ?? this.#unreadable(), directory));
+  }
+
+  onDoubt(doubted: () => void): void {
+    this.#doubted.push(doubted);
   }
 
   async close(): Promise<void> {
@@ -329,6 +337,7 @@ class LevelEngine implements StorageEngine {
       if (this.#damages > REOPENINGS_BEFORE_REPAIR || (await hasUnfinishedRepair(this.#options))) {
         await repaired(this.#options);
         this.#damages = 0;
+        this.#isDoubtful = true;
       }
       this.#database = await this.#open();
       this.#snapshots = new SharedSnapshots(this.#database);
@@ -338,6 +347,8 @@ class LevelEngine implements StorageEngine {
       this.#options.log?.warn('storage still refuses writes', { error: this.#failure.message });
       return 'still failing';
     }
+    if (this.#isDoubtful) for (const doubted of this.#doubted) doubted();
+    this.#isDoubtful = false;
     this.#failure = undefined;
     this.#options.log?.info('storage has recovered');
     return 'recovered';

@@ -196,6 +196,10 @@ export class MultiEngine implements StorageEngine {
     });
   }
 
+  onDoubt(doubted: () => void): void {
+    for (const { engine } of this.backends) engine.onDoubt?.(doubted);
+  }
+
   /** Of backends of one kind, the sums. */
   gauges(): readonly EngineGauge[] {
     const sums = new Map<string, EngineGauge>();
