@@ -7,9 +7,10 @@
  * - G2. A tombstone is copied as long as an older segment is left, which may hold what it deletes. In the oldest one it
  *   is dropped. A range deletion keeps the position at which it took effect.
  * - G3. The segment is removed after the copies were synced, and before the next collection its name is gone for good.
- * - G4. A record whose value has rotted is copied as lost: its key never reads as missing. Where rot hides which
- *   records there are, the index is asked for all that it has in the segment. A range deletion that has rotted, while
- *   there may be something that it hides, keeps its segment: a copy could say no more, and its loss would not be told.
+ * - G4. A record whose value has rotted is copied as lost: its key never reads as missing. A range deletion that has
+ *   rotted, while there may be something that it hides, keeps its segment: a copy could say no more, and its loss would
+ *   not be told. So does rot that hides which records there are, for there may be deletions among them. In the oldest
+ *   segment they hide nothing: there the index is asked for all that it has in it.
  */
 import { Buffer } from 'node:buffer';
 import { DiskError } from '../../environment/index.ts';
@@ -72,6 +73,10 @@ export class Collection {
     this.#isDamaged = this.#end < segment.end;
   }
 
+  get isOldest(): boolean {
+    return this.#isOldest;
+  }
+
   /** Rot was met that hides records, or some are lost: `copyIndexed` has to follow. */
   get isDamaged(): boolean {
     return this.#isDamaged;
@@ -79,6 +84,7 @@ export class Collection {
 
   /** One slice, while nothing else is written. False at the end. Rejects with `DiskError` or `StorageError`. */
   async copySlice(): Promise<boolean> {
+    if (this.#isDamaged) this.#assertHidesNothing();
     const copied: Copied[] = [];
     let bytes = 0;
     let seen = 0;
@@ -132,7 +138,7 @@ export class Collection {
           this.#at = record.end;
           return record;
         }
-        this.#isDamaged = true;
+        this.#damaged();
       }
       this.#body = undefined;
       const { segment } = this;
@@ -140,7 +146,7 @@ export class Collection {
       const read = (offset: number, length: number): Buffer => segment.read(offset, length);
       const frame = readFrameAt(read, this.#seed, this.#offset, this.#end);
       if (frame === undefined) {
-        this.#isDamaged = true;
+        this.#damaged();
         this.#offset = findFrame(segment.file, this.#seed, this.#offset + 1, this.#end);
         continue;
       }
@@ -149,6 +155,16 @@ export class Collection {
       this.#offset = frame.end;
       this.#at = 0;
     }
+  }
+
+  #damaged(): void {
+    this.#isDamaged = true;
+    this.#assertHidesNothing();
+  }
+
+  #assertHidesNothing(): void {
+    if (this.#isOldest) return;
+    throw new DiskError('io', this.segment.file.path, 'rot may hide a deletion of something older');
   }
 
   /** Undefined if the record is dead. */

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { FaultyDisk, seeded } from '../memory/faulty-disk.fixture.ts';
 import { type StorageEngine, StorageError, WriteBatch } from '../storage-engine.ts';
 import { gauge, openLog, SMALL, turn } from './log-engine.fixture.ts';
-import { RECORD_HEAD_BYTES } from './log-record.ts';
+import { FRAME_MAGIC, RECORD_HEAD_BYTES } from './log-record.ts';
 import type { LogDamage } from './log-scan.ts';
 
 const KEYS = 60;
@@ -273,42 +273,45 @@ test('any flipped bit of the deletion of a range: it is told, and nothing else i
   }
 });
 
-test('the deletion of a range that rots in service keeps its segment, and is told when the log is read again', async () => {
-  const disk = new FaultyDisk(seeded(14));
-  let engine = await openLog(disk);
-  await fill(engine, 'a');
-  const [from, to] = ['key-020+', 'key-023+'];
-  // In a segment with nothing else that stays.
-  const { length } = await filesOf(disk, '.log');
-  while ((await filesOf(disk, '.log')).length === length) await put(engine, 'other', 'o'.repeat(50));
-  await engine.deleteRange({ from: Buffer.from(from), to: Buffer.from(to) });
-  const paths = await filesOf(disk, '.log');
-  const path = paths.find((each) => disk.bytesOf(each).includes(from))!;
-  assert.notEqual(path, paths[0], 'something older is left that it may hide');
-  disk.flipBit(path, disk.bytesOf(path).indexOf(to));
-  const isDeleted = (i: number): boolean => i >= 21 && i <= 23;
-  const check = (i: number, expected = `value-a-of-${nameOf(i)}`): void => {
-    assert.equal(read(engine, nameOf(i)), expected, nameOf(i));
-  };
-  for (let round = 0; round < 100; round++) await put(engine, 'other', `${round}`.repeat(50));
-  await rest(engine);
-  assert.ok(gauge(engine, 'log_collections') > 0, 'other segments are collected');
-  assert.ok((await filesOf(disk, '.log')).includes(path));
-  for (let i = 0; i < KEYS; i++) {
-    if (isDeleted(i)) assert.equal(read(engine, nameOf(i)), undefined);
-    else check(i);
-  }
-  await engine.close();
-  await disk.remove('log/manifest');
-  const damages: LogDamage[] = [];
-  engine = await openLog(disk, SMALL, damages);
-  assert.deepEqual(
-    damages.map(({ file, kind }) => ({ file, kind })),
-    [{ file: path, kind: 'rot that hides keys' }],
-  );
-  for (let i = 0; i < KEYS; i++) check(i);
-  await engine.close();
-});
+for (const rotten of ['the record', 'the head of its frame'] as const) {
+  test(`the deletion of a range that rots in service (${rotten}) keeps its segment, and is told when the log is read again`, async () => {
+    const disk = new FaultyDisk(seeded(14));
+    let engine = await openLog(disk);
+    await fill(engine, 'a');
+    const [from, to] = ['key-020+', 'key-023+'];
+    // In a segment with nothing else that stays.
+    const { length } = await filesOf(disk, '.log');
+    while ((await filesOf(disk, '.log')).length === length) await put(engine, 'other', 'o'.repeat(50));
+    await engine.deleteRange({ from: Buffer.from(from), to: Buffer.from(to) });
+    const paths = await filesOf(disk, '.log');
+    const path = paths.find((each) => disk.bytesOf(each).includes(from))!;
+    assert.notEqual(path, paths[0], 'something older is left that it may hide');
+    const at = disk.bytesOf(path).indexOf(to);
+    disk.flipBit(path, rotten === 'the record' ? at : disk.bytesOf(path).lastIndexOf(FRAME_MAGIC, at));
+    const isDeleted = (i: number): boolean => i >= 21 && i <= 23;
+    const check = (i: number, expected = `value-a-of-${nameOf(i)}`): void => {
+      assert.equal(read(engine, nameOf(i)), expected, nameOf(i));
+    };
+    for (let round = 0; round < 100; round++) await put(engine, 'other', `${round}`.repeat(50));
+    await rest(engine);
+    assert.ok(gauge(engine, 'log_collections') > 0, 'other segments are collected');
+    assert.ok((await filesOf(disk, '.log')).includes(path));
+    for (let i = 0; i < KEYS; i++) {
+      if (isDeleted(i)) assert.equal(read(engine, nameOf(i)), undefined);
+      else check(i);
+    }
+    await engine.close();
+    await disk.remove('log/manifest');
+    const damages: LogDamage[] = [];
+    engine = await openLog(disk, SMALL, damages);
+    assert.deepEqual(
+      damages.map(({ file, kind }) => ({ file, kind })),
+      [{ file: path, kind: 'rot that hides keys' }],
+    );
+    for (let i = 0; i < KEYS; i++) check(i);
+    await engine.close();
+  });
+}
 
 test('what may be older than what was lost is emptied, where that is asked for', async () => {
   const disk = new FaultyDisk(seeded(11));

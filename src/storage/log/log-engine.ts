@@ -30,12 +30,12 @@ import { diskFailure } from './disk-failure.ts';
 import type { KeyIndex } from './key-index.ts';
 import { LogCursor, readFailure } from './log-cursor.ts';
 import { GROUP_BYTES_MAX } from './log-limits.ts';
-import { FRAME_HEAD_BYTES, RECORD_HEAD_BYTES, valueOfRecord } from './log-record.ts';
+import { RECORD_HEAD_BYTES, valueOfRecord } from './log-record.ts';
 import type { LogWriter } from './log-writer.ts';
 import type { SegmentSet } from './segment.ts';
 import type { Turns } from './turns.ts';
 import type { Upkeep } from './upkeep.ts';
-import { batchWrite, rangeWrite, type WaitingWrite } from './waiting-write.ts';
+import { applyFrames, batchWrite, rangeWrite, type WaitingWrite } from './waiting-write.ts';
 
 export interface LogEngineParts {
   readonly log: Log | undefined;
@@ -61,6 +61,7 @@ export class LogEngine implements StorageEngine {
   #isClosing = false;
   /** Writes that had to wait for background work. */
   #stalls = 0;
+  readonly #doubted: (() => void)[] = [];
 
   constructor(parts: LogEngineParts) {
     this.#parts = parts;
@@ -70,6 +71,9 @@ export class LogEngine implements StorageEngine {
     parts.upkeep.start({
       failed: (cause) => this.#fail(diskFailure(cause, 'collecting garbage')),
       isStopped: () => this.#isClosing || this.#failure !== undefined,
+      doubted: () => {
+        for (const doubted of this.#doubted) doubted();
+      },
     });
   }
 
@@ -149,6 +153,10 @@ export class LogEngine implements StorageEngine {
     } finally {
       await cursor.close();
     }
+  }
+
+  onDoubt(doubted: () => void): void {
+    this.#doubted.push(doubted);
   }
 
   gauges(): readonly EngineGauge[] {
@@ -235,13 +243,7 @@ export class LogEngine implements StorageEngine {
     const { writer } = this.#parts;
     const sync = group.some((write) => write.durability === 'synced');
     try {
-      const first = await writer.append(group, sync);
-      let offset = first.offset + FRAME_HEAD_BYTES;
-      const segment = this.#segments.get(first.segment)!;
-      for (const write of group) {
-        segment.tombstoneBytes += write.apply(this.#index, { segment: first.segment, offset });
-        offset += write.bodyBytes + FRAME_HEAD_BYTES;
-      }
+      applyFrames(group, await writer.append(group, sync), this.#parts);
     } catch (cause) {
       const error = diskFailure(cause, 'writing the log');
       this.#fail(error);

@@ -5,7 +5,8 @@ import { test } from 'node:test';
 import { DiskError } from '../../environment/index.ts';
 import { FaultyDisk, seeded } from '../memory/faulty-disk.fixture.ts';
 import { type StorageEngine, WriteBatch } from '../storage-engine.ts';
-import { gauge, openLog, turn } from './log-engine.fixture.ts';
+import { environment, gauge, openLog, turn } from './log-engine.fixture.ts';
+import { openLogEngine } from './open-log-engine.ts';
 
 /** Long, so that a group of some hundred keys has several blocks in a run. */
 function nameOf(group: string, i: number): Buffer {
@@ -176,6 +177,44 @@ test('a deletion that has rotted in the log and is still known in service hides 
     assert.equal(engine.get(nameOf('z', 7))?.length, 130, start);
     await engine.close();
     engine = await openLog(disk, tuning);
+  }
+  await engine.close();
+});
+
+test('a rebuild in service that meets rot which hides keys says so, and nothing older shows where that is asked for', async () => {
+  const disk = new FaultyDisk(seeded(3));
+  const emptiedByDamage = [{ from: Buffer.from('id'), to: Buffer.from('id~') }];
+  const tuning = { segmentBytesMax: 1_000_000, memtableEntriesMax: 100 };
+  const open = () => openLogEngine({ disk, directory: 'log', tuning, emptiedByDamage }, environment);
+  let engine = await open();
+  let doubts = 0;
+  engine.onDoubt?.(() => {
+    doubts += 1;
+    assert.equal(engine.get(nameOf('k', 1))?.length, 10, 'what is older shows from now on');
+  });
+  await fill(engine, 'id', 0, 3);
+  await fill(engine, 'k', 0, 100, 10);
+  await fill(engine, 'id', 1, 2, 140);
+  await fill(engine, 'k', 1, 2, 20);
+  await fill(engine, 'z', 0, 210);
+  await rest();
+  const [path] = (await disk.list('log'))
+    .filter((name) => name.endsWith('.log'))
+    .map((name) => `log/${name}`);
+  // The heads of the records with the newest values of two keys.
+  for (const key of [nameOf('id', 1), nameOf('k', 1)]) {
+    disk.flipBit(path!, disk.bytesOf(path!).lastIndexOf(key) - 4);
+  }
+  assert.equal(doubts, 0);
+  await spoilRuns(disk, engine);
+  await rest(600);
+  assert.equal(gauge(engine, 'log_index_damaged'), 0);
+  assert.equal(doubts, 1);
+  for (const start of ['in service', 'at the next start']) {
+    for (const i of [0, 1, 2]) assert.equal(engine.get(nameOf('id', i)), undefined, `${start}: id ${i}`);
+    assert.equal(engine.get(nameOf('z', 7))?.length, 130, start);
+    await engine.close();
+    engine = await open();
   }
   await engine.close();
 });

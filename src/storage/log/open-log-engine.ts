@@ -25,7 +25,7 @@ import { Run } from './run.ts';
 import type { Segment, SegmentSet } from './segment.ts';
 import { runNumbers, runPath, SEGMENT_HEADER_BYTES, segmentPath } from './segment-header.ts';
 import { Turns } from './turns.ts';
-import { Upkeep } from './upkeep.ts';
+import { Upkeep, type UpkeepParts } from './upkeep.ts';
 
 const REWRITE_BYTES = 1024 * 1024;
 
@@ -35,7 +35,7 @@ export interface LogEngineOptions {
   readonly directory: string;
   readonly tuning?: Partial<LogTuning>;
   readonly log?: Log | undefined;
-  /** Told at opening of each damaged byte range. What is rot may have held acknowledged writes. */
+  /** Told of each damaged byte range, at opening and when the index is built anew. What is rot may have held acknowledged writes. */
   readonly damaged?: ((damage: LogDamage) => void) | undefined;
   /** After rot that hides keys, an older entry of one may show: in these ranges nothing may. */
   readonly emptiedByDamage?: readonly KeyRange[] | undefined;
@@ -110,8 +110,8 @@ async function assemble(
     if (newest !== undefined && segment === newest.segment && from === newest.from) return newest.scanned;
     return scanSegment(segment.file, segment.number, from, sealedEnds.get(segment.number));
   };
-  const rebuild = async (mustReadAll: boolean): Promise<void> => {
-    tellDamages(options, await rebuildIndex({ index, segments, parts, tuning, sealedEnds, mustReadAll }));
+  const rebuild: UpkeepParts['rebuild'] = async (how) => {
+    tellDamages(options, await rebuildIndex({ index, segments, parts, tuning, sealedEnds, ...how }));
   };
   const upkeep = new Upkeep({
     disk,
@@ -124,6 +124,7 @@ async function assemble(
     writer,
     turns,
     rebuild,
+    emptiedByDamage: options.emptiedByDamage ?? [],
   });
   restoreCounts(segments, runs === undefined ? undefined : manifest);
   if (manifest !== undefined && runs !== undefined) index.restore(runs, manifest.ranges, checkpoint);

@@ -23,6 +23,9 @@ export interface RebuildParts {
   readonly sealedEnds: ReadonlyMap<number, number>;
   /** True: rejects if the disk refuses a read, which it may not do the next time. False: what it refuses is damaged. */
   readonly mustReadAll: boolean;
+  /** Rot was met that hides keys: before what is built serves, and then, at once, when older entries may show. */
+  readonly emptyDoubtful: () => Promise<void>;
+  readonly doubted: () => void;
 }
 
 /**
@@ -36,6 +39,8 @@ export async function rebuildIndex({
   tuning,
   sealedEnds,
   mustReadAll,
+  emptyDoubtful,
+  doubted,
 }: RebuildParts): Promise<readonly LogDamage[]> {
   const { checkpoint: to, runs: old } = index;
   const built = new KeyIndex({
@@ -51,6 +56,7 @@ export async function rebuildIndex({
   const fileOf = ({ file }: Segment): LogFile => (mustReadAll ? mustBeRead(file) : file);
   let frames = 0;
   let damages: readonly LogDamage[];
+  let hidesKeys = false;
   try {
     damages = await replayLog({
       segments,
@@ -72,17 +78,21 @@ export async function rebuildIndex({
       },
     });
     if (built.memtableEntries > 0) await writeOut(to);
+    hidesKeys = damages.some(({ kind }) => kind === 'rot that hides keys');
+    if (hidesKeys) await emptyDoubtful();
   } catch (cause) {
     await built.discard().catch(() => undefined); // the next start removes what is left
     throw cause;
   }
   // What rot hides may be the deletion of a range that is still known here.
-  if (damages.some(({ kind }) => kind === 'rot that hides keys')) {
+  if (hidesKeys) {
     for (const { segment, offset } of index.ranges) {
       for (const run of built.runs) run.missed({ segment, offset });
     }
   }
   // From here on its runs serve, also if no manifest can be written yet.
-  await index.replaceRuns(old, built);
+  const replaced = index.replaceRuns(old, built);
+  if (hidesKeys) doubted();
+  await replaced;
   return damages;
 }

@@ -4,7 +4,7 @@
  * pauses go away when work piles up. Writing out the memtable does not wait for the rest.
  */
 import { type Disk, DiskError, type Environment, type Log, type Timer } from '../../environment/index.ts';
-import { type EngineGauge, StorageError } from '../storage-engine.ts';
+import { type EngineGauge, type KeyRange, StorageError } from '../storage-engine.ts';
 import { Collection } from './collect-segment.ts';
 import { planCollection } from './collection-plan.ts';
 import { diskFailure } from './disk-failure.ts';
@@ -20,8 +20,10 @@ import {
   UPKEEP_RETRY_MS,
 } from './log-limits.ts';
 import type { LogWriter } from './log-writer.ts';
+import type { RebuildParts } from './rebuild-index.ts';
 import type { Segment, SegmentSet } from './segment.ts';
 import type { Turns } from './turns.ts';
+import { applyFrames, rangeWrite } from './waiting-write.ts';
 
 export interface UpkeepParts {
   readonly disk: Disk;
@@ -34,13 +36,19 @@ export interface UpkeepParts {
   readonly writer: LogWriter;
   readonly turns: Turns;
   /** Builds the runs anew from the log and puts them in the place of the present ones. */
-  readonly rebuild: (mustReadAll: boolean) => Promise<void>;
+  readonly rebuild: (
+    options: Pick<RebuildParts, 'mustReadAll' | 'emptyDoubtful' | 'doubted'>,
+  ) => Promise<void>;
+  /** Where no entry may show that is older than one that rot hides. */
+  readonly emptiedByDamage: readonly KeyRange[];
 }
 
 export interface UpkeepOwner {
   /** The log could not be written. */
   readonly failed: (cause: unknown) => void;
   readonly isStopped: () => boolean;
+  /** Entries may be gone, or older than they were, and nobody knows which. */
+  readonly doubted: () => void;
 }
 
 /** Thrown out of work that is stopped in its midst. */
@@ -59,8 +67,8 @@ export class Upkeep {
   /** Of the last attempt. */
   #flushFailure: DiskError | StorageError | undefined;
   #workFailure: DiskError | StorageError | undefined;
-  /** Not again before the next start: they could not be read. */
-  readonly #unreadable = new Set<Segment>();
+  /** Not again before the next start, or before they are the oldest: they could not be read. */
+  readonly #unreadable = new Map<Segment, 'as the oldest' | 'as another'>();
   readonly #pauses = new Set<() => void>();
   #isHurried = false;
   #hasUnsettledNames = false;
@@ -270,9 +278,28 @@ export class Upkeep {
   async #rebuild(): Promise<void> {
     this.#rebuilds += 1;
     await this.#advanceCheckpoint();
-    await this.#parts.rebuild(this.#rebuilds < REBUILDS_MAX);
+    await this.#parts.rebuild({
+      mustReadAll: this.#rebuilds < REBUILDS_MAX,
+      emptyDoubtful: () => this.#emptyDoubtful(),
+      doubted: () => this.#owner?.doubted(),
+    });
     this.#rebuilds = 0;
     this.#isIndexDamaged = false;
+  }
+
+  async #emptyDoubtful(): Promise<void> {
+    const { turns, writer, emptiedByDamage } = this.#parts;
+    const frames = emptiedByDamage.map(rangeWrite);
+    if (frames.length === 0) return;
+    await turns.exclusively(async () => {
+      if (this.#isStopped()) throw new Stopped();
+      try {
+        applyFrames(frames, await writer.append(frames, true), this.#parts);
+      } catch (cause) {
+        this.#owner?.failed(cause);
+        throw new Stopped();
+      }
+    });
   }
 
   /** To the end of the log: the deletion of a range may have been copied there, and what it hides lies before. */
@@ -304,11 +331,13 @@ export class Upkeep {
   #victim(): Segment | undefined {
     const { segments, index, tuning } = this.#parts;
     const candidates: Segment[] = [];
+    const oldest = segments.oldest();
     for (const segment of segments.all()) {
       if (segment.number >= index.durableCheckpoint.segment) break;
-      if (!this.#unreadable.has(segment)) candidates.push(segment);
+      const failed = this.#unreadable.get(segment);
+      if (failed === undefined || (failed === 'as another' && segment === oldest)) candidates.push(segment);
     }
-    return planCollection(candidates, segments.oldest(), tuning);
+    return planCollection(candidates, oldest, tuning);
   }
 
   async #collect(victim: Segment): Promise<void> {
@@ -338,7 +367,7 @@ export class Upkeep {
       }
     } catch (cause) {
       if (cause instanceof DiskError && cause.path === victim.file.path) {
-        this.#unreadable.add(victim);
+        this.#unreadable.set(victim, collection.isOldest ? 'as the oldest' : 'as another');
         log?.error('a segment cannot be collected', { segment: victim.number, error: cause.message });
         return;
       }

@@ -3,9 +3,17 @@ import { Buffer } from 'node:buffer';
 import { byteStringOf } from '../../stdx/index.ts';
 import type { Durability, KeyRange, StorageError, WriteBatch } from '../storage-engine.ts';
 import type { KeyIndex } from './key-index.ts';
-import { RECORD_HEAD_BYTES, RECORD_RANGE, rangeValue, writeRecord, writeRecords } from './log-record.ts';
+import {
+  FRAME_HEAD_BYTES,
+  RECORD_HEAD_BYTES,
+  RECORD_RANGE,
+  rangeValue,
+  writeRecord,
+  writeRecords,
+} from './log-record.ts';
 import type { Frame } from './log-writer.ts';
 import { LOG_START, type Position } from './position.ts';
+import type { SegmentSet } from './segment.ts';
 
 export interface WaitingWrite extends Frame {
   readonly durability: Durability;
@@ -49,6 +57,20 @@ export function rangeWrite(range: KeyRange): WriteFrame {
       return bodyBytes;
     },
   };
+}
+
+/** Tells the index of frames that were appended, the first of them at `first`. */
+export function applyFrames(
+  frames: readonly WriteFrame[],
+  first: Position,
+  { index, segments }: { readonly index: KeyIndex; readonly segments: SegmentSet },
+): void {
+  const segment = segments.get(first.segment)!;
+  let offset = first.offset + FRAME_HEAD_BYTES;
+  for (const frame of frames) {
+    segment.tombstoneBytes += frame.apply(index, { segment: first.segment, offset });
+    offset += frame.bodyBytes + FRAME_HEAD_BYTES;
+  }
 }
 
 function applyBatch(
