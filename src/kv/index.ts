@@ -36,6 +36,7 @@ export {
   type DatatypeUpdateOutcome,
   type DatatypeUpdateRequest,
 } from './datatype-store.ts';
+export { doubtfulRanges, savedTreesRange } from './doubtful-ranges.ts';
 export { dropBucketType } from './drop-bucket-type.ts';
 export { BucketDrops, type Dropped } from './drops/index.ts';
 export * from './feed/index.ts';

@@ -2,14 +2,13 @@
 import { Buffer } from 'node:buffer';
 import type { BackendKind, Configuration } from '../config/index.ts';
 import type { Environment } from '../environment/index.ts';
-import { BucketEntries, identityRange, savedTreesMark } from '../kv/index.ts';
+import { BucketEntries, doubtfulRanges, identityRange, savedTreesRange } from '../kv/index.ts';
 import {
   type Backend,
   type BackendDoubt,
   type MultiEngine,
   openMultiEngine,
   type StorageEngine,
-  WriteBatch,
 } from '../storage/index.ts';
 
 /** Among the identities, of a partition that no ring has. */
@@ -53,13 +52,8 @@ export function bucketEntries({ ring_size }: Pick<Configuration, 'ring_size'>): 
   return new BucketEntries(ring_size);
 }
 
-/**
- * What the node remembers of all its entries is no longer so. Where some may be older than they were, no vnode may go on
- * under an id whose dots they lack: it would issue them again.
- */
+/** A backend that is empty has lost objects with all that is kept beside them, and no vnode goes on from what is not there. */
 async function forgetWhatRelied(home: StorageEngine, doubt: BackendDoubt): Promise<void> {
-  const batch = new WriteBatch();
-  batch.delete(savedTreesMark);
-  await home.write(batch, 'synced');
-  if (doubt === 'repaired') await home.deleteRange(identityRange);
+  const ranges = doubt === 'repaired' ? doubtfulRanges : [savedTreesRange];
+  for (const range of ranges) await home.deleteRange(range);
 }

@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { type BackendKind, type Configuration, usualCacheBytes } from '../config/index.ts';
 import { type Disk, DiskError, type Environment } from '../environment/index.ts';
-import { identityRange, isObjectEntry, savedTreesMark } from '../kv/index.ts';
+import { doubtfulRanges, isObjectEntry } from '../kv/index.ts';
 import {
   cachedEngine,
   lastRunsOf,
@@ -83,15 +83,6 @@ async function openDefault(
   if (kind === 'log') await refuseOthersData(disk, 'log', 'leveldb');
   return open(kind, { directory: kind, repairMark: repairMarkFile, cacheBytes });
 }
-
-/**
- * What must not be believed when entries were lost: a vnode's identity, which may be an older one, and that the hash trees were
- * saved whole: they have keys that are gone.
- */
-const doubtfulRanges = [
-  identityRange,
-  { from: savedTreesMark, to: Buffer.concat([savedTreesMark, Buffer.from([0])]) },
-];
 
 async function openKind(
   kind: EngineKind,

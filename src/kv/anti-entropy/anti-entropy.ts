@@ -131,6 +131,7 @@ export class AntiEntropy {
   static async open(parts: AntiEntropyParts): Promise<AntiEntropy> {
     const { commit, topology, environment, settings } = parts;
     const antiEntropy = new AntiEntropy(parts);
+    commit.engine.onDoubt?.(() => antiEntropy.#keeper.doubtAll());
     const owned = topology.ring.partitionsOf(topology.self);
     // Taken even if it is not used: a mark that stayed would be believed after other writes.
     const saved = await takeSavedTrees(commit, topology.ring.size, owned, environment.log);

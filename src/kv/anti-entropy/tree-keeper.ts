@@ -109,7 +109,7 @@ export class TreeKeeper implements StoredChanges {
     this.#doubted(partition);
   }
 
-  /** Placements have changed: trees hold keys that belong into others. */
+  /** Placements have changed, and trees hold keys that belong into others; or the engine has lost what they hold. */
   doubtAll(): void {
     this.#place.forget();
     for (const partition of this.partitions) this.doubt(partition);

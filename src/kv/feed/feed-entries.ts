@@ -104,6 +104,7 @@ export class FeedEntries {
   /** Rejects with `StorageError`. */
   static async open(parts: FeedEntriesParts): Promise<FeedEntries> {
     const entries = new FeedEntries(parts);
+    parts.commit.engine.onDoubt?.(() => entries.writeFailed());
     for (const run of await storedRuns(parts.commit.engine)) entries.#runs.set(numberOfRun(run), run);
     return entries;
   }
@@ -181,7 +182,7 @@ export class FeedEntries {
     this.#signals.changed(name);
   }
 
-  /** A batch with entries was not written: what is known of the disk is in doubt. */
+  /** A batch with entries was not written, or the engine was repaired: what is known of the disk is in doubt. */
   writeFailed(): void {
     this.#isRecorded = false;
   }

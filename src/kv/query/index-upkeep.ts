@@ -5,7 +5,8 @@
  * X1  A partition about which there is doubt is checked soon: a batch failed there, or what was replaced was damaged.
  * X2  A database that was written by a version without index entries is checked whole, once; an empty one is not.
  * X3  Every partition is checked again each `intervalMs`: whatever else may befall a disk.
- * X4  An operator may ask for all of it at any time.
+ * X4  After a repair of the database all of it is checked soon; in the next life, if this one ends before.
+ * X5  An operator may ask for all of it at any time.
  */
 import { Buffer } from 'node:buffer';
 import type { Partition } from '../../core/ring/index.ts';
@@ -40,7 +41,7 @@ export interface IndexUpkeepStatus {
 }
 
 /** Says that all that was written before index entries were kept has been checked. */
-const completeFact = 'index-entries';
+export const indexesCheckedFact = nodeFactKey('index-entries');
 const completeValue = Buffer.from('1');
 /** After a check that the disk did not let end. */
 const retryMs = 1000;
@@ -53,7 +54,7 @@ export class IndexUpkeep {
   readonly #waiting = new Set<Partition>();
   readonly #checkedAt = new Map<Partition, Instant>();
   readonly #totals = { checks: 0, objects: 0, added: 0, removed: 0 };
-  /** The whole database has to be checked before `completeFact` may be written. */
+  /** The whole database has to be checked before `indexesCheckedFact` may be written. */
   #owesFact = false;
   #isChecking = false;
 
@@ -65,7 +66,8 @@ export class IndexUpkeep {
   /** Before anything is written. Rejects with `StorageError`. */
   static async open(parts: IndexUpkeepParts): Promise<IndexUpkeep> {
     const upkeep = new IndexUpkeep(parts);
-    if (parts.commit.engine.get(nodeFactKey(completeFact)) === undefined) {
+    parts.commit.engine.onDoubt?.(() => upkeep.#doubtAll());
+    if (parts.commit.engine.get(indexesCheckedFact) === undefined) {
       upkeep.#owesFact = true;
       if (!(await isEmpty(parts))) upkeep.checkAll();
     }
@@ -84,6 +86,12 @@ export class IndexUpkeep {
   doubt(partition: Partition): void {
     this.#waiting.add(partition);
     this.#wake();
+  }
+
+  /** The repair has taken the fact away. */
+  #doubtAll(): void {
+    this.#owesFact = true;
+    this.checkAll();
   }
 
   checkAll(): void {
@@ -191,7 +199,7 @@ export class IndexUpkeep {
     return new Promise((resolve) => {
       this.#parts.commit.write(
         'os',
-        (batch) => batch.put(nodeFactKey(completeFact), completeValue),
+        (batch) => batch.put(indexesCheckedFact, completeValue),
         () => resolve(),
       );
     });

@@ -8,6 +8,7 @@ export {
   IndexUpkeep,
   type IndexUpkeepSettings,
   type IndexUpkeepStatus,
+  indexesCheckedFact,
 } from './index-upkeep.ts';
 export { NameListings } from './name-listings.ts';
 export type { QueryProblem } from './query-problem.ts';

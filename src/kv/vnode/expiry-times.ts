@@ -28,6 +28,7 @@ export class ExpiryTimes {
   constructor(engine: StorageEngine) {
     this.#isRecorded = engine.get(fact) !== undefined;
     this.#isUsed = this.#isRecorded;
+    engine.onDoubt?.(() => this.#doubt());
   }
 
   get isUsed(): boolean {
@@ -66,6 +67,12 @@ export class ExpiryTimes {
   /** `found`: the earliest of what the engine held since the look began; undefined: nothing. */
   endLook(partition: Partition, found: number | undefined): void {
     this.#earliest[partition] = Math.min(found ?? never, this.#sinceLook[partition] ?? never);
+  }
+
+  /** Objects may be back that had been removed, with times that are over. */
+  #doubt(): void {
+    this.#isRecorded = false;
+    this.#earliest.length = 0;
   }
 
   #of(partition: Partition): number {

@@ -5,7 +5,7 @@
  * of an actor (id, epoch) goes up by one with each write it coordinates for a key, from what the local
  * copy says. Where the local copy may have forgotten writes, the next one takes a new epoch
  * (riak_kv#679): there is no local copy; the client's context knows more of us than our copy does; a
- * batch failed, so that dots may have travelled which the disk never saw.
+ * batch failed, so that dots may have travelled which the disk never saw; the engine was repaired.
  *
  * An id lives as long as the process, and what the process forgets, nobody draws again: so epochs need no
  * record, and neither a crash nor a copy of the data taken while the node ran can bring one back. Only a
@@ -52,6 +52,7 @@ export class VnodeIdentities {
     this.#commit = commit;
     this.#random = random;
     this.#log = log;
+    commit.engine.onDoubt?.(() => this.#endEpochs());
   }
 
   /** Takes over the ids that a clean stop left, and draws the others. Rejects with `StorageError`. */
@@ -109,9 +110,7 @@ export class VnodeIdentities {
    * a batch holds writes of many, and who is told first of its failure may write again at once.
    */
   writeFailed(): void {
-    this.#identities.forEach((identity) => {
-      identity.floor = identity.next;
-    });
+    this.#endEpochs();
   }
 
   /**
@@ -135,6 +134,12 @@ export class VnodeIdentities {
       if (!(error instanceof StorageError)) throw error;
       this.#log.warn('could not record a clean stop', { reason: error.message });
     }
+  }
+
+  #endEpochs(): void {
+    this.#identities.forEach((identity) => {
+      identity.floor = identity.next;
+    });
   }
 
   #of(partition: Partition): Identity {
