@@ -2,6 +2,9 @@
  * Opens the log engine: segments, manifest, runs of the index, then the log from the checkpoint on. If the manifest or
  * a run is damaged or missing, the index is built anew from the whole log.
  *
+ * What the disk refuses to read is an error here, and never damage: whoever takes the end of the log for torn cuts it
+ * off, and what the index was not told of is not looked for again.
+ *
  * The directory must be locked by the caller. Limits: rot in the last frame before a crash cannot be told from a torn
  * write; every segment and run keeps a file open.
  */
@@ -13,7 +16,7 @@ import { diskFailure } from './disk-failure.ts';
 import { KeyIndex, type KeyIndexParts } from './key-index.ts';
 import { LogEngine } from './log-engine.ts';
 import { LOG_TUNING, type LogTuning, RUNS_HURRY } from './log-limits.ts';
-import { type LogDamage, type ScannedSegment, scanSegment } from './log-scan.ts';
+import { type LogDamage, mustBeRead, type ScannedSegment, scanSegment } from './log-scan.ts';
 import { LogWriter } from './log-writer.ts';
 import { type Manifest, readManifest, UNFINISHED_MANIFEST_NAME, writeManifest } from './manifest.ts';
 import { endOf, type OpenedSegments, openSegments } from './open-log.ts';
@@ -108,7 +111,7 @@ async function assemble(
   );
   const scan = (segment: Segment, from: number): ScannedSegment => {
     if (newest !== undefined && segment === newest.segment && from === newest.from) return newest.scanned;
-    return scanSegment(segment.file, segment.number, from, sealedEnds.get(segment.number));
+    return scanSegment(mustBeRead(segment.file), segment.number, from, sealedEnds.get(segment.number));
   };
   const rebuild: UpkeepParts['rebuild'] = async (how) => {
     tellDamages(options, await rebuildIndex({ index, segments, parts, tuning, sealedEnds, ...how }));
@@ -134,6 +137,7 @@ async function assemble(
     index,
     from: checkpoint,
     scan,
+    fileOf: ({ file }) => mustBeRead(file),
     countsTombstones: true,
     applied: async (position) => {
       if (index.memtableEntries < tuning.memtableEntriesMax) return;
@@ -193,7 +197,7 @@ async function settleNewest(segments: SegmentSet, checkpoint: Position) {
   if (segment === undefined) return undefined;
   const start = checkpoint.segment === segment.number ? checkpoint.offset : SEGMENT_HEADER_BYTES;
   const from = Math.max(start, SEGMENT_HEADER_BYTES);
-  const scanned = scanSegment(segment.file, segment.number, from);
+  const scanned = scanSegment(mustBeRead(segment.file), segment.number, from);
   const { end } = scanned;
   const { file } = segment;
   const settledEnd = scanned.syncedEnd === 0 ? 0 : Math.max(from, scanned.syncedEnd);

@@ -7,7 +7,7 @@
 import { Buffer } from 'node:buffer';
 import type { Disk, DiskFile } from '../../environment/index.ts';
 import { StorageError } from '../storage-engine.ts';
-import { scanSegment } from './log-scan.ts';
+import { mustBeRead, scanSegment } from './log-scan.ts';
 import type { PageCache } from './page-cache.ts';
 import { LOG_START, type Position } from './position.ts';
 import { Segment, SegmentSet } from './segment.ts';
@@ -33,7 +33,7 @@ interface Found {
   readonly header: SegmentHeader | undefined;
 }
 
-/** Rejects with `DiskError`, or with `StorageError` 'format'. Removes what does not count. */
+/** Rejects with `DiskError`, or with `StorageError` 'format' or 'io'. Removes what does not count. */
 export async function openSegments(
   disk: Disk,
   directory: string,
@@ -99,8 +99,9 @@ async function settle(
   return kept;
 }
 
-/** Whether its first group was all written, once. Rot may have touched it since. */
-function isFinished({ file, number, header }: Found): boolean {
+/** Whether its first group was all written, once. Rot may have touched it since; what the disk refuses to read is no sign of either. */
+function isFinished({ file: found, number, header }: Found): boolean {
+  const file = mustBeRead(found);
   if (header !== undefined && file.size >= header.groupEnd) {
     if (header.groupEnd === SEGMENT_HEADER_BYTES) return true;
     const { end, damages } = scanSegment(file, number, SEGMENT_HEADER_BYTES, header.groupEnd);
