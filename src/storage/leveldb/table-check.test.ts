@@ -4,11 +4,14 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import type { DiskFile } from '../../environment/index.ts';
-import { lastRunsOf } from './damaged-tables.ts';
+import type { DiskFile, Log } from '../../environment/index.ts';
+import { FaultyDisk, seeded } from '../memory/faulty-disk.fixture.ts';
+import { lastRunsOf, markDamagedBlocks } from './damaged-tables.ts';
 import { LEVEL_TUNING, openLevelDatabase } from './level-database.ts';
 import { uncompressSnappy } from './snappy.ts';
 import { checkTable, DAMAGED_BLOCK_TYPE } from './table-check.ts';
+
+const log: Log = { debug() {}, info() {}, warn() {}, error() {} };
 
 /** A table as LevelDB writes it, of values that do not compress and keys that do. */
 async function withTable(body: (file: string, directory: string) => Promise<void>): Promise<void> {
@@ -67,6 +70,29 @@ test('a marked block is an error for LevelDB, and its neighbours are read', () =
     assert.throws(() => database.getSync(Buffer.from('a key with much in common/000000')), /Corruption/);
     assert.ok(database.getSync(Buffer.from('a key with much in common/000199')));
     await database.close();
+  }));
+
+test('damaged blocks are marked and counted; a table that a kill left unfinished has none', () =>
+  withTable(async (path) => {
+    const table = await readFile(path);
+    const damaged = Buffer.from(table);
+    damaged[100]! ^= 1;
+    const unfinished = table.subarray(0, table.length / 2);
+    const disk = new FaultyDisk(seeded(1));
+    const store = async (name: string, bytes: Buffer) => {
+      await (await disk.open(`db/${name}`, { create: true })).write(0, bytes);
+    };
+    await store('000004.ldb', table);
+    await store('000007.ldb', unfinished);
+    await store('000008.log', damaged);
+    assert.equal(await markDamagedBlocks('db', disk, log), 0);
+    await store('000005.ldb', damaged);
+    assert.equal(await markDamagedBlocks('db', disk, log), 1);
+    assert.equal(await markDamagedBlocks('db', disk, log), 1, 'what is marked is still damaged');
+    const [type] = checkTable(damaged)!.damagedTypes;
+    assert.equal(disk.bytesOf('db/000005.ldb')[type!], DAMAGED_BLOCK_TYPE);
+    assert.deepEqual(disk.bytesOf('db/000007.ldb'), unfinished);
+    assert.deepEqual(disk.bytesOf('db/000004.ldb'), table);
   }));
 
 test('Snappy: literals, copies that overlap, and the three forms of copies', () => {
