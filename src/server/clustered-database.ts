@@ -323,6 +323,7 @@ async function openOn(cluster: Cluster, parts: ClusteredDatabaseParts, begun: En
   });
   begun.push(() => transfers.close());
   transfers.open();
+  commit.engine.onDoubt?.(() => transfers.doubtStrays());
   begun.push(() => antiEntropy.stop());
   antiEntropy.start({
     messenger: cluster.messenger,

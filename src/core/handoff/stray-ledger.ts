@@ -53,6 +53,15 @@ export class StrayLedger {
     this.#changed();
   }
 
+  /** Storage may have brought back what was handed over: what was found to be empty is looked at again. */
+  doubt(): void {
+    this.#roles.forEach((role, partition) => {
+      const isHeld = this.#holding.has(partition as Partition);
+      if (isForeign(role) && !isHeld) this.#mustCheck(partition as Partition);
+    });
+    this.#changed();
+  }
+
   /**
    * Something is being written there. To be called before it is acknowledged; with every such write, so it is
    * cheap. True if no data was known to be there.

@@ -133,6 +133,13 @@ export class TransferScheduler {
     if (this.#ledger.note(partition)) this.#want();
   }
 
+  /** Storage may hold what it is not known to hold. */
+  doubtStrays(): void {
+    if (this.#isClosed) return;
+    this.#ledger.doubt();
+    this.#check();
+  }
+
   get hasStrays(): boolean {
     return this.#ledger.hasStrays;
   }
