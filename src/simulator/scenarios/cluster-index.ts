@@ -16,6 +16,7 @@ import { clusterLeaveRace, clusterLeaveRaceLong } from './cluster-leave-race.ts'
 import { clusterMapReduce } from './cluster-map-reduce.ts';
 import { clusterOverwriteHandoff } from './cluster-overwrite-handoff.ts';
 import { clusterPowerCut } from './cluster-power-cut.ts';
+import { clusterRepair } from './cluster-repair.ts';
 import { clusterSecondDeath } from './cluster-second-death.ts';
 import { clusterSerialised } from './cluster-serialised.ts';
 import { clusterSplit, clusterSplitLong } from './cluster-split.ts';
@@ -43,6 +44,7 @@ export const clusterScenarios: readonly Scenario[] = [
   clusterFalseNotfound,
   clusterSecondDeath,
   clusterAmnesia,
+  clusterRepair,
   clusterBackends,
   clusterCoverageFlip,
   clusterIndexQueries,
