@@ -11,7 +11,7 @@ export {
   type GroupCommitStats,
 } from './group-commit.ts';
 export { type LastRuns, lastRunsOf, markDamagedBlocks } from './leveldb/damaged-tables.ts';
-export type { LevelTuning } from './leveldb/level-database.ts';
+export { type LevelTuning, openLevelDatabase } from './leveldb/level-database.ts';
 export { type LevelEngineOptions, openLevelEngine } from './leveldb/level-engine.ts';
 export { type RepairMark, RepairMarkFile } from './leveldb/repair-mark.ts';
 export type { JournalDamage } from './memory/journal-replay.ts';

@@ -56,11 +56,7 @@ test('whichever read is refused at opening, the start fails or misses nothing, a
       disk.readsLeft = Number.POSITIVE_INFINITY;
       const whole = engine ?? (await openLog(disk, tuning, damages));
       for (let i = 0; i < KEYS; i++) {
-        assert.equal(
-          whole.get(nameOf(i))?.toString(),
-          `value-${i}`,
-          `read ${reads} was refused: ${nameOf(i)}`,
-        );
+        assert.equal(whole.get(nameOf(i))?.toString(), `value-${i}`, `read ${reads} was refused: key ${i}`);
       }
       assert.deepEqual(damages, []);
       await whole.close();
