@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
+import { Buffer } from 'node:buffer';
 import { test } from 'node:test';
 import { nodeIdOf } from '../../environment/index.ts';
 import { World } from '../../simulator/index.ts';
+import { byteStringOf } from '../../stdx/index.ts';
+import type { ProposeOutcome } from './cluster-log.ts';
 import { openIn, until } from './cluster-node.fixture.ts';
 
 async function simulate(seed: number, body: (world: World) => Promise<void>): Promise<void> {
@@ -40,6 +43,32 @@ test('two nodes that name each other as seeds end up in one cluster', async () =
       const outcome = await a.propose({ kind: 'mark', node: nodeIdOf('a'), status: 'valid' }, 5000);
       assert.notEqual(outcome.kind, 'unavailable', `seed ${seed}: it has a leader`);
       await Promise.all([a.close(), b.close()]);
+    });
+  }
+});
+
+test('P3: what was proposed in the cluster of one does not happen in the cluster that is joined', async () => {
+  for (let seed = 1; seed <= 5; seed++) {
+    await simulate(seed, async (world) => {
+      const a = await openIn(world, 'a');
+      const b = await openIn(world, 'b');
+      const own = b.log.state.clusterId;
+      const proposals: Promise<ProposeOutcome>[] = [];
+      const joining = b.join(at('a'));
+      while (b.log.state.clusterId === own) {
+        const name = byteStringOf(Buffer.from(`fact ${proposals.length}`));
+        const changes = [{ name, value: Buffer.from('1'), expected: 0 }];
+        proposals.push(b.propose({ kind: 'register', changes }, 5000));
+        await world.sleep(0.5);
+      }
+      assert.equal((await joining).kind, 'joined');
+      await world.sleep(6000);
+      assert.deepEqual([...a.log.state.registry.keys(), ...b.log.state.registry.keys()], [], `seed ${seed}`);
+      const outcomes = await Promise.all(proposals);
+      const reason = 'this node has joined another cluster';
+      assert.ok(outcomes.some((outcome) => outcome.kind === 'unavailable' && outcome.reason === reason));
+      await b.close();
+      await a.close();
     });
   }
 });

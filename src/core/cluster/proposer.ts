@@ -3,6 +3,7 @@
  *
  *   P1. A proposal keeps its id through all attempts, so it is folded once (G1). A verdict is final.
  *   P2. The outcome is told when this node has folded what it speaks of: who proposed reads its own write.
+ *   P3. What was proposed in one cluster is never sent to another, whose places would not tell it from its own (G2).
  */
 import type { Buffer } from 'node:buffer';
 import type { Environment, Instant, NodeId, Timer } from '../../environment/index.ts';
@@ -118,9 +119,13 @@ export class Proposer {
 
   close(): void {
     this.#isClosed = true;
-    for (const attempt of [...this.#attempts.values()]) {
-      this.#finish(attempt, { kind: 'unavailable', reason: 'this node stops' });
-    }
+    this.giveUp('this node stops');
+  }
+
+  /** Whether what is under way will have happened is not found out. */
+  giveUp(reason: string): void {
+    for (const attempt of [...this.#attempts.values()])
+      this.#finish(attempt, { kind: 'unavailable', reason });
   }
 
   #try(attempt: Attempt): void {

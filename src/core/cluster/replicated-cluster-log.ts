@@ -244,6 +244,8 @@ export class ReplicatedClusterLog implements ClusterLog {
     }
     this.#leaderHint = undefined;
     this.#isQuiet = false;
+    if (state.clusterId !== this.state.clusterId)
+      this.#proposer.giveUp('this node has joined another cluster');
     this.#followed.rebase(state);
     this.#replica.replaced();
     return undefined;
