@@ -35,7 +35,8 @@ async function register(
   timeoutMs: number,
 ): Promise<void> {
   const changes = names.map((name) => ({ name, value: own.get(name)?.value, expected: 0 }));
+  const { history } = registry;
   const outcome = await registry.propose(changes, timeoutMs);
-  // After a conflict the registry has some of them, which are missing no more.
-  if (outcome.kind === 'failed') throw new KvFailure(outcome.error);
+  // After a conflict the registry has some of them, which are missing no more; in a cluster that was joined meanwhile all may be.
+  if (outcome.kind === 'failed' && registry.history === history) throw new KvFailure(outcome.error);
 }

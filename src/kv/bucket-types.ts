@@ -59,6 +59,11 @@ export class BucketTypes {
     for (const name of registry.names(bucketTypesPrefix)) this.load(typeOfBucketTypeName(name)!);
   }
 
+  /** The registry's. */
+  get history(): string {
+    return this.#registry.history;
+  }
+
   /** Whatever its status. */
   get(name: ByteString): BucketType | undefined {
     return this.#types.get(name);
@@ -114,18 +119,18 @@ export class BucketTypes {
 
   /**
    * Forgets the type and all that its buckets have of their own; what its buckets hold stays where it is, and is found
-   * by nobody. A call that fails half-way is made again.
+   * by nobody. A call that fails half-way is made again. `history`: in which it was found that it may go.
    */
-  async forget(name: ByteString): Outcome {
+  async forget(name: ByteString, history = this.history): Outcome {
     const refusal = checkTypeName(name);
     if (refusal !== undefined) return refusal;
     if (!this.#types.has(name)) return { reason: 'no_such_type' };
     // The buckets first: nobody would find them again without their type.
-    await this.#changes.removeAll(propertiesPrefixOf(name));
-    await this.#changes.change(bucketTypeName(name), () => undefined);
+    await this.#changes.removeAll(propertiesPrefixOf(name), history);
+    await this.#changes.change(bucketTypeName(name), () => undefined, history);
     this.load(name);
     // What was set between the two.
-    await this.#changes.removeAll(propertiesPrefixOf(name));
+    await this.#changes.removeAll(propertiesPrefixOf(name), history);
     return undefined;
   }
 

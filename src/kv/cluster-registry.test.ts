@@ -8,6 +8,7 @@ import { type ByteString, byteLiteral } from '../stdx/index.ts';
 import { GroupCommit, openMemoryEngine, type StorageEngine, WriteBatch } from '../storage/index.ts';
 import { adoptProperties } from './adopt-properties.ts';
 import { ClusterRegistry } from './cluster-registry.ts';
+import { dropBucketType } from './drop-bucket-type.ts';
 import { EngineRegistry } from './engine-registry.ts';
 import { defaultBucketProperties, KvFailure } from './index.ts';
 import { PropertyStore } from './property-store.ts';
@@ -20,11 +21,23 @@ const at = (bucket: string) => ({ bucketType: byteLiteral('default'), bucket: by
 
 /** A cluster's log, as far as its registry goes, that is agreed on by one. */
 class AgreedAtOnce implements ClusterLog {
-  state = { registry: new Map<ByteString, RegistryEntry>(), epoch: 1 } as unknown as ClusterState;
+  state: ClusterState;
   hasMajority = true;
   /** Runs before a proposal is folded: somebody else was quicker. */
   before: (() => void) | undefined;
+  /** Runs when one has been. */
+  after: (() => void) | undefined;
   readonly #told: ((state: ClusterState, before: ClusterState) => void)[] = [];
+
+  constructor(clusterId = 'the cluster') {
+    const registry = new Map<ByteString, RegistryEntry>();
+    this.state = { clusterId, generation: 1, epoch: 1, registry } as unknown as ClusterState;
+  }
+
+  /** This node is a member of the other cluster from now on. */
+  join(other: AgreedAtOnce): void {
+    this.#follow(other.state);
+  }
 
   onState(changed: (state: ClusterState, before: ClusterState) => void): void {
     this.#told.push(changed);
@@ -35,8 +48,10 @@ class AgreedAtOnce implements ClusterLog {
     assert.ok(command.kind === 'register');
     if (!this.hasMajority) return { kind: 'unavailable', reason: 'one of three voters is reached' };
     const { before } = this;
+    const { clusterId } = this.state;
     this.before = undefined;
     before?.();
+    if (this.state.clusterId !== clusterId) return { kind: 'unavailable', reason: 'joined another' };
     const registry = new Map(this.state.registry);
     const epoch = this.state.epoch + 1;
     for (const { name, value, expected } of command.changes) {
@@ -45,10 +60,15 @@ class AgreedAtOnce implements ClusterLog {
       if (value === undefined) registry.delete(name);
       else registry.set(name, { value, revision: epoch });
     }
-    const last = this.state;
-    this.state = { ...last, registry, epoch };
-    for (const changed of this.#told) changed(this.state, last);
+    this.#follow({ ...this.state, registry, epoch });
+    this.after?.();
     return { kind: 'applied', epoch };
+  }
+
+  #follow(state: ClusterState): void {
+    const last = this.state;
+    this.state = state;
+    for (const changed of this.#told) changed(state, last);
   }
 }
 
@@ -136,4 +156,87 @@ test('what a node kept by itself is brought into the registry once: nothing is o
   await store.reset(at('b1'));
   await adoptProperties(await open(), new ClusterRegistry(agreed), 100);
   assert.deepEqual(store.of(at('b1')), defaultBucketProperties, 'and do not come back');
+});
+
+const orders = byteLiteral('orders');
+const bucketsOfType = 40;
+
+/** A cluster whose type `orders`, and many buckets of it, have this `n_val`. */
+async function clusterWithOrders(clusterId: string, nVal: number) {
+  const agreed = new AgreedAtOnce(clusterId);
+  const store = storeOf(agreed);
+  assert.equal(await store.types.create(orders, { n_val: nVal }), undefined);
+  assert.equal(await store.types.activate(orders), undefined);
+  for (let i = 0; i < bucketsOfType; i += 1) await store.set(ofOrders(i), { allow_mult: nVal > 2 });
+  return { agreed, store };
+}
+
+const ofOrders = (i: number) => ({ bucketType: orders, bucket: byteLiteral(`b${i}`) });
+
+test('a node that joins a cluster has its properties at once, though the revisions of its own were the same', async () => {
+  const own = await clusterWithOrders('own', 2);
+  const joined = await clusterWithOrders('joined', 5);
+  await own.store.types.create(byteLiteral('unknown there'), {});
+  await own.store.set(at('b'), { n_val: 1 });
+  own.agreed.join(joined.agreed);
+  for (const address of [ofOrders(0), { ...ofOrders(0), bucket: byteLiteral('without any') }]) {
+    assert.deepEqual(own.store.of(address), joined.store.of(address));
+  }
+  assert.equal(own.store.types.get(orders)?.properties.n_val, 5);
+  assert.equal(own.store.types.get(byteLiteral('unknown there')), undefined);
+  assert.deepEqual(own.store.of(at('b')), defaultBucketProperties);
+});
+
+test('what forgets a type does not go on in the cluster that the node joins meanwhile', async () => {
+  // Between any two of its steps.
+  for (let steps = 1; steps <= 4; steps += 1) {
+    const own = await clusterWithOrders('own', 2);
+    const joined = await clusterWithOrders('joined', 5);
+    let left = steps;
+    own.agreed.after = () => {
+      left -= 1;
+      if (left === 0) own.agreed.join(joined.agreed);
+    };
+    await assert.rejects(own.store.types.forget(orders), KvFailure);
+    assert.equal(own.agreed.state, joined.agreed.state, `after ${steps} steps nothing is taken from it`);
+    assert.deepEqual(own.store.of(ofOrders(1)), joined.store.of(ofOrders(1)));
+  }
+});
+
+test('changes that wait for their turn, or are made anew, are given up where the node joins a cluster meanwhile', async () => {
+  const own = await clusterWithOrders('own', 2);
+  const joined = await clusterWithOrders('joined', 5);
+  own.agreed.before = () => own.agreed.join(joined.agreed);
+  const changes = [3, 4].map((n_val) => own.store.set(ofOrders(0), { n_val }));
+  const outcomes = await Promise.allSettled(changes);
+  assert.deepEqual(
+    outcomes.map(({ status }) => status),
+    ['rejected', 'rejected'],
+  );
+  assert.equal(own.agreed.state, joined.agreed.state);
+});
+
+test('a type that holds nothing in the own cluster is not dropped in the one that was joined while that was looked at', async () => {
+  const own = await clusterWithOrders('own', 2);
+  const joined = await clusterWithOrders('joined', 5);
+  const listBuckets = () => ({
+    next: async () => {
+      own.agreed.join(joined.agreed);
+      return undefined;
+    },
+    close: async () => {},
+  });
+  await assert.rejects(dropBucketType({ listBuckets }, own.store.types, orders), KvFailure);
+  assert.equal(own.agreed.state, joined.agreed.state);
+});
+
+test('what a node kept by itself is brought into the cluster that it joins while it brings it into its own', async () => {
+  const agreed = new AgreedAtOnce('own');
+  const joined = new AgreedAtOnce('joined');
+  agreed.before = () => agreed.join(joined);
+  const engine = await engineWith({ b: '{"n_val":5}' });
+  const own = await EngineRegistry.open(new GroupCommit(engine, tasks));
+  await adoptProperties(own, new ClusterRegistry(agreed), 100);
+  assert.equal(agreed.state.clusterId, 'joined');
+  assert.equal(storeOf(agreed).of(at('b'))?.n_val, 5);
 });

@@ -1,5 +1,6 @@
 /** The registry that a cluster's nodes agree on: entries of the cluster log's state. */
 import type { ClusterLog } from '../core/cluster/index.ts';
+import type { ClusterState } from '../core/topology/index.ts';
 import type { ByteString } from '../stdx/index.ts';
 import type { Registry, RegistryChange, RegistryEntry, RegistryOutcome } from './registry.ts';
 
@@ -10,6 +11,10 @@ export class ClusterRegistry implements Registry {
 
   constructor(log: ClusterLog) {
     this.#log = log;
+  }
+
+  get history(): string {
+    return historyOf(this.#log.state);
   }
 
   get(name: ByteString): RegistryEntry | undefined {
@@ -42,15 +47,25 @@ export class ClusterRegistry implements Registry {
   onChange(changed: (names: readonly ByteString[]) => void): void {
     this.#log.onState((state, before) => {
       if (state.registry === before.registry) return;
-      const names = namesThatDiffer(state.registry, before.registry);
+      const isSameHistory = historyOf(state) === historyOf(before);
+      const names = namesThatDiffer(state.registry, before.registry, isSameHistory);
       if (names.length > 0) changed(names);
     });
   }
 }
 
-function namesThatDiffer(after: Entries, before: Entries): readonly ByteString[] {
+/** A revision is an epoch, and those of two clusters coincide. */
+function historyOf({ clusterId, generation }: ClusterState): string {
+  return `${clusterId} ${generation}`;
+}
+
+function namesThatDiffer(after: Entries, before: Entries, isSameHistory: boolean): readonly ByteString[] {
   const names: ByteString[] = [];
-  for (const [name, entry] of after) if (before.get(name)?.revision !== entry.revision) names.push(name);
+  for (const [name, { revision, value }] of after) {
+    const known = before.get(name);
+    const isSame = known?.revision === revision && (isSameHistory || known.value.equals(value));
+    if (!isSame) names.push(name);
+  }
   for (const name of before.keys()) if (!after.has(name)) names.push(name);
   return names;
 }

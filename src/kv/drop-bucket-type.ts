@@ -12,10 +12,11 @@ import type { KeyValueStore } from './key-value-store.ts';
 
 /** Resolves with why nothing was done, if so. Rejects with `KvFailure`; it may then be half done, and is repeated. */
 export async function dropBucketType(
-  store: KeyValueStore,
+  store: Pick<KeyValueStore, 'listBuckets'>,
   types: BucketTypes,
   name: ByteString,
 ): Promise<BucketTypeRefusal | undefined> {
+  const { history } = types;
   if (types.get(name)?.status === 'active') {
     const buckets = store.listBuckets(name, {});
     try {
@@ -24,5 +25,5 @@ export async function dropBucketType(
       await buckets.close();
     }
   }
-  return types.forget(name);
+  return types.forget(name, history);
 }

@@ -16,6 +16,7 @@ import { propertiesRange, propertiesStorageKey } from './vnode/key-layout.ts';
 const loadSlice = { entriesMax: 1000, bytesMax: 4 * 1024 * 1024 };
 
 export class EngineRegistry implements Registry {
+  readonly history = 'own';
   readonly #commit: GroupCommit;
   readonly #entries = new Map<ByteString, RegistryEntry>();
   readonly #told: ((names: readonly ByteString[]) => void)[] = [];

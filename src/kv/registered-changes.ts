@@ -1,4 +1,9 @@
-/** Changes of registered properties: compared and set, and made anew when somebody else was quicker. */
+/**
+ * Changes of registered properties: compared and set, and made anew when somebody else was quicker.
+ *
+ * A change belongs to the history in which it was asked for: one that was meant for the own cluster of one must not go on in
+ * the cluster that this node joins meanwhile, which may have facts of the same names.
+ */
 import type { Buffer } from 'node:buffer';
 import type { ByteString } from '../stdx/index.ts';
 import { KvFailure } from './key-value-store.ts';
@@ -25,11 +30,17 @@ export class RegisteredChanges {
 
   /**
    * `valueNow` says what the fact is to be (undefined: gone), and is asked again after a conflict; what it throws
-   * the promise rejects with. Rejects with `KvFailure` if the change is not agreed.
+   * the promise rejects with. Rejects with `KvFailure` if the change is not agreed. `history`: what the registry's was when
+   * the change was decided upon.
    */
-  change(name: ByteString, valueNow: () => Buffer | 'as_it_is' | undefined): Promise<void> {
+  change(
+    name: ByteString,
+    valueNow: () => Buffer | 'as_it_is' | undefined,
+    history = this.#registry.history,
+  ): Promise<void> {
     return this.#inTurn(name, async () => {
       for (let conflicts = 0; conflicts < conflictsMax; conflicts += 1) {
+        this.#checkStillIn(history);
         const expected = this.#registry.get(name)?.revision ?? 0;
         const value = valueNow();
         if (value === 'as_it_is' || (value === undefined && expected === 0)) return;
@@ -40,10 +51,11 @@ export class RegisteredChanges {
   }
 
   /** Removes all names with a prefix, some at a time. What a failure leaves, another call removes. */
-  removeAll(prefix: ByteString): Promise<void> {
+  removeAll(prefix: ByteString, history = this.#registry.history): Promise<void> {
     const before = Promise.all([this.#lastOfAll, ...this.#last.values()]);
     const result = before.then(async () => {
       for (;;) {
+        this.#checkStillIn(history);
         const some = [...this.#registry.names(prefix)].sort().slice(0, proposalEntriesMax);
         if (some.length === 0) return;
         await this.#propose(
@@ -68,6 +80,12 @@ export class RegisteredChanges {
       });
     this.#last.set(name, ended);
     return result;
+  }
+
+  #checkStillIn(history: string): void {
+    if (this.#registry.history === history) return;
+    const reason = 'this node has joined another cluster, or its own was recovered, meanwhile';
+    throw new KvFailure({ code: 'no_majority', reason });
   }
 
   /** False after a conflict: nothing was changed. */

@@ -29,6 +29,11 @@ export type RegistryOutcome =
   | { readonly kind: 'failed'; readonly error: KvError };
 
 export interface Registry {
+  /**
+   * What revisions belong to: the same one of two histories says nothing. Another one begins when this node joins a
+   * cluster, or its own is recovered; what was noted before is then not to be acted upon.
+   */
+  readonly history: string;
   get(name: ByteString): RegistryEntry | undefined;
   /** In no order. */
   names(prefix: ByteString): readonly ByteString[];

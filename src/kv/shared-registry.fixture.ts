@@ -3,6 +3,7 @@ import type { ByteString } from '../stdx/index.ts';
 import type { Registry, RegistryChange, RegistryEntry, RegistryOutcome } from './registry.ts';
 
 export class SharedRegistry implements Registry {
+  history = 'own';
   readonly entries = new Map<ByteString, RegistryEntry>();
   /** Runs before a proposal is folded. */
   before: (() => Promise<unknown>) | undefined;
@@ -38,6 +39,14 @@ export class SharedRegistry implements Registry {
     }
     for (const changed of this.#told) changed(changes.map(({ name }) => name));
     return { kind: 'applied' };
+  }
+
+  /** What another cluster has registered takes the place of all: nothing. */
+  joinAnother(): void {
+    const names = [...this.entries.keys()];
+    this.entries.clear();
+    this.history = 'joined';
+    for (const changed of this.#told) changed(names);
   }
 
   onChange(changed: (names: readonly ByteString[]) => void): void {

@@ -12,6 +12,7 @@ import { makeObject } from '../object/index.ts';
 import { addressOf, ReplicatedStores, type StoreNode } from '../replicated-stores.fixture.ts';
 import { SharedRegistry } from '../shared-registry.fixture.ts';
 import { ObjectKey } from '../vnode/index.ts';
+import { DropMarks } from './drop-marks.ts';
 
 /** One node, which has all replicas. */
 function alone() {
@@ -88,6 +89,42 @@ test('what has expired goes at once, though it would be kept for as long as cloc
     await dropped(stores, node!);
     assert.equal(copiesOf(node!, 'k'), 0);
     assert.equal(node!.store.drops.removed, 1);
+  });
+});
+
+test('Z4: where its node joins another cluster, a drop ends in the middle', async () => {
+  const names = Array.from({ length: 100 }, (_, i) => `k${i}`);
+  const registry = new SharedRegistry();
+  await ReplicatedStores.run({ nodes: 1, parts: () => ({ registry }) }, async (stores, node) => {
+    const { drops } = node!.store;
+    for (const name of names) await node!.put(name, 'v');
+    await drops.dropBucket(addressOf(''));
+    while (drops.removed === 0) await stores.world.sleep(0.1);
+    registry.joinAnother();
+    // Those whose tombstones are being written.
+    await stores.world.sleep(100);
+    const left: string[] = [];
+    for (const name of names) if ((await node!.get(name)).kind === 'found') left.push(name);
+    assert.ok(left.length > 0, 'the rest is no longer its own');
+    await stores.world.sleep(30_000);
+    for (const name of left) assert.deepEqual(await node!.values(name), ['v']);
+  });
+});
+
+test('Z4: a mark that was set anew is another one, and the drop begins anew with it', async () => {
+  const registry = new SharedRegistry();
+  await ReplicatedStores.run({ nodes: 1, parts: () => ({ registry }) }, async (_, node) => {
+    const { drops } = node!.store;
+    await drops.dropBucket(addressOf(''));
+    const marks = new DropMarks(registry, 1000);
+    const [first] = marks.list();
+    assert.ok(marks.holds(first!));
+    await marks.clear(first!);
+    assert.ok(!marks.holds(first!));
+    await drops.dropBucket(addressOf(''));
+    assert.ok(!marks.holds(first!));
+    await marks.clear(first!);
+    assert.equal(marks.list().length, 1, 'and goes only by its own name');
   });
 });
 

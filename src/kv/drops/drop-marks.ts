@@ -14,6 +14,12 @@ export interface Dropped {
   readonly bucket: ByteString | undefined;
 }
 
+/** That it is being dropped, as this was registered once. */
+export interface DropMark extends Dropped {
+  readonly history: string;
+  readonly revision: number;
+}
+
 const prefix = byteLiteral('drops\0');
 const marked = Buffer.from('1');
 
@@ -49,8 +55,18 @@ export class DropMarks {
   }
 
   /** In the order of their names. */
-  list(): readonly Dropped[] {
-    return [...this.#marks].sort().map(droppedOfName);
+  list(): readonly DropMark[] {
+    const { history } = this.#registry;
+    return [...this.#marks].sort().map((name) => {
+      const revision = this.#registry.get(name)?.revision ?? 0;
+      return { ...droppedOfName(name), history, revision };
+    });
+  }
+
+  /** Whether it is there still: that one, and not another of the same name, such as a cluster has that this node has joined. */
+  holds(mark: DropMark): boolean {
+    const { history } = this.#registry;
+    return history === mark.history && this.#registry.get(nameOf(mark))?.revision === mark.revision;
   }
 
   /** To mark what is marked changes nothing. Rejects with `KvFailure` if it is not agreed. */
@@ -61,8 +77,9 @@ export class DropMarks {
   }
 
   /** Rejects with `KvFailure`. */
-  async clear(dropped: Dropped): Promise<void> {
-    await this.#changes.change(nameOf(dropped), () => undefined);
+  async clear(mark: DropMark): Promise<void> {
+    const valueNow = () => (this.holds(mark) ? undefined : 'as_it_is');
+    await this.#changes.change(nameOf(mark), valueNow, mark.history);
     this.#load();
   }
 

@@ -7,19 +7,21 @@
  *     in doubt both times; then the properties go, and the mark last. One node looks: the owner of the partition of its name.
  *     What is live at one replica alone it has repaired at the others by its look, and the next sweep deletes it.
  * Z3  Whatever dies in between, the mark is there, and the next look goes on.
+ * Z4  A look ends with its mark: nothing is deleted or forgotten for one that is gone, was set anew, or is of a cluster that
+ *     this node has left for another.
  */
 import type { Buffer } from 'node:buffer';
 import { VersionVector } from '../../clocks/index.ts';
 import type { Partition } from '../../core/ring/index.ts';
 import type { Environment, Instant } from '../../environment/index.ts';
-import { type ByteString, byteLiteral } from '../../stdx/index.ts';
+import { byteLiteral } from '../../stdx/index.ts';
 import { type KeyRange, type StorageEngine, StorageError } from '../../storage/index.ts';
 import { BackgroundTask } from '../anti-entropy/index.ts';
 import { type FirstReplicaParts, isFirstReplica } from '../first-replica.ts';
 import { KvFailure, type ObjectAddress } from '../key-value-store.ts';
 import { VersionedObject } from '../object/index.ts';
 import { addressOf, bucketRange, bucketTypeRange } from '../vnode/index.ts';
-import type { DropMarks, Dropped } from './drop-marks.ts';
+import type { DropMark, DropMarks, Dropped } from './drop-marks.ts';
 
 const sliceLimits = { entriesMax: 256, bytesMax: 256 * 1024 };
 /** Deletes of one node that are under way at once. */
@@ -84,18 +86,18 @@ export class DropSweep {
     if (marks.list().length === 0) return;
     this.#task.start(async () => {
       while (!this.#task.pause.isClosed && marks.list().length > 0) {
-        for (const dropped of marks.list()) await this.#lookAt(dropped);
+        for (const mark of marks.list()) await this.#lookAt(mark);
         await this.#task.pause.for(intervalMs);
       }
       this.#emptySince.clear();
     });
   }
 
-  async #lookAt(dropped: Dropped): Promise<void> {
+  async #lookAt(mark: DropMark): Promise<void> {
     const { environment } = this.#parts;
     try {
-      const found = await this.#removeOwn(dropped);
-      if (found === 0 && this.#looksAfter(dropped)) await this.#endIfEmpty(dropped);
+      const found = await this.#removeOwn(mark);
+      if (found === 0 && this.#looksAfter(mark)) await this.#endIfEmpty(mark);
     } catch (error) {
       if (!(error instanceof StorageError || error instanceof KvFailure)) throw error;
       environment.log.warn('a drop could not be gone on with; it is tried again', { reason: error.message });
@@ -103,21 +105,27 @@ export class DropSweep {
   }
 
   /** How many were found in this node's partitions. */
-  async #removeOwn(dropped: Dropped): Promise<number> {
+  async #removeOwn(mark: DropMark): Promise<number> {
     const { topology } = this.#parts;
     let found = 0;
     for (const partition of topology.ring.partitionsOf(topology.self)) {
-      if (this.#task.pause.isClosed) return 1;
-      found += await this.#removeIn(partition, rangeOf(partition, dropped));
+      if (!this.#goesOn(mark)) return 1;
+      found += await this.#removeIn(partition, mark);
     }
     return found;
   }
 
-  async #removeIn(partition: Partition, range: KeyRange): Promise<number> {
+  #goesOn(mark: DropMark): boolean {
+    return !this.#task.pause.isClosed && this.#parts.marks.holds(mark);
+  }
+
+  async #removeIn(partition: Partition, mark: DropMark): Promise<number> {
     const { engine, isLoaded } = this.#parts;
     // What cannot be read is deleted like the rest.
     const damaged: Buffer[] = [];
-    const cursor = engine.scan(range, { corrupt: (key) => key !== undefined && damaged.push(key) });
+    const cursor = engine.scan(rangeOf(partition, mark), {
+      corrupt: (key) => key !== undefined && damaged.push(key),
+    });
     let found = 0;
     try {
       for (;;) {
@@ -138,22 +146,21 @@ export class DropSweep {
           removals.push({ address: addressOf(key), seen: VersionVector.empty });
         }
         found += removals.length;
-        await this.#remove(removals);
+        await this.#remove(mark, removals);
         if (entries.length === 0) return found;
         if (isLoaded()) await this.#task.pause.for(intervalMs);
-        if (this.#task.pause.isClosed) return found;
+        if (!this.#goesOn(mark)) return found;
       }
     } finally {
       await cursor.close();
     }
   }
 
-  async #remove(removals: readonly Removal[]): Promise<void> {
-    for (let from = 0; from < removals.length; from += windowMax) {
+  async #remove(mark: DropMark, removals: readonly Removal[]): Promise<void> {
+    for (let from = 0; from < removals.length && this.#goesOn(mark); from += windowMax) {
       const some = removals.slice(from, from + windowMax);
       await Promise.all(some.map(({ address, seen }) => this.#parts.remove(address, seen)));
       this.#removed += some.length;
-      if (this.#task.pause.isClosed) return;
     }
   }
 
@@ -164,10 +171,10 @@ export class DropSweep {
     return ring.ownerOf(ring.partitionOf(names.of(address))) === topology.self;
   }
 
-  async #endIfEmpty(dropped: Dropped): Promise<void> {
+  async #endIfEmpty(mark: DropMark): Promise<void> {
     const { marks, forget, environment } = this.#parts;
-    const id = idOf(dropped);
-    if (!(await this.#isEmpty(dropped))) {
+    const id = idOf(mark);
+    if (!(await this.#isEmpty(mark)) || !this.#goesOn(mark)) {
       this.#emptySince.delete(id);
       return;
     }
@@ -175,8 +182,8 @@ export class DropSweep {
     const since = this.#emptySince.get(id);
     if (since === undefined) this.#emptySince.set(id, now);
     else if (now - since >= restMs) {
-      await forget(dropped);
-      await marks.clear(dropped);
+      await forget(mark);
+      await marks.clear(mark);
       this.#emptySince.delete(id);
     }
   }
@@ -193,6 +200,6 @@ function rangeOf(partition: Partition, { bucketType, bucket }: Dropped): KeyRang
     : bucketRange(partition, { bucketType, bucket });
 }
 
-function idOf({ bucketType, bucket }: Dropped): ByteString {
-  return `${bucketType}\0${bucket ?? ''}` as ByteString;
+function idOf({ history, revision, bucketType, bucket }: DropMark): string {
+  return `${history} ${revision} ${bucketType}\0${bucket ?? ''}`;
 }

@@ -123,3 +123,34 @@ story(
     }
   },
 );
+
+story(
+  'a drop that is under way in a cluster of one ends when its node joins another cluster, and takes nothing from that',
+  { nodes: 1, seeds: [1, 2, 3] },
+  async (cluster) => {
+    const type = byteLiteral('orders');
+    const many = Array.from({ length: 400 }, (_, i) => `k${i}`);
+    const newcomer = await cluster.boot();
+    for (const at of ['a', newcomer]) {
+      await cluster.member(at).within(async ({ node }) => {
+        const { bucketTypes } = node.database.store;
+        assert.equal(await bucketTypes.create(type, { n_val: 1 }), undefined);
+        assert.equal(await bucketTypes.activate(type), undefined);
+      });
+      for (const name of many) await cluster.store(at, name, `of ${at}`, { bucketType: type });
+    }
+    await cluster.member(newcomer).within(({ node }) => node.database.store.drops.dropType(type));
+    await cluster.join(newcomer);
+    const { drops } = cluster.member(newcomer).present.node.database.store;
+    assert.ok(drops.removed > 0 && drops.removed < many.length, `${drops.removed} gone: in the middle of it`);
+    await cluster.world.sleep(30_000);
+    for (const at of cluster.letters) {
+      const { store } = cluster.member(at).present.node.database;
+      assert.equal(store.bucketTypes.get(type)?.status, 'active');
+      for (const name of many) {
+        const values = await cluster.values(at, name, { bucketType: type });
+        assert.ok(values.includes('of a'), `${name} at ${at}`);
+      }
+    }
+  },
+);

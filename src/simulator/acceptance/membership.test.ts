@@ -1,6 +1,7 @@
 /** Building and changing clusters: docs/internals/acceptance.md has the rows. */
 import assert from 'node:assert/strict';
 import { quorumAll } from '../../kv/index.ts';
+import { byteLiteral } from '../../stdx/index.ts';
 import { assertAllThere, idOf, names, storeAll } from './stored-names.fixture.ts';
 import { story, type ToldCluster } from './told-cluster.fixture.ts';
 
@@ -308,3 +309,36 @@ for (const [what, isCut, changes] of [
     },
   );
 }
+
+story(
+  'a node that joins has the properties of the cluster at once, though its own were registered at the same epochs',
+  { nodes: 1 },
+  async (cluster) => {
+    const newcomer = await cluster.boot();
+    const type = byteLiteral('orders');
+    const epochAt = (at: string): number => cluster.stage.state(cluster.member(at)).epoch;
+    const wanted = Math.max(epochAt('a'), epochAt(newcomer));
+    for (const [at, n_val] of [
+      ['a', 2],
+      [newcomer, 1],
+    ] as const) {
+      await cluster.member(at).within(async ({ node }) => {
+        for (let i = 0; epochAt(at) < wanted; i += 1) {
+          await node.store.setProperties(
+            { bucketType: byteLiteral('default'), bucket: byteLiteral(`b${i}`) },
+            { n_val },
+          );
+        }
+        const { bucketTypes } = node.database.store;
+        assert.equal(await bucketTypes.create(type, { n_val }), undefined);
+        assert.equal(await bucketTypes.activate(type), undefined);
+      });
+    }
+    assert.equal(epochAt('a'), epochAt(newcomer));
+    await cluster.join(newcomer);
+    for (const at of cluster.letters) {
+      const { store } = cluster.member(at).present.node;
+      assert.equal(store.properties({ bucketType: type, bucket: byteLiteral('b') })?.n_val, 2, at);
+    }
+  },
+);
