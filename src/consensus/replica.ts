@@ -196,14 +196,21 @@ export class Replica {
     outbox.push({ kind: 'refused', token, reason: 'not-leader', leader });
   }
 
-  /** Not while a follower pulls the snapshot that there is: it would have to begin anew, perhaps for ever. */
+  /**
+   * Not while a follower pulls the snapshot that there is: it would have to begin anew, perhaps for ever. But a log
+   * that is about to be full would stop everybody, and one that pulls and never ends only itself.
+   */
   #askForSnapshot(now: Instant): void {
-    const { applied, log, options, outbox } = this.#state;
-    const since = Math.max(this.#reported.snapshotWanted, this.#state.snapshot.index);
+    const { applied, log, options, outbox, snapshot } = this.#state;
+    const { snapshotWanted } = this.#reported;
+    const since = Math.max(snapshotWanted, snapshot.index);
     const isLong = applied - since >= options.snapshotLogEntries;
-    const isHeavy = log.bytes >= options.snapshotLogBytes && applied > since;
+    // One that was asked for makes the log lighter only when it is taken.
+    const isHeavy =
+      log.bytes >= options.snapshotLogBytes && snapshotWanted <= snapshot.index && applied > since;
     if (!isLong && !isHeavy) return;
-    if (this.#roles.leadership?.replicator.isServingSnapshot(now)) return;
+    const isUrgent = isHeavy && log.bytes >= (options.snapshotLogBytes + options.logBytesMax) / 2;
+    if (!isUrgent && this.#roles.leadership?.replicator.isServingSnapshot(now)) return;
     this.#reported.snapshotWanted = applied;
     outbox.push({ kind: 'snapshot-wanted', index: applied });
   }

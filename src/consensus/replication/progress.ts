@@ -32,6 +32,8 @@ export class Progress {
   round = 0;
   /** When the last probe or offer was sent, or the last piece of a snapshot was asked for. */
   lastTriedAt: Instant | undefined;
+  /** When it last asked for a piece of a snapshot. */
+  pulledAt: Instant | undefined;
   /** The commit index that it was last told. */
   toldCommit: LogIndex = 0;
   #inFlight: InFlight[] = [];

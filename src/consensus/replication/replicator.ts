@@ -6,6 +6,7 @@ import { quorumValue } from '../membership/quorum.ts';
 import type { MessageOf } from '../message.ts';
 import type { PeerId } from '../peer-id.ts';
 import type { ReplicaState } from '../replica-state.ts';
+import { pullPatienceMs } from '../snapshot/snapshot-assembly.ts';
 import { Progress } from './progress.ts';
 
 export class Replicator {
@@ -101,14 +102,16 @@ export class Replicator {
   /** The peer asks for a piece of a snapshot, so it is at work. */
   isPulling(peer: PeerId, now: Instant): void {
     const progress = this.#peers.get(peer);
-    if (progress?.mode === 'snapshot') progress.lastTriedAt = now;
+    if (progress?.mode !== 'snapshot') return;
+    progress.lastTriedAt = now;
+    progress.pulledAt = now;
   }
 
+  /** An offer alone does not count: it is repeated for as long as a follower is dead. */
   isServingSnapshot(now: Instant): boolean {
-    const { electionTimeoutMs } = this.#state.options;
-    for (const { mode, lastTriedAt } of this.#peers.values()) {
-      if (mode === 'snapshot' && lastTriedAt !== undefined && now - lastTriedAt < electionTimeoutMs)
-        return true;
+    const patienceMs = pullPatienceMs(this.#state.options);
+    for (const { mode, pulledAt } of this.#peers.values()) {
+      if (mode === 'snapshot' && pulledAt !== undefined && now - pulledAt < patienceMs) return true;
     }
     return false;
   }

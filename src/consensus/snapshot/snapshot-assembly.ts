@@ -5,12 +5,22 @@
  */
 import type { Instant } from '../../environment/index.ts';
 import type { MessageOf } from '../message.ts';
+import type { ReplicaOptions } from '../options.ts';
 import type { PeerId } from '../peer-id.ts';
 import type { ReplicaState } from '../replica-state.ts';
 import type { SnapshotMark } from './snapshot-mark.ts';
 
 /** Questions for the same piece before the snapshot is given up. */
 const triesMax = 10;
+
+/** Who has not asked for a piece for so long has given up. */
+export function pullPatienceMs(options: ReplicaOptions): number {
+  return triesMax * retryMs(options);
+}
+
+function retryMs({ electionTimeoutMs }: ReplicaOptions): number {
+  return electionTimeoutMs / 2;
+}
 
 export class SnapshotAssembly {
   readonly from: PeerId;
@@ -67,7 +77,7 @@ export class SnapshotAssembly {
   }
 
   #retryTime(state: ReplicaState, now: Instant): Instant {
-    return (now + state.options.electionTimeoutMs / 2) as Instant;
+    return (now + retryMs(state.options)) as Instant;
   }
 }
 
