@@ -1,6 +1,7 @@
 import type { Configuration } from '../../config/index.ts';
 import { defaultOptions, type ReplicaOptions } from '../../consensus/index.ts';
 import { defaultLeaderOptions, type LeaderOptions } from './leader-duties.ts';
+import { compactedLogBytesMax } from './log-journal.ts';
 
 /** Every bound of the cluster log that a person may want to change. */
 export interface ClusterLogOptions {
@@ -14,7 +15,12 @@ const trailingShare = 1 / 5;
 const heartbeatsPerTimeout = 3;
 
 export const defaultClusterLogOptions: ClusterLogOptions = {
-  replica: { ...defaultOptions, snapshotLogEntries: 1000, trailingEntriesMax: 200 },
+  replica: {
+    ...defaultOptions,
+    snapshotLogEntries: 1000,
+    trailingEntriesMax: 200,
+    logBytesMax: compactedLogBytesMax,
+  },
   leader: defaultLeaderOptions,
 };
 

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
 import { test } from 'node:test';
+import type { Entry } from '../../consensus/index.ts';
 import { nodeIdOf } from '../../environment/index.ts';
 import { World } from '../../simulator/index.ts';
 import { byteLiteral } from '../../stdx/index.ts';
+import { defaultClusterLogOptions } from './cluster-log-options.ts';
 import { openIn, until } from './cluster-node.fixture.ts';
 import { LogJournal } from './log-journal.ts';
 import type { Cluster } from './open-cluster.ts';
@@ -53,6 +55,32 @@ test('compaction keeps all that counts, and the journal stays small', () =>
     assert.deepEqual(journal.contents.identity, identity);
     assert.equal(journal.contents.state?.epoch, epoch);
     assert.ok(journal.contents.replica!.persisted.entries.length < 2500, 'entries behind snapshots are gone');
+    await journal.close();
+  }));
+
+test('a log that takes no more proposals can still be compacted', () =>
+  simulate(1, async (world) => {
+    await (await openIn(world, 'a')).close();
+    const { environment } = world.node('a');
+    const warnings: string[] = [];
+    const log = { ...environment.log, warn: (message: string) => warnings.push(message) };
+    const journal = await LogJournal.open({ ...environment, log });
+    const { logBytesMax, proposalBytesMax } = defaultClusterLogOptions.replica;
+    const { snapshot } = journal.contents.replica!.persisted;
+    const entries = Array.from({ length: logBytesMax / proposalBytesMax }, (_, i): Entry => {
+      return {
+        kind: 'command',
+        index: snapshot.index + 1 + i,
+        term: 1,
+        bytes: Buffer.alloc(proposalBytesMax),
+      };
+    });
+    const half = entries.length / 2;
+    for (const part of [entries.slice(0, half), entries.slice(half)]) {
+      journal.writeLog({ hardState: undefined, entries: part }, () => undefined);
+    }
+    await journal.drain();
+    assert.deepEqual(warnings, []);
     await journal.close();
   }));
 

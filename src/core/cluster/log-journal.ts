@@ -29,6 +29,8 @@ const directory = 'cluster';
 /** When so much has been written since the last whole record of everything, it is written anew. */
 const recordsMax = 4000;
 const bytesMax = 8 * 1024 * 1024;
+/** The log of a replica that compaction, which writes it as one record, can still write. */
+export const compactedLogBytesMax = 60 * 1024 * 1024;
 /** A whole state may hold `registryBytesMax`, and stands in a batch twice: as followed and as the snapshot. */
 const limits: WalLimits = {
   ...walLimits,
