@@ -184,6 +184,11 @@ export class LeaderDuties {
     return this.#parts.host.standing?.membership.voters ?? [];
   }
 
+  /** Whose agreement may count: until a change of voters is settled also that of those who go. */
+  #decisive(): readonly PeerId[] {
+    return [...this.#voters(), ...(this.#parts.host.standing?.membership.outgoing ?? [])];
+  }
+
   /** Learners first; they become voters when they have nearly all. Refused while a change is under way. */
   #settleVoters(state: ClusterState): void {
     const { host } = this.#parts;
@@ -227,6 +232,8 @@ export class LeaderDuties {
     const nodes = chooseVoters(state, reachable, [...current.keys()]);
     const wanted: PeerId[] = [];
     for (const node of nodes) {
+      // A learner that is away never catches up, and who leaves would keep its vote until it does.
+      if (!current.has(node) && this.#isAwayForLong(node)) continue;
       // Who lost its log has said so by another name.
       const peer = node === self ? host.name : (this.#acks.get(node)?.replica ?? current.get(node));
       if (peer !== undefined) wanted.push(peer);
@@ -244,7 +251,7 @@ export class LeaderDuties {
       acked: this.acked,
       reachable: new Set(nodes.filter((node) => this.#isReachable(node))),
       withoutStrays: new Set(nodes.filter((node) => !liveness.hasStrays(node))),
-      voters: new Set(this.#voters().map(nodeOfReplica)),
+      voters: new Set(this.#decisive().map(nodeOfReplica)),
       neverCame: new Set(nodes.filter((node) => this.#hasNeverCome(node))),
       verified: this.#verified,
       dropped: this.#dropped,

@@ -29,6 +29,8 @@ export interface OwnReplicaParts {
   /** A frame spoke of a place beyond this node's, or came from a generation that is over. */
   readonly saw: (place: StatePlace, from: NodeId) => void;
   readonly isOutdated: (from: NodeId) => void;
+  /** A frame went to a name that this node does not have any more: its sender has not heard of the new one. */
+  readonly isMisnamed: (from: NodeId) => void;
   readonly journalFailed: (error: Error) => void;
 }
 
@@ -128,11 +130,15 @@ export class OwnReplica {
   receive(from: NodeId, body: Buffer, mayBegin: boolean): void {
     const frame = decodeConsensusFrame(body);
     if (frame === undefined || nodeOfReplica(frame.from) !== from) return;
-    const { followed, saw, isOutdated } = this.#parts;
+    const { followed, saw, isOutdated, isMisnamed } = this.#parts;
     const { generation } = followed.state;
     if (frame.generation > generation) saw({ generation: frame.generation, epoch: 0 }, from);
     else if (frame.generation < generation) isOutdated(from);
-    if (frame.generation !== generation || frame.to !== this.#name) return;
+    if (frame.generation !== generation) return;
+    if (frame.to !== this.#name) {
+      isMisnamed(from);
+      return;
+    }
     if (!this.host.isRunning && mayBegin) this.#beginJoining(generation);
     this.host.receive(frame.from, frame.message);
   }

@@ -107,6 +107,7 @@ export class ReplicatedClusterLog implements ClusterLog {
       renamed: () => this.#ackSoon(),
       saw: (place, from) => this.#puller.saw(place, from),
       isOutdated: (from) => this.#notify(from),
+      isMisnamed: (from) => this.#ack(from),
       journalFailed,
     });
     this.#replica = replica;
