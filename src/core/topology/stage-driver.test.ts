@@ -55,6 +55,24 @@ test('a node that many send to receives no more than its limit either', () => {
   assert.deepEqual(command.kind === 'advance' && command.partitions, [0]);
 });
 
+test('copies that wait for a dead node leave their places to others', () => {
+  const cluster = new FoldedCluster();
+  for (const node of [b, c]) {
+    cluster.apply({ kind: 'admit', member: memberOf(node) }).stage({ kind: 'join', node });
+  }
+  cluster.commit([b, b, b, b, c, c, c, c]);
+  const next = (...here: NodeId[]) =>
+    nextStages(cluster.state, factsOf(cluster.state, { reachable: new Set(here) })).flatMap((command) =>
+      command.kind === 'advance' ? command.partitions : [],
+    );
+  assert.deepEqual(next(a, b, c), [0, 1]);
+  cluster.advance('copying', 0, 1);
+  assert.deepEqual(next(a, b, c), []);
+  assert.deepEqual(next(a, c), [4, 5], 'b has died');
+  cluster.advance('copying', 4, 5);
+  assert.deepEqual(next(a, b, c), [], 'b is back, and none begins until a place is free');
+});
+
 test('C5: a stage waits for every member that can be reached, and for nobody else', () => {
   const cluster = moving();
   const acked = new Map([a, b, c].map((node) => [node, cluster.state.epoch]));

@@ -34,7 +34,7 @@ export interface StageFacts {
 
 export function nextStages(state: ClusterState, facts: StageFacts): ClusterCommand[] {
   const followed = leastAcked(state, facts);
-  const slots = new TransferSlots(state, facts.transferLimit);
+  const slots = new TransferSlots(state, facts);
   const ready = new Map<StageGoal, Partition[]>(stageGoals.map((goal) => [goal, []]));
   for (const move of movesInOrder(state.moves)) {
     if (move.since > followed) continue;
@@ -65,10 +65,8 @@ function leastAcked({ members, epoch }: ClusterState, { acked, reachable }: Stag
 function nextGoal(move: Move, facts: StageFacts, slots: TransferSlots): StageGoal | undefined {
   const { partition, from, to, stage, since } = move;
   switch (stage) {
-    case 'planned': {
-      const canTalk = facts.reachable.has(to) && (from === undefined || facts.reachable.has(from));
-      return canTalk && slots.take(move) ? 'copying' : undefined;
-    }
+    case 'planned':
+      return canTalk(move, facts) && slots.take(move) ? 'copying' : undefined;
     case 'copying':
       // Not to who has died meanwhile: the old owner may still answer.
       return facts.verified.get(partition) === since && facts.reachable.has(to) ? 'switched' : undefined;
@@ -77,6 +75,10 @@ function nextGoal(move: Move, facts: StageFacts, slots: TransferSlots): StageGoa
     case 'released':
       return from === undefined || facts.dropped.get(partition) === since ? 'done' : undefined;
   }
+}
+
+function canTalk({ from, to }: Move, { reachable }: StageFacts): boolean {
+  return reachable.has(to) && (from === undefined || reachable.has(from));
 }
 
 /**
@@ -101,9 +103,12 @@ class TransferSlots {
   readonly #sending = new Map<NodeId, number>();
   readonly #receiving = new Map<NodeId, number>();
 
-  constructor({ moves }: ClusterState, limit: number) {
-    this.#limit = limit;
-    for (const move of moves.values()) if (move.stage === 'copying') this.#occupy(move);
+  /** A copy that waits for a dead node takes the place of no other: it may wait until an operator acts. */
+  constructor({ moves }: ClusterState, facts: StageFacts) {
+    this.#limit = facts.transferLimit;
+    for (const move of moves.values()) {
+      if (move.stage === 'copying' && canTalk(move, facts)) this.#occupy(move);
+    }
   }
 
   take(move: Move): boolean {
