@@ -211,6 +211,16 @@ test('L6: the order in which nodes are named makes no difference, and a ring tha
   assert.deepEqual(claimOwners({ owners, nodes, targetN: 3 }), owners);
 });
 
+test('L4, L6: asked again with its own answer, where conflicts are left, claim moves only for fewer of them', () => {
+  // Of six nodes in two racks on 16 partitions: the search goes elsewhere, and ends no better.
+  const six = nodesUpTo(6, 2);
+  let owners: readonly NodeId[] = ownedByFirst(16);
+  for (let count = 1; count <= 6; count += 1) {
+    owners = claimOwners({ owners, nodes: six.slice(0, count), targetN: 6 });
+  }
+  assert.deepEqual(claimOwners({ owners, nodes: six, targetN: 6 }), owners);
+});
+
 test('several joins in one plan move what one plan needs, not the sum of single joins', () => {
   const before = claimOwners({ owners: ownedByFirst(256), nodes: nodesUpTo(8), targetN: 4 });
   const after = claimOwners({ owners: before, nodes: nodesUpTo(12), targetN: 4 });

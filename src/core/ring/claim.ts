@@ -15,7 +15,7 @@
  */
 import type { NodeId } from '../../environment/index.ts';
 import { assert } from '../../stdx/index.ts';
-import { ClaimProblem } from './claim-problem.ts';
+import { ClaimProblem, nobody } from './claim-problem.ts';
 import { closestTo, nodesOfLocations } from './layout-match.ts';
 import { Placement } from './placement.ts';
 import { fillIn, gather, repair } from './placement-search.ts';
@@ -38,7 +38,7 @@ export function claimOwners({ owners, nodes, targetN }: ClaimRequest): readonly 
   const adapted = adapt(problem, quotas);
   const chosen = isWorthLayingOut(adapted) ? betterOf(adapted, layOut(problem, quotas)) : adapted;
   gather(chosen);
-  return Array.from(chosen.owner, (node) => problem.nodes[node]);
+  return Array.from(presentIfAsGood(chosen).owner, (node) => problem.nodes[node]);
 }
 
 /** The ring in which `by` owns what `node` owns now. It is not balanced better or worse than before, if `by` is new. */
@@ -99,6 +99,15 @@ function isWorthLayingOut(adapted: Placement): boolean {
 
 function betterOf(adapted: Placement, laidOut: Placement): Placement {
   return (difference(adapted, laidOut) || adapted.pairs - laidOut.pairs) <= 0 ? adapted : laidOut;
+}
+
+/** Where conflicts are left another search may end elsewhere and no better: for that no balanced ring is given up. */
+function presentIfAsGood(chosen: Placement): Placement {
+  const { problem } = chosen;
+  if (problem.before.includes(nobody)) return chosen;
+  const present = new Placement(problem, problem.before);
+  const isBalanced = present.count.every((count) => count >= problem.least && count <= problem.most);
+  return isBalanced && difference(present, chosen) <= 0 ? present : chosen;
 }
 
 /** Below zero: `a` is the better. */
