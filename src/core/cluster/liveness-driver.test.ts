@@ -27,6 +27,7 @@ class DrivenAlone {
       environment,
       messenger: {
         self,
+        messageBytesMax: Infinity,
         receive: (on, handle) => {
           assert.equal(on, channel.liveness);
           this.arrive = handle;

@@ -119,6 +119,7 @@ export class HandoffNode {
     const life = this.#life;
     return {
       self: this.name,
+      messageBytesMax: Infinity,
       receive: (_on, handle) => {
         this.#handler = handle;
       },
@@ -143,7 +144,10 @@ export class HandoffNode {
         return true;
       },
       queuedBytes: (to, traffic) => (traffic === 'handoff' ? (this.#queued.get(to) ?? 0) : 0),
-      whenWritable: (to, _traffic, run) => void this.#onRoom.push({ to, run }),
+      whenWritable: (to, _traffic, run) => {
+        if ((this.#queued.get(to) ?? 0) < queuedMax) run();
+        else this.#onRoom.push({ to, run });
+      },
       onDisconnect: (told) =>
         void this.#onDisconnect.push(told as (peer: NodeId, traffic: 'handoff') => void),
     };

@@ -35,12 +35,13 @@ export class TransferOutbox {
       this.#waiting.shift();
     }
     if (this.#waiting.length === 0 || this.#isAwaitingRoom) return;
-    // Empty and still not accepted: no connection, or too large. The transfer's deadline decides.
-    if (this.#messenger.queuedBytes(this.#to, 'handoff') === 0) return;
+    // Refused though there is room: the peer was given up. The transfer's deadline decides.
+    let isAtOnce = true;
     this.#isAwaitingRoom = true;
     this.#messenger.whenWritable(this.#to, 'handoff', () => {
       this.#isAwaitingRoom = false;
-      this.#flush();
+      if (!isAtOnce) this.#flush();
     });
+    isAtOnce = false;
   }
 }

@@ -28,14 +28,21 @@ export type Channel = (typeof channel)[keyof typeof channel];
 /** Anything but `refused` says only that waiting has become senseless. */
 export type DisconnectReason = 'refused' | 'broken';
 
+/**
+ * `send` and `whenWritable` agree: when `whenWritable` runs what it was given, and nothing was queued since, `send` takes one
+ * message of any length up to `messageBytesMax`, unless the peer was given up. So whoever was refused waits once for each
+ * message, and a long one is not kept out for ever by a queue that is never quite empty.
+ */
 export interface Messenger {
   readonly self: NodeId;
+  /** The longest message; `send` refuses what is longer, however empty the queue. */
+  readonly messageBytesMax: number;
   /** Says who gets the messages of a channel. Once for each channel, before any arrives. */
   receive(on: Channel, handle: MessageHandler): void;
   /**
    * Queues a message of `length` bytes, which `fill` writes at once into `into` at `at`. All that a turn of the
-   * event loop queues for a peer and class leaves in one write. False: the queue is full, or the peer is
-   * not a member; nothing was queued (C11).
+   * event loop queues for a peer and class leaves in one write. False: the queue is full, the message too long, or the
+   * peer is not a member; nothing was queued (C11).
    *
    * `tail`: the last of the `length` bytes, which `fill` leaves out. They are sent as they lie, and may never change.
    */
@@ -49,7 +56,7 @@ export interface Messenger {
   ): boolean;
   /** Bytes that wait for the peer to take them. */
   queuedBytes(to: NodeId, traffic: TrafficClass): number;
-  /** Calls `run` once, when the queue has room again (at once if it has), or when the peer is given up. */
+  /** Calls `run` once, when the queue has room again (at once, before it returns, if it has), or when the peer is given up. */
   whenWritable(to: NodeId, traffic: TrafficClass, run: () => void): void;
   /**
    * Told when a connection to or from a peer broke, or could not be made: messages of that class may be lost, both

@@ -100,7 +100,8 @@ export class PeerLink implements FrameConsumer {
 
   send(on: Channel, length: number, fill: MessageFill, tail?: Buffer): boolean {
     const queued = this.queuedBytes;
-    const hasRoom = queued === 0 || queued + length <= this.#queueBytesMax;
+    // What `whenWritable` calls room holds any message: a long one would never find its queue empty.
+    const hasRoom = this.#isRoom(queued) || queued + length <= this.#queueBytesMax;
     if (!hasRoom || length > this.#host.limits.messageBytesMax || this.#isClosed) {
       this.#host.observer.refused(this.peer, this.traffic);
       return false;
@@ -114,7 +115,7 @@ export class PeerLink implements FrameConsumer {
   }
 
   whenWritable(run: () => void): void {
-    if (this.#hasRoom || this.#isClosed) run();
+    if (this.#isRoom(this.queuedBytes) || this.#isClosed) run();
     else this.#waiters.push(run);
   }
 
@@ -234,8 +235,8 @@ export class PeerLink implements FrameConsumer {
     this.#lost();
   }
 
-  get #hasRoom(): boolean {
-    return this.queuedBytes <= this.#queueBytesMax / 2;
+  #isRoom(queued: number): boolean {
+    return queued <= this.#queueBytesMax / 2;
   }
 
   #receive(bytes: Buffer, start: number, end: number, isLasting: boolean): void {
@@ -315,7 +316,7 @@ export class PeerLink implements FrameConsumer {
   }
 
   #tellWritable(): void {
-    if (this.#waiters.length === 0 || !(this.#hasRoom || this.#isClosed)) return;
+    if (this.#waiters.length === 0 || !(this.#isRoom(this.queuedBytes) || this.#isClosed)) return;
     const due = this.#waiters;
     this.#waiters = [];
     for (const run of due) run();

@@ -255,6 +255,36 @@ test('C10: a handoff queue that is always full leaves control alone', async (con
   assert.ok(latencies[50]! < 100, `${latencies[50]} ms at the median`);
 });
 
+test('C11: when there is room there is room for the longest message, and before that for none', async (context) => {
+  const messageBytesMax = 2 ** 20;
+  const queueBytesMax = { ...limits.queueBytesMax, handoff: 2 ** 19 };
+  const options = { limits: { ...limits, messageBytesMax, queueBytesMax } };
+  const a = await startNode(context, 'a@127.0.0.1', options);
+  const b = await startNode(context, 'b@127.0.0.1', options);
+  introduce(a, b);
+  let bytes = 0;
+  b.messenger.receive(channel.transfer, (_from, body) => {
+    bytes += body.length;
+  });
+  const send = (length: number): boolean =>
+    a.messenger.send(b.name, 'handoff', channel.transfer, length, (into, at) => into.fill(1, at, at + length));
+  assert.ok(send(200_000));
+  let roomTold = 0;
+  a.messenger.whenWritable(b.name, 'handoff', () => {
+    roomTold += 1;
+  });
+  assert.equal(roomTold, 1, 'a queue that is less than half full has room');
+  assert.equal(send(messageBytesMax + 1), false, 'what is too long never goes');
+  assert.ok(send(messageBytesMax));
+  assert.equal(send(1), false);
+  let hasGone = false;
+  a.messenger.whenWritable(b.name, 'handoff', () => {
+    hasGone = send(messageBytesMax);
+  });
+  await until(() => bytes === 200_000 + 2 * messageBytesMax, 'all three');
+  assert.ok(hasGone);
+});
+
 describe('what strangers send', () => {
   const pieces = [
     Buffer.from('GET / HTTP/1.1\r\n\r\n'),

@@ -113,6 +113,10 @@ export class TcpMessenger implements Messenger, LinkHost, Door {
     return this.#identity.node;
   }
 
+  get messageBytesMax(): number {
+    return this.limits.messageBytesMax;
+  }
+
   get identity(): PeerIdentity {
     return this.#identity;
   }

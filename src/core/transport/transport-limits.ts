@@ -5,7 +5,7 @@ import type { TrafficClass } from './messenger.ts';
 export interface TransportLimits {
   /** The longest message of a member. */
   readonly messageBytesMax: number;
-  /** What may wait for a peer in each class; one message always may. */
+  /** What may wait for a peer in each class; behind at most half of it one message always may, whatever its length. */
   readonly queueBytesMax: Readonly<Record<TrafficClass, number>>;
   readonly connectMsMax: number;
   /** From the connection to the welcome. */

@@ -55,6 +55,7 @@ class HandTime implements Clock, Timers {
 /** Two messengers and what lies between them, which the test lets through, or not. */
 class HandMessenger implements Messenger {
   readonly self: NodeId;
+  messageBytesMax = Infinity;
   peer: HandMessenger | undefined;
   queue: Buffer[] = [];
   roomFor = Infinity;
@@ -86,7 +87,8 @@ class HandMessenger implements Messenger {
     return to !== this.peer?.self ? 0 : this.queue.reduce((sum, { length }) => sum + length, 0);
   }
   whenWritable(_to: NodeId, _traffic: TrafficClass, run: () => void): void {
-    this.#waiters.push(run);
+    if (this.queue.length < this.roomFor) run();
+    else this.#waiters.push(run);
   }
   onDisconnect(told: (peer: NodeId, traffic: TrafficClass) => void): void {
     this.#told = told;

@@ -250,6 +250,7 @@ export class ReplicaNode {
     const { cluster, id } = this;
     return {
       self: id,
+      messageBytesMax: Infinity,
       receive: (_on, handle) => {
         this.handler = handle;
       },

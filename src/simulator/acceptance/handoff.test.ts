@@ -55,6 +55,26 @@ story(
 );
 
 story(
+  'objects longer than half of the queue leave with their node, and arrive at one that joins',
+  { nodes: 4, fixed: { 'cluster.queue.handoff.maximum': 512 * 1024, transfer_limit: 4 }, seeds: [1, 2, 3] },
+  async (cluster) => {
+    const sizes = [200, 320, 600, 250, 400, 700];
+    const large = names.map((name, i) => [name, 'x'.repeat(sizes[i % sizes.length]! * 1024)] as const);
+    for (const [name, value] of large) await cluster.store('a', name, value, { w: quorumAll });
+    const [leaver] = cluster.primariesOf('k0');
+    const leaving = cluster.member(leaver!);
+    await cluster.stage.change([{ kind: 'leave', node: leaving.id }]);
+    await cluster.stage.untilGone(leaving);
+    const newcomer = await cluster.boot();
+    await cluster.join(newcomer);
+    await cluster.stage.change([{ kind: 'join', node: cluster.member(newcomer).id }]);
+    await cluster.stage.untilSettled();
+    await cluster.stage.untilQuiet();
+    for (const [name, value] of large) await assertReplicasHave(cluster, name, [value]);
+  },
+);
+
+story(
   'verify_delete_onreplace: a replaced node leaves neither data nor tombstones behind',
   { nodes: 5, fixed: { delete_mode: 3000, ...checkedEachMinute } },
   async (cluster) => {

@@ -36,6 +36,7 @@ export class AbstractMessengers {
 
 export class AbstractMessenger implements Messenger {
   readonly self: NodeId;
+  readonly messageBytesMax = Infinity;
   readonly #carry: (to: NodeId, on: Channel, body: Buffer) => void;
   readonly #handlers = new Map<Channel, MessageHandler>();
   #sentBytes = 0;
