@@ -119,3 +119,24 @@ test('G4: a gate that begins in `copying` counts only what the new owner has', (
   forwarded[0].done(false);
   assert.deepEqual(outcomes, [['x', false]]);
 });
+
+test('G2: thousands of missed writes that are refused at once when they are sent again are kept', () => {
+  const count = 10_000;
+  let arrives = false;
+  const gate = new MoveGate<number>({
+    self: a,
+    state: stateWith(undefined),
+    forward: (_to, _partition, _request, done) => done(arrives),
+    bytesOf: () => 1,
+    missed: { countMax: count, bytesMax: count },
+  });
+  gate.follow(stateWith('copying'));
+  for (let i = 0; i < count; i += 1) gate.passed(p0, i, () => {});
+  let rounds = 0;
+  const sendAll = () => gate.sendMissed(p0, 5, () => void (rounds += 1));
+  sendAll();
+  assert.deepEqual([rounds, gate.missedCount(p0, 5)], [1, count]);
+  arrives = true;
+  sendAll();
+  assert.deepEqual([rounds, gate.missedCount(p0, 5)], [2, 0]);
+});

@@ -141,7 +141,12 @@ export class MoveGate<Request> implements WriteGate<Request> {
     const { missed } = move;
     let left = missed.count;
     let underWay = 0;
+    let isLooping = false;
+    let isDone = false;
     const next = (): void => {
+      // Where the queue is full each forward is refused at once: the loop that sent it goes on.
+      if (isLooping) return;
+      isLooping = true;
       while (left > 0 && underWay < resendWindowMax) {
         const request = missed.take();
         if (request === undefined) break;
@@ -154,12 +159,12 @@ export class MoveGate<Request> implements WriteGate<Request> {
           next();
         });
       }
+      isLooping = false;
       if (underWay === 0 && !isDone) {
         isDone = true;
         done();
       }
     };
-    let isDone = false;
     next();
   }
 

@@ -267,7 +267,9 @@ test('C11: when there is room there is room for the longest message, and before 
     bytes += body.length;
   });
   const send = (length: number): boolean =>
-    a.messenger.send(b.name, 'handoff', channel.transfer, length, (into, at) => into.fill(1, at, at + length));
+    a.messenger.send(b.name, 'handoff', channel.transfer, length, (into, at) =>
+      into.fill(1, at, at + length),
+    );
   assert.ok(send(200_000));
   let roomTold = 0;
   a.messenger.whenWritable(b.name, 'handoff', () => {
