@@ -69,6 +69,24 @@ test('a read that is given up while it is held never starts, and keeps no other 
   assert.deepEqual(started, ['a', 'c']);
 });
 
+test('thousands of reads that are refused as soon as they start are all started', () => {
+  const { pace, begin } = setUp();
+  stall(pace);
+  const first = begin('a');
+  let refused = 0;
+  for (let read = 0; read < 20_000; read += 1) {
+    const turn: LargeReadTurn = pace.turnFor(large, {
+      start() {
+        refused += 1;
+        pace.end(turn);
+      },
+    })!;
+    pace.begin(turn);
+  }
+  pace.end(first);
+  assert.equal(refused, 20_000);
+});
+
 test('while all come in time more are asked for at once, in the end as many as there are', () => {
   const { pace, begin, started } = setUp();
   stall(pace);

@@ -62,6 +62,7 @@ export class LargeReadPace {
   #underWayBytes = 0;
   readonly #started = new Set<LargeReadTurn>();
   readonly #held = new Set<LargeReadTurn>();
+  #isStarting = false;
   /** By bucket, the moving average. */
   readonly #sizes = new Map<string, number>();
 
@@ -140,10 +141,14 @@ export class LargeReadPace {
   }
 
   #startNext(): void {
+    // A read that is refused at once ends while it starts: the loop that started it goes on.
+    if (this.#isStarting) return;
+    this.#isStarting = true;
     for (const turn of this.#held) {
-      if (!this.#hasRoomFor(turn)) return;
+      if (!this.#hasRoomFor(turn)) break;
       this.#start(turn);
     }
+    this.#isStarting = false;
   }
 
   #start(turn: LargeReadTurn): void {
