@@ -40,8 +40,9 @@ export const relations: readonly Relation[] = [
   },
   {
     keys: ['cluster.message.maximum', 'object.size.maximum'],
-    rule: `must exceed object.size.maximum by ${frameOverhead / 1024}KB`,
-    holds: (c) => c['cluster.message.maximum'] >= c['object.size.maximum'] + frameOverhead,
+    // The replicas of two sides of a cut merge what each was given.
+    rule: `must exceed twice object.size.maximum by ${frameOverhead / 1024}KB`,
+    holds: (c) => c['cluster.message.maximum'] >= 2 * c['object.size.maximum'] + frameOverhead,
   },
   {
     keys: ['multi_backend.default', 'multi_backend.backends'],

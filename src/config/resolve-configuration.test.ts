@@ -148,6 +148,9 @@ test('relations: the setting that a person made is blamed', () => {
   assert.deepEqual(problemsOf(readAssignments(['object.size.maximum=2MB'])), [
     '-o: object.size.maximum = "2MB": with it, object.size.warning_threshold must not exceed object.size.maximum',
   ]);
+  assert.deepEqual(problemsOf(file('cluster.message.maximum = "100MB"')), [
+    'hale.conf:1: cluster.message.maximum = "100MB": must exceed twice object.size.maximum by 64KB',
+  ]);
 });
 
 test('backends: as a list, or by names as Riak has them; the default is one of them and keeps what it is given', () => {

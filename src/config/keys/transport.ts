@@ -49,9 +49,9 @@ export const transportKeys = {
     doc: 'Lets this node listen to other nodes beyond its own machine without cluster.secret and TLS. Whoever reaches the port can join, read and write.',
   }),
   'cluster.message.maximum': defineKey({
-    type: bytes({ minimum: 2 ** 20, maximum: 2 ** 30 }),
-    default: 64 * 2 ** 20,
-    doc: 'The largest message between two nodes. Keep it above object.size.maximum.',
+    type: bytes({ minimum: 2 ** 20, maximum: 3 * 2 ** 29 }),
+    default: 128 * 2 ** 20,
+    doc: 'The largest message between two nodes, the same at all of them. Keep it above twice object.size.maximum: an object may grow beyond that when replicas merge what was written on both sides of a cut, and one that no message holds is neither read from other nodes nor moved. No memory is set aside for it.',
   }),
   'cluster.queue.control.maximum': queueKey('control', 4, 'liveness, agreement'),
   'cluster.queue.foreground.maximum': queueKey('foreground', 64, 'requests of clients'),

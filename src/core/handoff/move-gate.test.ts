@@ -133,7 +133,10 @@ test('G2: thousands of missed writes that are refused at once when they are sent
   gate.follow(stateWith('copying'));
   for (let i = 0; i < count; i += 1) gate.passed(p0, i, () => {});
   let rounds = 0;
-  const sendAll = () => gate.sendMissed(p0, 5, () => void (rounds += 1));
+  const sendAll = () =>
+    gate.sendMissed(p0, 5, () => {
+      rounds += 1;
+    });
   sendAll();
   assert.deepEqual([rounds, gate.missedCount(p0, 5)], [1, count]);
   arrives = true;

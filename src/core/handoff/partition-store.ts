@@ -3,6 +3,7 @@
  * merging, forget it. An item is opaque bytes: a key with its object, in the service's own form.
  */
 import type { Buffer } from 'node:buffer';
+import type { LogFields } from '../../environment/index.ts';
 import type { Partition } from '../ring/index.ts';
 
 /** The one error that a store's methods reject with; any other is a bug. */
@@ -29,6 +30,8 @@ export interface PartitionStore {
   fold(partition: Partition, options: FoldOptions): PartitionFold;
   /** Merges items into the partition (never overwrites). Resolves when durable; rejects if any was refused. */
   merge(partition: Partition, items: readonly Buffer[], options?: MergeOptions): Promise<void>;
+  /** What an item is of, for the log. */
+  subjectOf?(item: Buffer): LogFields;
   /** Forgets each item that is still exactly as given. Resolves when durable. */
   forget(partition: Partition, items: readonly Buffer[]): Promise<void>;
   /**

@@ -4,7 +4,7 @@
  */
 import { Buffer } from 'node:buffer';
 import { crc32 } from 'node:zlib';
-import { FieldReader, FieldWriter, unreachable } from '../../stdx/index.ts';
+import { FieldReader, FieldWriter, unreachable, varintSize } from '../../stdx/index.ts';
 import { type Partition, ringSizeMax } from '../ring/index.ts';
 import type {
   TransferId,
@@ -31,6 +31,8 @@ const idBytes = 8;
 /** Names and instances. */
 const textBytesMax = 1024;
 const checksumBytes = 4;
+/** Of a batch all but its items: version, kind, id, number, how many, checksum. */
+export const batchHeadBytesMax = 32;
 
 export function encodeTransferMessage(message: TransferMessage): Buffer {
   const writer = new FieldWriter();
@@ -100,6 +102,11 @@ function writeFields(writer: FieldWriter, message: TransferMessage): void {
     default:
       unreachable(message);
   }
+}
+
+/** What an item adds to its batch. */
+export function batchItemBytes(item: Buffer): number {
+  return varintSize(item.length) + item.length;
 }
 
 export type DecodedTransfer =

@@ -6,6 +6,8 @@ import type { Buffer } from 'node:buffer';
 import type { Environment, Instant, NodeId, Timer } from '../../environment/index.ts';
 import type { Partition } from '../ring/index.ts';
 import type { ClusterState } from '../topology/index.ts';
+import { TooLongNotices } from '../transport/index.ts';
+import { FittingFold } from './fitting-fold.ts';
 import type { HandoffOptions } from './handoff-options.ts';
 import type { TransferOutcome } from './outgoing-transfer.ts';
 import { type PartitionStore, PartitionStoreError } from './partition-store.ts';
@@ -60,6 +62,7 @@ interface Run {
   readonly task: TransferTask;
   readonly id: TransferId;
   readonly sender: TransferSender;
+  readonly fold: FittingFold;
   readonly startedAt: Instant;
   bytesTotal: number | undefined;
 }
@@ -85,12 +88,14 @@ export class TransferPool {
   #wanted: readonly TransferTask[] = [];
   readonly #runs = new Map<string, Run>();
   readonly #pauses = new Map<string, Pause>();
+  readonly #notices: TooLongNotices;
   #timer: Timer | undefined;
   #isClosed = false;
   #drained: (() => void)[] = [];
 
   constructor(parts: PoolParts) {
     this.#parts = parts;
+    this.#notices = new TooLongNotices(parts.environment);
   }
 
   /** The whole list; what runs and is not on it is cancelled. */
@@ -157,7 +162,12 @@ export class TransferPool {
     task.begin?.();
     const { store, options } = this.#parts;
     const alsoIn = task.purpose === 'rebuild' ? { alsoIn: task.partition } : {};
-    const fold = store.fold(task.source, { sliceBytes: options.batchBytes, ...alsoIn });
+    const { messageBytesMax } = this.#parts.sender.messenger;
+    const all = store.fold(task.source, { sliceBytes: options.batchBytes, ...alsoIn });
+    const fold = new FittingFold(all, messageBytesMax, (item) => {
+      const subject = store.subjectOf?.(item) ?? { partition: task.source };
+      this.#notices.say(task.to, subject, item.length, messageBytesMax);
+    });
     const sender = new TransferSender(this.#parts.sender, {
       to: task.to,
       head,
@@ -165,7 +175,7 @@ export class TransferPool {
       ...(task.settled === undefined ? {} : { settled: task.settled }),
       finished: (outcome) => this.#finished(task, outcome),
     });
-    const run: Run = { task, id: head.id, sender, startedAt: now, bytesTotal: undefined };
+    const run: Run = { task, id: head.id, sender, fold, startedAt: now, bytesTotal: undefined };
     this.#runs.set(task.key, run);
     this.#estimate(run);
     sender.start();
@@ -206,6 +216,7 @@ export class TransferPool {
   }
 
   #finished(task: TransferTask, outcome: TransferOutcome): void {
+    const tooLarge = this.#runs.get(task.key)?.fold.tooLarge ?? 0;
     this.#runs.delete(task.key);
     const { clock, log, random } = this.#parts.environment;
     const { retryDelayMs, retryDelayMsMax, repeatDelayMs } = this.#parts.options;
@@ -215,10 +226,14 @@ export class TransferPool {
     } else if (outcome.kind === 'refused' && isPassing(outcome.code)) {
       const { failures = 0 } = this.#pauses.get(task.key) ?? {};
       const delay = behindDelayMs * (1 + random.fraction());
-      this.#pauses.set(task.key, { failures, until: after(now, delay), lastError: describe(outcome) });
+      this.#pauses.set(task.key, {
+        failures,
+        until: after(now, delay),
+        lastError: describe(outcome, tooLarge),
+      });
     } else if (outcome.kind !== 'cancelled') {
       const failures = (this.#pauses.get(task.key)?.failures ?? 0) + 1;
-      const lastError = describe(outcome);
+      const lastError = describe(outcome, tooLarge);
       const delay = Math.min(retryDelayMs * 2 ** Math.min(failures - 1, 30), retryDelayMsMax);
       // Half of it by chance, so that many nodes that were refused at once do not come back at once.
       const until = after(now, delay / 2 + (delay / 2) * random.fraction());
@@ -275,10 +290,19 @@ function isPassing(code: TransferRefusalCode): boolean {
   return code === 'behind' || code === 'busy';
 }
 
-function describe(outcome: Exclude<TransferOutcome, { kind: 'complete' | 'cancelled' }>): string {
+function describe(
+  outcome: Exclude<TransferOutcome, { kind: 'complete' | 'cancelled' }>,
+  tooLarge: number,
+): string {
   switch (outcome.kind) {
-    case 'unreadable':
-      return `${outcome.unreadable} items cannot be read here`;
+    case 'unreadable': {
+      const damaged = outcome.unreadable - tooLarge;
+      const reasons: string[] = [];
+      if (damaged > 0) reasons.push(`${damaged} items cannot be read here`);
+      if (tooLarge > 0)
+        reasons.push(`${tooLarge} items are too large for a message (cluster.message.maximum)`);
+      return reasons.join('; ');
+    }
     case 'refused':
       return `refused (${outcome.code}): ${outcome.reason}`;
     case 'unreachable':

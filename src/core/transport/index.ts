@@ -10,6 +10,7 @@ export {
   type TrafficClass,
 } from './messenger.ts';
 export { type PeerMember, TcpMessenger, type TcpMessengerOptions } from './tcp-messenger.ts';
+export { TooLongNotices } from './too-long-notices.ts';
 export { trafficClasses } from './traffic-class.ts';
 export { type TransportLimits, transportLimits } from './transport-limits.ts';
 export { noTransportObserver, type TransportObserver } from './transport-observer.ts';

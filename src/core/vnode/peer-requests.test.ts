@@ -20,6 +20,9 @@ const texts: VnodeCodec<string, string> = {
   replyBytes: (text) => Buffer.byteLength(text),
   writeReply: (text, into, at) => void into.write(text, at),
   readReply: (body) => (body.length === 0 ? undefined : body.toString()),
+  tooLarge: (_request, bytes, bytesMax, isServed) =>
+    `${isServed ? 'reply' : 'request'} ${bytes} > ${bytesMax}`,
+  subjectOf: (text) => ({ text }),
   isLast: (text) => !text.endsWith('…'),
   unanswered: (reason) => reason,
   moved: (epoch) => `moved ${epoch}`,
@@ -369,6 +372,27 @@ test('P5, P6: after a part without room come no more parts, but word of it when 
   assert.deepEqual(heard, ['list: a…', 'other: fine']);
   far.deliver();
   assert.deepEqual(heard, ['list: a…', 'other: fine', 'list: unheard']);
+});
+
+test('P7: what is longer than a message may be is answered at once, the request here and the reply there', () => {
+  const { near, far, asked, heard, ask, asking, serving, warnings } = openPair();
+  near.messageBytesMax = 100;
+  far.messageBytesMax = 100;
+  ask('q'.repeat(81));
+  assert.deepEqual(heard, [`${'q'.repeat(81)}: request 101 > 100`]);
+  ask('short');
+  near.deliver();
+  asked[0]!.reply('r'.repeat(85));
+  asked[0]!.reply('more');
+  far.deliver();
+  assert.equal(heard[1], 'short: reply 101 > 100');
+  ask('fitting');
+  near.deliver();
+  asked[1]!.reply('r'.repeat(84));
+  far.deliver();
+  assert.equal(heard[2], `fitting: ${'r'.repeat(84)}`);
+  assert.deepEqual([asking.counts.tooLarge, serving.counts.tooLarge, heard.length], [1, 1, 3]);
+  assert.equal(warnings.length, 2, 'each of the two nodes says so');
 });
 
 test('garbage never throws', () => {

@@ -8,6 +8,7 @@
  * P4. A request says how many milliseconds its asker still waits; one that waited longer in a queue is dropped.
  * P5. A reply in parts is whole or none: after a part that found no room comes only `unheard`.
  * P6. After `overload` nothing has happened: a request that was served ends in `unheard` if its reply finds no room.
+ * P7. What no message can hold is answered at once, by the codec's `tooLarge`: waiting would not help.
  *
  * Request: kind, flags, partition (2), id (4), generation (4), epoch (4), remaining ms (4), body. Reply: kind, flags,
  * 2 unused, id (4), generation (4), epoch (4), body. A complaint is a reply without a body, its flags the
@@ -16,7 +17,13 @@
 import type { Buffer } from 'node:buffer';
 import type { Environment, NodeId } from '../../environment/index.ts';
 import type { Partition } from '../ring/index.ts';
-import { type Channel, channel, type MessageFill, type Messenger } from '../transport/index.ts';
+import {
+  type Channel,
+  channel,
+  type MessageFill,
+  type Messenger,
+  TooLongNotices,
+} from '../transport/index.ts';
 import { Deadlines } from './deadlines.ts';
 import { Flights, PendingRequest } from './pending-request.ts';
 import type { VnodeCodec } from './vnode-codec.ts';
@@ -68,6 +75,8 @@ export interface PeerRequestCounts {
   readonly tooLate: number;
   readonly moved: number;
   readonly malformed: number;
+  /** Requests, and replies, that were longer than a message may be. */
+  readonly tooLarge: number;
 }
 
 export class PeerRequests<Request, Reply> implements PeerTransport<Request, Reply> {
@@ -76,6 +85,7 @@ export class PeerRequests<Request, Reply> implements PeerTransport<Request, Repl
   readonly #codec: VnodeCodec<Request, Reply>;
   readonly #channel: Channel;
   readonly #deadlines: Deadlines;
+  readonly #notices: TooLongNotices;
   readonly #pending = new Map<number, PendingRequest<Request, Reply>>();
   readonly #flights = new Map<NodeId, Flights<Request, Reply>>();
   readonly #complaints = new Map<NodeId, number[]>();
@@ -89,6 +99,7 @@ export class PeerRequests<Request, Reply> implements PeerTransport<Request, Repl
     tooLate: 0,
     moved: 0,
     malformed: 0,
+    tooLarge: 0,
   };
   /** What `#fillRequest` and `#fillReply` write: closures of their own would cost one for each message. */
   readonly #outgoing: Outgoing<Request, Reply> = {
@@ -108,6 +119,7 @@ export class PeerRequests<Request, Reply> implements PeerTransport<Request, Repl
     this.#codec = options.codec;
     const { clock, timers } = options.environment;
     this.#deadlines = new Deadlines(clock, timers);
+    this.#notices = new TooLongNotices(options.environment);
     this.#lastId = 0;
     this.#channel = options.on ?? channel.vnode;
     this.#messenger.receive(this.#channel, (from, body, waitedMs = 0, mayKeep = false) =>
@@ -138,6 +150,12 @@ export class PeerRequests<Request, Reply> implements PeerTransport<Request, Repl
       reply(this.#codec.unanswered('timeout'));
       return;
     }
+    const length = requestHeadBytes + this.#codec.requestBytes(request);
+    const refusal = this.#tooLarge(to, request, length, false);
+    if (refusal !== undefined) {
+      reply(refusal);
+      return;
+    }
     let flights = this.#flights.get(to);
     if (flights === undefined) {
       flights = new Flights();
@@ -149,7 +167,6 @@ export class PeerRequests<Request, Reply> implements PeerTransport<Request, Repl
     outgoing.id = this.#nextId();
     outgoing.timeoutMs = Math.min(Math.ceil(route.timeoutMs), uint32Max);
     outgoing.request = request;
-    const length = requestHeadBytes + this.#codec.requestBytes(request);
     const hasRoom = flights.count < this.#options.inFlightMax;
     const { traffic } = route;
     const tail = this.#codec.requestTail?.(request);
@@ -223,20 +240,25 @@ export class PeerRequests<Request, Reply> implements PeerTransport<Request, Repl
     const epoch = this.#comparableEpoch(body.readUInt32BE(8), body.readUInt32BE(12));
     if (this.#options.admits(partition, epoch, (flags & flagPrimary) !== 0) === 'moved') {
       this.#counts.moved += 1;
-      this.#answer(from, traffic, id, this.#codec.moved(this.#options.epoch().epoch));
+      this.#answer(from, traffic, id, request, this.#codec.moved(this.#options.epoch().epoch));
       return;
     }
     this.#counts.served += 1;
     let isBroken = false;
     this.#options.local.handle(partition, request, (reply) => {
-      if (!isBroken) isBroken = !this.#answer(from, traffic, id, reply);
+      if (!isBroken) isBroken = !this.#answer(from, traffic, id, request, reply);
     });
   }
 
-  /** False: the asker hears `unheard` instead, as soon as there is room for it. */
-  #answer(to: NodeId, traffic: RequestRoute['traffic'], id: number, reply: Reply): boolean {
+  /** False: the asker hears something else instead, `unheard` as soon as there is room for it. */
+  #answer(to: NodeId, traffic: RequestRoute['traffic'], id: number, request: Request, reply: Reply): boolean {
     if (this.#isClosed) return true;
     const length = replyHeadBytes + this.#codec.replyBytes(reply);
+    const refusal = this.#tooLarge(to, request, length, true);
+    if (refusal !== undefined) {
+      this.#answer(to, traffic, id, request, refusal);
+      return false;
+    }
     this.#outgoing.id = id;
     this.#outgoing.reply = reply;
     const tail = this.#codec.replyTail?.(reply);
@@ -244,6 +266,15 @@ export class PeerRequests<Request, Reply> implements PeerTransport<Request, Repl
     this.#outgoing.reply = undefined;
     if (!isSent) this.#complainLater(to, traffic, id);
     return isSent;
+  }
+
+  /** Undefined: a message holds it, or the codec has no word for that. */
+  #tooLarge(to: NodeId, request: Request, length: number, isServed: boolean): Reply | undefined {
+    const bytesMax = this.#messenger.messageBytesMax;
+    if (length <= bytesMax || this.#codec.tooLarge === undefined) return undefined;
+    this.#counts.tooLarge += 1;
+    this.#notices.say(to, this.#codec.subjectOf?.(request) ?? {}, length, bytesMax);
+    return this.#codec.tooLarge(request, length, bytesMax, isServed);
   }
 
   #replied(from: NodeId, id: number, body: Buffer, mayKeep: boolean): void {

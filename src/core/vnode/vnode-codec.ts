@@ -1,5 +1,6 @@
 /** How a service's requests and replies look on the wire. Pure; the bytes are versioned by the channel. */
 import type { Buffer } from 'node:buffer';
+import type { LogFields } from '../../environment/index.ts';
 
 /**
  * Why no answer comes: the peer is gone, the queue to it is full, the time is up; `unheard`: it was served, and the queue
@@ -24,6 +25,13 @@ export interface VnodeCodec<Request, Reply> {
   isLast(reply: Reply): boolean;
   /** What the asker hears when no answer can come. */
   unanswered(reason: Silence): Reply;
+  /**
+   * What the asker hears instead of a message that is longer than any may be: the request or, of one that `isServed`, its
+   * reply. Absent: what it hears when a queue is full.
+   */
+  tooLarge?(request: Request, bytes: number, bytesMax: number, isServed: boolean): Reply;
+  /** What a request is about, for the log. */
+  subjectOf?(request: Request): LogFields;
   /** What a vnode answers that does not serve the partition any more. The asker looks at its topology again. */
   moved(epoch: number): Reply;
 }

@@ -98,6 +98,16 @@ test('R4: errors end the read as soon as r cannot be met; overload is told as su
   });
 });
 
+test('R4: an object too large to travel is told as such, unless another replica may answer later', () => {
+  const error = { code: 'too_large', bytes: 2, bytesMax: 1 } as const;
+  const tooLarge: ReadReply = { kind: 'failed', error };
+  assert.deepEqual(decide(replicas(3), need(), [tooLarge, old, tooLarge]), { kind: 'failed', error });
+  assert.deepEqual(decide(replicas(3), need(), [tooLarge, overload]), {
+    kind: 'failed',
+    error: { code: 'overload' },
+  });
+});
+
 test('R4: basic_quorum stops at a majority of misses', () => {
   const options = { r: 1, notfoundOk: false };
   const replies = [notfound, notfound];

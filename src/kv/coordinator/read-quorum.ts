@@ -200,11 +200,12 @@ export class ReadQuorum {
     const { r, pr, nodeConfirms } = this.#need;
     const nothingLive = this.#merged === undefined || this.#merged.isTombstone;
     if (this.#errors === 0 && nothingLive) return { kind: 'met', object: this.#merged };
-    const overload = this.#replies.find(
-      (reply) => reply?.kind === 'failed' && reply.error?.code === 'overload',
-    );
-    if (overload?.kind === 'failed' && overload.error !== undefined) {
-      return { kind: 'failed', error: overload.error };
+    // What may pass goes first: the client may ask again.
+    for (const code of ['overload', 'too_large'] as const) {
+      for (const reply of this.#replies) {
+        if (reply?.kind === 'failed' && reply.error?.code === code)
+          return { kind: 'failed', error: reply.error };
+      }
     }
     const unsatisfied = (quorum: QuorumName, wanted: number, got: number): ReadDecision => ({
       kind: 'failed',

@@ -25,6 +25,7 @@ import {
 } from '../../core/handoff/index.ts';
 import type { Partition } from '../../core/ring/index.ts';
 import type { VnodeService } from '../../core/vnode/index.ts';
+import type { LogFields } from '../../environment/index.ts';
 import {
   type Durability,
   type GroupCommit,
@@ -134,6 +135,10 @@ export class KvPartitionStore implements PartitionStore {
     } catch (error) {
       throw storeFailure(error, `merging into partition ${partition}`);
     }
+  }
+
+  subjectOf(item: Buffer): LogFields {
+    return itemOf(item).key.subject;
   }
 
   async forget(partition: Partition, items: readonly Buffer[]): Promise<void> {

@@ -4,7 +4,8 @@
  */
 import { Buffer } from 'node:buffer';
 import type { Partition, RingHash } from '../../core/ring/index.ts';
-import { writeByteString } from '../../stdx/index.ts';
+import type { LogFields } from '../../environment/index.ts';
+import { textOfBytes, writeByteString } from '../../stdx/index.ts';
 import type { ObjectAddress } from '../key-value-store.ts';
 import {
   addressOf,
@@ -91,6 +92,12 @@ export class ObjectKey {
   get address(): ObjectAddress {
     this.#address ??= addressOf(this.#bytes);
     return this.#address;
+  }
+
+  /** For the log. */
+  get subject(): LogFields {
+    const { bucketType, bucket, key } = this.address;
+    return { bucketType: textOfBytes(bucketType), bucket: textOfBytes(bucket), key: textOfBytes(key) };
   }
 
   /** Bytes that `encodeInto` writes: the key without its place in a node. */

@@ -29,5 +29,11 @@ export const replicaCodec: VnodeCodec<ReplicaRequest, ReplicaReply> = {
   readReply,
   isLast: (reply) => reply.kind !== 'accepted',
   unanswered: (reason) => ({ kind: 'unanswered', reason }),
+  // Of a write that was coordinated nobody may hear that nothing has happened.
+  tooLarge: ({ kind }, bytes, bytesMax, isServed) =>
+    isServed && kind === 'coordinate'
+      ? { kind: 'unanswered', reason: 'unheard' }
+      : { kind: 'failed', error: { code: 'too_large', bytes, bytesMax } },
+  subjectOf: ({ key }) => key.subject,
   moved: (epoch) => ({ kind: 'moved', epoch }),
 };

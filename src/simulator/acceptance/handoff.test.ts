@@ -75,6 +75,52 @@ story(
 );
 
 story(
+  'an object that merges made longer than a message: reads elsewhere and moves say so, the rest moves, and it follows when it is small',
+  {
+    nodes: 5,
+    // The least message; so two siblings do what it otherwise takes more for.
+    fixed: {
+      'cluster.message.maximum': 2 ** 20,
+      'object.size.maximum': 800 * 1024,
+      'object.size.warning_threshold': 800 * 1024,
+    },
+  },
+  async (cluster) => {
+    const [a, b, c] = cluster.primariesOf('k0');
+    const [d, e] = cluster.outsidersOf('k0');
+    await cluster.setProperties(a!, { allow_mult: true });
+    for (const name of names.slice(1)) await cluster.store(a!, name, 'v', { w: quorumAll });
+    const heal = cluster.cut([a!, b!], [c!, d!, e!]);
+    for (const one of [a!, b!]) await cluster.untilGone(one, [c!, d!, e!]);
+    for (const one of [c!, d!, e!]) await cluster.untilGone(one, [a!, b!]);
+    await cluster.store(a!, 'k0', 'x'.repeat(700 * 1024));
+    await cluster.store(c!, 'k0', 'y'.repeat(700 * 1024));
+    heal();
+    await cluster.untilSeen();
+    const outside = async (): Promise<string> => {
+      const read = await cluster.get(d!, 'k0');
+      return read.kind === 'failed' ? read.error.code : read.kind;
+    };
+    for (let i = 0; i < 60 && (await outside()) !== 'too_large'; i++) await cluster.world.sleep(1000);
+    assert.equal(await outside(), 'too_large');
+    const leaving = cluster.member(a!);
+    await cluster.stage.change([{ kind: 'leave', node: leaving.id }]);
+    const saysWhy = (): boolean => {
+      const { transfers } = leaving.present.node.database;
+      return transfers
+        .transfers()
+        .some(({ lastError = '' }) => lastError.includes('too large for a message'));
+    };
+    await cluster.stage.until('the move says why', saysWhy, 120_000);
+    await cluster.update(a!, 'k0', 'small', { w: quorumAll });
+    await cluster.stage.untilGone(leaving);
+    await cluster.stage.untilQuiet();
+    await assertReplicasHave(cluster, 'k0', ['small']);
+    for (const name of names.slice(1)) await assertReplicasHave(cluster, name, ['v']);
+  },
+);
+
+story(
   'verify_delete_onreplace: a replaced node leaves neither data nor tombstones behind',
   { nodes: 5, fixed: { delete_mode: 3000, ...checkedEachMinute } },
   async (cluster) => {
