@@ -363,6 +363,24 @@ test('garbage is no message', () => {
   );
 });
 
+test('what no message can hold is too large; of a write that was coordinated that says too much', () => {
+  const name = { bucketType: byteLiteral('default'), bucket: byteLiteral('b'), key: byteLiteral('k') };
+  const key = new ObjectKey(name);
+  const tooLarge = { kind: 'failed', error: { code: 'too_large', bytes: 9, bytesMax: 8 } };
+  const get = { kind: 'get', key } as const;
+  assert.deepEqual(replicaCodec.tooLarge?.(get, 9, 8, true), tooLarge);
+  const [coordinate] = fc.sample(
+    requests.filter((request) => request.kind === 'coordinate'),
+    1,
+  );
+  assert.deepEqual(replicaCodec.tooLarge?.(coordinate!, 9, 8, false), tooLarge);
+  assert.deepEqual(replicaCodec.tooLarge?.(coordinate!, 9, 8, true), {
+    kind: 'unanswered',
+    reason: 'unheard',
+  });
+  assert.deepEqual(replicaCodec.subjectOf?.(get), { bucketType: 'default', bucket: 'b', key: 'k' });
+});
+
 test('a long reason is cut, not refused', () => {
   const reason = 'ä'.repeat(2000);
   const reply = travelled(
