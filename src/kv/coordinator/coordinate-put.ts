@@ -8,7 +8,7 @@ import type { PreferenceList, Replica } from '../../core/ring/index.ts';
 import type { NodeId } from '../../environment/index.ts';
 import type { BucketProperties } from '../bucket-properties.ts';
 import type { CoordinatorParts } from './coordinator-parts.ts';
-import { coordinateElsewhere } from './forward-put.ts';
+import { type CoordinateHere, coordinateElsewhere } from './forward-put.ts';
 import type { PreparedWrite, WriteOutcome } from './prepared-write.ts';
 import { WriteOperation } from './write-operation.ts';
 import { checkedRequirements, holdersOfWrite, type WriteHolders } from './write-plan.ts';
@@ -27,8 +27,8 @@ export function coordinatePut(
   const { self } = parts.topology;
   const position = write.asis ? -1 : ownPosition(holders.replicas, self);
   if (!write.asis && (position < 0 || isBetterElsewhere(parts, write, holders))) {
-    const orHere = (timeoutMs: number): void =>
-      coordinateHere(parts, { ...write, options: { ...write.options, timeoutMs } }, properties, done);
+    const orHere: CoordinateHere = (timeoutMs, answer) =>
+      coordinateHere(parts, { ...write, options: { ...write.options, timeoutMs } }, properties, answer);
     coordinateElsewhere(parts, write, properties, holders, done, orHere);
     return;
   }

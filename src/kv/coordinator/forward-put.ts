@@ -14,6 +14,7 @@ import type { Instant, NodeId } from '../../environment/index.ts';
 import { assert } from '../../stdx/index.ts';
 import type { BucketProperties } from '../bucket-properties.ts';
 import { encodeDatatypeWrite } from '../datatype/index.ts';
+import type { KvError } from '../kv-error.ts';
 import { ObjectKey, type ReplicaCoordinate, type ReplicaReply } from '../vnode/index.ts';
 import type { CoordinatorParts } from './coordinator-parts.ts';
 import { mayStandIn } from './next-fallback.ts';
@@ -26,8 +27,10 @@ export interface Forwarding {
   readonly replicas: PreferenceList;
   readonly done: (outcome: WriteOutcome) => void;
   /** Instead of an error, where nobody was within reach and the write may be repeated. */
-  readonly orHere?: ((leftMs: number) => void) | undefined;
+  readonly orHere?: CoordinateHere | undefined;
 }
+
+export type CoordinateHere = (leftMs: number, done: (outcome: WriteOutcome) => void) => void;
 
 /** A write is forwarded once: who gets one and cannot coordinate it declines. */
 export function coordinateElsewhere(
@@ -36,7 +39,7 @@ export function coordinateElsewhere(
   properties: BucketProperties,
   { n, replicas }: WriteHolders,
   done: (outcome: WriteOutcome) => void,
-  orHere?: (leftMs: number) => void,
+  orHere?: CoordinateHere,
 ): void {
   if (write.isForwarded) done({ kind: 'declined' });
   else forwardPut(parts, write, { properties, n, replicas, done, orHere });
@@ -69,7 +72,7 @@ class ForwardedWrite {
   /** To be asked, in this order. */
   readonly #candidates: Replica[];
   readonly #done: (outcome: WriteOutcome) => void;
-  readonly #orHere: ((leftMs: number) => void) | undefined;
+  readonly #orHere: CoordinateHere | undefined;
   readonly #mayRepeat: boolean;
   readonly #until: Instant;
   #asked = 0;
@@ -152,7 +155,8 @@ class ForwardedWrite {
         if (attempt === this.#asked) this.#unanswered(reply.reason);
         return;
       default:
-        // Not an answer to a write; the deadline of the attempt will speak.
+        // Not an answer to a write: whoever gives it has not said what became of it.
+        if (attempt === this.#asked) this.#unanswered('unheard');
         return;
     }
   }
@@ -169,15 +173,25 @@ class ForwardedWrite {
     const isLast = this.#mayRepeat && !this.#wasHeard && leftMs > 0 && !this.#answered;
     if (this.#orHere !== undefined && isLast && mayStandIn(this.#parts.topology)) {
       this.#answered = true;
-      this.#orHere(leftMs);
+      this.#orHere(leftMs, (outcome) => this.#done(this.#asFarAsKnown(outcome)));
       return;
     }
-    this.#answer({ kind: 'failed', error: { code: this.#mayHaveHappened ? 'timeout' : 'overload' } });
+    this.#answer({ kind: 'failed', error: { code: 'overload' } });
   }
 
   #answer(outcome: WriteOutcome): void {
     if (this.#answered) return;
     this.#answered = true;
-    this.#done(outcome);
+    this.#done(this.#asFarAsKnown(outcome));
   }
+
+  /** W5: that one node refuses it says nothing of who was asked before. */
+  #asFarAsKnown(outcome: WriteOutcome): WriteOutcome {
+    const isDenied = outcome.kind === 'failed' && saysThatNothingHappened(outcome.error);
+    return isDenied && this.#mayHaveHappened ? { kind: 'failed', error: { code: 'timeout' } } : outcome;
+  }
+}
+
+function saysThatNothingHappened({ code }: KvError): boolean {
+  return code !== 'timeout' && code !== 'storage' && code !== 'quorum_unsatisfied';
 }
