@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { Buffer } from 'node:buffer';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import type { Partition } from '../../core/ring/index.ts';
-import { byteLiteral, textOfBytes } from '../../stdx/index.ts';
+import { byteLiteral, FieldWriter, textOfBytes } from '../../stdx/index.ts';
 import { GroupCommit, StorageError, WriteBatch } from '../../storage/index.ts';
 import { KvPartitionStore } from '../handoff/index.ts';
 import {
@@ -301,6 +302,41 @@ test('what cannot be followed is refused, and feeds are bounded in number', () =
     const waiting = three.next(60_000);
     a.store.feeds.end();
     assert.equal(await waiting, undefined, 'who waits is told of the end');
+  }));
+
+test('a cursor that was tampered with is refused, or followed from somewhere', () =>
+  run({ nodes: 1 }, async (_stores, a) => {
+    await a.put('k', '1');
+    const { cursor } = await heard(open(a, 'start'));
+    await a.store.close();
+    await a.open();
+    await a.put('l', '1');
+    // Most numbers in it are of one byte.
+    const removals = fc.constantFrom(1, 1, 1, 0, 2);
+    const numbers = fc.constantFrom(0, 8, 1024, 2 ** 48 - 2, 2 ** 48 - 1, 2 ** 48, 2 ** 53 - 1);
+    const splices = fc.array(fc.tuple(fc.nat(), removals, fc.option(numbers)), {
+      minLength: 1,
+      maxLength: 2,
+    });
+    let followed = 0;
+    for (const tampering of fc.sample(splices, 1000)) {
+      const bytes = [...Buffer.from(cursor, 'base64url')];
+      for (const [at, removed, number] of tampering) {
+        const writer = new FieldWriter();
+        if (number !== null) writer.number(number);
+        bytes.splice(at % bytes.length, removed, ...writer.finish());
+      }
+      const forged = Buffer.from(bytes).toString('base64url');
+      try {
+        const reader = open(a, { cursor: forged });
+        assert.ok((await reader.next(10)) !== undefined, forged);
+        reader.close();
+        followed += 1;
+      } catch (error) {
+        assert.ok(error instanceof KvFailure && error.error.code === 'bad_cursor', `${forged}: ${error}`);
+      }
+    }
+    assert.ok(followed > 50, `${followed} were followed`);
   }));
 
 test('one key is watched, or those with a prefix', () =>

@@ -77,3 +77,10 @@ test('the cursor of another feed, and what is none, is refused', () => {
   );
   assert.equal(decodeCursor(of, 'A'.repeat(cursorTextMax + 1)), undefined);
 });
+
+test('a cursor at the last place there could be is none: nothing is behind it', () => {
+  const at = (counter: number) =>
+    decodeCursor(of, encodeCursor(of, new Map([[3 as Partition, feedPlace(feedRun(1, 2), counter)]])));
+  assert.equal(at(2 ** 48 - 1), undefined);
+  assert.equal(placeAfter(at(2 ** 48 - 2)!.get(3 as Partition)!), feedPlace(feedRun(1, 2), 2 ** 48 - 1));
+});

@@ -9,7 +9,14 @@ import { crc32 } from 'node:zlib';
 import type { Partition } from '../../core/ring/index.ts';
 import { type ByteString, bufferOf, byteStringOf, FieldReader, FieldWriter } from '../../stdx/index.ts';
 import type { BucketAddress } from '../key-value-store.ts';
-import { counterOfPlace, type FeedRun, feedPlace, isFeedRun, runOfPlace } from './feed-place.ts';
+import {
+  counterOfPlace,
+  type FeedRun,
+  feedPlace,
+  isFeedCounter,
+  isFeedRun,
+  runOfPlace,
+} from './feed-place.ts';
 import { type FeedRequest, feedPartitionsMax, feedStart } from './feed-protocol.ts';
 
 export type FeedPlaces = ReadonlyMap<Partition, ByteString>;
@@ -17,7 +24,6 @@ export type FeedOf = BucketAddress & Pick<FeedRequest, 'only'>;
 
 export const cursorTextMax = 32_768;
 const version = 1;
-const counterMax = 2 ** 48 - 1;
 
 export function encodeCursor(of: FeedOf, places: FeedPlaces): string {
   const runs = new Map<FeedRun, number>();
@@ -55,7 +61,7 @@ export function decodeCursor(of: FeedOf, text: string): FeedPlaces | undefined {
     const counter = index === 0 ? 0 : reader.number();
     const run = runs[index - 1];
     const isGood =
-      partition < feedPartitionsMax && counter <= counterMax && (index === 0 || run !== undefined);
+      partition < feedPartitionsMax && isFeedCounter(counter) && (index === 0 || run !== undefined);
     if (isGood) places.set(partition as Partition, run === undefined ? feedStart : feedPlace(run, counter));
     else reader.fail();
   });

@@ -10,6 +10,8 @@ import type { ByteString } from '../../stdx/index.ts';
 export const feedPlaceBytes = 14;
 const runBytes = 8;
 const uint32 = 2 ** 32;
+/** Of a place that somebody brings: there is one behind it. */
+const counterMax = 2 ** 48 - 2;
 
 /** 8 bytes: a number, which grows from run to run, and what tells apart two that came by the same number. */
 export type FeedRun = ByteString;
@@ -50,8 +52,12 @@ export function isFeedRun(run: ByteString): boolean {
   return run.length === runBytes;
 }
 
+export function isFeedCounter(counter: number): boolean {
+  return counter <= counterMax;
+}
+
 export function isFeedPlace(place: ByteString): boolean {
-  return place.length === feedPlaceBytes;
+  return place.length === feedPlaceBytes && isFeedCounter(counterOfPlace(place));
 }
 
 /** The number of the run that follows one of this number. */

@@ -74,6 +74,22 @@ test('requests and replies read back as they were', () => {
   );
 });
 
+test('a question about what is behind the last place there could be is none', () => {
+  for (const [after, isGood] of [
+    [feedPlace(feedRun(7, 9), 2 ** 48 - 2), true],
+    [feedPlace(feedRun(7, 9), 2 ** 48 - 1), false],
+    ['now' as ByteString, true],
+    ['not' as ByteString, false],
+  ] as const) {
+    const steps = [{ partition: 1 as Partition, after }];
+    const name = 'b' as ByteString;
+    const request = { bucketType: name, bucket: name, steps, entriesMax: 1, waitMs: 0 };
+    const body = Buffer.alloc(codec.requestBytes(request));
+    codec.writeRequest(request, body, 0);
+    assert.deepEqual(codec.readRequest(body), isGood ? request : undefined);
+  }
+});
+
 test('what is cut off or malformed is neither', () => {
   fc.assert(
     fc.property(requests, fc.nat(), (request, cut) => {

@@ -134,8 +134,8 @@ function readRequest(body: Buffer): FeedRequest | undefined {
   const steps = reader.list((): FeedStep => {
     const partition = reader.number();
     const isNow = reader.flag();
-    const after = isNow ? 'now' : text();
-    if (partition >= feedPartitionsMax || !isFrom(after)) reader.fail();
+    const after = isNow ? 'now' : readPlace(reader);
+    if (partition >= feedPartitionsMax) reader.fail();
     return { partition: partition as Partition, after };
   });
   const isBad =
@@ -176,8 +176,7 @@ function readReply(body: Buffer): FeedReply | undefined {
     const parts = reader.list((): FeedPart => {
       const partition = reader.number() as Partition;
       const isBroken = reader.flag();
-      const after = text();
-      if (!isFrom(after)) reader.fail();
+      const after = readPlace(reader);
       const items = reader.list(() => ({ key: text(), micros: reader.number(), digest: text() }));
       return { partition, isBroken, after, items };
     });
@@ -186,6 +185,8 @@ function readReply(body: Buffer): FeedReply | undefined {
   return reader.isWhole ? reply : undefined;
 }
 
-function isFrom(from: FeedFrom): boolean {
-  return from === 'now' || from === feedStart || isFeedPlace(from);
+function readPlace(reader: FieldReader): ByteString {
+  const place = byteStringOf(reader.bytes());
+  if (place !== feedStart && !isFeedPlace(place)) reader.fail();
+  return place;
 }
