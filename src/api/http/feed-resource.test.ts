@@ -13,6 +13,8 @@ class SlowPeer {
   readonly written: string[] = [];
   readonly controller = new AbortController();
   asked = 0;
+  nowMs = 0;
+  wallMicros = 0;
   isClosed = false;
   hasEnded = false;
   #drain: () => void = () => {};
@@ -63,19 +65,19 @@ class SlowPeer {
     this.#drain();
   }
 
-  follow(): Promise<void> {
+  follow(parameters = ''): Promise<void> {
     let sent: Promise<void> | undefined;
     this.#watch((run) => {
       sent = run();
-    });
+    }, parameters);
     assert.ok(sent !== undefined);
     return sent;
   }
 
-  #watch(spawn: (run: () => Promise<void>) => void): void {
+  #watch(spawn: (run: () => Promise<void>) => void, parameters = ''): void {
     const services = {
       feeds: { open: () => this.reader },
-      clock: { wallMicros: () => 0 },
+      clock: { now: () => this.nowMs, wallMicros: () => this.wallMicros },
       tasks: {
         spawn: (_name: string, run: () => Promise<void>) => spawn(run),
       },
@@ -87,7 +89,7 @@ class SlowPeer {
       bucket: byteLiteral('b'),
       key: byteLiteral('k'),
     } as const;
-    const query = new QueryParameters('');
+    const query = new QueryParameters(parameters);
     watchKey({ exchange: this.exchange, services, route, query, headers: readRequestHeaders([]) });
   }
 }
@@ -127,4 +129,22 @@ test('the head of a feed is answered at once, and the feed not followed', () => 
   peer.asksForHead();
   assert.deepEqual([peer.started[0], peer.hasEnded, peer.isClosed, peer.asked], [200, true, true, 0]);
   assert.deepEqual(peer.written, []);
+});
+
+test('a feed ends after its timeout, whatever the wall clock is set to', async () => {
+  const peer = new SlowPeer();
+  const sent = peer.follow('timeout=1000');
+  for (const nowMs of [500, 999]) {
+    await turns();
+    peer.nowMs = nowMs;
+    peer.wallMicros += 3_600_000_000;
+    peer.takesAll();
+  }
+  await turns();
+  assert.equal(peer.asked, 3);
+  peer.nowMs = 1000;
+  peer.wallMicros = 0;
+  peer.takesAll();
+  await sent;
+  assert.ok(peer.hasEnded && peer.isClosed);
 });

@@ -7,7 +7,7 @@
  * events twice. What the peer has not read yet is waited for: nothing is gathered here.
  */
 import { Buffer } from 'node:buffer';
-import type { HttpExchange } from '../../environment/index.ts';
+import type { Clock, HttpExchange } from '../../environment/index.ts';
 import {
   type FeedBatch,
   type FeedEvent,
@@ -110,12 +110,12 @@ async function send(
   exchange: HttpExchange,
   reader: FeedReader,
   { heartbeatMs, timeoutMs, hasValues }: Pace,
-  clock: { wallMicros(): number },
+  clock: Pick<Clock, 'now'>,
 ): Promise<void> {
   const { signal } = exchange;
   signal.addEventListener('abort', () => reader.close(), { once: true });
   exchange.start(200, headersOfFeed());
-  const startedAt = clock.wallMicros();
+  const startedAt = clock.now();
   try {
     // At once, so that who connects knows where the feed stands.
     let batch = await reader.next(0);
@@ -124,8 +124,7 @@ async function send(
         if (!exchange.write(Buffer.from(piece))) await exchange.drained();
         if (signal.aborted) return;
       }
-      const leftMs =
-        timeoutMs === undefined ? heartbeatMs : timeoutMs - (clock.wallMicros() - startedAt) / 1000;
+      const leftMs = timeoutMs === undefined ? heartbeatMs : timeoutMs - (clock.now() - startedAt);
       if (leftMs <= 0) break;
       batch = await reader.next(Math.min(heartbeatMs, leftMs));
     }

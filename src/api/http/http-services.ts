@@ -31,7 +31,7 @@ export interface HttpServices {
   readonly largeValues?: LargeValues;
   /** Absent: jobs are refused. */
   readonly mapReduce?: MapReduce | undefined;
-  readonly clock: Pick<Clock, 'wallMicros'>;
+  readonly clock: Pick<Clock, 'now' | 'wallMicros'>;
   /** The node's statistics by their Riak names, for `/stats`. */
   readonly stats: () => Record<string, unknown>;
   /** Answers what lies under `/admin`. Called for peers on a loopback address only. */
