@@ -34,15 +34,17 @@ export async function nextPiece(pieces: AsyncIterator<Buffer>): Promise<Buffer |
   }
 }
 
-async function* rejoined(come: Buffer[], pieces: AsyncIterator<Buffer>): AsyncIterable<Buffer> {
-  try {
-    for (let piece = come.shift(); piece !== undefined; piece = come.shift()) yield piece;
-    for (;;) {
-      const next = await pieces.next();
-      if (next.done === true) return;
-      yield next.value;
-    }
-  } finally {
-    await pieces.return?.();
-  }
+/** No generator: that would not end what it reads from if it was never asked for its first piece. */
+function rejoined(come: Buffer[], pieces: AsyncIterator<Buffer>): AsyncIterable<Buffer> {
+  const iterator: AsyncIterator<Buffer> = {
+    async next() {
+      const piece = come.shift();
+      return piece === undefined ? pieces.next() : { done: false, value: piece };
+    },
+    async return() {
+      await pieces.return?.();
+      return { done: true, value: undefined };
+    },
+  };
+  return { [Symbol.asyncIterator]: () => iterator };
 }

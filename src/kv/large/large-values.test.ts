@@ -253,6 +253,34 @@ test('a body that breaks off, is too long or is not what was announced writes no
     assert.equal(await chunkObjects(stores), 0);
   }));
 
+test('a body that is refused when some of it has come is ended, so that its peer is read on', () =>
+  run(async (stores, a) => {
+    for (const reason of ['the record cannot be stored', 'the bucket has gone'] as const) {
+      let isEnded = false;
+      async function* endless(): AsyncGenerator<Buffer> {
+        try {
+          for (;;) yield patternOf(100);
+        } finally {
+          isEnded = true;
+        }
+      }
+      const body = endless();
+      if (reason === 'the bucket has gone') {
+        const { door } = a!.node.store;
+        const lookUp = door.lookUp.bind(door);
+        let asked = 0;
+        door.lookUp = (address) => {
+          asked += 1;
+          return asked === 1 ? lookUp(address) : { code: 'being_dropped' };
+        };
+      }
+      for (const node of stores.nodes) node.refusesWrites = true;
+      assert.equal((await a!.put('k', body)).kind, 'failed', reason);
+      for (const node of stores.nodes) node.refusesWrites = false;
+      assert.ok(isEnded, reason);
+    }
+  }));
+
 test('more uploads at once than the node takes are refused', () =>
   run(async (_, a) => {
     const results = await Promise.all(

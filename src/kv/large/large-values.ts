@@ -256,7 +256,11 @@ export class LargeValueStore implements LargeValues {
     const { random, clock, timers } = environment;
     const { chunkBytes, bytesMax, uploadMsMax } = this.settings;
     const properties = store.door.lookUp(request);
-    if ('code' in properties) return { kind: 'failed', error: properties };
+    if ('code' in properties) {
+      // Its beginning has been read.
+      await body[Symbol.asyncIterator]().return?.();
+      return { kind: 'failed', error: properties };
+    }
     const generatedKey = request.key === undefined ? uniqueText(random, generatedKeyLength) : undefined;
     const { bucketType, bucket } = request;
     const owner = { bucketType, bucket, key: request.key ?? generatedKey ?? byteLiteral('') };

@@ -53,15 +53,14 @@ export class Upload {
     return this.#chunksMax;
   }
 
-  /** Resolves when no chunk is under way; `complete`: all are stored (G1). `length`: of the body, if that is known. */
+  /** Ends the body. Resolves when no chunk is under way; `complete`: all are stored (G1). `length`: of the body, if that is known. */
   async run(body: AsyncIterable<Buffer>, length: number | undefined): Promise<UploadOutcome> {
     const { chunkBytes } = this.#parts;
     const chunksMax = length === undefined ? reservedChunksMin : Math.max(1, Math.ceil(length / chunkBytes));
-    const refused = await this.#reserve(chunksMax);
-    if (refused !== undefined) return { kind: 'failed', error: refused };
     const pieces = body[Symbol.asyncIterator]();
     try {
-      return await this.#take(pieces, length);
+      const refused = await this.#reserve(chunksMax);
+      return refused === undefined ? await this.#take(pieces, length) : { kind: 'failed', error: refused };
     } finally {
       await pieces.return?.();
       await this.#settled();
