@@ -109,6 +109,7 @@ export class ClientListeners {
         values: largeValues.streams,
         timers: environment.timers,
         pieceMsMax: configuration['large_values.piece_timeout'],
+        streamMsMax: configuration['large_values.upload_timeout'],
       },
       serverInfo: { node: nodeName, version: riakVersion },
       limits: {

@@ -32,6 +32,7 @@ function opened() {
       values: { get } as unknown as ValueStreams,
       timers: { after: () => ({ cancel() {} }) },
       pieceMsMax: 1,
+      streamMsMax: 10,
     },
     serverInfo: { node: 'a@b', version: '3.2.0' },
     limits: { frameBytesMax: 100_000 },

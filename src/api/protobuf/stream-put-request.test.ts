@@ -18,6 +18,8 @@ const begin = encodeFrame(haleStreamPutReq, { ...name, content: Buffer.from('0a0
 const wanted = encodeFrame(haleStreamPutResp, {}).toString('hex');
 const done = encodeFrame(haleStreamPutResp, { done: true }).toString('hex');
 const errorCode = '00';
+const pieceMsMax = 10;
+const streamMsMax = 100;
 
 function piece(text: string, last?: true): Buffer {
   return encodeFrame(haleStreamPieceReq, { piece: Buffer.from(text), last });
@@ -26,7 +28,7 @@ function piece(text: string, last?: true): Buffer {
 /** A store that takes any value, and timers that run when the test says so. */
 function opened() {
   const stored: string[] = [];
-  const waiting = new Set<() => void>();
+  const waiting = new Map<() => void, number>();
   const gets: ((result: GetResult) => void)[] = [];
   let written = '';
   let isEnded = false;
@@ -47,12 +49,13 @@ function opened() {
     streams: {
       values: { put } as unknown as ValueStreams,
       timers: {
-        after: (_ms, run) => {
-          waiting.add(run);
+        after: (ms, run) => {
+          waiting.set(run, ms);
           return { cancel: () => void waiting.delete(run) };
         },
       },
-      pieceMsMax: 1,
+      pieceMsMax,
+      streamMsMax,
     },
     serverInfo: { node: 'a@b', version: '3.2.0' },
     limits: { frameBytesMax: 100_000 },
@@ -83,11 +86,12 @@ function opened() {
     written = '';
     return since;
   };
-  const timeOut = async () => {
-    for (const run of waiting) run();
+  /** Those of so many milliseconds. */
+  const timeOut = async (wantedMs: number) => {
+    for (const [run, ms] of waiting) if (ms === wantedMs) run();
     await turns();
   };
-  return { send, replies, timeOut, gets, stored, isEnded: () => isEnded };
+  return { send, replies, timeOut, gets, stored, isEnded: () => isEnded, timers: () => waiting.size };
 }
 
 async function turns(): Promise<void> {
@@ -95,7 +99,7 @@ async function turns(): Promise<void> {
 }
 
 test('each piece is answered when the next one is wanted, the last when the value is stored', async () => {
-  const { send, replies, stored } = opened();
+  const { send, replies, stored, timers } = opened();
   await send(begin);
   assert.equal(replies(), wanted);
   await send(piece('one '), piece('two ', undefined));
@@ -103,6 +107,7 @@ test('each piece is answered when the next one is wanted, the last when the valu
   await send(piece('three', true));
   assert.equal(replies(), done);
   assert.deepEqual(stored, ['one two three']);
+  assert.equal(timers(), 0);
 });
 
 test('who sends no piece is cut off: what is said then answers none of its requests', async () => {
@@ -110,11 +115,21 @@ test('who sends no piece is cut off: what is said then answers none of its reque
   await send(begin, piece('one'), encodeFrame(rpbGetReq, name));
   assert.equal(replies(), wanted + wanted);
   assert.equal(gets.length, 1);
-  await timeOut();
+  await timeOut(pieceMsMax);
   assert.equal(replies().slice(8, 10), errorCode);
   assert.equal(isEnded(), true);
   gets[0]!({ kind: 'notfound' });
   await send(piece('two', true), encodeFrame(rpbGetReq, name));
   assert.equal(replies(), '', 'nothing is answered any more');
+  assert.deepEqual(stored, []);
+});
+
+test('who sends a little now and then is cut off, too: only so many may be sending at once', async () => {
+  const { send, replies, timeOut, stored, isEnded } = opened();
+  await send(begin, piece('o'), piece(''), piece('n'));
+  assert.equal(replies(), wanted.repeat(4));
+  await timeOut(streamMsMax);
+  assert.equal(replies().slice(8, 10), errorCode);
+  assert.equal(isEnded(), true);
   assert.deepEqual(stored, []);
 });

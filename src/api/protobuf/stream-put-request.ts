@@ -22,7 +22,7 @@ import { defaultType, emptyNameError, quorum } from './point-requests.ts';
 const noStream = 'no stream is in progress';
 const streamInProgress = 'a stream is in progress';
 const otherLength = 'the stream has not the length that it was said to have';
-const silentPeer = 'the stream was given up: no piece came for too long';
+const slowPeer = 'the stream was given up: it, or its next piece, took too long';
 
 /** What a service needs to take and send values in pieces. */
 export interface PbStreams {
@@ -30,6 +30,8 @@ export interface PbStreams {
   readonly timers: Timers;
   /** Milliseconds that a peer may take for its next piece. */
   readonly pieceMsMax: number;
+  /** And for all of them: the store takes only so many streams at once. */
+  readonly streamMsMax: number;
 }
 
 /** The streams that are coming in: at most one on each connection. */
@@ -45,6 +47,7 @@ export class StreamedPuts {
   }
 
   end(exchange: Exchange): void {
+    this.#coming.get(exchange)?.end();
     this.#coming.delete(exchange);
   }
 
@@ -66,11 +69,13 @@ class ArrivingPieces {
   /** Takes the next piece; undefined: there will be none. */
   #take: ((piece: Piece | undefined) => void) | undefined;
   #timer: Timer | undefined;
+  readonly #lastTimer: Timer;
   isGivenUp = false;
 
   constructor(exchange: Exchange, streams: PbStreams) {
     this.#exchange = exchange;
     this.#streams = streams;
+    this.#lastTimer = streams.timers.after(streams.streamMsMax, () => this.breakOff());
   }
 
   async *body(): AsyncGenerator<Buffer> {
@@ -90,6 +95,10 @@ class ArrivingPieces {
   breakOff(): void {
     this.isGivenUp = true;
     this.#finish(undefined);
+  }
+
+  end(): void {
+    this.#lastTimer.cancel();
   }
 
   /** Answers the request in progress, and waits for the next one. */
@@ -144,7 +153,7 @@ function answer(exchange: Exchange, result: LargePutResult, isGivenUp: boolean):
       return;
     case 'broken_off':
       // Whoever sends no piece waits for no answer: one would be taken for that of its next request.
-      if (isGivenUp) exchange.closeWith(silentPeer);
+      if (isGivenUp) exchange.closeWith(slowPeer);
       else exchange.fail(otherLength);
       return;
     default:
