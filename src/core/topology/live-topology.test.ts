@@ -196,6 +196,9 @@ test('the fence: an older epoch that names a former owner is told so, a newer on
     'the sender knows of a switch that we do not',
   );
   assert.equal(topology.admits(p(1), epoch, false), 'serve', 'anybody may be a fallback');
+  const beyond = p(topology.ring.size);
+  assert.equal(topology.admits(beyond, epoch + 1, true), 'malformed', 'but nobody of what there is not');
+  assert.equal(topology.admits(beyond, epoch, false), 'malformed');
 });
 
 test('what was agreed is not taken back; another cluster may be joined', () => {

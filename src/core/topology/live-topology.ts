@@ -129,8 +129,10 @@ export class LiveTopology implements Topology {
   /**
    * The fence: whether a request that another node sent here under `epoch` may be served. `primary`: it was sent to
    * the partition's owner, not to who stands in for it. A fallback is refused only what it would soon drop (C4).
+   * `malformed`: the ring has no such partition.
    */
-  admits(partition: Partition, epoch: number, primary: boolean): 'serve' | 'moved' {
+  admits(partition: Partition, epoch: number, primary: boolean): 'serve' | 'moved' | 'malformed' {
+    if (partition >= this.#state.owners.length) return 'malformed';
     if (this.#retiredOwner(partition) === this.self) return 'moved';
     if (!primary || this.#state.owners[partition] === this.self) return 'serve';
     return epoch > this.#state.epoch ? 'serve' : 'moved';

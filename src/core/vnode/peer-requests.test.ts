@@ -136,6 +136,7 @@ function openPair(inFlightMax = 100) {
         void seen.push(`${messenger.self}: ${from} ${generation}.${epoch}`),
       admits: (partition, epoch, primary) => {
         judged.push([partition, epoch, primary]);
+        if (partition >= 64) return 'malformed';
         return primary && epoch < 5 ? 'moved' : 'serve';
       },
       inFlightMax,
@@ -342,6 +343,17 @@ test('P3: an outdated name for the primary is answered moved; other generations 
     [seven, 0, true],
     [seven, Number.MAX_SAFE_INTEGER, true],
   ]);
+});
+
+test('a request for a partition that there is not is malformed, and served by nobody', () => {
+  const { near, far, asking, asked, heard, serving } = openPair();
+  const route = { timeoutMs: 100, traffic: 'foreground', primary: false } as const;
+  asking.send(b, 64 as Partition, 'beyond', route, (reply) => heard.push(reply));
+  near.deliver();
+  far.deliver();
+  assert.deepEqual(heard, ['unreachable']);
+  assert.deepEqual(asked, []);
+  assert.equal(serving.counts.malformed, 1);
 });
 
 test('P4: a request that waited as long as its asker waits is dropped', () => {

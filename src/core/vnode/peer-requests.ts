@@ -59,8 +59,8 @@ export interface PeerRequestsOptions<Request, Reply> {
   epoch(): EpochMark;
   /** A peer named an epoch beyond ours. */
   sawEpoch(generation: number, epoch: number, from: NodeId): void;
-  /** Whether this node serves a request whose sender knows the ring of `epoch` (P3). */
-  admits(partition: Partition, epoch: number, primary: boolean): 'serve' | 'moved';
+  /** Whether this node serves a request whose sender knows the ring of `epoch` (P3). `malformed`: there is no such partition. */
+  admits(partition: Partition, epoch: number, primary: boolean): 'serve' | 'moved' | 'malformed';
   /** Requests to one peer that wait for their last reply; one more is `overload`. */
   readonly inFlightMax: number;
 }
@@ -231,14 +231,15 @@ export class PeerRequests<Request, Reply> implements PeerTransport<Request, Repl
     }
     const traffic = (flags & flagRepair) === 0 ? 'foreground' : 'repair';
     const request = this.#codec.readRequest(body.subarray(requestHeadBytes), mayKeep);
-    if (request === undefined) {
+    const partition = body.readUInt16BE(2) as Partition;
+    const epoch = this.#comparableEpoch(body.readUInt32BE(8), body.readUInt32BE(12));
+    const verdict = this.#options.admits(partition, epoch, (flags & flagPrimary) !== 0);
+    if (request === undefined || verdict === 'malformed') {
       this.#malformed(from, 'request');
       this.#complain(from, traffic, id, complaintMalformed);
       return;
     }
-    const partition = body.readUInt16BE(2) as Partition;
-    const epoch = this.#comparableEpoch(body.readUInt32BE(8), body.readUInt32BE(12));
-    if (this.#options.admits(partition, epoch, (flags & flagPrimary) !== 0) === 'moved') {
+    if (verdict === 'moved') {
       this.#counts.moved += 1;
       this.#answer(from, traffic, id, request, this.#codec.moved(this.#options.epoch().epoch));
       return;
