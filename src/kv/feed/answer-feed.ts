@@ -25,6 +25,10 @@ import type { FeedSignals } from './feed-signals.ts';
 /** Entries of one answer, whatever is asked for; but a partition may always have its least share. */
 const entriesMax = 1000;
 const shareMin = 8;
+/** Of the keys of one answer and what is said of them; the last may go beyond. What has no room is asked for again. */
+const answerBytesMax = 512 * 1024;
+/** Of an item beside its key. */
+const itemBytes = 64;
 /** Entries that are looked at in a partition for one answer, whether they are asked for or not. */
 const lookedAtMax = 4000;
 const waitMsMax = 60_000;
@@ -82,8 +86,12 @@ export class AnswerFeed implements VnodeService<FeedRequest, FeedReply> {
     const parts: FeedPart[] = [];
     // Each partition has its share, so that a busy one does not keep the others waiting.
     const share = Math.ceil(Math.min(request.entriesMax, entriesMax) / request.steps.length);
+    let bytesLeft = answerBytesMax;
     for (const { partition, after } of request.steps) {
-      parts.push(await this.#lookInto(partition, after, request, Math.max(shareMin, share)));
+      if (bytesLeft <= 0) break;
+      const found = new FoundItems(Math.max(shareMin, share), bytesLeft);
+      parts.push(await this.#lookInto(partition, after, request, found));
+      bytesLeft -= found.bytes;
     }
     return parts;
   }
@@ -92,7 +100,7 @@ export class AnswerFeed implements VnodeService<FeedRequest, FeedReply> {
     partition: Partition,
     from: FeedFrom,
     request: FeedRequest,
-    itemsMax: number,
+    items: FoundItems,
   ): Promise<FeedPart> {
     const { entries } = this.#parts;
     if (from === 'now') return { partition, items: [], after: entries.now(), isBroken: false };
@@ -106,10 +114,10 @@ export class AnswerFeed implements VnodeService<FeedRequest, FeedReply> {
     const { only } = request;
     const found =
       only?.kind === 'key'
-        ? this.#lookAt(partition, after, { ...request, key: only.name })
-        : (this.#newest(partition, after, request, itemsMax) ??
-          (await this.#scan(partition, after, request, itemsMax)));
-    return { partition, items: found.items, after: found.after, isBroken: !isWhole || found.isDamaged };
+        ? this.#lookAt(partition, after, { ...request, key: only.name }, items)
+        : (this.#newest(partition, after, request, items) ??
+          (await this.#scan(partition, after, request, items)));
+    return { partition, items: items.all, after: found.after, isBroken: !isWhole || found.isDamaged };
   }
 
   /** A key's one entry. */
@@ -117,16 +125,16 @@ export class AnswerFeed implements VnodeService<FeedRequest, FeedReply> {
     partition: Partition,
     after: ByteString,
     address: FeedRequest & { readonly key: ByteString },
+    items: FoundItems,
   ): Found {
     const now = this.#parts.entries.now();
     const { engine } = this.#parts.commit;
     const bytes = engine.get(new ObjectKey(address).feedPlace(partition));
     const value = bytes && decodeEntryValue(bytes.subarray(feedPlaceBytes));
-    if (bytes === undefined || value === undefined)
-      return { items: [], after: now, isDamaged: bytes !== undefined };
+    if (bytes === undefined || value === undefined) return { after: now, isDamaged: bytes !== undefined };
     const place = byteStringOf(bytes, 0, feedPlaceBytes);
-    const items = place > after ? [{ key: address.key, ...value }] : [];
-    return { items, after: later(now, place), isDamaged: false };
+    if (place > after) items.add({ key: address.key, ...value });
+    return { after: later(now, place), isDamaged: false };
   }
 
   /** Without a look at the disk; undefined: it takes one. */
@@ -134,27 +142,27 @@ export class AnswerFeed implements VnodeService<FeedRequest, FeedReply> {
     partition: Partition,
     after: ByteString,
     request: FeedRequest,
-    itemsMax: number,
+    items: FoundItems,
   ): Found | undefined {
     const { entries } = this.#parts;
     const newest = entries.newest(partition, request, after);
     if (newest === undefined) return undefined;
     const prefix = request.only?.name ?? '';
-    const items: FeedItem[] = [];
     for (const entry of newest) {
       const { key, micros, digest } = entry;
-      if (key.startsWith(prefix)) items.push({ key, micros, digest });
-      if (items.length >= itemsMax) return { items, after: entries.placeOf(entry), isDamaged: false };
+      if (key.startsWith(prefix)) items.add({ key, micros, digest });
+      if (items.isFull) return { after: entries.placeOf(entry), isDamaged: false };
     }
-    return { items, after: later(after, entries.now()), isDamaged: false };
+    return { after: later(after, entries.now()), isDamaged: false };
   }
 
   async #scan(
     partition: Partition,
     after: ByteString,
     request: FeedRequest,
-    itemsMax: number,
+    items: FoundItems,
   ): Promise<Found> {
+    const { itemsMax } = items;
     // What becomes visible while this looks stands behind it.
     const now = this.#parts.entries.now();
     const { from: start, to } = bucketRange(partition, request, sectionFeed);
@@ -170,7 +178,6 @@ export class AnswerFeed implements VnodeService<FeedRequest, FeedReply> {
       },
     );
     const prefix = request.only?.name ?? '';
-    const items: FeedItem[] = [];
     let last = after;
     let lookedAt = 0;
     try {
@@ -179,18 +186,18 @@ export class AnswerFeed implements VnodeService<FeedRequest, FeedReply> {
           ...sliceLimits,
           entriesMax: Math.min(sliceLimits.entriesMax, itemsMax),
         });
-        if (slice.length === 0) return { items, after: later(now, last), isDamaged };
+        if (slice.length === 0) return { after: later(now, last), isDamaged };
         for (const { key: entry, value } of slice) {
           const at = start!.length;
           last = byteStringOf(entry, at, at + feedPlaceBytes);
           const key = byteStringOf(entry, at + feedPlaceBytes);
           const read = decodeEntryValue(value);
           if (read === undefined) isDamaged = true;
-          else if (key.startsWith(prefix)) items.push({ key, ...read });
+          else if (key.startsWith(prefix)) items.add({ key, ...read });
           lookedAt += 1;
-          if (items.length >= itemsMax) return { items, after: last, isDamaged };
+          if (items.isFull) return { after: last, isDamaged };
         }
-        if (lookedAt >= lookedAtMax) return { items, after: last, isDamaged };
+        if (lookedAt >= lookedAtMax) return { after: last, isDamaged };
       }
     } finally {
       await cursor.close();
@@ -198,8 +205,33 @@ export class AnswerFeed implements VnodeService<FeedRequest, FeedReply> {
   }
 }
 
+/** What a partition adds to an answer. */
+class FoundItems {
+  readonly all: FeedItem[] = [];
+  readonly itemsMax: number;
+  readonly #bytesMax: number;
+  #bytes = 0;
+
+  constructor(itemsMax: number, bytesMax: number) {
+    this.itemsMax = itemsMax;
+    this.#bytesMax = bytesMax;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get isFull(): boolean {
+    return this.all.length >= this.itemsMax || this.#bytes >= this.#bytesMax;
+  }
+
+  add(item: FeedItem): void {
+    this.all.push(item);
+    this.#bytes += item.key.length + itemBytes;
+  }
+}
+
 interface Found {
-  readonly items: readonly FeedItem[];
   readonly after: ByteString;
   readonly isDamaged: boolean;
 }

@@ -18,7 +18,7 @@ import { addressOf, ReplicatedStores, type StoreNode, valuesOf } from '../replic
 import { feedRange, nodeFactKey, ObjectKey } from '../vnode/index.ts';
 
 import { beginMs, type FeedReader, type FeedSubscription } from './change-feeds.ts';
-import type { FeedReply, FeedRequest } from './feed-protocol.ts';
+import { type FeedReply, type FeedRequest, feedCodec, feedStart } from './feed-protocol.ts';
 import type { FeedEvent } from './told-changes.ts';
 
 const bucket = { bucketType: byteLiteral('default'), bucket: byteLiteral('b') };
@@ -337,6 +337,25 @@ test('a cursor that was tampered with is refused, or followed from somewhere', (
       }
     }
     assert.ok(followed > 50, `${followed} were followed`);
+  }));
+
+test('an answer has a bound in bytes, and what it has no room for comes with a later one', () =>
+  run({ nodes: 1 }, async (_stores, a) => {
+    const late = open(a, 'now');
+    await late.next(0);
+    const keys = Array.from({ length: 60 }, (_, i) => `${i} ${'k'.repeat(60_000)}`);
+    for (const key of keys) await a.put(key, '');
+    const steps = a.topology.ring.partitions().map((partition) => ({ partition, after: feedStart }));
+    const reply = await new Promise<FeedReply>((resolve) => {
+      const request = { ...bucket, steps, entriesMax: 1000, waitMs: 0 };
+      a.store.feeds.answers.handle(0 as Partition, request, resolve);
+    });
+    assert.ok(reply.kind === 'slice' && reply.parts[0]!.items.length > 0);
+    const bytes = feedCodec().replyBytes(reply);
+    assert.ok(bytes < 2 ** 20, `the least limit of a message; ${bytes}`);
+    const told = keys.map((key) => `${key}=`).toSorted();
+    assert.deepEqual((await heard(open(a, 'start'))).events.toSorted(), told, 'from the disk');
+    assert.deepEqual((await heard(late)).events.toSorted(), told, 'from memory');
   }));
 
 test('one key is watched, or those with a prefix', () =>

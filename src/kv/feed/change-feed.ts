@@ -238,6 +238,9 @@ export class ChangeFeed {
         const { track, from } = askedOf(part)!;
         // A present that is told after the feed has begun is behind what has changed since.
         if (track.after === from) track.after = part.after;
+        // Asked for after those that the answer had no room for.
+        this.#tracks.delete(track.partition);
+        this.#tracks.set(track.partition, track);
       },
       stuck: (part) => later(askedOf(part)!.track, readAgainMs),
     });

@@ -51,6 +51,7 @@ export interface FeedPart {
 }
 
 export type FeedReply =
+  /** Of a partition that is not among them there was no room to tell. */
   | { readonly kind: 'slice'; readonly parts: readonly FeedPart[] }
   /** The node does not serve one of the partitions. */
   | { readonly kind: 'moved'; readonly epoch: number }
