@@ -22,15 +22,19 @@ export const nodeCrash: Scenario = {
       ...calmStory,
       strike: async ({ node, random }) => {
         node.process.disk.conditions = { ...quietDisk, syncMs };
-        const plan = randomFaultPlan(random, {
-          nodes: [node.process.name],
-          kinds: processFaults,
-          untilMs: 100,
-          gapMsMean: 20,
-          durationMsMean: 5,
-        });
-        await carryOutFaults(world, plan);
-        await node.untilServing();
+        const startsBefore = world.work.done('starts');
+        // A plan may be of pauses alone.
+        do {
+          const plan = randomFaultPlan(random, {
+            nodes: [node.process.name],
+            kinds: processFaults,
+            untilMs: 100,
+            gapMsMean: 20,
+            durationMsMean: 5,
+          });
+          await carryOutFaults(world, plan);
+          await node.untilServing();
+        } while (world.work.done('starts') === startsBefore);
         if (random.chance(0.5)) await node.restartCleanly();
         else node.restartAfter('kill');
       },
