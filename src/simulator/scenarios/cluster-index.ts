@@ -14,6 +14,7 @@ import { clusterIndexQueries } from './cluster-index-queries.ts';
 import { clusterLargeValues } from './cluster-large-values.ts';
 import { clusterLeaveRace, clusterLeaveRaceLong } from './cluster-leave-race.ts';
 import { clusterMapReduce } from './cluster-map-reduce.ts';
+import { clusterOperators } from './cluster-operators.ts';
 import { clusterOverwriteHandoff } from './cluster-overwrite-handoff.ts';
 import { clusterPowerCut } from './cluster-power-cut.ts';
 import { clusterRepair } from './cluster-repair.ts';
@@ -37,6 +38,7 @@ export const clusterScenarios: readonly Scenario[] = [
   clusterLeaveRace,
   clusterLeaveRaceLong,
   clusterSwitchRace,
+  clusterOperators,
   clusterStaleReplica,
   clusterBusyJoin,
   clusterForwardedPut,

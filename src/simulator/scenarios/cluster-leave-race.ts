@@ -2,17 +2,14 @@
  * A member leaves under load while nodes die in every stage of the moves (Basho's 1263: vnodes that served requests while
  * their data was being dropped brought a cluster of six nodes and 1,024 partitions down).
  */
-import type { Move } from '../../core/index.ts';
 import type { Prng } from '../prng.ts';
 import type { Scenario } from '../scenario.ts';
 import { usualClients } from '../workloads/cluster-clients.ts';
-import type { ClusterMember } from '../workloads/cluster-member.ts';
+import { DeathsInMoves } from '../workloads/deaths-in-moves.ts';
 import type { World } from '../world.ts';
 import { ClusterPlay, type ClusterStory, calmCluster, faultErrors } from './cluster-story.ts';
 
 const nodes = 6;
-const lookMs = 20;
-const firstLookMs = 3;
 /** One in so many seeds has the ring of the original, and some of the others a ring between. */
 const wholeRingEvery = 40;
 /** Of a key with one replica nobody else has what a move loses. */
@@ -46,70 +43,13 @@ async function leaveRace(world: World, random: Prng, race: LeaveRace): Promise<v
   play.work();
   await world.sleep(random.between(100, 1000));
   const leaver = random.pick(stage.members);
-  const deaths = new DeathsInMoves(play, random.fork('deaths'), race.deathsMax, leaver);
+  const deaths = new DeathsInMoves(stage, random.fork('deaths'), race.deathsMax);
   await stage.change([{ kind: 'leave', node: leaver.id }]);
   const killing = deaths.run();
   await stage.untilGone(leaver);
   deaths.stop();
   await killing;
   await play.rest();
-}
-
-/** Ends those whom a move concerns, in whatever stage it is. */
-class DeathsInMoves {
-  readonly #play: ClusterPlay;
-  readonly #random: Prng;
-  readonly #leaver: ClusterMember;
-  #left: number;
-  #ended = 0;
-  #isOver = false;
-
-  constructor(play: ClusterPlay, random: Prng, deathsMax: number, leaver: ClusterMember) {
-    this.#play = play;
-    this.#random = random;
-    this.#left = deathsMax;
-    this.#leaver = leaver;
-  }
-
-  stop(): void {
-    this.#isOver = true;
-  }
-
-  async run(): Promise<void> {
-    const { world, stage } = this.#play;
-    const revivals: Promise<void>[] = [];
-    while (!this.#isOver && this.#left > 0) {
-      // Small rings have moved soon: until the first death there is no time to lose.
-      await world.sleep(this.#random.exponential(this.#ended === 0 ? firstLookMs : lookMs));
-      const serving = stage.members.filter(({ isServing }) => isServing);
-      const moves = serving.length === 0 ? [] : [...stage.state(serving[0]).moves.values()];
-      // Not all die at once: with two of three away writes may wait.
-      if (moves.length === 0 || serving.length < stage.members.length - 1) continue;
-      if (this.#ended > 0 && this.#random.chance(0.7)) continue;
-      const victim = this.#victimOf(this.#random.pick(moves), serving);
-      if (victim !== undefined) revivals.push(this.#end(victim));
-    }
-    await Promise.all(revivals);
-  }
-
-  #victimOf({ from, to, stage }: Move, serving: readonly ClusterMember[]): ClusterMember | undefined {
-    const concerned = serving.filter(({ id }) => id === from || id === to);
-    const victim =
-      this.#random.chance(0.8) && concerned.length > 0 ? this.#random.pick(concerned) : serving[0];
-    if (victim !== undefined) this.#play.world.work.add(`deaths in ${stage}`);
-    return victim;
-  }
-
-  async #end(victim: ClusterMember): Promise<void> {
-    const { world } = this.#play;
-    this.#left -= 1;
-    this.#ended += 1;
-    world.work.add('deaths in a move');
-    victim.end(this.#random.pick(['crash', 'kill']));
-    await world.sleep(this.#random.pick([50, 500, 5000]));
-    const isWanted = victim !== this.#leaver || this.#play.stage.members.includes(victim);
-    if (isWanted && !victim.process.isUp) victim.process.restart();
-  }
 }
 
 export const clusterLeaveRace: Scenario = {

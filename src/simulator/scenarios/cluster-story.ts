@@ -7,7 +7,6 @@ import type { Partition } from '../../core/ring/index.ts';
 import { NameHash } from '../../kv/coordinator/index.ts';
 import { type KvError, VersionedObject } from '../../kv/index.ts';
 import { assert } from '../../stdx/index.ts';
-import type { StorageEngine } from '../../storage/index.ts';
 import { decodeContent } from '../../wire/index.ts';
 import { checkConverged } from '../checkers/cluster-converged.ts';
 import { DotsIssuedOnce } from '../checkers/dots-issued-once.ts';
@@ -24,7 +23,7 @@ import {
   variedClusterConfiguration,
 } from '../workloads/cluster-configuration.ts';
 import type { ClusterMember } from '../workloads/cluster-member.ts';
-import { ClusterStage } from '../workloads/cluster-stage.ts';
+import { ClusterStage, type EngineWrapping } from '../workloads/cluster-stage.ts';
 import { addressOf, idOfValue } from '../workloads/numbered-values.ts';
 import type { World } from '../world.ts';
 
@@ -55,7 +54,7 @@ export interface ClusterStory {
   /** As `ClusterStageOptions` has it. */
   readonly isFormed?: boolean;
   readonly haveBackends?: boolean;
-  readonly wrapEngine?: (engine: StorageEngine, name: string) => StorageEngine;
+  readonly wrapEngine?: EngineWrapping;
   /** Acknowledged puts that make a run worth its name. */
   readonly ackedPutsMin: number;
 }

@@ -29,7 +29,7 @@ export interface ClusterMemberOptions {
   /** A start that the disk refuses is tried again; elsewhere it fails the run. */
   readonly startsMayFail: boolean;
   /** Stands between the database and its engine, to misbehave within the engine's contract. */
-  readonly wrapEngine: (engine: StorageEngine) => StorageEngine;
+  readonly wrapEngine: (engine: StorageEngine, environment: Environment) => StorageEngine;
   /** What runs JavaScript of users in a life that begins; absent: nothing does. */
   readonly openSandbox?: ((environment: Environment) => OpenSandbox) | undefined;
 }
@@ -160,7 +160,7 @@ export class ClusterMember {
       this.#isInstalled = true;
     }
     const damaged = ({ kind }: { readonly kind: string }) => this.#world.work.add(`journals with ${kind}`);
-    const engine = wrapEngine(await openEngine(ofKind, environment, damaged));
+    const engine = wrapEngine(await openEngine(ofKind, environment, damaged), environment);
     const node = await startNode(configuration, {
       environment,
       version: 'simulated',

@@ -37,10 +37,13 @@ export interface ClusterStageOptions {
   readonly isFormed?: boolean;
   /** Nodes have several storage backends, but for some. */
   readonly haveBackends?: boolean;
-  readonly wrapEngine?: (engine: StorageEngine, name: string) => StorageEngine;
+  readonly wrapEngine?: EngineWrapping;
   /** For each life of a node; absent: JavaScript of users is not run. */
   readonly openSandbox?: (environment: Environment, name: string) => OpenSandbox;
 }
+
+/** What stands between the database and its engine in a life of the named node. */
+export type EngineWrapping = (engine: StorageEngine, name: string, environment: Environment) => StorageEngine;
 
 /** The node that was asked is behind, or the work is done. */
 type NoCommand = 'unknown yet' | 'nothing left';
@@ -138,7 +141,7 @@ export class ClusterStage {
       formed,
       engine: this.#drawnEngine(name),
       startsMayFail: startsMayFail ?? false,
-      wrapEngine: (engine) => wrapEngine?.(engine, name) ?? engine,
+      wrapEngine: (engine, environment) => wrapEngine?.(engine, name, environment) ?? engine,
       openSandbox: openSandbox && ((environment) => openSandbox(environment, name)),
     });
     this.#members.push(member);
@@ -184,8 +187,11 @@ export class ClusterStage {
     throw new Error(`${member.name} could not join`);
   }
 
-  /** Stages the changes, plans, and commits the plan: the whole of it once, whatever happens to the nodes. */
-  async change(changes: readonly StagedChange[]): Promise<void> {
+  /**
+   * Stages the changes, plans, and commits the plan: the whole of it once, whatever happens to the nodes. Returns an epoch by
+   * which it is committed.
+   */
+  async change(changes: readonly StagedChange[]): Promise<number> {
     let staged = 0;
     for (const change of changes) staged = await this.agree({ kind: 'stage', change });
     for (let attempt = 0; attempt < proposalsMax; attempt++) {
@@ -196,12 +202,12 @@ export class ClusterStage {
         if (plan.kind === 'planned') return commitPlanned(plan.plan, true);
         throw new Error(`no plan can be made: ${plan.refusal.reason}`);
       });
-      if (outcome === 'nothing left') return;
+      if (outcome === 'nothing left') return this.state().epoch;
       if (outcome === 'unknown yet' || outcome === undefined) {
         await this.world.sleep(againMs);
         continue;
       }
-      if (outcome.kind === 'applied') return;
+      if (outcome.kind === 'applied') return outcome.epoch;
       if (outcome.kind === 'refused' && outcome.refusal.code !== 'plan_outdated') {
         throw new Error(`the commit was refused: ${outcome.refusal.reason}`);
       }
