@@ -14,6 +14,7 @@ function acked(id: number, endedAt: number, changes: Partial<KeyWrite> = {}): Ke
 function copy(known: number, ...ids: readonly number[]): LeftCopy {
   const dotOf = (counter: number): Dot => ({ actor: actorId(byteLiteral('vnode id'), 1), counter });
   return {
+    isKept: true,
     covers: ({ counter }) => counter <= known,
     shown: new Map(ids.map((id) => [id, dotOf(id)])),
   };
@@ -42,4 +43,20 @@ test('a deleted value may be back if a copy shows it and no tombstone is left', 
   assert.deepEqual(lostOf(deleted(), [copy(1, 1), copy(2)]), []);
   assert.deepEqual(lostOf(deleted(), [copy(2)]), []);
   assert.deepEqual(lostOf(deleted(), []), [], 'nothing is left that could be back');
+});
+
+test('what was replaced before a delete may be back, too', () => {
+  const writes = [
+    acked(1, 10),
+    acked(2, 20, { past: new Set([1]) }),
+    acked(3, 30, { kind: 'delete', past: new Set([1, 2]) }),
+  ];
+  assert.deepEqual(lostOf(writes, [copy(1, 1)]), [2, 3]);
+});
+
+test('what is being dropped keeps nothing, and may be back all the same', () => {
+  const dropping = (of: LeftCopy): LeftCopy => ({ ...of, isKept: false });
+  assert.deepEqual(lostOf([acked(1, 10)], [dropping(copy(1, 1))]), [1]);
+  const deleted = [acked(1, 10), acked(2, 20, { kind: 'delete', past: new Set([1]) })];
+  assert.deepEqual(lostOf(deleted, [dropping(copy(1, 1)), dropping(copy(2))]), [2]);
 });

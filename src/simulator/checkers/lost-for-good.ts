@@ -9,14 +9,16 @@ import { decodeContent } from '../../wire/index.ts';
 import { idOfValue } from '../workloads/numbered-values.ts';
 import { type KeyHistory, type KeyWrite, never } from './key-history.ts';
 
-/** A copy of a key that stays. */
+/** A copy of a key on a disk that is left. */
 export interface LeftCopy {
+  /** False: it is being dropped, and may be handed over as stray data before it is gone. */
+  readonly isKept: boolean;
   readonly covers: (dot: Dot) => boolean;
   /** By the number of the write whose value it shows. */
   readonly shown: ReadonlyMap<number, Dot | undefined>;
 }
 
-export function leftCopyOf(bytes: VersionedObject['bytes']): LeftCopy {
+export function leftCopyOf(bytes: VersionedObject['bytes'], isKept: boolean): LeftCopy {
   const object = VersionedObject.decode(bytes);
   const { clock } = object;
   const shown = new Map<number, Dot | undefined>();
@@ -24,7 +26,7 @@ export function leftCopyOf(bytes: VersionedObject['bytes']): LeftCopy {
     const { deleted, value } = decodeContent(content);
     if (!deleted) shown.set(idOfValue(value), dot);
   }
-  return { covers: (dot) => clock.covers(dot), shown };
+  return { isKept, covers: (dot) => clock.covers(dot), shown };
 }
 
 /** Of the writes that were acknowledged before `moment`. Returns how many may be lost: they count as of unknown outcome from now on. */
@@ -33,28 +35,24 @@ export function excuseLost(history: KeyHistory, left: readonly LeftCopy[], momen
     ({ outcome, endedAt }) => outcome === 'acked' && endedAt < moment,
   );
   const replaced = new Set(acked.flatMap(({ past }) => [...past]));
-  const lost = acked.filter((write) => {
-    if (write.kind === 'put')
-      return !replaced.has(write.id) && !left.some(({ shown }) => shown.has(write.id));
-    return [...write.past].some((id) => mayComeBack(id, left));
-  });
+  const isLost = ({ kind, id }: KeyWrite): boolean =>
+    kind === 'put' && !replaced.has(id) && !left.some(({ isKept, shown }) => isKept && shown.has(id));
+  const lost = acked.filter((write) => isLost(write) || [...write.past].some((id) => mayComeBack(id, left)));
   for (const write of lost) forget(write);
   return lost.length;
 }
 
-/** Some copy shows it, and none has it replaced. */
+/** Some copy shows it, and none that is kept has it replaced. */
 function mayComeBack(id: number, left: readonly LeftCopy[]): boolean {
   const showing = left.filter(({ shown }) => shown.has(id));
-  return (
-    showing.length > 0 &&
-    !left.some((copy) => {
-      if (copy.shown.has(id)) return false;
-      return showing.every(({ shown }) => {
-        const dot = shown.get(id);
-        return dot !== undefined && copy.covers(dot);
-      });
-    })
-  );
+  const hasReplaced = ({ isKept, shown, covers }: LeftCopy): boolean =>
+    isKept &&
+    !shown.has(id) &&
+    showing.every((copy) => {
+      const dot = copy.shown.get(id);
+      return dot !== undefined && covers(dot);
+    });
+  return showing.length > 0 && !left.some(hasReplaced);
 }
 
 function forget(write: KeyWrite): void {

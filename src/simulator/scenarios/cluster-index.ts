@@ -9,6 +9,7 @@ import { clusterExpiry } from './cluster-expiry.ts';
 import { clusterFalseNotfound } from './cluster-false-notfound.ts';
 import { clusterFeed } from './cluster-feed.ts';
 import { clusterForwardedPut } from './cluster-forwarded-put.ts';
+import { clusterFullQueues } from './cluster-full-queues.ts';
 import { clusterHooks } from './cluster-hooks.ts';
 import { clusterIndexQueries } from './cluster-index-queries.ts';
 import { clusterLargeValues } from './cluster-large-values.ts';
@@ -55,6 +56,7 @@ export const clusterScenarios: readonly Scenario[] = [
   clusterHooks,
   voxer,
   clusterDatatypes,
+  clusterFullQueues,
   clusterMapReduce,
   clusterWriteOnce,
   clusterSerialised,

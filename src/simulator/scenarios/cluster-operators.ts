@@ -50,6 +50,7 @@ export const clusterOperators: Scenario = {
       deaths.stop();
       await killing;
       pace.msMean = 0;
+      await play.untilWorked();
       await play.rest();
     }
   },

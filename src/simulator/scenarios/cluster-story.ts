@@ -198,9 +198,10 @@ export class ClusterPlay {
       for (const [name, stored] of copies) {
         for (const { bytes } of stored) this.#dots.saw(name, VersionedObject.decode(bytes));
       }
+      const own = new Map([...copies].filter(([name]) => this.#isOfClients(name)));
       this.world.work.add('disks compared');
-      this.world.work.add('copies compared', copies.size);
-      nodes.push({ node: member.name, copies });
+      this.world.work.add('copies compared', own.size);
+      nodes.push({ node: member.name, copies: own });
     }
     const { ring } = this.stage.anyone.present.node.database.cluster.topology;
     return checkConverged(nodes, {
@@ -208,6 +209,11 @@ export class ClusterPlay {
       replicasOf: (name) => this.replicasOf(name),
       tombstonesAreKept: this.configuration.delete_mode === 'keep',
     });
+  }
+
+  /** Others may have buckets of their own beside. */
+  #isOfClients(name: string): boolean {
+    return this.clients.options.buckets.some((bucket) => name.startsWith(`${bucket.name}/`));
   }
 
   /** Who has nothing to do soon writes next to nothing: work that goes round in circles shows so. */

@@ -1,7 +1,7 @@
 /**
  * Clients of a cluster: each asks any node that it can reach, one thing after another, about a few keys that all
  * share, and writes down what it asked and what it was told. A failed write may have happened, may happen later, or
- * never: only what a node that is down was not even told is known to be refused.
+ * never: known to be refused is what a node that is down was not even told, and what was answered by `overload`.
  */
 import type { Buffer } from 'node:buffer';
 import type {
@@ -263,7 +263,7 @@ export class ClusterClients {
         return 'refused';
       case 'failed':
         expectError(this.#world, this.options.expectedErrors, result.error);
-        return 'unknown';
+        return result.error.code === 'overload' ? 'refused' : 'unknown';
     }
   }
 

@@ -290,7 +290,7 @@ export class DatatypeClients {
     if (result.kind !== 'failed') return 'acked';
     if (refusedCodes.has(result.error.code)) return 'refused';
     expectError(this.#world, this.#options.expectedErrors, result.error);
-    return 'unknown';
+    return result.error.code === 'overload' ? 'refused' : 'unknown';
   }
 
   async #down(): Promise<undefined> {

@@ -106,6 +106,7 @@ export class Operators {
     const id = this.#random.chance(0.7) ? to : from;
     const victim = stage.members.find((member) => member.id === id && member.isServing);
     if (victim === undefined || stage.members.some((one) => !one.isServing)) return;
+    if (!this.#hasMajorityWithout(victim)) return;
     victim.end(this.#random.pick(['crash', 'kill']));
     const spare = this.#spare!;
     const mayShrink = stage.members.length - 2 >= nodesMin;
@@ -125,6 +126,14 @@ export class Operators {
     this.#world.work.add(`nodes lost in ${of}`);
     this.#world.record(victim.name, 'lost for good', `${change.kind} in ${of}`);
     await this.#excuse(epoch);
+  }
+
+  /** Of two losses, one soon after the other, the second may take the majority of the voters, and nothing is agreed any more. */
+  #hasMajorityWithout(victim: ClusterMember): boolean {
+    const leader = this.#stage.members.find(({ serving }) => serving?.node.database.cluster.log.leads);
+    const voters = leader?.present.node.database.cluster.log.status.voters ?? [];
+    const left = this.#stage.members.filter((member) => member !== victim && voters.includes(member.id));
+    return left.length > voters.length / 2;
   }
 
   /** Undefined: the cluster refuses it as it is. */
@@ -163,21 +172,23 @@ export class Operators {
     }
   }
 
-  /** What the node has and is going to keep: what it drops is not left. */
   async #copiesOf(member: ClusterMember): Promise<ReadonlyMap<string, readonly LeftCopy[]>> {
     for (;;) {
       const found = await member.within(async (serving) => {
         const { ring } = serving.node.database.cluster.topology;
         const stored = await storedCopies(serving.engine, ring.partitions());
         const isKept = new Map<Partition, boolean>();
-        const kept = new Map<string, LeftCopy[]>();
+        const left = new Map<string, readonly LeftCopy[]>();
         for (const [name, copies] of stored) {
-          for (const { partition, storageKey, bytes } of copies) {
+          for (const { partition, storageKey } of copies) {
             if (!isKept.has(partition)) isKept.set(partition, answersFor(serving, partition, storageKey));
-            if (isKept.get(partition)) kept.set(name, [...(kept.get(name) ?? []), leftCopyOf(bytes)]);
           }
+          left.set(
+            name,
+            copies.map(({ partition, bytes }) => leftCopyOf(bytes, isKept.get(partition)!)),
+          );
         }
-        return kept;
+        return left;
       });
       if (typeof found !== 'string') return found;
       await this.#stage.untilServing([member]);

@@ -94,6 +94,7 @@ export class RivalClients {
     else if (result !== 'gone' && result.kind === 'failed') {
       if (refusals.has(result.error.code)) attempt.outcome = 'refused';
       else expectError(this.#world, this.#options.expectedErrors, result.error);
+      if (result.error.code === 'overload') attempt.outcome = 'refused';
     }
     this.#world.work.add(`${attempt.outcome} puts`);
     this.#world.record(node.name, `put ${attempt.outcome}`, `${key}: ${id}`);
