@@ -180,7 +180,7 @@ export function parsedJson(text: string): Term {
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw new ItemError(`not JSON: ${(error as Error).message}`);
+    throw new ItemError(`not JSON: ${(error as Error).message}`, { cause: error });
   }
   return termOfJson(value);
 }

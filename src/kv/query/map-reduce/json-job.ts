@@ -38,8 +38,9 @@ function parsed(bytes: Buffer): Term {
   try {
     return parsedJson(bytes.toString('utf8'));
   } catch (error) {
-    // Bytes that make too long a string are no JSON either.
-    throw new JobRefusal('json', (error as Error).message);
+    // Bytes that make too long a string are no JSON either. Clients know the parser's own words.
+    const { message, cause } = error as Error;
+    throw new JobRefusal('json', cause instanceof SyntaxError ? cause.message : message);
   }
 }
 
