@@ -14,5 +14,6 @@ export {
 } from './network.ts';
 export { type NodeId, nodeIdOf } from './node-id.ts';
 export type { Random } from './random.ts';
+export { RareNotices } from './rare-notices.ts';
 export type { Tasks } from './tasks.ts';
 export type { Timer, Timers } from './timers.ts';

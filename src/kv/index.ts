@@ -102,6 +102,7 @@ export {
   isObjectEntry,
   layoutVersion,
   nodeFactKey,
+  nodeRange,
   partitionRange,
   type ReplicaReply,
   type ReplicaRequest,

@@ -34,7 +34,7 @@ export interface KvObserver {
   expiredForgotten?(): void;
   /** A replica was late with a value, and another was asked for it as well. */
   readHedged(): void;
-  /** A large value came later than any that has not to be sent again by TCP. */
+  /** A large value came as late as if TCP had to send the end of it again. */
   largeReadStalled?(): void;
   /** A read of a large value waits for others to get theirs. */
   readHeld?(): void;

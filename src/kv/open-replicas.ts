@@ -8,6 +8,7 @@ import {
   NameHash,
   NarrowReads,
   PeerLatencies,
+  ReapsUnderWay,
   RepairBudget,
   ReplicaRequests,
 } from './coordinator/index.ts';
@@ -120,6 +121,7 @@ export async function openReplicas(parts: KeyValueParts): Promise<Replicas> {
     hedges: new HedgeBudget(),
     narrowReads: new NarrowReads(settings.readEveryoneInterval),
     largeReads: new LargeReadPace(deadlines, observer),
+    reapsUnderWay: new ReapsUnderWay(clock, settings.deleteMode),
     observer,
     settings,
   };

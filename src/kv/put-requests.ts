@@ -1,5 +1,5 @@
 /** Puts of clients: checked, hooked, conditional or not, coordinated, and shown as they were asked to be. */
-import type { Environment } from '../environment/index.ts';
+import { type Environment, RareNotices } from '../environment/index.ts';
 import { type ByteString, byteLiteral, textOfBytes } from '../stdx/index.ts';
 import type { BucketProperties } from './bucket-properties.ts';
 import type { CommitHooks } from './commit-hooks/index.ts';
@@ -14,7 +14,6 @@ import type { ObjectAddress, PutRequest, PutResult } from './key-value-store.ts'
 import type { KvError } from './kv-error.ts';
 import type { KvObserver } from './kv-observer.ts';
 import type { VersionedObject } from './object/index.ts';
-import { RareNotices } from './rare-notices.ts';
 import { prepareWrite } from './request-checks.ts';
 import type { RequestDoor } from './request-door.ts';
 import type { SerialisedWrites } from './serialised-writes.ts';

@@ -94,6 +94,8 @@ test('a tombstone that one replica cannot sync is forgotten by nobody', async ()
       assert.equal((await node.copy(partitions[i]!, 'k'))?.isTombstone, true);
     }
     primaries[2]!.refusesWrites = false;
+    // Until then it counts as asked for.
+    await stores.world.sleep(4000);
     await primaries[0]!.get('k', { r: quorumAll });
     await stores.world.sleep(1000);
     for (const [i, node] of primaries.entries())
@@ -115,4 +117,18 @@ test('where writes are synced, or tombstones are kept, none is stored a second t
       assert.equal(repairs.length, 0);
     });
   }
+});
+
+test('however often a tombstone that waits to be forgotten is read, it is synced once', async () => {
+  await ReplicatedStores.run(options('os', { deleteMode: 10_000 }), async (stores) => {
+    const { primaries } = stores.placesOf('k');
+    await primaries[0]!.put('k', 'v', { w: quorumAll });
+    await primaries[0]!.delete('k', { w: quorumAll });
+    for (let read = 0; read < 20; read += 1) {
+      await primaries[0]!.get('k', { r: quorumAll });
+      await stores.world.sleep(100);
+    }
+    const synced = stores.sentOf('put').filter(({ route }) => route.traffic === 'repair');
+    assert.equal(synced.length, 2, 'once at each of the other nodes');
+  });
 });

@@ -1,7 +1,7 @@
 import { Buffer } from 'node:buffer';
 import { type BackendKind, type Configuration, usualCacheBytes } from '../config/index.ts';
 import { type Disk, DiskError, type Environment } from '../environment/index.ts';
-import { doubtfulRanges, isObjectEntry } from '../kv/index.ts';
+import { doubtfulRanges, isObjectEntry, nodeRange } from '../kv/index.ts';
 import {
   cachedEngine,
   lastRunsOf,
@@ -99,7 +99,14 @@ async function openKind(
   if (kind === 'log') {
     const { openLogEngine } = await import('../storage/log/index.ts');
     const tuning = logTuning(configuration);
-    const options = { disk, directory, tuning, log, emptiedByDamage: doubtfulRanges };
+    const options = {
+      disk,
+      directory,
+      tuning,
+      log,
+      emptiedByDamage: doubtfulRanges,
+      neededAtStart: nodeRange,
+    };
     return cachedEngine(await openLogEngine(options, environment), cacheBytes, isObjectEntry);
   }
   const markDamage = () => markDamagedBlocks(directory, disk, log);

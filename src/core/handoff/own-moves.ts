@@ -6,8 +6,8 @@
  * M2  A partition is dropped only in `released`; `dropped` is reported only when its data is gone durably, and
  *     only of the move whose drop it was (R24).
  * M3  A drop that has begun is carried to its end, whatever becomes of its move: until then the store is closed
- *     (`PartitionStore.drop`), and what is left would wipe what comes after it. One that has not, of a partition that
- *     comes back to this node, is not begun: this may be the only copy that is left.
+ *     (`PartitionStore.drop`), and what is left would wipe what comes after it. One that has not is not
+ *     begun once its move is over: this may be the only copy that is left, and goes to whoever owns the partition then.
  */
 import type { Environment, NodeId } from '../../environment/index.ts';
 import type { Partition } from '../ring/index.ts';
@@ -131,9 +131,9 @@ export class OwnMoves {
 
   async #runDrop(own: OwnMove): Promise<void> {
     const { partition } = own.move;
-    const { store, environment, options, report, state, self } = this.#parts;
+    const { store, environment, options, report } = this.#parts;
     try {
-      await store.drop(partition, () => !isHeldBy(self, partition, state()));
+      await store.drop(partition, () => this.#isPresent(own));
     } catch (error) {
       if (!(error instanceof PartitionStoreError)) throw error;
       environment.log.warn('a partition that moved away cannot be dropped; it is tried again', {
@@ -153,9 +153,4 @@ export class OwnMoves {
   #isPresent(own: OwnMove): boolean {
     return !this.#isClosed && this.#moves.get(own.move.partition) === own;
   }
-}
-
-/** Now, or when the partition's move is over. */
-function isHeldBy(self: NodeId, partition: Partition, { owners, moves }: ClusterState): boolean {
-  return owners[partition] === self || moves.get(partition)?.to === self;
 }

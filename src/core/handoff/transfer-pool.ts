@@ -3,10 +3,16 @@
  * again and again, ever less often, for as long as they are wanted (R25).
  */
 import type { Buffer } from 'node:buffer';
-import type { Environment, Instant, NodeId, Timer } from '../../environment/index.ts';
+import {
+  type Environment,
+  type Instant,
+  type NodeId,
+  RareNotices,
+  type Timer,
+} from '../../environment/index.ts';
 import type { Partition } from '../ring/index.ts';
 import type { ClusterState } from '../topology/index.ts';
-import { TooLongNotices } from '../transport/index.ts';
+import { tooLargeForMessage } from '../transport/index.ts';
 import { FittingFold } from './fitting-fold.ts';
 import type { HandoffOptions } from './handoff-options.ts';
 import type { TransferOutcome } from './outgoing-transfer.ts';
@@ -88,14 +94,15 @@ export class TransferPool {
   #wanted: readonly TransferTask[] = [];
   readonly #runs = new Map<string, Run>();
   readonly #pauses = new Map<string, Pause>();
-  readonly #notices: TooLongNotices;
+  readonly #notices: RareNotices;
   #timer: Timer | undefined;
   #isClosed = false;
   #drained: (() => void)[] = [];
 
   constructor(parts: PoolParts) {
     this.#parts = parts;
-    this.#notices = new TooLongNotices(parts.environment);
+    const { log, clock } = parts.environment;
+    this.#notices = new RareNotices(log, clock, tooLargeForMessage);
   }
 
   /** The whole list; what runs and is not on it is cancelled. */
@@ -166,7 +173,7 @@ export class TransferPool {
     const all = store.fold(task.source, { sliceBytes: options.batchBytes, ...alsoIn });
     const fold = new FittingFold(all, messageBytesMax, (item) => {
       const subject = store.subjectOf?.(item) ?? { partition: task.source };
-      this.#notices.say(task.to, subject, item.length, messageBytesMax);
+      this.#notices.warn(() => ({ to: task.to, ...subject, bytes: item.length, bytesMax: messageBytesMax }));
     });
     const sender = new TransferSender(this.#parts.sender, {
       to: task.to,

@@ -8,9 +8,9 @@ export {
   type MessageHandler,
   type Messenger,
   type TrafficClass,
+  tooLargeForMessage,
 } from './messenger.ts';
 export { type PeerMember, TcpMessenger, type TcpMessengerOptions } from './tcp-messenger.ts';
-export { TooLongNotices } from './too-long-notices.ts';
 export { trafficClasses } from './traffic-class.ts';
 export { type TransportLimits, transportLimits } from './transport-limits.ts';
 export { noTransportObserver, type TransportObserver } from './transport-observer.ts';

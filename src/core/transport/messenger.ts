@@ -25,6 +25,10 @@ export const channel = {
 } as const;
 export type Channel = (typeof channel)[keyof typeof channel];
 
+/** For the log, of what `messageBytesMax` keeps from being sent. */
+export const tooLargeForMessage =
+  'an object is too large for a message between nodes (cluster.message.maximum)';
+
 /** Anything but `refused` says only that waiting has become senseless. */
 export type DisconnectReason = 'refused' | 'broken';
 

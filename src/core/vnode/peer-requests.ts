@@ -15,14 +15,14 @@
  * reason. Numbers are big-endian.
  */
 import type { Buffer } from 'node:buffer';
-import type { Environment, NodeId } from '../../environment/index.ts';
+import { type Environment, type NodeId, RareNotices } from '../../environment/index.ts';
 import type { Partition } from '../ring/index.ts';
 import {
   type Channel,
   channel,
   type MessageFill,
   type Messenger,
-  TooLongNotices,
+  tooLargeForMessage,
 } from '../transport/index.ts';
 import { Deadlines } from './deadlines.ts';
 import { Flights, PendingRequest } from './pending-request.ts';
@@ -85,7 +85,7 @@ export class PeerRequests<Request, Reply> implements PeerTransport<Request, Repl
   readonly #codec: VnodeCodec<Request, Reply>;
   readonly #channel: Channel;
   readonly #deadlines: Deadlines;
-  readonly #notices: TooLongNotices;
+  readonly #notices: RareNotices;
   readonly #pending = new Map<number, PendingRequest<Request, Reply>>();
   readonly #flights = new Map<NodeId, Flights<Request, Reply>>();
   readonly #complaints = new Map<NodeId, number[]>();
@@ -119,7 +119,7 @@ export class PeerRequests<Request, Reply> implements PeerTransport<Request, Repl
     this.#codec = options.codec;
     const { clock, timers } = options.environment;
     this.#deadlines = new Deadlines(clock, timers);
-    this.#notices = new TooLongNotices(options.environment);
+    this.#notices = new RareNotices(options.environment.log, clock, tooLargeForMessage);
     this.#lastId = 0;
     this.#channel = options.on ?? channel.vnode;
     this.#messenger.receive(this.#channel, (from, body, waitedMs = 0, mayKeep = false) =>
@@ -274,7 +274,7 @@ export class PeerRequests<Request, Reply> implements PeerTransport<Request, Repl
     const bytesMax = this.#messenger.messageBytesMax;
     if (length <= bytesMax || this.#codec.tooLarge === undefined) return undefined;
     this.#counts.tooLarge += 1;
-    this.#notices.say(to, this.#codec.subjectOf?.(request) ?? {}, length, bytesMax);
+    this.#notices.warn(() => ({ to, ...this.#codec.subjectOf?.(request), bytes: length, bytesMax }));
     return this.#codec.tooLarge(request, length, bytesMax, isServed);
   }
 

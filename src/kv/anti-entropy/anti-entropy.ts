@@ -131,10 +131,15 @@ export class AntiEntropy {
   static async open(parts: AntiEntropyParts): Promise<AntiEntropy> {
     const { commit, topology, environment, settings } = parts;
     const antiEntropy = new AntiEntropy(parts);
-    commit.engine.onDoubt?.(() => antiEntropy.#keeper.doubtAll());
+    let isDoubted = false;
+    commit.engine.onDoubt?.(() => {
+      isDoubted = true;
+      antiEntropy.#keeper.doubtAll();
+    });
     const owned = topology.ring.partitionsOf(topology.self);
     // Taken even if it is not used: a mark that stayed would be believed after other writes.
-    const saved = await takeSavedTrees(commit, topology.ring.size, owned, environment.log);
+    const taken = await takeSavedTrees(commit, topology.ring.size, owned, environment.log);
+    const saved = isDoubted ? undefined : taken;
     if (!settings.isActive) return antiEntropy;
     antiEntropy.#savedRevision = saved?.revision;
     // Trees of nothing need not be made: a fold of each partition would be most of an empty node's first second.

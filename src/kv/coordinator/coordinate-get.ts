@@ -189,8 +189,8 @@ class ReadOperation extends Deadline {
       standInFor: (position) => this.#replace(position),
     });
     this.#remotes = remotes;
-    // With a copy here no value travels, unless it is another version.
-    if (local === undefined) this.#turn = largeReads.turnFor(this.#request, remotes);
+    // With a copy here no value travels, unless it is another version. Who has been answered would never end a turn.
+    if (local === undefined && !this.#answered) this.#turn = largeReads.turnFor(this.#request, remotes);
     if (this.#turn === undefined) remotes.start();
     else largeReads.begin(this.#turn);
   }

@@ -11,6 +11,7 @@ import type { LargeReadPace } from './large-read-pace.ts';
 import type { NameHash } from './name-hash.ts';
 import type { NarrowReads } from './narrow-reads.ts';
 import type { PeerLatencies } from './peer-latencies.ts';
+import type { ReapsUnderWay } from './reaps-under-way.ts';
 import type { RepairBudget } from './repair-budget.ts';
 import type { ReplicaRequests } from './replica-requests.ts';
 
@@ -47,6 +48,7 @@ export interface CoordinatorParts {
   readonly hedges: HedgeBudget;
   readonly narrowReads: NarrowReads;
   readonly largeReads: LargeReadPace;
+  readonly reapsUnderWay: ReapsUnderWay;
   readonly observer: KvObserver;
   readonly settings: CoordinatorSettings;
 }

@@ -11,6 +11,7 @@ export { nextFallback } from './next-fallback.ts';
 export { PeerLatencies } from './peer-latencies.ts';
 export type { PreparedWrite, WriteOutcome } from './prepared-write.ts';
 export { type ReadDecision, ReadQuorum, type ReadRequirements } from './read-quorum.ts';
+export { ReapsUnderWay } from './reaps-under-way.ts';
 export { RepairBudget } from './repair-budget.ts';
 export { ReplicaRequests } from './replica-requests.ts';
 export { fencedOptions, holdersOfWrite, majorityOf } from './write-plan.ts';

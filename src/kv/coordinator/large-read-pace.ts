@@ -16,6 +16,8 @@ export const largeBytes = 64 * 1024;
 export const stallMs = 190;
 /** A stall takes so many times what large values take otherwise. */
 const stallFactor = 8;
+/** Of a longer value nobody can tell by its time whether it stalled: on a narrow link it takes as long. */
+const judgedBytesMax = 2 ** 20;
 /** Of the moving average of what large values take. */
 const averageWeight = 1 / 8;
 export const heldMsMax = 50;
@@ -99,9 +101,9 @@ export class LargeReadPace {
 
   /** Another node has sent an object, so long after it was asked. */
   arrived(address: BucketAddress, bytes: number, tookMs: number): void {
-    const isLarge = bytes >= largeBytes;
+    const isJudged = bytes >= largeBytes && bytes <= judgedBytesMax;
     if (this.#window !== undefined) this.#rememberSize(address, bytes);
-    if (!isLarge) return;
+    if (!isJudged) return;
     const usualMs = this.#usualMs ?? tookMs;
     if (tookMs >= stallMs && tookMs >= usualMs * stallFactor) this.#stalled();
     else {

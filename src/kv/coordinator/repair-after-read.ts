@@ -87,6 +87,6 @@ function reapIfForgotten(parts: CoordinatorParts, read: FinishedRead, merged: Ve
       replicas.send(replica, message, () => {}, settings.requestTimeoutMs, 'repair');
   };
   // A power cut would take it from one that has not synced it, and leave what is older there to the others' nothing.
-  if (properties.durability === 'os') storeAt(parts, key, merged, list, 'synced', reap);
-  else reap();
+  if (properties.durability !== 'os') reap();
+  else if (parts.reapsUnderWay.begin(key, merged)) storeAt(parts, key, merged, list, 'synced', reap);
 }

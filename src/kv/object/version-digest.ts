@@ -28,8 +28,9 @@ export class DigestWords {
 
   of({ bytes, contextStart, siblingCount }: VersionedObject): void {
     const length = bytes.length - contextStart;
-    let high = 0x9747b28c ^ length ^ (siblingCount << 16);
-    let low = 0x3c6ef372 ^ length ^ (siblingCount << 16);
+    const more = (siblingCount - 1) << 16;
+    let high = 0x9747b28c ^ length ^ more;
+    let low = 0x3c6ef372 ^ length ^ more;
     for (let at = contextStart; at < bytes.length; at += 1) {
       const byte = bytes[at]!;
       high = Math.imul(high ^ byte, 0xcc9e2d51);

@@ -15,7 +15,7 @@ import type { Environment, Instant } from '../../environment/index.ts';
 import { type GroupCommit, StorageError } from '../../storage/index.ts';
 import { BackgroundTask, type StoredChanges } from '../anti-entropy/index.ts';
 import type { VersionedObject } from '../object/index.ts';
-import { nodeFactKey, type ObjectKey, partitionRange } from '../vnode/index.ts';
+import { nodeFactKey, type ObjectKey, partitionRange, stateOfFact } from '../vnode/index.ts';
 import { type CheckResult, checkEntries } from './check-entries.ts';
 
 export interface IndexUpkeepSettings {
@@ -67,7 +67,7 @@ export class IndexUpkeep {
   static async open(parts: IndexUpkeepParts): Promise<IndexUpkeep> {
     const upkeep = new IndexUpkeep(parts);
     parts.commit.engine.onDoubt?.(() => upkeep.#doubtAll());
-    if (parts.commit.engine.get(indexesCheckedFact) === undefined) {
+    if (stateOfFact(parts.commit.engine, indexesCheckedFact) !== 'there') {
       upkeep.#owesFact = true;
       if (!(await isEmpty(parts))) upkeep.checkAll();
     }

@@ -10,6 +10,7 @@ import type { Partition } from '../../core/ring/index.ts';
 import type { StorageEngine, WriteBatch } from '../../storage/index.ts';
 import { expiryOfObject, type VersionedObject } from '../object/index.ts';
 import { nodeFactKey } from './key-layout.ts';
+import { stateOfFact } from './node-fact.ts';
 
 const fact = nodeFactKey('expiring');
 const never = Number.POSITIVE_INFINITY;
@@ -26,8 +27,9 @@ export class ExpiryTimes {
 
   /** Throws `StorageError`. */
   constructor(engine: StorageEngine) {
-    this.#isRecorded = engine.get(fact) !== undefined;
-    this.#isUsed = this.#isRecorded;
+    const state = stateOfFact(engine, fact);
+    this.#isRecorded = state === 'there';
+    this.#isUsed = state !== 'missing';
     engine.onDoubt?.(() => this.#doubt());
   }
 
@@ -73,6 +75,8 @@ export class ExpiryTimes {
   #doubt(): void {
     this.#isRecorded = false;
     this.#earliest.length = 0;
+    // A look that is under way has not seen all of it.
+    this.#sinceLook.fill(unknown);
   }
 
   #of(partition: Partition): number {

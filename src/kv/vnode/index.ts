@@ -18,6 +18,7 @@ export {
   layoutVersion,
   nameBytesMax,
   nodeFactKey,
+  nodeRange,
   objectsRange,
   partitionRange,
   partitionsRange,
@@ -34,6 +35,7 @@ export {
   type CoordinatedPutResult,
   KvVnodes,
 } from './kv-vnodes.ts';
+export { stateOfFact } from './node-fact.ts';
 export { ObjectKey } from './object-key.ts';
 export { expiryMarginMsDefault, type ObjectLimits } from './object-limits.ts';
 export { ReapedVersions, reapedMsMin } from './reaped-versions.ts';

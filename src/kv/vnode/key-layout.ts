@@ -36,6 +36,8 @@ export const nameBytesMax = 65_535;
 const spaceNode = 0x01;
 const spaceIdentity = 0x02;
 const spaceProperties = 0x03;
+/** What a node keeps of itself, and reads at its start. */
+export const nodeRange: KeyRange = { from: Buffer.from([spaceNode]), to: Buffer.from([spaceProperties + 1]) };
 export const spacePartition = 0x10;
 export const sectionObjects = 0x01;
 export const sectionIndex = 0x02;

@@ -9,7 +9,7 @@ import { type Dot, VersionVector } from '../../clocks/index.ts';
 import { openGate, type WriteGate } from '../../core/handoff/index.ts';
 import type { Partition } from '../../core/ring/index.ts';
 import type { VnodeService } from '../../core/vnode/index.ts';
-import type { Clock, Log } from '../../environment/index.ts';
+import { type Clock, type Log, RareNotices } from '../../environment/index.ts';
 import { unreachable } from '../../stdx/index.ts';
 import type { Durability, GroupCommit, StorageError } from '../../storage/index.ts';
 import { ignoredChanges, type StoredChanges } from '../anti-entropy/index.ts';
@@ -38,7 +38,6 @@ import {
   type VersionedObject,
   versionDigest,
 } from '../object/index.ts';
-import { RareNotices } from '../rare-notices.ts';
 import { cappedObject, type SiblingCap } from '../sibling-cap/index.ts';
 import { conditionFailure, hasSeen, type WriteCondition } from '../write-condition.ts';
 import { changeDerived } from './derived-entries.ts';

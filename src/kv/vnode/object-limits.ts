@@ -1,8 +1,8 @@
 /** What an object may be at most, and whether it is more. */
+import type { RareNotices } from '../../environment/index.ts';
 import { textOfBytes } from '../../stdx/index.ts';
 import type { KvError } from '../kv-error.ts';
 import type { VersionedObject } from '../object/index.ts';
-import type { RareNotices } from '../rare-notices.ts';
 import type { SiblingCap } from '../sibling-cap/index.ts';
 import type { ObjectKey } from './object-key.ts';
 

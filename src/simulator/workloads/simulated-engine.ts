@@ -1,6 +1,6 @@
 /** The storage engines of simulated nodes: both that keep their data on the node's disk, by the seed's draw. */
 import type { Environment } from '../../environment/index.ts';
-import { doubtfulRanges, isObjectEntry } from '../../kv/index.ts';
+import { doubtfulRanges, isObjectEntry, nodeRange } from '../../kv/index.ts';
 import { joinBackends } from '../../server/index.ts';
 import { type Backend, cachedEngine, openMemoryEngine, type StorageEngine } from '../../storage/index.ts';
 import { LOG_TUNING, type LogTuning, openLogEngine } from '../../storage/log/index.ts';
@@ -89,7 +89,7 @@ async function openSingle(
   const place = { disk, directory, damaged };
   if (engine.kind === 'log') {
     const { tuning } = engine;
-    const options = { ...place, tuning, log, emptiedByDamage: doubtfulRanges };
+    const options = { ...place, tuning, log, emptiedByDamage: doubtfulRanges, neededAtStart: nodeRange };
     const { pageBytesMax } = { ...LOG_TUNING, ...tuning };
     return cachedEngine(await openLogEngine(options, environment), pageBytesMax, isObjectEntry);
   }

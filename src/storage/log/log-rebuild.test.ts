@@ -218,3 +218,21 @@ test('a rebuild in service that meets rot which hides keys says so, and nothing 
   }
   await engine.close();
 });
+
+test('where the index has rotted among what a start needs, it is built anew before anything is read', async () => {
+  const tuning = { segmentBytesMax: 30_000, memtableEntriesMax: 300, garbageShare: 0.5 };
+  const disk = new FaultyDisk(seeded(1));
+  const first = await openLog(disk, tuning);
+  await fill(first, 'a', 0, 400);
+  await rest();
+  await first.close();
+  for (const name of await disk.list('log')) if (name.endsWith('.run')) disk.flipBit(`log/${name}`, 60);
+  const open = (neededAtStart?: { from: Buffer; to: Buffer }) =>
+    openLogEngine({ disk, directory: 'log', tuning, neededAtStart }, environment);
+  const other = await open();
+  assert.throws(() => other.get(nameOf('a', 0)), { code: 'corrupt' }, 'a test of nothing, otherwise');
+  await other.close();
+  const engine = await open({ from: nameOf('a', 0), to: nameOf('a', 1) });
+  for (let i = 0; i < 400; i += 1) assert.equal(engine.get(nameOf('a', i))?.length, 130, `a${i}`);
+  await engine.close();
+});

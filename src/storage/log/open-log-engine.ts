@@ -42,6 +42,8 @@ export interface LogEngineOptions {
   readonly damaged?: ((damage: LogDamage) => void) | undefined;
   /** After rot that hides keys, an older entry of one may show: in these ranges nothing may. */
   readonly emptiedByDamage?: readonly KeyRange[] | undefined;
+  /** What a start cannot do without: if the index is damaged there, it is built anew before the engine is open. */
+  readonly neededAtStart?: KeyRange | undefined;
 }
 
 type EngineEnvironment = Pick<Environment, 'timers' | 'tasks'>;
@@ -83,7 +85,7 @@ async function assemble(
   const { segments, sealedEnds } = opened;
   const cache = new BlockCache(tuning.cacheBytesMax);
   const manifest = await readManifest(disk, directory);
-  const runs = manifest === undefined ? undefined : await openRuns(disk, directory, manifest, cache);
+  const runs = manifest === undefined ? undefined : await openRuns(options, manifest, cache);
   if (manifest !== undefined && runs === undefined)
     log?.error('the index of the log is damaged: it is built anew');
   const checkpoint = manifest !== undefined && runs !== undefined ? manifest.checkpoint : LOG_START;
@@ -213,8 +215,7 @@ async function settleNewest(segments: SegmentSet, checkpoint: Position) {
 
 /** Undefined if one of them is missing or damaged. */
 async function openRuns(
-  disk: Disk,
-  directory: string,
+  { disk, directory, neededAtStart }: LogEngineOptions,
   manifest: Manifest,
   cache: BlockCache,
 ): Promise<readonly Run[] | undefined> {
@@ -222,11 +223,13 @@ async function openRuns(
   try {
     for (const { number, purgedTo } of manifest.runs)
       runs.push(await Run.open(disk, directory, number, purgedTo, cache));
+    if (neededAtStart !== undefined) for (const run of runs) run.check(neededAtStart);
     return runs;
   } catch (cause) {
     for (const run of runs) await run.retire();
     const isDamage =
-      cause instanceof StorageError || (cause instanceof DiskError && cause.code === 'missing');
+      (cause instanceof StorageError && cause.code === 'corrupt') ||
+      (cause instanceof DiskError && cause.code === 'missing');
     if (!isDamage) throw cause;
     return undefined;
   }

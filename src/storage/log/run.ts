@@ -5,7 +5,7 @@
 import { Buffer } from 'node:buffer';
 import { crc32 } from 'node:zlib';
 import { type Disk, DiskError, type DiskFile } from '../../environment/index.ts';
-import { StorageError } from '../storage-engine.ts';
+import { type KeyRange, StorageError } from '../storage-engine.ts';
 import type { BlockCache, CachedBlocks } from './block-cache.ts';
 import { BloomFilter } from './bloom-filter.ts';
 import { entryStart, isBlockSound, searchBlock } from './index-block.ts';
@@ -76,6 +76,13 @@ export class Run {
   /** Of a range deletion that took effect at `position` nobody knew when it was written. */
   missed(position: Position): void {
     if (isBefore(position, this.#purgedTo)) this.#purgedTo = position;
+  }
+
+  /** Reads the blocks that may hold keys of a range. Throws as `readBlock` does. */
+  check({ from, to }: KeyRange): void {
+    const first = from === undefined ? 0 : Math.max(0, this.blockOf(from));
+    const last = to === undefined ? this.blockCount - 1 : this.blockOf(to);
+    for (let index = first; index <= last; index += 1) this.readBlock(index);
   }
 
   get path(): string {

@@ -1,5 +1,6 @@
 /** Lines of the log of one kind, at most one in a while: whoever is the cause of one is that often. */
-import type { Clock, Instant, Log, LogFields } from '../environment/index.ts';
+import type { Clock, Instant } from './clock.ts';
+import type { Log, LogFields } from './log.ts';
 
 /** Milliseconds between two lines. */
 export const rareNoticeMs = 10_000;

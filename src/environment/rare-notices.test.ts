@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Instant, Log } from '../environment/index.ts';
+import type { Instant, Log } from './index.ts';
 import { RareNotices, rareNoticeMs } from './rare-notices.ts';
 
 test('what happens again and again is logged now and then, with how often', () => {

@@ -1,0 +1,38 @@
+/**
+ * What all replicas were asked to sync and to forget a moment ago, and may not have forgotten yet (`delete_mode`): so that not
+ * every read until then asks them anew.
+ */
+import type { Clock, Instant } from '../../environment/index.ts';
+import type { VersionedObject } from '../object/index.ts';
+import type { DeleteMode, ObjectKey } from '../vnode/index.ts';
+
+const shortestMs = 1000;
+/** A request may be lost, and a replica that stops forgets what it was asked. */
+const longestMs = 60_000;
+const versionsMax = 10_000;
+
+export class ReapsUnderWay {
+  readonly #clock: Pick<Clock, 'now'>;
+  readonly #lastingMs: number;
+  /** By version, the oldest first. */
+  readonly #until = new Map<string, Instant>();
+
+  constructor(clock: Pick<Clock, 'now'>, deleteMode: DeleteMode) {
+    this.#clock = clock;
+    const waitMs = typeof deleteMode === 'number' ? deleteMode : 0;
+    this.#lastingMs = Math.min(Math.max(waitMs, shortestMs), longestMs);
+  }
+
+  /** False: it is under way. */
+  begin({ address: { bucketType, bucket, key } }: ObjectKey, version: VersionedObject): boolean {
+    const name = [bucketType, bucket, key, version.context.toString('latin1')].join('\0');
+    const now = this.#clock.now();
+    for (const [oldest, until] of this.#until) {
+      if (until > now && this.#until.size < versionsMax) break;
+      this.#until.delete(oldest);
+    }
+    if (this.#until.has(name)) return false;
+    this.#until.set(name, (now + this.#lastingMs) as Instant);
+    return true;
+  }
+}
