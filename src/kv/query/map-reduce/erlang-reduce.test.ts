@@ -71,6 +71,11 @@ test('properties are summed by their names, whatever these are', async () => {
   assert.deepEqual(sums, { a: 4, b: 5, constructor: 3 });
 });
 
+test('a property may be called not_found', async () => {
+  const rows = [{ found: 1 }, { not_found: 1 }, { not_found: 2, found: 1 }];
+  assert.deepEqual(await reduced('reduce_plist_sum', [rows]), [{ found: 2, not_found: 3 }]);
+});
+
 test('what is gathered is entered in the budget', async () => {
   const values = Array.from({ length: 1000 }, (_, i) => `value ${i}`);
   for (const name of ['reduce_sort', 'reduce_set_union']) {

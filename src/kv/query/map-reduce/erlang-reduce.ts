@@ -132,8 +132,9 @@ class Sum implements Reduction {
   }
 }
 
+/** In JSON as `jsonOfMissing` writes it: a property may be called so, too. */
 function isMissing(item: Item): boolean {
-  return item.kind === 'not_found' || (item.kind === 'json' && item.text.startsWith('{"not_found":'));
+  return item.kind === 'not_found' || (item.kind === 'json' && item.text.startsWith('{"not_found":{'));
 }
 
 function numberOf(term: Term, mistake: string): number {
