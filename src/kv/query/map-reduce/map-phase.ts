@@ -42,23 +42,25 @@ const lanesMax = 4;
 const pushLengthMax = lanesMax * callLength;
 /** What a job may hold is enough for so many times the objects of a push: they, what is made of them, and the phases behind. */
 const pushesHeld = 4;
-/** Before any object has been seen. */
-const expectedBytesInitial = 1024 * 1024;
 
 abstract class ReadingPhase implements Phase {
   protected readonly index: number;
   protected readonly tools: PhaseTools;
-  /** How large objects were of late. */
-  #expectedBytes = expectedBytesInitial;
+  /** How large objects were of late. Before any has been seen one is read alone; then 2, 4, … if they are small. */
+  #expectedBytes: number;
 
   constructor(index: number, tools: PhaseTools) {
     this.index = index;
     this.tools = tools;
+    this.#expectedBytes = this.#pushBytesMax;
+  }
+
+  get #pushBytesMax(): number {
+    return this.tools.budget.limits.heldBytesMax / pushesHeld;
   }
 
   get pushLength(): number {
-    const { heldBytesMax } = this.tools.budget.limits;
-    const length = Math.floor(heldBytesMax / pushesHeld / this.#expectedBytes);
+    const length = Math.floor(this.#pushBytesMax / this.#expectedBytes);
     return Math.min(Math.max(1, length), pushLengthMax);
   }
 
