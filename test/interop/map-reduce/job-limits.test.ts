@@ -47,6 +47,15 @@ test('a job goes on for as long as what it holds is taken', async () => {
   }
 });
 
+test('a job over objects of megabytes runs at the default settings', async () => {
+  await using node = await startJobNode();
+  await node.put('/buckets/b/keys/large', 'x'.repeat(3 * 2 ** 20));
+  for (const map of [erlang('map_object_value'), javascript('function(v) { return [v.values[0].data]; }')]) {
+    const job = { inputs: times(16, 'b', 'large'), query: [{ map }, count] };
+    assert.deepEqual(await node.results(job), [16]);
+  }
+});
+
 test('an object whose JSON would be too long fails the job, not the node', async () => {
   await using node = await startJobNode({ 'mapreduce.held.maximum': 2 ** 32 });
   await node.put('/buckets/b/keys/zeros', new Uint8Array(46 * 2 ** 20));
@@ -76,7 +85,7 @@ test('behind the error of a job that ended while its client was slow comes nothi
   const job = {
     inputs: times(200, 'b', 'large'),
     query: [{ map: erlang('map_object_value') }],
-    timeout: 1500,
+    timeout: 3000,
   };
   const codes: number[] = [];
   await new Promise<void>((resolve, reject) => {
@@ -95,7 +104,7 @@ test('behind the error of a job that ended while its client was slow comes nothi
     const request = Buffer.from(JSON.stringify(job));
     socket.write(encodeFrame(rpbMapRedReq, { request, content_type: 'application/json' as never }));
     socket.pause();
-    setTimeout(() => socket.resume(), 2500);
+    setTimeout(() => socket.resume(), 4000);
   });
   assert.ok(codes.length > 1 && codes.length < 200, `${codes.length} frames`);
   assert.deepEqual([codes.at(-1), codes.indexOf(0)], [0, codes.length - 1]);
@@ -103,7 +112,11 @@ test('behind the error of a job that ended while its client was slow comes nothi
 });
 
 test('a job whose client is gone takes no place and no processor any more', async () => {
-  await using node = await startJobNode({ 'mapreduce.jobs.maximum': 2 });
+  await using node = await startJobNode({
+    'mapreduce.jobs.maximum': 2,
+    // So long they would keep their places.
+    'mapreduce.script_time.maximum': 60_000,
+  });
   await node.put('/buckets/b/keys/k', 'v');
   const endless = { inputs: times(1, 'b', 'k'), query: [{ map: javascript('function() { for (;;); }') }] };
   // One runs, the other waits for its turn.
@@ -119,10 +132,9 @@ test('a job whose client is gone takes no place and no processor any more', asyn
   await new Promise((resolve) => setTimeout(resolve, 1000));
   for (const client of clients) client.abort();
   for (const request of gone) await assert.rejects(request, { name: 'AbortError' });
-  const startedAt = performance.now();
+  const deadline = performance.now() + 30_000;
   const quick = { ...endless, query: [{ map: javascript('function(v) { return [v.key]; }') }] };
   let answer = await node.run(quick);
-  while (answer.status === 503 && performance.now() - startedAt < 3000) answer = await node.run(quick);
+  while (answer.status === 503 && performance.now() < deadline) answer = await node.run(quick);
   assert.deepEqual([answer.status, answer.body], [200, '["k"]']);
-  assert.ok(performance.now() - startedAt < 3000);
 });
