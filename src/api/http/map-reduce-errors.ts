@@ -13,6 +13,8 @@ export function refusalText({ part, lines }: JobRefusal): string {
     case 'json':
     case 'term':
       return `The POST body was not valid JSON.\nThe error from the parser was:\n${reason}\n`;
+    case 'value':
+      return `The job cannot be taken: ${reason}\n`;
     case 'object':
       return 'The POST body was not a JSON object.\n';
     case 'missing':

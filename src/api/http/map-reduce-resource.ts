@@ -53,7 +53,7 @@ export function runMapReduce(request: Request): void {
       else sendBodyRefusal(exchange, body);
       return;
     }
-    const job = jobOf(exchange, body.bytes);
+    const job = jobOf(exchange, mapReduce, body.bytes);
     if (job === undefined) return;
     const results = isChunked
       ? new PartedResults(exchange, multipartBoundary(services.random))
@@ -63,13 +63,13 @@ export function runMapReduce(request: Request): void {
 }
 
 /** Undefined: the refusal has been sent. */
-function jobOf(exchange: HttpExchange, bytes: Buffer): MapReduceJob | undefined {
+function jobOf(exchange: HttpExchange, { settings }: MapReduce, bytes: Buffer): MapReduceJob | undefined {
   if (bytes.length === 0) {
     sendText(exchange, 400, usage);
     return undefined;
   }
   try {
-    return parseJsonJob(bytes);
+    return parseJsonJob(bytes, settings.heldBytesMax);
   } catch (error) {
     if (!(error instanceof JobRefusal)) throw error;
     sendText(exchange, 400, refusalText(error));

@@ -34,7 +34,7 @@ const code = 23;
 const frameBytesMax = 64 * 1024;
 
 interface Form {
-  readonly parse: (bytes: Buffer) => MapReduceJob;
+  readonly parse: (bytes: Buffer, parsedBytesMax: number) => MapReduceJob;
   readonly encode: (items: readonly Item[]) => Buffer;
 }
 
@@ -56,16 +56,21 @@ export function mapReduce(exchange: Exchange, { request, content_type }: Request
   else if (form === undefined) exchange.fail(`{unknown_content_type,${erlangBinary(content_type)}}`);
   else if (request.length > service.settings.requestBytesMax) exchange.fail('the job is too large');
   else {
-    const job = jobOf(exchange, form, request);
+    const job = jobOf(exchange, service, form, request);
     if (job === undefined) return;
     exchange.service.tasks.spawn('protobuf: mapreduce', () => run(exchange, service, form, job));
   }
 }
 
 /** Undefined: the refusal has been sent. */
-function jobOf(exchange: Exchange, form: Form, request: Buffer): MapReduceJob | undefined {
+function jobOf(
+  exchange: Exchange,
+  { settings }: MapReduce,
+  form: Form,
+  request: Buffer,
+): MapReduceJob | undefined {
   try {
-    return form.parse(request);
+    return form.parse(request, settings.heldBytesMax);
   } catch (error) {
     if (!(error instanceof JobRefusal)) throw error;
     exchange.fail(refusalText(error));
@@ -130,8 +135,10 @@ function refusalText({ part, lines, found }: JobRefusal): string {
   const sentences = lines.map(textOfString);
   switch (part) {
     case 'json':
+    case 'value':
+      return `{invalid_json,${sentences.join(',')}}`;
     case 'term':
-      return `{invalid_${part},${sentences.join(',')}}`;
+      return `{invalid_term,${sentences.join(',')}}`;
     case 'object':
       return 'not_json';
     case 'missing':

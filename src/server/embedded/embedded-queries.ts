@@ -114,7 +114,7 @@ function parsedJob(service: MapReduce, job: object): MapReduceJob {
   if (bytes.length > service.settings.requestBytesMax)
     throw new HaleError('too_large', 'the job is too large');
   try {
-    return parseJsonJob(bytes);
+    return parseJsonJob(bytes, service.settings.heldBytesMax);
   } catch (cause) {
     if (!(cause instanceof JobRefusal)) throw cause;
     throw new HaleError('invalid_argument', cause.message, { cause });

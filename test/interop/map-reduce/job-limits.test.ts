@@ -71,12 +71,25 @@ test('a few bytes that would be many objects are refused, in a job and in what J
   const query = `[{"map":{"language":"erlang","module":"riak_kv_mapreduce","function":"map_identity","arg":${arg}}}]`;
   const refused = await node.run(`{"inputs":"b","query":${query}}`);
   assert.equal(refused.status, 400);
-  assert.match(refused.body, /a value of too many parts/);
+  assert.equal(refused.body, 'The job cannot be taken: a value of too many parts\n');
   const made = javascript('function() { return [Array(2000000).fill({})]; }');
   const job = { inputs: times(1, 'b', 'k'), query: [{ map: made }, { reduce: erlang('reduce_sort') }] };
   const { status, body } = await node.run(job);
   assert.equal(status, 500);
   assert.match(JSON.parse(body).error, /a value of too many parts/);
+});
+
+test('how many parts a job may have follows what it may hold', async () => {
+  await using node = await startJobNode({ 'mapreduce.held.maximum': 2 ** 20 });
+  const job = (length: number) =>
+    JSON.stringify({
+      inputs: [],
+      query: [{ reduce: javascript('function() { return []; }', { arg: Array(length).fill({}) }) }],
+    });
+  assert.equal((await node.run(job(1000))).status, 200);
+  assert.equal((await node.run(job(10_000))).status, 400);
+  const [reply] = await node.runFrame(Buffer.from(job(10_000)), 'application/json');
+  assert.match(reply!.body.toString(), /a value of too many parts/);
 });
 
 test('behind the error of a job that ended while its client was slow comes nothing more', async () => {

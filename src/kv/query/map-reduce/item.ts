@@ -42,7 +42,7 @@ const mapBytes = 200;
 const elementBytes = 24;
 /** `{},` is three characters. */
 const bytesOfCharacterMax = 100;
-/** Bytes of a value that is made of one JSON text; a job is bounded by the same. */
+/** Bytes of a value that is made of one JSON text. */
 const parsedBytesMax = 64 * 1024 * 1024;
 
 export function jsonItem(text: string): Item {
@@ -173,9 +173,9 @@ function nameTuple({ bucketType, bucket, key }: ObjectAddress): Term {
 }
 
 /** Throws `ItemError`. */
-export function parsedJson(text: string): Term {
-  const mayBeTooLarge = text.length > parsedBytesMax / bytesOfCharacterMax;
-  if (mayBeTooLarge && parsedBytes(text) > parsedBytesMax) throw new ItemError('a value of too many parts');
+export function parsedJson(text: string, bytesMax = parsedBytesMax): Term {
+  const mayBeTooLarge = text.length > bytesMax / bytesOfCharacterMax;
+  if (mayBeTooLarge && parsedBytes(text) > bytesMax) throw new ItemError('a value of too many parts');
   let value: unknown;
   try {
     value = JSON.parse(text);

@@ -52,8 +52,8 @@ export type PhaseFunction =
 
 export const phasesMax = 32;
 
-/** Which part of a job cannot be understood. `json`, `object`, `missing`: it as a whole. */
-export type JobPart = 'json' | 'object' | 'missing' | 'term' | 'inputs' | 'query' | 'timeout';
+/** Which part of a job cannot be understood. `json`, `object`, `missing`: it as a whole. `value`: it is JSON, but too much. */
+export type JobPart = 'json' | 'value' | 'object' | 'missing' | 'term' | 'inputs' | 'query' | 'timeout';
 
 /** A job that cannot be understood, and so was not begun. */
 export class JobRefusal extends Error {

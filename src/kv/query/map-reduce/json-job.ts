@@ -2,7 +2,7 @@
 import { type ByteString, bytesOfText, textOfBytes } from '../../../stdx/index.ts';
 import type { Term } from '../../../wire/index.ts';
 import type { BucketAddress } from '../../key-value-store.ts';
-import { bucketOf, type KeyItem, keyOfTerm, parsedJson } from './item.ts';
+import { bucketOf, ItemError, type KeyItem, keyOfTerm, parsedJson } from './item.ts';
 import {
   type IndexInputs,
   type JobInputs,
@@ -16,9 +16,9 @@ import { parseKeyFilters } from './key-filter.ts';
 
 type Members = ReadonlyMap<ByteString, Term>;
 
-/** Throws `JobRefusal`. */
-export function parseJsonJob(bytes: Buffer): MapReduceJob {
-  const job = parsed(bytes);
+/** `parsedBytesMax`: what it may take in memory. Throws `JobRefusal`. */
+export function parseJsonJob(bytes: Buffer, parsedBytesMax?: number): MapReduceJob {
+  const job = parsed(bytes, parsedBytesMax);
   if (!(job instanceof Map)) throw new JobRefusal('object', 'The job is not a JSON object.');
   const [inputs, query] = [member(job, 'inputs'), member(job, 'query')];
   if (inputs === undefined || query === undefined) {
@@ -34,14 +34,20 @@ export function parseTimeout(timeout: Term | undefined): number | undefined {
   throw new JobRefusal('timeout', 'The "timeout" field must be a number of milliseconds.');
 }
 
-function parsed(bytes: Buffer): Term {
+function parsed(bytes: Buffer, bytesMax: number | undefined): Term {
   try {
-    return parsedJson(bytes.toString('utf8'));
+    return parsedJson(bytes.toString('utf8'), bytesMax);
   } catch (error) {
-    // Bytes that make too long a string are no JSON either. Clients know the parser's own words.
-    const { message, cause } = error as Error;
-    throw new JobRefusal('json', cause instanceof SyntaxError ? cause.message : message);
+    if (!(error instanceof ItemError || isTooLong(error))) throw error;
+    // Clients know the parser's own words.
+    if (error.cause instanceof SyntaxError) throw new JobRefusal('json', error.cause.message);
+    throw new JobRefusal('value', error.message);
   }
+}
+
+/** Longer than V8 can make a string. */
+function isTooLong(error: unknown): error is Error {
+  return error instanceof RangeError || (error as { code?: unknown }).code === 'ERR_STRING_TOO_LONG';
 }
 
 function member(members: Members, name: string): Term | undefined {
