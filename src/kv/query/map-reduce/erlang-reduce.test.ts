@@ -84,6 +84,16 @@ test('what is gathered is entered in the budget', async () => {
   }
 });
 
+test('what was gathered is released at the end', async () => {
+  for (const name of ['reduce_sort', 'reduce_set_union', 'reduce_plist_sum']) {
+    const held = budget(10_000);
+    const reduction = erlangReductions.get(name)!(held);
+    reduction.push([jsonItem('{"a":1,"b":2}'), jsonItem('{"c":3}')]);
+    await reduction.finish();
+    held.hold(10_000);
+  }
+});
+
 test('a sort in steps is stable, and lets others in between', async () => {
   const values = Array.from({ length: 20_000 }, (_, at) => ({ rank: (at * 7919) % 100, at }));
   let pauses = 0;

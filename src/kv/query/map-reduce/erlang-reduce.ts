@@ -146,6 +146,7 @@ function numberOf(term: Term, mistake: string): number {
 class PropertySum implements Reduction {
   readonly #budget: JobBudget;
   readonly #sums = new Map<ByteString, number>();
+  #heldBytes = 0;
 
   constructor(budget: JobBudget) {
     this.#budget = budget;
@@ -157,6 +158,7 @@ class PropertySum implements Reduction {
   }
 
   async finish(): Promise<readonly Item[]> {
+    this.#budget.release(this.#heldBytes);
     return this.#sums.size === 0 ? [] : [termItem(this.#sums)];
   }
 
@@ -175,7 +177,11 @@ class PropertySum implements Reduction {
 
   #addTo(name: ByteString, value: Term): void {
     const sum = this.#sums.get(name);
-    if (sum === undefined) this.#budget.hold(2 * name.length + 32);
+    if (sum === undefined) {
+      const bytes = 2 * name.length + 32;
+      this.#budget.hold(bytes);
+      this.#heldBytes += bytes;
+    }
     const next = (sum ?? 0) + numberOf(value, 'badarith');
     if (!Number.isFinite(next)) throw new ItemError('badarith');
     this.#sums.set(name, next);

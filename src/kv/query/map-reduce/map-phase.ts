@@ -3,6 +3,7 @@
  * node that runs the job, a bounded number at a time, wherever they are.
  */
 import {
+  type Content,
   contentEntriesMax,
   DecodeError,
   hasBoundedMetadata,
@@ -200,10 +201,11 @@ export class ScriptMap extends ReadingPhase {
     let inputs: string[] = [];
     let length = 0;
     for (const [i, subject] of subjects.entries()) {
-      const lengthMax = scriptInputLengthMax(subject);
+      const contents = subject.object?.contents() ?? [];
+      const lengthMax = scriptInputLengthMax(subject, contents);
       if (lengthMax > inputMax) throw inputTooLong(this.index);
       budget.hold(lengthMax);
-      const input = scriptInput(subject);
+      const input = scriptInput(subject, contents);
       inputs.push(input);
       length += lengthMax;
       if (length < callTextLength && i < subjects.length - 1) continue;
@@ -227,14 +229,14 @@ export class ScriptMap extends ReadingPhase {
   }
 }
 
-function scriptInput({ item, object }: MapSubject): string {
+function scriptInput({ item, object }: MapSubject, contents: readonly Content[]): string {
   const data = item.keyData === undefined ? 'null' : jsonOfTerm(item.keyData);
-  const value = object === undefined ? jsonOfMissing(item) : jsonOfObject(item.address, object);
+  const value = object === undefined ? jsonOfMissing(item) : jsonOfObject(item.address, object, contents);
   return `[${value},${data}]`;
 }
 
-function scriptInputLengthMax({ item, object }: MapSubject): number {
-  return escapeLengthMax * sizeOf(item) + (object === undefined ? 0 : jsonLengthMaxOf(object));
+function scriptInputLengthMax({ item, object }: MapSubject, contents: readonly Content[]): number {
+  return escapeLengthMax * sizeOf(item) + (object === undefined ? 0 : jsonLengthMaxOf(object, contents));
 }
 
 /** Follows links: its results are keys, with the tag as their data. */

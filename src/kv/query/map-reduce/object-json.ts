@@ -5,8 +5,13 @@ import type { ObjectAddress } from '../../key-value-store.ts';
 import type { VersionedObject } from '../../object/index.ts';
 import { jsonOfName } from './item.ts';
 
-export function jsonOfObject(address: ObjectAddress, object: VersionedObject): string {
-  const values = object.contents().map(jsonOfContent);
+/** `contents`: the object's, if they are decoded already. */
+export function jsonOfObject(
+  address: ObjectAddress,
+  object: VersionedObject,
+  contents = object.contents(),
+): string {
+  const values = contents.map(jsonOfContent);
   const vclock = object.context.toString('base64');
   return jsonOfValues(address, vclock, values);
 }
@@ -26,8 +31,8 @@ export const escapeLengthMax = 6;
 const namesLengthMax = 1024;
 
 /** Characters that `jsonOfObject` has at most, its names not counted. */
-export function jsonLengthMaxOf(object: VersionedObject): number {
-  const values = object.contents().map(({ value }) => value);
+export function jsonLengthMaxOf(object: VersionedObject, contents: readonly Content[]): number {
+  const values = contents.map(({ value }) => value);
   const valueBytes = values.reduce((sum, { length }) => sum + length, 0);
   const restLength = escapeLengthMax * (object.sizeBytes - valueBytes) + values.length * namesLengthMax;
   return values.reduce((sum, value) => sum + escapedLengthMax(value), restLength);

@@ -26,14 +26,10 @@ export async function preparePhases(
   return phases;
 }
 
-function tooLong(phase: number): never {
-  return refuse(phase, `a function longer than ${sourceBytesMax} bytes`);
-}
-
 async function prepared(index: number, spec: PhaseSpec, tools: PhaseTools): Promise<Phase> {
   if (spec.kind === 'link') return new LinkMap(index, tools, spec);
-  if (spec.function.language === 'erlang') return builtIn(index, spec as FunctionPhase, tools);
-  return scripted(index, spec as FunctionPhase, tools);
+  if (spec.function.language === 'erlang') return builtIn(index, spec, tools);
+  return scripted(index, spec, tools);
 }
 
 function refuse(phase: number, error: string): never {
@@ -87,4 +83,8 @@ async function storedSource(index: number, address: ObjectAddress, tools: PhaseT
   }
   const what = `the function ${textOfBytes(address.bucket)}/${textOfBytes(address.key)}`;
   return refuse(index, content === undefined ? `${what} is not stored` : `${what} has siblings`);
+}
+
+function tooLong(phase: number): never {
+  return refuse(phase, `a function longer than ${sourceBytesMax} bytes`);
 }
