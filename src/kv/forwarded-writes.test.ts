@@ -62,3 +62,23 @@ test('an answer that is none to a forwarded write counts as a lost one: another 
     assert.equal(others[0].store.inProgress, 0);
   });
 });
+
+test('F3: of several that do not answer each is waited for half as long as the one before, and asked again in the end', async () => {
+  await ReplicatedStores.run({}, async (stores) => {
+    const { primaries, others } = stores.placesOf('k');
+    const [asked] = others;
+    const [first, second, last] = primaries;
+    stores.link(first, asked).state = 'silent';
+    stores.link(second, asked).state = 'silent';
+    stores.link(asked, last).state = 'full';
+    const answer = asked.put('k', 'v');
+    await stores.world.sleep(4000);
+    assert.equal(stores.sentOf('coordinate').length, 2);
+    stores.link(first, asked).state = 'open';
+    await stores.world.sleep(1000);
+    assert.equal(asked.store.inProgress, 0, 'after four and a half seconds the first is asked again');
+    assert.equal(codeOf(await answer), 'stored');
+    stores.heal();
+    assert.deepEqual(await asked.values('k'), ['v'], 'one write, however often it was made');
+  });
+});

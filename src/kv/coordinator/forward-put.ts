@@ -16,7 +16,7 @@ import type { BucketProperties } from '../bucket-properties.ts';
 import { encodeDatatypeWrite } from '../datatype/index.ts';
 import type { KvError } from '../kv-error.ts';
 import { ObjectKey, type ReplicaCoordinate, type ReplicaReply } from '../vnode/index.ts';
-import type { CoordinatorParts } from './coordinator-parts.ts';
+import type { CoordinatorParts, CoordinatorSettings } from './coordinator-parts.ts';
 import { mayStandIn } from './next-fallback.ts';
 import type { PreparedWrite, WriteOutcome } from './prepared-write.ts';
 import { rulesOf, type WriteHolders } from './write-plan.ts';
@@ -66,6 +66,9 @@ function coordinatorsAmong(
   return candidates.sort((a, b) => rank(a) - rank(b));
 }
 
+/** Nobody is given up sooner, unless it is configured so. */
+const patienceMsMin = 500;
+
 class ForwardedWrite {
   readonly #parts: CoordinatorParts;
   readonly #request: Omit<ReplicaCoordinate, 'timeoutMs'>;
@@ -75,6 +78,8 @@ class ForwardedWrite {
   readonly #orHere: CoordinateHere | undefined;
   readonly #mayRepeat: boolean;
   readonly #until: Instant;
+  /** Who was not waited for any longer, and is asked once more when nobody else is left. */
+  readonly #late: Replica[] = [];
   #asked = 0;
   /** Nobody can say whether some node that was asked has written it. */
   #mayHaveHappened = false;
@@ -112,7 +117,7 @@ class ForwardedWrite {
   askNext(): void {
     const { clock, observer, replicas, settings } = this.#parts;
     const leftMs = this.#until - clock.now();
-    const replica = leftMs > 0 ? this.#takeCandidate() : undefined;
+    const replica = leftMs > 0 ? (this.#takeUp(this.#candidates) ?? this.#takeUp(this.#late)) : undefined;
     if (replica === undefined) {
       this.#giveUp();
       return;
@@ -120,16 +125,20 @@ class ForwardedWrite {
     this.#asked += 1;
     const attempt = this.#asked;
     const isLast = !this.#mayRepeat || !this.#candidates.some((other) => this.#isUp(other));
-    const patienceMs = isLast ? leftMs : Math.min(leftMs, settings.coordinatorFailureTimeoutMs);
+    const patienceMs = isLast ? leftMs : Math.min(leftMs, patienceOf(attempt, settings));
     observer.writeForwarded();
     const request: ReplicaCoordinate = { ...this.#request, timeoutMs: leftMs };
-    replicas.send(replica, request, (reply) => this.#replied(attempt, reply), patienceMs);
+    const replied = (reply: ReplicaReply): void => {
+      if (reply.kind === 'unanswered' && reply.reason === 'timeout' && !isLast) this.#late.push(replica);
+      this.#replied(attempt, reply);
+    };
+    replicas.send(replica, request, replied, patienceMs);
   }
 
   /** The next that is up. */
-  #takeCandidate(): Replica | undefined {
+  #takeUp(from: Replica[]): Replica | undefined {
     for (;;) {
-      const replica = this.#candidates.shift();
+      const replica = from.shift();
       if (replica === undefined || this.#isUp(replica)) return replica;
     }
   }
@@ -190,6 +199,14 @@ class ForwardedWrite {
     const isDenied = outcome.kind === 'failed' && saysThatNothingHappened(outcome.error);
     return isDenied && this.#mayHaveHappened ? { kind: 'failed', error: { code: 'timeout' } } : outcome;
   }
+}
+
+/**
+ * Half as long for each that has not answered: their times add up, and who has waited for one already had better ask
+ * several.
+ */
+function patienceOf(attempt: number, { coordinatorFailureTimeoutMs: first }: CoordinatorSettings): number {
+  return Math.max(first / 2 ** (attempt - 1), Math.min(first, patienceMsMin));
 }
 
 function saysThatNothingHappened({ code }: KvError): boolean {
