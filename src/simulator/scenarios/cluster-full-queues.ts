@@ -35,6 +35,7 @@ export const clusterFullQueues: Scenario = {
       },
       clients: 6,
       client: { keysPerBucket: 6, pauseMsMean: 10, valueBytesMax: random.pick([100, 1000]), timeoutMs },
+      bucketsBeside: [{ name: 'rivals', nVal: 3 }],
     });
     const { stage } = play;
     const expectedErrors = new Set(faultErrors);

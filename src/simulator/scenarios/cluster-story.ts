@@ -24,6 +24,7 @@ import {
 } from '../workloads/cluster-configuration.ts';
 import type { ClusterMember } from '../workloads/cluster-member.ts';
 import { ClusterStage, type EngineWrapping } from '../workloads/cluster-stage.ts';
+import type { WorkloadBucket } from '../workloads/database-clients.ts';
 import { addressOf, idOfValue } from '../workloads/numbered-values.ts';
 import type { World } from '../world.ts';
 
@@ -49,6 +50,8 @@ export interface ClusterStory {
   readonly fixed: ConfigurationPart;
   readonly clients: number;
   readonly client: Partial<ClusterClientsOptions>;
+  /** Of other clients: what the disks hold of them is compared, too. */
+  readonly bucketsBeside?: readonly Pick<WorkloadBucket, 'name' | 'nVal'>[];
   readonly expectedErrors: readonly KvError['code'][];
   readonly startsMayFail: boolean;
   /** As `ClusterStageOptions` has it. */
@@ -182,8 +185,8 @@ export class ClusterPlay {
     const address = addressOf({ bucket: name.slice(0, slash), key: name.slice(slash + 1) });
     const { ring } = this.stage.anyone.present.node.database.cluster.topology;
     const first = ring.partitionOf(this.#hash.of(address, false));
-    const bucket = this.clients.options.buckets.find((one) => one.name === address.bucket);
-    assert(bucket !== undefined, `bucket ${address.bucket} is the clients'`);
+    const bucket = this.#comparedBuckets.find((one) => one.name === address.bucket);
+    assert(bucket !== undefined, `the copies of bucket ${address.bucket} are compared`);
     return Array.from({ length: Math.min(bucket.nVal, ring.size) }, (_, step) => ring.after(first, step));
   }
 
@@ -198,7 +201,7 @@ export class ClusterPlay {
       for (const [name, stored] of copies) {
         for (const { bytes } of stored) this.#dots.saw(name, VersionedObject.decode(bytes));
       }
-      const own = new Map([...copies].filter(([name]) => this.#isOfClients(name)));
+      const own = new Map([...copies].filter(([name]) => this.#isCompared(name)));
       this.world.work.add('disks compared');
       this.world.work.add('copies compared', own.size);
       nodes.push({ node: member.name, copies: own });
@@ -211,9 +214,13 @@ export class ClusterPlay {
     });
   }
 
-  /** Others may have buckets of their own beside. */
-  #isOfClients(name: string): boolean {
-    return this.clients.options.buckets.some((bucket) => name.startsWith(`${bucket.name}/`));
+  get #comparedBuckets(): readonly Pick<WorkloadBucket, 'name' | 'nVal'>[] {
+    return [...this.clients.options.buckets, ...(this.#story.bucketsBeside ?? [])];
+  }
+
+  /** Not what others have whose story compares it. */
+  #isCompared(name: string): boolean {
+    return this.#comparedBuckets.some((bucket) => name.startsWith(`${bucket.name}/`));
   }
 
   /** Who has nothing to do soon writes next to nothing: work that goes round in circles shows so. */
