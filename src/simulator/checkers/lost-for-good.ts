@@ -1,7 +1,8 @@
 /**
- * What may be lost when a node goes for good and its disk with it, judged by the disks of those that stay: a write that none
- * of them shows, and the word that a value was replaced, if some copy still shows it and none knows better. All else is to be there
- * in the end. A write that was replaced by one that stays needs no excuse: the checkers of reads know of that.
+ * What may be lost when a node goes for good and its disk with it, judged by what that disk had, and by the disks of those that
+ * stay: a write that it kept and none of them keeps, and the word that a value was replaced, if it knew that, some copy still shows
+ * the value, and none knows better. All else is to be there in the end. A write that was replaced by one that stays needs no excuse:
+ * the checkers of reads know of that.
  */
 import type { Dot } from '../../clocks/index.ts';
 import { VersionedObject } from '../../kv/index.ts';
@@ -9,8 +10,8 @@ import { decodeContent } from '../../wire/index.ts';
 import { idOfValue } from '../workloads/numbered-values.ts';
 import { type KeyHistory, type KeyWrite, never } from './key-history.ts';
 
-/** A copy of a key on a disk that is left. */
-export interface LeftCopy {
+/** A copy of a key on a disk. */
+export interface DiskCopy {
   /** False: it is being dropped, and may be handed over as stray data before it is gone. */
   readonly isKept: boolean;
   readonly covers: (dot: Dot) => boolean;
@@ -18,7 +19,7 @@ export interface LeftCopy {
   readonly shown: ReadonlyMap<number, Dot | undefined>;
 }
 
-export function leftCopyOf(bytes: VersionedObject['bytes'], isKept: boolean): LeftCopy {
+export function diskCopyOf(bytes: VersionedObject['bytes'], isKept: boolean): DiskCopy {
   const object = VersionedObject.decode(bytes);
   const { clock } = object;
   const shown = new Map<number, Dot | undefined>();
@@ -29,30 +30,36 @@ export function leftCopyOf(bytes: VersionedObject['bytes'], isKept: boolean): Le
   return { isKept, covers: (dot) => clock.covers(dot), shown };
 }
 
-/** Of the writes that were acknowledged before `moment`. Returns how many may be lost: they count as of unknown outcome from now on. */
-export function excuseLost(history: KeyHistory, left: readonly LeftCopy[], moment: number): number {
-  const acked = [...history.writes.values()].filter(
-    ({ outcome, endedAt }) => outcome === 'acked' && endedAt < moment,
-  );
-  const replaced = new Set(acked.flatMap(({ past }) => [...past]));
+/** Of the acknowledged writes. Returns how many may be lost: they count as of unknown outcome from now on. */
+export function excuseLost(history: KeyHistory, had: readonly DiskCopy[], left: readonly DiskCopy[]): number {
+  const writes = [...history.writes.values()];
+  const acked = writes.filter(({ outcome }) => outcome === 'acked');
+  const staying = writes.filter(({ id }) => isKeptBy(left, id));
+  const replaced = new Set([...acked, ...staying].flatMap(({ past }) => [...past]));
   const isLost = ({ kind, id }: KeyWrite): boolean =>
-    kind === 'put' && !replaced.has(id) && !left.some(({ isKept, shown }) => isKept && shown.has(id));
-  const lost = acked.filter((write) => isLost(write) || [...write.past].some((id) => mayComeBack(id, left)));
+    kind === 'put' && !replaced.has(id) && isKeptBy(had, id) && !isKeptBy(left, id);
+  const lost = acked.filter(
+    (write) => isLost(write) || [...write.past].some((id) => mayComeBack(id, had, left)),
+  );
   for (const write of lost) forget(write);
   return lost.length;
 }
 
-/** Some copy shows it, and none that is kept has it replaced. */
-function mayComeBack(id: number, left: readonly LeftCopy[]): boolean {
+function isKeptBy(copies: readonly DiskCopy[], id: number): boolean {
+  return copies.some(({ isKept, shown }) => isKept && shown.has(id));
+}
+
+/** Some copy shows it, and that it was replaced was known to the lost disk alone. */
+function mayComeBack(id: number, had: readonly DiskCopy[], left: readonly DiskCopy[]): boolean {
   const showing = left.filter(({ shown }) => shown.has(id));
-  const hasReplaced = ({ isKept, shown, covers }: LeftCopy): boolean =>
+  const hasReplaced = ({ isKept, shown, covers }: DiskCopy): boolean =>
     isKept &&
     !shown.has(id) &&
     showing.every((copy) => {
       const dot = copy.shown.get(id);
       return dot !== undefined && covers(dot);
     });
-  return showing.length > 0 && !left.some(hasReplaced);
+  return showing.length > 0 && had.some(hasReplaced) && !left.some(hasReplaced);
 }
 
 function forget(write: KeyWrite): void {

@@ -1,18 +1,19 @@
 /**
  * Operators who lose nodes for good, disks and all, in the middle of moves, and remove them or give their places to others. What that
- * may lose is judged by the disks that are left, at the commit that removes the node (`checkers/lost-for-good.ts`).
+ * may lose is judged by what their disks had, and by the disks that are left at the commit that removes the node
+ * (`checkers/lost-for-good.ts`).
  */
-import { Buffer } from 'node:buffer';
 import type { Move, StagedChange } from '../../core/index.ts';
 import type { Partition } from '../../core/ring/index.ts';
 import { ObjectKey } from '../../kv/vnode/index.ts';
-import { excuseLost, type LeftCopy, leftCopyOf } from '../checkers/lost-for-good.ts';
-import { storedCopies } from '../checkers/replicas-agree.ts';
+import type { KeyHistory } from '../checkers/key-history.ts';
+import { type DiskCopy, diskCopyOf, excuseLost } from '../checkers/lost-for-good.ts';
 import type { Prng } from '../prng.ts';
 import type { World } from '../world.ts';
 import type { ClusterClients } from './cluster-clients.ts';
 import type { ClusterMember, ServingMember } from './cluster-member.ts';
 import type { ClusterStage } from './cluster-stage.ts';
+import { addressOf } from './numbered-values.ts';
 
 const lookMs = 5;
 /** A move that has not come to the stage that is waited for by then will not. */
@@ -21,6 +22,8 @@ const hesitationMsMean = 100;
 const knownMsMax = 120_000;
 /** Fewer cannot hold three replicas apart. */
 const nodesMin = 3;
+
+type CopiesOfKeys = ReadonlyMap<KeyHistory, readonly DiskCopy[]>;
 
 export class Operators {
   readonly #world: World;
@@ -107,6 +110,8 @@ export class Operators {
     const victim = stage.members.find((member) => member.id === id && member.isServing);
     if (victim === undefined || stage.members.some((one) => !one.isServing)) return;
     if (!this.#hasMajorityWithout(victim)) return;
+    // At once, lest something is handed over to it in between.
+    const had = this.#copiesOn([victim]);
     victim.end(this.#random.pick(['crash', 'kill']));
     const spare = this.#spare!;
     const mayShrink = stage.members.length - 2 >= nodesMin;
@@ -125,7 +130,7 @@ export class Operators {
     this.#world.work.add('nodes lost for good');
     this.#world.work.add(`nodes lost in ${of}`);
     this.#world.record(victim.name, 'lost for good', `${change.kind} in ${of}`);
-    await this.#excuse(epoch);
+    await this.#excuse(had, epoch);
   }
 
   /** Of two losses, one soon after the other, the second may take the majority of the voters, and nothing is agreed any more. */
@@ -148,7 +153,7 @@ export class Operators {
     }
   }
 
-  async #excuse(epoch: number): Promise<void> {
+  async #excuse(had: CopiesOfKeys, epoch: number): Promise<void> {
     const stage = this.#stage;
     const isBehind = (member: ClusterMember): boolean =>
       !member.isServing || stage.state(member).epoch < epoch;
@@ -159,47 +164,32 @@ export class Operators {
       return stage.members.filter(({ id }) => stage.state(ahead).members.has(id));
     };
     await stage.until('the loss is known', () => !staying().some(isBehind), knownMsMax);
-    const moment = this.#clients.nextMoment();
-    const left = new Map<string, LeftCopy[]>();
-    for (const member of staying()) {
-      for (const [name, copies] of await this.#copiesOf(member)) {
-        left.set(name, [...(left.get(name) ?? []), ...copies]);
-      }
-    }
+    const left = this.#copiesOn(staying());
     for (const key of this.#clients.keys) {
-      const lost = excuseLost(key, left.get(`${key.bucket}/${key.key}`) ?? [], moment);
-      this.#world.work.add('writes that may be lost', lost);
+      const lost = excuseLost(key, had.get(key)!, left.get(key)!);
+      this.#world.work.add(`writes to ${key.bucket} that may be lost`, lost);
     }
   }
 
-  async #copiesOf(member: ClusterMember): Promise<ReadonlyMap<string, readonly LeftCopy[]>> {
-    for (;;) {
-      const found = await member.within(async (serving) => {
-        const { ring } = serving.node.database.cluster.topology;
-        const stored = await storedCopies(serving.engine, ring.partitions());
-        const isKept = new Map<Partition, boolean>();
-        const left = new Map<string, readonly LeftCopy[]>();
-        for (const [name, copies] of stored) {
-          for (const { partition, storageKey } of copies) {
-            if (!isKept.has(partition)) isKept.set(partition, answersFor(serving, partition, storageKey));
-          }
-          left.set(
-            name,
-            copies.map(({ partition, bytes }) => leftCopyOf(bytes, isKept.get(partition)!)),
-          );
-        }
-        return left;
-      });
-      if (typeof found !== 'string') return found;
-      await this.#stage.untilServing([member]);
-    }
+  /** As they are at this moment: nothing happens between the first that is read and the last. */
+  #copiesOn(members: readonly ClusterMember[]): CopiesOfKeys {
+    return new Map(
+      this.#clients.keys.map((key) => [key, members.flatMap(({ present }) => copiesOf(key, present))]),
+    );
   }
 }
 
+function copiesOf(history: KeyHistory, serving: ServingMember): readonly DiskCopy[] {
+  const key = new ObjectKey(addressOf(history));
+  return serving.node.database.cluster.topology.ring.partitions().flatMap((partition) => {
+    const bytes = serving.engine.get(key.copy(partition));
+    return bytes === undefined ? [] : [diskCopyOf(bytes, answersFor(serving, partition, key))];
+  });
+}
+
 /** Whether its replica of the partition would answer a read: not while it is being dropped. */
-function answersFor({ node }: ServingMember, partition: Partition, storageKey: Buffer): boolean {
+function answersFor({ node }: ServingMember, partition: Partition, key: ObjectKey): boolean {
   let answers = false;
-  const key = new ObjectKey(Buffer.from(storageKey));
   node.database.store.replicas.handle(partition, { kind: 'get', key }, ({ kind }) => {
     answers = kind !== 'failed' && kind !== 'moved' && kind !== 'unanswered';
   });
