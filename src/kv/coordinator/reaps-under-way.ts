@@ -3,8 +3,9 @@
  * every read until then asks them anew.
  */
 import type { Clock, Instant } from '../../environment/index.ts';
-import type { VersionedObject } from '../object/index.ts';
+import { type VersionedObject, versionDigest } from '../object/index.ts';
 import type { DeleteMode, ObjectKey } from '../vnode/index.ts';
+import { NameHash } from './name-hash.ts';
 
 const shortestMs = 1000;
 /** A request may be lost, and a replica that stops forgets what it was asked. */
@@ -14,7 +15,8 @@ const versionsMax = 10_000;
 export class ReapsUnderWay {
   readonly #clock: Pick<Clock, 'now'>;
   readonly #lastingMs: number;
-  /** By version, the oldest first. */
+  readonly #names = new NameHash();
+  /** By a hash of key and version, the oldest first: names may be long. Of two that are taken for one the other waits. */
   readonly #until = new Map<string, Instant>();
 
   constructor(clock: Pick<Clock, 'now'>, deleteMode: DeleteMode) {
@@ -24,8 +26,8 @@ export class ReapsUnderWay {
   }
 
   /** False: it is under way. */
-  begin({ address: { bucketType, bucket, key } }: ObjectKey, version: VersionedObject): boolean {
-    const name = [bucketType, bucket, key, version.context.toString('latin1')].join('\0');
+  begin({ address }: ObjectKey, version: VersionedObject): boolean {
+    const name = `${this.#names.of(address)} ${versionDigest(version).toString('latin1')}`;
     const now = this.#clock.now();
     for (const [oldest, until] of this.#until) {
       if (until > now && this.#until.size < versionsMax) break;
