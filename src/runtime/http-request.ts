@@ -8,8 +8,8 @@ import type { Socket } from 'node:net';
 
 export interface BodyTaker {
   /** The chunk is given away. */
-  readonly chunk: (bytes: Buffer) => void;
-  readonly ended: () => void;
+  chunk(bytes: Buffer): void;
+  ended(): void;
 }
 
 export interface BodyRequest extends IncomingMessage {

@@ -15,4 +15,5 @@ export { FieldWriter } from './field-writer.ts';
 export { Heap } from './heap.ts';
 export { jsonNestingOf } from './json-nesting.ts';
 export { OrderedMap, type OrderedMapSnapshot, type OrderedMapWalker } from './ordered-map.ts';
+export { SlotTable } from './slot-table.ts';
 export { readVarint, varintSize, writeVarint } from './varint.ts';

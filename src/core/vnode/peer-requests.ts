@@ -16,6 +16,7 @@
  */
 import type { Buffer } from 'node:buffer';
 import { type Environment, type NodeId, RareNotices } from '../../environment/index.ts';
+import { SlotTable } from '../../stdx/index.ts';
 import type { Partition } from '../ring/index.ts';
 import {
   type Channel,
@@ -86,11 +87,10 @@ export class PeerRequests<Request, Reply> implements PeerTransport<Request, Repl
   readonly #channel: Channel;
   readonly #deadlines: Deadlines;
   readonly #notices: RareNotices;
-  readonly #pending = new Map<number, PendingRequest<Request, Reply>>();
+  readonly #pending = new SlotTable<PendingRequest<Request, Reply>>();
   readonly #flights = new Map<NodeId, Flights<Request, Reply>>();
   readonly #complaints = new Map<NodeId, number[]>();
   #isClosed = false;
-  #lastId: number;
   readonly #counts = {
     timeouts: 0,
     unreachable: 0,
@@ -120,7 +120,6 @@ export class PeerRequests<Request, Reply> implements PeerTransport<Request, Repl
     const { clock, timers } = options.environment;
     this.#deadlines = new Deadlines(clock, timers);
     this.#notices = new RareNotices(options.environment.log, clock, tooLargeForMessage);
-    this.#lastId = 0;
     this.#channel = options.on ?? channel.vnode;
     this.#messenger.receive(this.#channel, (from, body, waitedMs = 0, mayKeep = false) =>
       this.#receive(from, body, waitedMs, mayKeep),
@@ -164,7 +163,7 @@ export class PeerRequests<Request, Reply> implements PeerTransport<Request, Repl
     const outgoing = this.#outgoing;
     outgoing.partition = partition;
     outgoing.flags = (route.primary ? flagPrimary : 0) | (route.traffic === 'repair' ? flagRepair : 0);
-    outgoing.id = this.#nextId();
+    outgoing.id = this.#pending.next();
     outgoing.timeoutMs = Math.min(Math.ceil(route.timeoutMs), uint32Max);
     outgoing.request = request;
     const hasRoom = flights.count < this.#options.inFlightMax;
@@ -321,12 +320,6 @@ export class PeerRequests<Request, Reply> implements PeerTransport<Request, Repl
     for (const pending of flight.all()) {
       if (this.#pending.get(pending.id) === pending) this.#fail(pending, 'unreachable');
     }
-  }
-
-  #nextId(): number {
-    do this.#lastId = (this.#lastId + 1) >>> 0;
-    while (this.#pending.has(this.#lastId));
-    return this.#lastId;
   }
 
   #compareEpoch(generation: number, epoch: number, from: NodeId): void {

@@ -49,7 +49,7 @@ import {
   type ValueStreams,
   type VersionedObject,
 } from '../../kv/index.ts';
-import { type ByteString, byteLiteral, textOfBytes } from '../../stdx/index.ts';
+import { type ByteString, byteLiteral, SlotTable, textOfBytes } from '../../stdx/index.ts';
 import { type Content, encodeContent } from '../../wire/index.ts';
 import { haleErrorOf } from './embedded-error.ts';
 import { EmbeddedFeedCursor } from './embedded-feed.ts';
@@ -80,7 +80,7 @@ export interface EmbeddedNode {
 
 export class EmbeddedTransport implements Transport {
   readonly #node: EmbeddedNode;
-  readonly #calls = new Set<(error: HaleError) => void>();
+  readonly #calls = new SlotTable<(error: HaleError) => void>();
   #closing: Promise<void> | undefined;
 
   constructor(node: EmbeddedNode) {
@@ -296,13 +296,13 @@ export class EmbeddedTransport implements Transport {
 
   close(): Promise<void> {
     this.#closing ??= this.#node.close();
-    for (const fail of [...this.#calls]) fail(this.#closedError());
+    for (const fail of this.#calls.entries()) fail(this.#closedError());
     return this.#closing;
   }
 
   #crash(): void {
     this.#closing ??= this.#node.halt();
-    for (const fail of [...this.#calls]) fail(this.#closedError());
+    for (const fail of this.#calls.entries()) fail(this.#closedError());
   }
 
   #closedError(): HaleError {
@@ -323,17 +323,18 @@ export class EmbeddedTransport implements Transport {
     const deadline = this.#deadline(options);
     deadline.check();
     return new Promise((resolve, reject) => {
+      const number = this.#calls.next();
       const stop = deadline.watch((reason) => abandon(reason));
       const end = (): void => {
         stop();
-        this.#calls.delete(abandon);
+        this.#calls.delete(number);
       };
       const abandon = (reason: HaleError): void => {
         end();
         const { cause } = reason;
         reject(new HaleError(reason.code, reason.message, { cause, unknownOutcome: kind === 'write' }));
       };
-      this.#calls.add(abandon);
+      this.#calls.set(number, abandon);
       const resolved = (value: T): void => {
         end();
         resolve(value);

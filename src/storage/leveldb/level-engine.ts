@@ -25,7 +25,7 @@
  */
 import { Buffer } from 'node:buffer';
 import type { Environment, Log } from '../../environment/index.ts';
-import { assert } from '../../stdx/index.ts';
+import { assert, SlotTable } from '../../stdx/index.ts';
 import { corruptEntry } from '../corrupt-entry.ts';
 import { Recovery } from '../recovery.ts';
 import {
@@ -164,7 +164,7 @@ class LevelEngine implements StorageEngine {
   readonly #doubted: (() => void)[] = [];
   #spares: NativeBatch[] = [];
   /** What uses the database and must have ended before it is closed. */
-  readonly #using = new Set<Promise<unknown>>();
+  readonly #using = new SlotTable<Promise<unknown>>();
 
   constructor(
     database: LevelDatabase,
@@ -355,7 +355,7 @@ class LevelEngine implements StorageEngine {
   }
 
   async #closeDatabase(): Promise<void> {
-    await Promise.allSettled(this.#using);
+    await Promise.allSettled(this.#using.entries());
     const database = this.#database;
     this.#database = undefined;
     this.#spares = [];
@@ -363,11 +363,12 @@ class LevelEngine implements StorageEngine {
   }
 
   async #use<T>(work: Promise<T>): Promise<T> {
-    this.#using.add(work);
+    const number = this.#using.next();
+    this.#using.set(number, work);
     try {
       return await work;
     } finally {
-      this.#using.delete(work);
+      this.#using.delete(number);
     }
   }
 
