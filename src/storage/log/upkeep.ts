@@ -5,10 +5,7 @@
  */
 import { type Disk, DiskError, type Environment, type Log, type Timer } from '../../environment/index.ts';
 import { type EngineGauge, type KeyRange, StorageError } from '../storage-engine.ts';
-import { Collection } from './collect-segment.ts';
-import { planCollection } from './collection-plan.ts';
 import { diskFailure } from './disk-failure.ts';
-import { IndexWalk } from './index-walk.ts';
 import type { KeyIndex } from './key-index.ts';
 import {
   type LogTuning,
@@ -21,7 +18,9 @@ import {
 } from './log-limits.ts';
 import type { LogWriter } from './log-writer.ts';
 import type { RebuildParts } from './rebuild-index.ts';
-import type { Segment, SegmentSet } from './segment.ts';
+import type { SegmentSet } from './segment.ts';
+import { SegmentCollector } from './segment-collector.ts';
+import { Stopped } from './stopped.ts';
 import type { Turns } from './turns.ts';
 import { applyFrames, rangeWrite } from './waiting-write.ts';
 
@@ -51,9 +50,6 @@ export interface UpkeepOwner {
   readonly doubted: () => void;
 }
 
-/** Thrown out of work that is stopped in its midst. */
-class Stopped extends Error {}
-
 export class Upkeep {
   readonly #parts: UpkeepParts;
   /** Undefined until the engine is open: what opening does takes no pauses. */
@@ -67,17 +63,20 @@ export class Upkeep {
   /** Of the last attempt. */
   #flushFailure: DiskError | StorageError | undefined;
   #workFailure: DiskError | StorageError | undefined;
-  /** Not again before the next start, or before they are the oldest: they could not be read. */
-  readonly #unreadable = new Map<Segment, 'as the oldest' | 'as another'>();
+  readonly #collector: SegmentCollector;
   readonly #pauses = new Set<() => void>();
   #isHurried = false;
-  #hasUnsettledNames = false;
-  #collectedBytes = 0;
-  #copiedBytes = 0;
-  #collections = 0;
 
   constructor(parts: UpkeepParts) {
     this.#parts = parts;
+    this.#collector = new SegmentCollector({
+      ...parts,
+      pause: () => this.pause(),
+      hasRoom: () => !this.#isMemtableFull(),
+      freezeIfFull: () => this.freezeIfFull(),
+      inLogTurn: (work) => this.#inLogTurn(work),
+      logFailed: (cause) => this.#logFailed(cause),
+    });
   }
 
   start(owner: UpkeepOwner): void {
@@ -200,6 +199,7 @@ export class Upkeep {
 
   gauges(): readonly EngineGauge[] {
     const { segments, index, writer } = this.#parts;
+    const { collections, collectedBytes, copiedBytes } = this.#collector;
     let bytes = 0;
     let dead = 0;
     let debt = 0;
@@ -215,13 +215,9 @@ export class Upkeep {
       gauge('log_bytes', 'Bytes of the log.', bytes),
       gauge('log_dead_bytes', 'Those that are known to be dead.', dead),
       gauge('log_collection_debt_bytes', 'Bytes of segments that are due for collection.', debt),
-      gauge(
-        'log_collected_bytes',
-        'Bytes of segments that were collected, since the start.',
-        this.#collectedBytes,
-      ),
-      gauge('log_copied_bytes', 'Bytes that lived in them and were written again.', this.#copiedBytes),
-      gauge('log_collections', 'Segments that were collected, since the start.', this.#collections),
+      gauge('log_collected_bytes', 'Bytes of segments that were collected, since the start.', collectedBytes),
+      gauge('log_copied_bytes', 'Bytes that lived in them and were written again.', copiedBytes),
+      gauge('log_collections', 'Segments that were collected, since the start.', collections),
       gauge('log_written_bytes', 'Bytes written to the log, since the start.', writer.bytesWritten),
       gauge('log_syncs', 'Syncs of the log, since the start.', writer.syncs),
       gauge('log_index_runs', 'Sorted runs of the index.', index.runs.length),
@@ -257,8 +253,8 @@ export class Upkeep {
       }
       const merged = await this.#merge();
       if (merged === true) continue;
-      const victim = this.#victim();
-      if (victim !== undefined) await this.#collect(victim);
+      const victim = this.#collector.victim();
+      if (victim !== undefined) await this.#collector.collect(victim);
       else if (merged === false) return;
       else throw merged;
     }
@@ -288,36 +284,39 @@ export class Upkeep {
   }
 
   async #emptyDoubtful(): Promise<void> {
-    const { turns, writer, emptiedByDamage } = this.#parts;
+    const { writer, emptiedByDamage } = this.#parts;
     const frames = emptiedByDamage.map(rangeWrite);
     if (frames.length === 0) return;
-    await turns.exclusively(async () => {
-      if (this.#isStopped()) throw new Stopped();
-      try {
-        applyFrames(frames, await writer.append(frames, true), this.#parts);
-      } catch (cause) {
-        this.#owner?.failed(cause);
-        throw new Stopped();
-      }
+    await this.#inLogTurn(async () => {
+      const begin = await writer.append(frames, true).catch((cause) => this.#logFailed(cause));
+      applyFrames(frames, begin, this.#parts);
     });
   }
 
   /** To the end of the log: the deletion of a range may have been copied there, and what it hides lies before. */
   async #advanceCheckpoint(): Promise<void> {
-    const { turns, index, writer } = this.#parts;
+    const { index, writer } = this.#parts;
     await this.#flushed();
-    await turns.exclusively(async () => {
-      if (this.#isStopped()) throw new Stopped();
+    await this.#inLogTurn(async () => {
       if (index.isFlushing) return;
-      try {
-        await writer.sync();
-      } catch (cause) {
-        this.#owner?.failed(cause);
-        throw new Stopped();
-      }
+      await writer.sync().catch((cause) => this.#logFailed(cause));
       index.freeze(writer.end);
     });
     await this.#flushed();
+  }
+
+  /** In the writers' turn, unless work has to stop by then. */
+  #inLogTurn<T>(work: () => Promise<T>): Promise<T> {
+    return this.#parts.turns.exclusively(async () => {
+      if (this.#isStopped()) throw new Stopped();
+      return await work();
+    });
+  }
+
+  /** Fails the engine, and ends the work. */
+  #logFailed(cause: unknown): never {
+    this.#owner?.failed(cause);
+    throw new Stopped();
   }
 
   /** Rejects with what the disk refuses. */
@@ -326,97 +325,6 @@ export class Upkeep {
     this.flush();
     await this.#flushing;
     if (this.#flushFailure !== undefined) throw this.#flushFailure;
-  }
-
-  #victim(): Segment | undefined {
-    const { segments, index, tuning } = this.#parts;
-    const candidates: Segment[] = [];
-    const oldest = segments.oldest();
-    for (const segment of segments.all()) {
-      if (segment.number >= index.durableCheckpoint.segment) break;
-      const failed = this.#unreadable.get(segment);
-      if (failed === undefined || (failed === 'as another' && segment === oldest)) candidates.push(segment);
-    }
-    return planCollection(candidates, oldest, tuning);
-  }
-
-  async #collect(victim: Segment): Promise<void> {
-    const { turns, index, log } = this.#parts;
-    await this.#settleNames();
-    const collection = new Collection(victim, this.#parts);
-    try {
-      for (let isMore = true; isMore; ) {
-        isMore = await this.#slice(() => collection.copySlice());
-        await this.pause();
-      }
-      if (collection.isDamaged) {
-        log?.error('a segment of the log is damaged', { segment: victim.number });
-        const snapshot = index.snapshot();
-        try {
-          const failing = (error: StorageError): never => {
-            throw error;
-          };
-          const walk = new IndexWalk(snapshot.sources(false, undefined, failing), false);
-          for (let isMore = true; isMore; ) {
-            isMore = await this.#slice(() => collection.copyIndexed(walk));
-            await this.pause();
-          }
-        } finally {
-          await snapshot.release();
-        }
-      }
-    } catch (cause) {
-      if (cause instanceof DiskError && cause.path === victim.file.path) {
-        this.#unreadable.set(victim, collection.isOldest ? 'as the oldest' : 'as another');
-        log?.error('a segment cannot be collected', { segment: victim.number, error: cause.message });
-        return;
-      }
-      throw cause;
-    }
-    await turns.exclusively(() => this.#remove(victim));
-    await this.#settleNames();
-    this.#collections += 1;
-    this.#collectedBytes += victim.bytes;
-    this.#copiedBytes += collection.copiedBytes;
-  }
-
-  /** In the writers' turn. A failure of the log fails the engine, like any other. */
-  async #slice(copy: () => Promise<boolean>): Promise<boolean> {
-    const { turns, writer } = this.#parts;
-    while (this.#isMemtableFull()) await this.pause();
-    return await turns.exclusively(async () => {
-      if (this.#isStopped()) throw new Stopped();
-      try {
-        const isMore = await copy();
-        await this.freezeIfFull();
-        return isMore;
-      } catch (cause) {
-        if (!writer.isBroken) throw cause;
-        this.#owner?.failed(cause);
-        throw new Stopped();
-      }
-    });
-  }
-
-  async #remove(victim: Segment): Promise<void> {
-    const { writer, segments, disk } = this.#parts;
-    if (this.#isStopped()) throw new Stopped();
-    try {
-      await writer.sync();
-    } catch (cause) {
-      this.#owner?.failed(cause);
-      throw new Stopped();
-    }
-    await disk.remove(victim.file.path);
-    this.#hasUnsettledNames = true;
-    await segments.retire(victim);
-  }
-
-  /** A name that is removed comes back with the next crash until its directory is on disk (G3). */
-  async #settleNames(): Promise<void> {
-    if (!this.#hasUnsettledNames) return;
-    await this.#parts.disk.syncDirectory(this.#parts.directory);
-    this.#hasUnsettledNames = false;
   }
 
   /** Runs work; what the disk refuses is told and tried again later. Resolves with what it was. */
