@@ -22,6 +22,8 @@ const stepSliceMs = 250;
 const stepSlicesLeftOut = 2;
 const stepsFrom = 2000;
 const stepsTo = 200_000;
+/** One may be a stall of the disk. */
+const refusedMax = 2;
 const warmupPerSecond = 2000;
 const warmupMs = 3000;
 const sliceMs = 250;
@@ -62,6 +64,7 @@ export async function capacityOf(
   const order = { ...asked, sliceMs: stepSliceMs };
   await offer({ ...order, phases: [{ perSecond: warmupPerSecond, forMs: warmupMs }] }, pids);
   let best = 0;
+  let refusedInARow = 0;
   for (let perSecond = stepsFrom; perSecond < stepsTo; perSecond *= stepFactor) {
     const phases = [{ perSecond, forMs: stepMs }];
     const all = (await offer({ ...order, phases }, pids)).slices;
@@ -72,7 +75,8 @@ export async function capacityOf(
     const seconds = (last.atMs - first.atMs + stepSliceMs) / 1000;
     const useful = slices.reduce((total, { good }) => total + good, 0) / seconds;
     best = Math.max(best, useful);
-    if (useful < perSecond / 2) break;
+    refusedInARow = useful < perSecond / 2 ? refusedInARow + 1 : 0;
+    if (refusedInARow === refusedMax) break;
   }
   if (best === 0) throw new Error('nothing was answered in time');
   return best;

@@ -319,7 +319,7 @@ function durationOf(run: BenchRun): BenchDuration {
   const timing = sized(
     run,
     { keys: 10_000, warmupMs: 100, heatMs: 100, measuredMs: 400, repetitions: 1, isComplete: false },
-    { keys: 50_000, warmupMs: 150, heatMs: 600, measuredMs: 700, repetitions: 1, isComplete: false },
+    { keys: 50_000, warmupMs: 150, heatMs: 1500, measuredMs: 700, repetitions: 1, isComplete: false },
     { keys: 100_000, warmupMs: 300, heatMs: 6000, measuredMs: 1500, repetitions: 3, isComplete: true },
   );
   return { ...timing, only: run.only };
