@@ -288,8 +288,11 @@ export class Upkeep {
     const frames = emptiedByDamage.map(rangeWrite);
     if (frames.length === 0) return;
     await this.#inLogTurn(async () => {
-      const begin = await writer.append(frames, true).catch((cause) => this.#logFailed(cause));
-      applyFrames(frames, begin, this.#parts);
+      try {
+        applyFrames(frames, await writer.append(frames, true), this.#parts);
+      } catch (cause) {
+        this.#logFailed(cause);
+      }
     });
   }
 
