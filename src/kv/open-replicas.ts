@@ -105,6 +105,7 @@ export async function openReplicas(parts: KeyValueParts): Promise<Replicas> {
   });
   const deadlines = new Deadlines(clock, timers);
   const router = new VnodeRouter<ReplicaRequest, ReplicaReply>(topology.self, vnodes, parts.peers ?? noPeers);
+  const names = new NameHash();
   const latencies = new PeerLatencies();
   topology.onChange(() => latencies.keepOnly((peer) => topology.isUp(peer)));
   const coordinator: CoordinatorParts = {
@@ -115,13 +116,13 @@ export async function openReplicas(parts: KeyValueParts): Promise<Replicas> {
     replicas: new ReplicaRequests({ router, topology, clock, deadlines }),
     vnodes,
     deadlines,
-    names: new NameHash(),
+    names,
     repairs: new RepairBudget(clock, settings.readRepairsPerSecondMax, () => admission.defersRepair),
     latencies,
     hedges: new HedgeBudget(),
     narrowReads: new NarrowReads(settings.readEveryoneInterval),
     largeReads: new LargeReadPace(deadlines, observer),
-    reapsUnderWay: new ReapsUnderWay(clock, settings.deleteMode),
+    reapsUnderWay: new ReapsUnderWay(clock, names, settings.deleteMode),
     observer,
     settings,
   };

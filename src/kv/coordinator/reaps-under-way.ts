@@ -5,7 +5,7 @@
 import type { Clock, Instant } from '../../environment/index.ts';
 import { type VersionedObject, versionDigest } from '../object/index.ts';
 import type { DeleteMode, ObjectKey } from '../vnode/index.ts';
-import { NameHash } from './name-hash.ts';
+import type { NameHash } from './name-hash.ts';
 
 const shortestMs = 1000;
 /** A request may be lost, and a replica that stops forgets what it was asked. */
@@ -15,11 +15,12 @@ const versionsMax = 10_000;
 export class ReapsUnderWay {
   readonly #clock: Pick<Clock, 'now'>;
   readonly #lastingMs: number;
-  readonly #names = new NameHash();
+  readonly #names: NameHash;
   /** By a hash of key and version, the oldest first: names may be long. Of two that are taken for one the other waits. */
   readonly #until = new Map<string, Instant>();
 
-  constructor(clock: Pick<Clock, 'now'>, deleteMode: DeleteMode) {
+  constructor(clock: Pick<Clock, 'now'>, names: NameHash, deleteMode: DeleteMode) {
+    this.#names = names;
     this.#clock = clock;
     const waitMs = typeof deleteMode === 'number' ? deleteMode : 0;
     this.#lastingMs = Math.min(Math.max(waitMs, shortestMs), longestMs);
@@ -29,11 +30,11 @@ export class ReapsUnderWay {
   begin({ address }: ObjectKey, version: VersionedObject): boolean {
     const name = `${this.#names.of(address)} ${versionDigest(version).toString('latin1')}`;
     const now = this.#clock.now();
+    if ((this.#until.get(name) ?? now) > now) return false;
     for (const [oldest, until] of this.#until) {
       if (until > now && this.#until.size < versionsMax) break;
       this.#until.delete(oldest);
     }
-    if (this.#until.has(name)) return false;
     this.#until.set(name, (now + this.#lastingMs) as Instant);
     return true;
   }
