@@ -9,6 +9,7 @@
 import { lstatSync, mkdirSync, readdirSync, realpathSync, rmSync } from 'node:fs';
 import * as nodeModule from 'node:module';
 import * as path from 'node:path';
+import type { V8Flags } from './v8-flags.ts';
 
 /** In the data directory. */
 const folderName = 'compiled';
@@ -25,13 +26,17 @@ interface CompileCache {
  * For the modules that are loaded from now on. Does nothing where Node cannot, or where the directory cannot be trusted or
  * written: whoever starts the node finds out why, or can do without.
  */
-export function keepCompiledCode(dataDirectory: string, version: string): void {
+export function keepCompiledCode(dataDirectory: string, version: string, flags: V8Flags): void {
   const { enableCompileCache, flushCompileCache } = nodeModule as CompileCache;
   if (enableCompileCache === undefined) return;
   const directory = trustedFolder(path.resolve(dataDirectory), `${version}-node-${process.versions.node}`);
   if (directory === undefined) return;
   enableCompileCache(directory);
-  if (flushCompileCache !== undefined) setTimeout(flushCompileCache, writeAfterMs).unref();
+  if (flushCompileCache === undefined) return;
+  const keep = flags.nowFor(flushCompileCache);
+  setTimeout(keep, writeAfterMs).unref();
+  // What was loaded since. Node would do it by itself, under the flags of that moment.
+  process.once('exit', keep);
 }
 
 /** Makes what is missing. Undefined: others may write there, or this process may not. */

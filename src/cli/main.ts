@@ -1,24 +1,9 @@
 #!/usr/bin/env node
-/** The `hale` command. */
-import { CommandFailure } from './exit-codes.ts';
-import { program } from './program.ts';
-import { processTerminal } from './terminal.ts';
+/** The `hale` command, and what has to happen before the code of a node is loaded. */
+import { staySmallUntilBusy } from './small-until-busy.ts';
+import { V8Flags } from './v8-flags.ts';
 
-const terminal = processTerminal();
-// A reader that went away (`hale config describe | head`) is no failure of ours.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-});
-
-try {
-  await program(terminal).parseAsync();
-} catch (error) {
-  if (!(error instanceof CommandFailure)) throw error;
-  for (const line of error.message.split('\n')) terminal.error(`hale: ${line}\n`);
-  process.exitCode = error.exitCode;
-}
-if (process.connected) {
-  const { default: cluster } = await import('node:cluster');
-  // What ties a worker to the process that accepts its connections would keep it alive.
-  if (cluster.isWorker) process.exit();
-}
+const flags = new V8Flags();
+if (process.argv[2] === 'start') staySmallUntilBusy(flags);
+const { runCommand } = await import('./command.ts');
+await runCommand(flags);
