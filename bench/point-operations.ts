@@ -93,11 +93,13 @@ export async function measurePointOperations(
           await preload(server, subject.protocols[0], valueBytes, duration.keys);
           await heat(server, cellsOf(subject, valueBytes, duration), duration);
           await untilSettled(server.pids);
-          let durability: BenchDurability = 'synced';
-          for (const cell of cellsOf(subject, valueBytes, duration)) {
-            if (cell.durability !== durability) await setDurability(server, cell.durability);
-            durability = cell.durability;
-            rows.push(await measureCell(cell, server, reference, report));
+          for (const durability of durabilities) {
+            const cells = cellsOf(subject, valueBytes, duration).filter(
+              (cell) => cell.durability === durability,
+            );
+            if (cells.length === 0) continue;
+            if (durability !== 'synced') await setDurability(server, durability);
+            rows.push(...(await measureInTurns(cells, server, reference, report)));
           }
         } finally {
           await server.stop();
@@ -227,33 +229,46 @@ function nameOf({ subject, protocol, operation, valueBytes, pipeline }: Cell): s
   return `${subject} ${protocol} ${operation} ${valueBytes} B ×${pipeline}`;
 }
 
-async function measureCell(
-  cell: Cell,
+/** One run of each cell, then the next of each: so that rows that are compared were measured in the same minutes, of a server as warm. */
+async function measureInTurns(
+  cells: readonly SubjectCell[],
   server: BenchServer,
   reference: Reference,
   report: (line: string) => void,
-): Promise<Row> {
-  const { duration } = reference;
-  const { protocol, operation, valueBytes, pipeline } = cell;
-  const { keys, warmupMs, measuredMs } = duration;
-  const timing = { warmupMs, measuredMs };
-  const base = { protocol, ...portsOf(server, protocol), valueBytes, keys, connections, ...timing };
-  const runs: Weighed[] = [];
-  const ratios: number[] = [];
-  for (let repetition = 0; repetition < duration.repetitions; repetition += 1) {
-    const redisCost = await reference.measure(operation, pipeline);
-    const run = await weighLoad({ ...base, operation, pipeline, order: 'uniform' }, server.pids);
-    runs.push(run);
-    ratios.push(costOf(run) / redisCost);
+): Promise<readonly Row[]> {
+  const measured = cells.map((cell) => ({ cell, runs: [] as Weighed[], ratios: [] as number[] }));
+  for (let repetition = 0; repetition < reference.duration.repetitions; repetition += 1) {
+    for (const { cell, runs, ratios } of measured) {
+      const redisCost = await reference.measure(cell.operation, cell.pipeline);
+      const run = await measureCell(cell, server, reference.duration);
+      runs.push(run);
+      ratios.push(costOf(run) / redisCost);
+    }
   }
-  const row = rowOf(
-    { subject: cell.subject, protocol, operation, valueBytes, pipeline },
-    runs,
-    median(ratios),
-  );
-  const cost = `${row.cpuPerOperation.toFixed(2)} µs, ${row.timesRedis.toFixed(1)} × redis`;
-  report(`${nameOf(cell)}: ${cost}, ${row.perSecond.toFixed(0)}/s`);
-  return row;
+  return measured.map(({ cell, runs, ratios }) => {
+    const { subject, protocol, operation, valueBytes, pipeline } = cell;
+    const row = rowOf({ subject, protocol, operation, valueBytes, pipeline }, runs, median(ratios));
+    const cost = `${row.cpuPerOperation.toFixed(2)} µs, ${row.timesRedis.toFixed(1)} × redis`;
+    report(`${nameOf(cell)}: ${cost}, ${row.perSecond.toFixed(0)}/s`);
+    return row;
+  });
+}
+
+function measureCell(
+  { protocol, operation, valueBytes, pipeline }: Cell,
+  server: BenchServer,
+  { keys, warmupMs, measuredMs }: BenchDuration,
+): Promise<Weighed> {
+  const base = {
+    protocol,
+    ...portsOf(server, protocol),
+    valueBytes,
+    keys,
+    connections,
+    warmupMs,
+    measuredMs,
+  };
+  return weighLoad({ ...base, operation, pipeline, order: 'uniform' }, server.pids);
 }
 
 function costOf(run: Weighed): number {
