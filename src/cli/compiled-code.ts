@@ -9,7 +9,7 @@
 import { lstatSync, mkdirSync, readdirSync, realpathSync, rmSync } from 'node:fs';
 import * as nodeModule from 'node:module';
 import * as path from 'node:path';
-import type { V8Flags } from './v8-flags.ts';
+import type { SmallUntilBusy } from './small-until-busy.ts';
 
 /** In the data directory. */
 const folderName = 'compiled';
@@ -26,17 +26,20 @@ interface CompileCache {
  * For the modules that are loaded from now on. Does nothing where Node cannot, or where the directory cannot be trusted or
  * written: whoever starts the node finds out why, or can do without.
  */
-export function keepCompiledCode(dataDirectory: string, version: string, flags: V8Flags): void {
+export function keepCompiledCode(dataDirectory: string, version: string, small: SmallUntilBusy): void {
   const { enableCompileCache, flushCompileCache } = nodeModule as CompileCache;
   if (enableCompileCache === undefined) return;
   const directory = trustedFolder(path.resolve(dataDirectory), `${version}-node-${process.versions.node}`);
   if (directory === undefined) return;
   enableCompileCache(directory);
   if (flushCompileCache === undefined) return;
-  const keep = flags.nowFor(flushCompileCache);
-  setTimeout(keep, writeAfterMs).unref();
-  // What was loaded since. Node would do it by itself, under the flags of that moment.
-  process.once('exit', keep);
+  const later = setTimeout(flushCompileCache, writeAfterMs);
+  later.unref();
+  // Code is taken only under V8's flags under which it was kept, and a start loads it while it is small.
+  small.before(() => {
+    clearTimeout(later);
+    flushCompileCache();
+  });
 }
 
 /** Makes what is missing. Undefined: others may write there, or this process may not. */

@@ -2,17 +2,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { cachedDataVersionTag } from 'node:v8';
 import { growthOf, setHeapGrowth } from './heap-growth.ts';
-import { V8Flags } from './v8-flags.ts';
 
 test('V8 takes the growth, and 0 leaves its flags as they are', () => {
-  const flags = new V8Flags();
   const before = cachedDataVersionTag();
-  setHeapGrowth(0, flags);
+  setHeapGrowth(0);
   assert.equal(cachedDataVersionTag(), before);
-  setHeapGrowth(400, flags);
+  setHeapGrowth(400);
   const after = cachedDataVersionTag();
   assert.notEqual(after, before, 'what is compiled under other flags has another tag');
-  setHeapGrowth(400, flags);
+  setHeapGrowth(400);
   assert.equal(cachedDataVersionTag(), after);
 });
 

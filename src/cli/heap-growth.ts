@@ -8,23 +8,25 @@
  * allocates fast, and pays with memory: with 400 percent some 50 MiB. What of the heap is large pays too much, and is left to V8.
  */
 import { constants, type PerformanceEntry, PerformanceObserver } from 'node:perf_hooks';
-import { getHeapStatistics } from 'node:v8';
-import type { V8Flags } from './v8-flags.ts';
+import { getHeapStatistics, setFlagsFromString } from 'node:v8';
 
 /** A heap of which more lives grows as V8 thinks right. */
 const liveBytesMax = 64 * 2 ** 20;
 
-/** Percent; 0 leaves the choice to V8. */
-export function setHeapGrowth(percent: number, flags: V8Flags): void {
+/**
+ * Percent; 0 leaves the choice to V8. To be called before code is compiled that is kept: V8 takes kept code only under the flags
+ * that it was made under.
+ */
+export function setHeapGrowth(percent: number): void {
   if (percent === 0) return;
   let growth = percent;
-  flags.set(valuesOf(growth));
+  setFlagsFromString(flagOf(growth));
   const observer = new PerformanceObserver((list) => {
     if (!list.getEntries().some((entry) => isFullCollection(entry as CollectionEntry))) return;
     const next = growthOf(percent, getHeapStatistics().used_heap_size);
     if (next === growth) return;
     growth = next;
-    flags.set(valuesOf(growth));
+    setFlagsFromString(flagOf(growth));
   });
   observer.observe({ entryTypes: ['gc'] });
 }
@@ -34,8 +36,9 @@ export function growthOf(percent: number, liveBytes: number): number {
   return liveBytes > liveBytesMax ? 0 : percent;
 }
 
-function valuesOf(percent: number) {
-  return { 'heap-growing-percent': `${percent}` };
+/** To V8, 0 means that it decides. */
+function flagOf(percent: number): string {
+  return `--heap-growing-percent=${percent}`;
 }
 
 /** Of the entries of type `gc`. */

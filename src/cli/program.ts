@@ -15,15 +15,15 @@ import { setHeapGrowth } from './heap-growth.ts';
 import { type ConfigurationOptions, loadConfiguration } from './load-configuration.ts';
 import { nodesKept } from './nodes-kept.ts';
 import type { ObjectOptions } from './object-command.ts';
+import type { SmallUntilBusy } from './small-until-busy.ts';
 import type { Terminal } from './terminal.ts';
-import type { V8Flags } from './v8-flags.ts';
 import { packageVersion } from './version.ts';
 
 const defaultNode = 'http://127.0.0.1:8098';
 const stopWaitMsDefault = 60_000;
 const hostNodesMax = 64;
 
-export function program(terminal: Terminal, flags: V8Flags): Command {
+export function program(terminal: Terminal, small: SmallUntilBusy): Command {
   const hale = new Command('hale')
     .description('A distributed key/value database that speaks the protocols of Riak.')
     .version(packageVersion(), '-V, --version')
@@ -33,7 +33,7 @@ export function program(terminal: Terminal, flags: V8Flags): Command {
       'after',
       () => `\nExit codes:\n${exitCodeMeanings.map(([c, m]) => `${`${c}`.padStart(3)}  ${m}\n`).join('')}`,
     );
-  addStart(hale, terminal, flags);
+  addStart(hale, terminal, small);
   addDev(hale, terminal, collect);
   addNodeCommands(hale, terminal);
   addClusterCommands(hale, terminal, addressed);
@@ -101,7 +101,7 @@ function configurationOptions(command: Command): ConfigurationOptions {
   };
 }
 
-function addStart(hale: Command, terminal: Terminal, flags: V8Flags): void {
+function addStart(hale: Command, terminal: Terminal, small: SmallUntilBusy): void {
   const start = hale.command('start').description('run a node in the foreground until it is told to stop');
   addConfigurationOptions(start)
     .option(
@@ -126,12 +126,12 @@ function addStart(hale: Command, terminal: Terminal, flags: V8Flags): void {
       const nodes = options.nodes ?? (await nodesToStart(configuration));
       if (nodes === undefined) {
         const { platform_data_dir: dataDirectory, storage_backend: storage } = configuration;
-        setHeapGrowth(configuration.heap_growth, flags);
+        setHeapGrowth(configuration.heap_growth);
         if (configuration.compile_cache && storage !== 'memory') {
-          keepCompiledCode(dataDirectory, packageVersion(), flags);
+          keepCompiledCode(dataDirectory, packageVersion(), small);
         }
         const { startCommand } = await import('./start-command.ts');
-        await startCommand(terminal, configuration, { join, supervised });
+        await startCommand(terminal, configuration, { join, supervised, small });
       } else {
         const { hostCommand } = await import('./host-command.ts');
         await hostCommand(terminal, configured, { nodes, join, supervised });

@@ -8,42 +8,80 @@
  * twice, and an idle node does not give it back.
  */
 import { performance } from 'node:perf_hooks';
-import type { V8Flags } from './v8-flags.ts';
+import { setFlagsFromString } from 'node:v8';
 
-const small = {
-  'sparkplug-filter': '~',
-  'maglev-filter': '~',
-  'turbo-filter': '~',
-  'semi-space-growth-factor': '1',
-} as const;
-const lookMs = 1000;
-/** Processor time that a start takes: three to five tenths of a second, on a crowded machine twice that. */
-const startMs = 1000;
-/** Of one core: an idle node takes 0.03 while it builds its hash trees, and 0.02 at most afterwards; fifty gets a second, interpreted, take this. */
-const busyShare = 0.04;
+/** Filters are patterns of names of functions: `~` is none, `*` all. */
+const smallFlags = [
+  '--sparkplug-filter=~',
+  '--maglev-filter=~',
+  '--turbo-filter=~',
+  '--semi-space-growth-factor=1',
+];
+/** V8's own values. */
+const usualFlags = [
+  '--sparkplug-filter=*',
+  '--maglev-filter=*',
+  '--turbo-filter=*',
+  '--semi-space-growth-factor=2',
+];
 
-/** From now on, until this process is busy after its start, or takes longer to start than usual. */
-export function staySmallUntilBusy(flags: V8Flags): void {
-  flags.set(small);
-  let before = { processorMs: processorMs(), at: performance.now() };
-  const looks = setInterval(() => {
-    const now = { processorMs: processorMs(), at: performance.now() };
-    const share = (now.processorMs - before.processorMs) / (now.at - before.at);
-    before = now;
-    if (!isBusy(share, now.processorMs)) return;
-    clearInterval(looks);
-    flags.reset(...(Object.keys(small) as (keyof typeof small)[]));
-  }, lookMs);
-  looks.unref();
+/** A start takes 300 to 500 ms of processor time. One that takes longer has much to read: it should not be interpreted. */
+const startProcessorMs = 1000;
+const lookMs = 100;
+/** Of one core: twice what the timers of an idle node take in its first quarter of a minute, ten times what they take later. */
+const idleShare = 0.05;
+/** What it takes beyond that share adds up to this, less what it leaves of the share: two to three times what is left of a start. */
+const busyMs = 150;
+
+interface Sample {
+  readonly at: number;
+  /** Of all threads, since the process began. */
+  readonly processorMs: number;
 }
 
-/** `share`: of one core, lately. `processorMs`: that the process has taken in all. */
-export function isBusy(share: number, processorMs: number): boolean {
-  return processorMs >= startMs && share >= busyShare;
+export class SmallUntilBusy {
+  #looks: NodeJS.Timeout | undefined;
+  #isStarted = false;
+  #lastLook = sample();
+  /** Processor time beyond the share of an idle node. */
+  #extraMs = 0;
+  readonly #before: (() => void)[] = [];
+
+  begin(): void {
+    for (const flag of smallFlags) setFlagsFromString(flag);
+    this.#looks = setInterval(() => this.#look(sample()), lookMs);
+    this.#looks.unref();
+  }
+
+  /** The node serves: from now on what it does is told from its start. */
+  started(): void {
+    this.#isStarted = true;
+    this.#lastLook = sample();
+  }
+
+  /** `work` is done before the process is busy, if it is small now. */
+  before(work: () => void): void {
+    if (this.#looks !== undefined) this.#before.push(work);
+  }
+
+  #look(now: Sample): void {
+    if (this.#isStarted ? !this.#isBusy(now) : now.processorMs < startProcessorMs) return;
+    clearInterval(this.#looks);
+    this.#looks = undefined;
+    for (const work of this.#before.splice(0)) work();
+    for (const flag of usualFlags) setFlagsFromString(flag);
+  }
+
+  #isBusy(now: Sample): boolean {
+    const tookMs = now.processorMs - this.#lastLook.processorMs;
+    const idleMs = idleShare * (now.at - this.#lastLook.at);
+    this.#extraMs = Math.max(0, this.#extraMs + tookMs - idleMs);
+    this.#lastLook = now;
+    return this.#extraMs >= busyMs;
+  }
 }
 
-/** Of all threads. */
-function processorMs(): number {
+function sample(): Sample {
   const { user, system } = process.cpuUsage();
-  return (user + system) / 1000;
+  return { at: performance.now(), processorMs: (user + system) / 1000 };
 }

@@ -25,6 +25,7 @@ import {
 } from '../server/index.ts';
 import { CommandFailure, type ExitCode, exitCodes } from './exit-codes.ts';
 import { processFacts } from './process-facts.ts';
+import type { SmallUntilBusy } from './small-until-busy.ts';
 import type { Terminal } from './terminal.ts';
 import { packageVersion } from './version.ts';
 
@@ -36,13 +37,15 @@ export interface StartOptions {
   readonly join: readonly string[];
   /** It stops when standard input ends. */
   readonly supervised: boolean;
+  /** This process. */
+  readonly small: SmallUntilBusy;
 }
 
 /** Returns when the node has stopped in order. Throws `CommandFailure`. */
 export async function startCommand(
   terminal: Terminal,
   configuration: Configuration,
-  { join, supervised }: StartOptions,
+  { join, supervised, small }: StartOptions,
 ): Promise<void> {
   const seeds = join.map(seedOf);
   const log = openLog({
@@ -65,6 +68,7 @@ export async function startCommand(
   const environment = nodeEnvironment({ ...disk, log, crash });
   try {
     const node = await startedNode(configuration, environment, lock);
+    small.started();
     const forget = stopOnSignals(node);
     const end = stopWhenRemoved(node);
     if (supervised) await stopWithInput(node);
