@@ -151,8 +151,9 @@ function interrogate(object: VersionedObject): void {
     assert.ok(mergeObjects(object, again).siblingCount >= 1);
   } catch (error) {
     // Bytes inside a content are not part of the form; a reader of contents is told.
+    // What only decodes by luck (fields that begin with another than the value) the head refuses, and nobody else.
     assert.ok(error instanceof Error && error.name !== 'AssertionError' && !(error instanceof RangeError));
-    assert.throws(() => object.contents(), ObjectFormatError);
+    if (!(error instanceof ObjectFormatError)) assert.throws(() => object.contents(), ObjectFormatError);
   }
 }
 
