@@ -40,7 +40,7 @@ export class HandoffNode {
   }
 
   async boot(environment: Environment): Promise<void> {
-    const { faults, handoff, missedMax } = this.#cluster;
+    const { faults, missedMax } = this.#cluster;
     const first = faults.startsLenient ? { ...this.state, moves: new Map<Partition, Move>() } : this.state;
     const gate = new MoveGate<MemoryPut>({
       self: this.name,
@@ -79,7 +79,7 @@ export class HandoffNode {
       },
       isLoaded: () => false,
       refuses: () => (this.disk.isFull ? { code: 'full', reason: 'no space' } : undefined),
-      options: handoff,
+      options: this.#cluster.handoffOf(this.name),
     });
     this.scheduler.open();
   }

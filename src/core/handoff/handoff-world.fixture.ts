@@ -28,6 +28,8 @@ export interface HandoffWorldOptions {
   readonly seed: number;
   readonly faults?: WorldFaults;
   readonly handoff?: Partial<HandoffOptions>;
+  /** That another limit than the others' `transfersMax` applies to. */
+  readonly transfersMaxAt?: ReadonlyMap<NodeId, number>;
   readonly missedMax?: number;
 }
 
@@ -48,7 +50,8 @@ export class HandoffWorld {
   readonly world: World;
   readonly nodes = new Map<NodeId, HandoffNode>();
   readonly faults: WorldFaults;
-  readonly handoff: HandoffOptions;
+  readonly #handoff: HandoffOptions;
+  readonly #transfersMaxAt: ReadonlyMap<NodeId, number>;
   readonly missedMax: number;
   state: ClusterState;
   /** Acknowledged: `partition/key` to the writes. */
@@ -66,10 +69,17 @@ export class HandoffWorld {
   readonly #linkEpochs = new Map<string, number>();
   drivesStages = true;
 
-  constructor({ seed, faults = {}, handoff = {}, missedMax = 1000 }: HandoffWorldOptions) {
+  constructor({
+    seed,
+    faults = {},
+    handoff = {},
+    transfersMaxAt = new Map(),
+    missedMax = 1000,
+  }: HandoffWorldOptions) {
     this.world = new World({ seed });
     this.faults = faults;
-    this.handoff = { ...options, ...handoff };
+    this.#handoff = { ...options, ...handoff };
+    this.#transfersMaxAt = transfersMaxAt;
     this.missedMax = missedMax;
     this.state = threeMembers();
   }
@@ -84,6 +94,13 @@ export class HandoffWorld {
       this.#drive();
       await body();
     });
+  }
+
+  handoffOf(name: NodeId): HandoffOptions {
+    return {
+      ...this.#handoff,
+      transfersMax: this.#transfersMaxAt.get(name) ?? this.#handoff.transfersMax,
+    };
   }
 
   node(name: NodeId): HandoffNode {

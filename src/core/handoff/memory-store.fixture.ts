@@ -67,6 +67,8 @@ export class MemoryStore implements PartitionStore {
   readonly #faults: StoreFaults;
   #queue: Queued[] = [];
   #done: (() => void)[] = [];
+  /** Snapshots taken. */
+  folds = 0;
 
   constructor(
     environment: Pick<Environment, 'timers' | 'random' | 'tasks'>,
@@ -111,6 +113,7 @@ export class MemoryStore implements PartitionStore {
   }
 
   fold(partition: Partition, { sliceBytes }: FoldOptions): PartitionFold {
+    this.folds += 1;
     const snapshot = this.#snapshot(partition);
     const perSlice = Math.max(1, Math.floor(sliceBytes / 100));
     let at = 0;

@@ -27,8 +27,8 @@ import type {
 } from './transfer-message.ts';
 
 const idBytes = 8;
-/** The news of an epoch needs no longer, mostly. */
-const behindDelayMs = 30;
+/** The news of an epoch needs no longer, mostly; nor does the end of somebody else's transfer, where there are many. */
+const passingDelayMs = 30;
 
 export interface TransferTask {
   /** Names what is wanted: two tasks with one key are the same. */
@@ -94,6 +94,8 @@ export class TransferPool {
   #wanted: readonly TransferTask[] = [];
   readonly #runs = new Map<string, Run>();
   readonly #pauses = new Map<string, Pause>();
+  /** Who takes nothing now, for a reason that passes, and when one may ask again: for one transfer, since that costs a snapshot and its first slice. */
+  readonly #askAgainAt = new Map<NodeId, Instant>();
   readonly #notices: RareNotices;
   #timer: Timer | undefined;
   #isClosed = false;
@@ -112,21 +114,24 @@ export class TransferPool {
     const keys = new Set(tasks.map(({ key }) => key));
     for (const [key, { sender }] of this.#runs) if (!keys.has(key)) sender.cancel();
     for (const key of [...this.#pauses.keys()]) if (!keys.has(key)) this.#pauses.delete(key);
+    const peers = new Set(tasks.map(({ to }) => to));
+    for (const peer of [...this.#askAgainAt.keys()]) if (!peers.has(peer)) this.#askAgainAt.delete(peer);
     this.#startSome();
   }
 
   /** The peer can be reached again: what failed to reach it is tried at once. */
   peerIsBack(peer: NodeId): void {
     for (const { key, to } of this.#wanted) if (to === peer) this.#pauses.delete(key);
+    this.#askAgainAt.delete(peer);
     this.#startSome();
   }
 
   receive(from: NodeId, message: ReceiverMessage): void {
     for (const { id, task, sender } of this.#runs.values()) {
-      if (id === message.id && task.to === from) {
-        sender.receive(message);
-        return;
-      }
+      if (id !== message.id || task.to !== from) continue;
+      sender.receive(message);
+      if (message.kind === 'accept' && this.#askAgainAt.delete(from)) this.#startSome();
+      return;
     }
   }
 
@@ -155,9 +160,13 @@ export class TransferPool {
     let earliest = Number.POSITIVE_INFINITY;
     for (const task of this.#wanted) {
       if (this.#runs.has(task.key) || !this.#parts.isReachable(task.to)) continue;
-      const until = this.#pauses.get(task.key)?.until ?? now;
+      const askAgainAt = this.#askAgainAt.get(task.to);
+      const until = Math.max(this.#pauses.get(task.key)?.until ?? now, askAgainAt ?? now);
       if (until > now) earliest = Math.min(earliest, until);
-      else if (this.#runs.size < this.#parts.options.transfersMax) this.#start(task, now);
+      else if (this.#runs.size < this.#parts.options.transfersMax) {
+        this.#start(task, now);
+        if (askAgainAt !== undefined) this.#askLater(task.to, now);
+      }
     }
     if (earliest === Number.POSITIVE_INFINITY) return;
     this.#timer = this.#parts.environment.timers.after(earliest - now, () => this.#startSome());
@@ -186,6 +195,12 @@ export class TransferPool {
     this.#runs.set(task.key, run);
     this.#estimate(run);
     sender.start();
+  }
+
+  #askLater(peer: NodeId, now: Instant): Instant {
+    const at = after(now, passingDelayMs * (1 + this.#parts.environment.random.fraction()));
+    this.#askAgainAt.set(peer, at);
+    return at;
   }
 
   #headOf(task: TransferTask): Omit<OpenTransfer, 'first'> | undefined {
@@ -232,12 +247,8 @@ export class TransferPool {
       this.#pauses.set(task.key, { failures: 0, until: after(now, repeatDelayMs), lastError: undefined });
     } else if (outcome.kind === 'refused' && isPassing(outcome.code)) {
       const { failures = 0 } = this.#pauses.get(task.key) ?? {};
-      const delay = behindDelayMs * (1 + random.fraction());
-      this.#pauses.set(task.key, {
-        failures,
-        until: after(now, delay),
-        lastError: describe(outcome, tooLarge),
-      });
+      const until = this.#askLater(task.to, now);
+      this.#pauses.set(task.key, { failures, until, lastError: describe(outcome, tooLarge) });
     } else if (outcome.kind !== 'cancelled') {
       const failures = (this.#pauses.get(task.key)?.failures ?? 0) + 1;
       const lastError = describe(outcome, tooLarge);

@@ -167,3 +167,33 @@ test('what somebody had begun who died does not keep others out', async () => {
   });
   assert.deepEqual(cluster.missing(), []);
 });
+
+test('a node that takes no more is asked for one transfer at a time, and takes the next soon after it has room', async () => {
+  const cluster = new HandoffWorld({
+    seed: 7,
+    transfersMaxAt: new Map([
+      [b, 1],
+      [a, 8],
+    ]),
+  });
+  const { world } = cluster;
+  const partitions = cluster.state.owners.map((_, index) => index as Partition);
+  let tookMs = 0;
+  let folds = 0;
+  await cluster.run(async () => {
+    await world.sleep(20);
+    for (const partition of partitions) {
+      for (let i = 0; i < 300; i += 1) cluster.write(a, partition, `k${i}`, `value of ${i}`);
+    }
+    await world.sleep(200);
+    const begunAt = world.nowMs;
+    for (const partition of partitions) cluster.planMove(partition, a, b);
+    await cluster.settle(30_000);
+    tookMs = world.nowMs - begunAt;
+    folds = cluster.node(a).store!.folds;
+  });
+  assert.deepEqual(cluster.missing(), []);
+  assert.ok(partitions.every((partition) => cluster.state.owners[partition] === b));
+  // One each that was taken, as many at first as may be under way, and one every 30 ms.
+  assert.ok(folds <= 2 * partitions.length + tookMs / 30, `${folds} snapshots in ${tookMs} ms`);
+});
