@@ -3,7 +3,7 @@ import { connect, type Socket } from 'node:net';
 import { residentBytes, untilIdle } from './load/run-load.ts';
 import { startHale } from './servers.ts';
 
-const connections = 2000;
+const connections = 10_000;
 /** Each has said something once, so that what a first request makes is there. */
 const pings = { pb: '\0\0\0\x01\x01', http: 'GET /ping HTTP/1.1\r\nHost: localhost\r\n\r\n' } as const;
 
