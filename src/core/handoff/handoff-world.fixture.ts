@@ -28,8 +28,8 @@ export interface HandoffWorldOptions {
   readonly seed: number;
   readonly faults?: WorldFaults;
   readonly handoff?: Partial<HandoffOptions>;
-  /** That another limit than the others' `transfersMax` applies to. */
-  readonly transfersMaxAt?: ReadonlyMap<NodeId, number>;
+  /** What differs at some nodes. */
+  readonly handoffAt?: ReadonlyMap<NodeId, Partial<HandoffOptions>>;
   readonly missedMax?: number;
 }
 
@@ -51,7 +51,7 @@ export class HandoffWorld {
   readonly nodes = new Map<NodeId, HandoffNode>();
   readonly faults: WorldFaults;
   readonly #handoff: HandoffOptions;
-  readonly #transfersMaxAt: ReadonlyMap<NodeId, number>;
+  readonly #handoffAt: ReadonlyMap<NodeId, Partial<HandoffOptions>>;
   readonly missedMax: number;
   state: ClusterState;
   /** Acknowledged: `partition/key` to the writes. */
@@ -73,13 +73,13 @@ export class HandoffWorld {
     seed,
     faults = {},
     handoff = {},
-    transfersMaxAt = new Map(),
+    handoffAt = new Map(),
     missedMax = 1000,
   }: HandoffWorldOptions) {
     this.world = new World({ seed });
     this.faults = faults;
     this.#handoff = { ...options, ...handoff };
-    this.#transfersMaxAt = transfersMaxAt;
+    this.#handoffAt = handoffAt;
     this.missedMax = missedMax;
     this.state = threeMembers();
   }
@@ -97,10 +97,7 @@ export class HandoffWorld {
   }
 
   handoffOf(name: NodeId): HandoffOptions {
-    return {
-      ...this.#handoff,
-      transfersMax: this.#transfersMaxAt.get(name) ?? this.#handoff.transfersMax,
-    };
+    return { ...this.#handoff, ...this.#handoffAt.get(name) };
   }
 
   node(name: NodeId): HandoffNode {

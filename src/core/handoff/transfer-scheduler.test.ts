@@ -171,9 +171,9 @@ test('what somebody had begun who died does not keep others out', async () => {
 test('a node that takes no more is asked for one transfer at a time, and takes the next soon after it has room', async () => {
   const cluster = new HandoffWorld({
     seed: 7,
-    transfersMaxAt: new Map([
-      [b, 1],
-      [a, 8],
+    handoffAt: new Map([
+      [a, { transfersMax: 8 }],
+      [b, { transfersMax: 1 }],
     ]),
   });
   const { world } = cluster;
