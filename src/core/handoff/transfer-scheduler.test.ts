@@ -194,6 +194,8 @@ test('a node that takes no more is asked for one transfer at a time, and takes t
   });
   assert.deepEqual(cluster.missing(), []);
   assert.ok(partitions.every((partition) => cluster.state.owners[partition] === b));
+  // Of virtual time: a third of a second each, and pauses of at most 60 ms between them.
+  assert.ok(tookMs < 3200, `${tookMs} ms`);
   // One each that was taken, as many at first as may be under way, and one every 30 ms.
   assert.ok(folds <= 2 * partitions.length + tookMs / 30, `${folds} snapshots in ${tookMs} ms`);
 });
