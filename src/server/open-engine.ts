@@ -107,7 +107,12 @@ async function openKind(
       emptiedByDamage: doubtfulRanges,
       neededAtStart: nodeRange,
     };
-    return cachedEngine(await openLogEngine(options, environment), cacheBytes, isObjectEntry);
+    return cachedEngine(
+      await openLogEngine(options, environment),
+      cacheBytes,
+      environment.tasks,
+      isObjectEntry,
+    );
   }
   const markDamage = () => markDamagedBlocks(directory, disk, log);
   const lastRuns = await lastRunsOf(directory, disk);
@@ -128,7 +133,12 @@ async function openKind(
     repairMark: new RepairMarkFile(disk, repairMark),
     log,
   };
-  return cachedEngine(await openLevelEngine(options, environment), cacheBytes, isObjectEntry);
+  return cachedEngine(
+    await openLevelEngine(options, environment),
+    cacheBytes,
+    environment.tasks,
+    isObjectEntry,
+  );
 }
 
 function logTuning(configuration: Configuration) {

@@ -91,7 +91,12 @@ async function openSingle(
     const { tuning } = engine;
     const options = { ...place, tuning, log, emptiedByDamage: doubtfulRanges, neededAtStart: nodeRange };
     const { pageBytesMax } = { ...LOG_TUNING, ...tuning };
-    return cachedEngine(await openLogEngine(options, environment), pageBytesMax, isObjectEntry);
+    return cachedEngine(
+      await openLogEngine(options, environment),
+      pageBytesMax,
+      environment.tasks,
+      isObjectEntry,
+    );
   }
   const { compactionDeadBytesMin } = engine;
   return openMemoryEngine({ journal: { ...place, compactionDeadBytesMin }, log }, environment);

@@ -13,13 +13,16 @@ import {
 import { storageEngineConformance } from '../storage-engine-conformance.ts';
 import { cachedEngine } from './cached-engine.ts';
 
+const tasks = { endOfTurn: (run: () => void) => void setImmediate(run) };
+
 for (const [name, bytes] of [
   ['log behind a cache', 2 ** 20],
   ['log behind the smallest cache', 8192],
 ] as const) {
   storageEngineConformance(name, async () => {
     const disk = new FaultyDisk(seeded(1));
-    const open = async (directory?: string) => cachedEngine(await openLog(disk, {}, [], directory), bytes);
+    const open = async (directory?: string) =>
+      cachedEngine(await openLog(disk, {}, [], directory), bytes, tasks);
     return {
       engine: await open(),
       persistence: { copyDirectory: 'copy', reopen: () => open(), openCopy: () => open('copy') },
@@ -86,12 +89,12 @@ const failure = new StorageError('io', 'broken');
 function opened(): { readonly slow: SlowEngine; readonly engine: StorageEngine } {
   const slow = new SlowEngine();
   slow.stored.set('x', Buffer.from('0'));
-  return { slow, engine: cachedEngine(slow as unknown as StorageEngine, 2 ** 16) };
+  return { slow, engine: cachedEngine(slow as unknown as StorageEngine, 2 ** 16, tasks) };
 }
 
-function put(engine: StorageEngine, value: string): Promise<void> {
+function put(engine: StorageEngine, value: string, key = x): Promise<void> {
   const batch = new WriteBatch();
-  batch.put(x, Buffer.from(value));
+  batch.put(key, Buffer.from(value));
   return engine.write(batch, 'os');
 }
 
@@ -113,7 +116,7 @@ test('the engine is asked once, and a write is followed when it is done', async 
 test('what is written is in memory, but for long values and what nobody reads by its key', async () => {
   const slow = new SlowEngine();
   const isReadByKey = (key: Buffer) => key.toString() !== 'of 7';
-  const engine = cachedEngine(slow as unknown as StorageEngine, 2 ** 20, isReadByKey);
+  const engine = cachedEngine(slow as unknown as StorageEngine, 2 ** 20, tasks, isReadByKey);
   const sizes = [1, 4096, 7, 4097];
   const batch = new WriteBatch();
   for (const size of sizes) batch.put(Buffer.from(`of ${size}`), Buffer.alloc(size, size));
@@ -211,6 +214,58 @@ test('what a range delete may have deleted is asked for', async () => {
   assert.equal(valueIn(engine), undefined);
 });
 
+test('a range delete leaves the others in the cache, and lets them in', async () => {
+  const { slow, engine } = opened();
+  const [below, above] = [Buffer.from('w'), Buffer.from('y')];
+  slow.stored.set('w', Buffer.from('below'));
+  const readsOf = (key: Buffer): number => {
+    const before = slow.reads;
+    engine.get(key);
+    return slow.reads - before;
+  };
+  for (const key of [x, below]) engine.get(key);
+  const deleting = engine.deleteRange({ from: x, to: above });
+  const writing = put(engine, 'above', above);
+  slow.endings[1]!();
+  await writing;
+  assert.deepEqual([below, x, x, above].map(readsOf), [0, 1, 1, 0]);
+  slow.endings[0]!();
+  await deleting;
+  assert.deepEqual([below, x, above].map(readsOf), [0, 1, 0]);
+  assert.equal(valueIn(engine), undefined);
+  slow.stored.set('x', Buffer.from('again'));
+  assert.deepEqual([x, x].map(readsOf), [1, 0]);
+});
+
+test('a range delete of a large cache lets go of the event loop', async () => {
+  const slow = new SlowEngine();
+  let turns = 0;
+  const endOfTurn = (run: () => void): void => {
+    turns += 1;
+    // Nobody reads what is being deleted, forgotten or not.
+    assert.equal(engine.get(keyOf(count - 1)), undefined);
+    setImmediate(run);
+  };
+  const engine = cachedEngine(slow as unknown as StorageEngine, 2 ** 22, { endOfTurn });
+  const keyOf = (n: number): Buffer => Buffer.from(`${n}`.padStart(6, '0'));
+  const count = 20_000;
+  const batch = new WriteBatch();
+  for (let n = 0; n < count; n += 1) batch.put(keyOf(n), keyOf(n));
+  const writing = engine.write(batch, 'os');
+  slow.endings[0]!();
+  await writing;
+  slow.stored.clear();
+  const deleting = engine.deleteRange({ from: keyOf(10_000) });
+  slow.endings[1]!();
+  await deleting;
+  assert.ok(turns > 3, `${turns} turns`);
+  const { reads } = slow;
+  let found = 0;
+  for (let n = 0; n < count; n += 1) if (engine.get(keyOf(n)) !== undefined) found += 1;
+  assert.ok(found > 9000 && found <= 10_000, `${found} of those that were not deleted were found`);
+  assert.equal(slow.reads - reads, count - found);
+});
+
 test('damage that a scan meets is not hidden', () => {
   const { slow, engine } = opened();
   valueIn(engine);
@@ -236,5 +291,5 @@ test('after a repair the engine is asked, and who listens behind the cache is to
 
 test('a cache that is too small for anything is none', () => {
   const slow = new SlowEngine() as unknown as StorageEngine;
-  assert.equal(cachedEngine(slow, 0), slow);
+  assert.equal(cachedEngine(slow, 0, tasks), slow);
 });

@@ -7,12 +7,14 @@
  * - The cache has only what the engine has, or had before a write that is in flight: it follows when the engine has
  *   said that the write is done. A key never goes back to an earlier value.
  * - While writes overlap nobody knows which of two on one key is the last: their keys leave the cache.
- * - A range delete, and a failed write, empty it: what of it was done is not known. Until a range delete ends, and as
- *   long as the engine is failing (it may open an earlier state), nothing enters. Nor does a write that was in flight
- *   beside a range delete: nobody knows which of the two came first.
+ * - A range delete takes its keys from the cache, and until it ends none of them is read from there or enters; nor does
+ *   one of a write that was in flight beside it: nobody knows which of the two came first.
+ * - A write or a range delete that failed empties it: what of it was done is not known. As long as the engine is failing (it
+ *   may open an earlier state), nothing enters.
  * - Damage that a scan has met is not hidden: the key is read from the engine again. So is everything after a repair.
  */
 import type { Buffer } from 'node:buffer';
+import type { Tasks } from '../../environment/index.ts';
 import type {
   Cursor,
   Durability,
@@ -35,30 +37,38 @@ const writtenBytesMax = 4096;
 export function cachedEngine(
   engine: StorageEngine,
   byteSize: number,
+  tasks: Pick<Tasks, 'endOfTurn'>,
   isReadByKey: (key: Buffer) => boolean = () => true,
 ): StorageEngine {
-  return byteSize < cacheBytesMin ? engine : new CachedEngine(engine, byteSize, isReadByKey);
+  return byteSize < cacheBytesMin ? engine : new CachedEngine(engine, byteSize, tasks, isReadByKey);
 }
 
 class CachedEngine implements StorageEngine {
   readonly name: string;
   readonly #engine: StorageEngine;
   readonly #cache: ValueCache;
+  readonly #tasks: Pick<Tasks, 'endOfTurn'>;
   readonly #isReadByKey: (key: Buffer) => boolean;
   #writes = 0;
   #doWritesOverlap = false;
-  #rangeDeletes = 0;
-  /** A range delete was in flight beside a write that is. */
-  #isRangeDeletedMeanwhile = false;
+  readonly #deleting = new Set<KeyRange>();
+  /** Those that are or were in flight beside a write that is. */
+  readonly #deletedBeside = new Set<KeyRange>();
   /** The engine has failed, and is not known to be well again. */
   #isSuspended = false;
   #isClosed = false;
   #hits = 0;
   #misses = 0;
 
-  constructor(engine: StorageEngine, byteSize: number, isReadByKey: (key: Buffer) => boolean) {
+  constructor(
+    engine: StorageEngine,
+    byteSize: number,
+    tasks: Pick<Tasks, 'endOfTurn'>,
+    isReadByKey: (key: Buffer) => boolean,
+  ) {
     this.name = engine.name;
     this.#engine = engine;
+    this.#tasks = tasks;
     this.#isReadByKey = isReadByKey;
     this.#cache = new ValueCache(byteSize);
     engine.onDoubt?.(() => this.#cache.clear());
@@ -69,21 +79,22 @@ class CachedEngine implements StorageEngine {
   }
 
   get(key: Buffer): Buffer | undefined {
-    const cached = this.#cache.get(key);
+    const isDeleting = isInOneOf(this.#deleting, key);
+    const cached = isDeleting ? undefined : this.#cache.get(key);
     if (cached !== undefined) {
       this.#hits += 1;
       return cached;
     }
     this.#misses += 1;
     const value = this.#engine.get(key);
-    if (value !== undefined && this.#mayEnter()) this.#cache.set(key, value);
+    if (value !== undefined && !isDeleting && this.#mayEnter()) this.#cache.set(key, value);
     return value;
   }
 
   async write(batch: WriteBatch, durability: Durability): Promise<void> {
     this.#writes += 1;
     if (this.#writes > 1) this.#doWritesOverlap = true;
-    if (this.#rangeDeletes > 0) this.#isRangeDeletedMeanwhile = true;
+    for (const range of this.#deleting) this.#deletedBeside.add(range);
     let isDone = false;
     try {
       await this.#engine.write(batch, durability);
@@ -94,7 +105,7 @@ class CachedEngine implements StorageEngine {
       this.#writes -= 1;
       if (this.#writes === 0) {
         this.#doWritesOverlap = false;
-        this.#isRangeDeletedMeanwhile = false;
+        this.#deletedBeside.clear();
       }
     }
   }
@@ -110,17 +121,20 @@ class CachedEngine implements StorageEngine {
     return this.#engine.scan(range, { ...options, corrupt: uncache });
   }
 
-  async deleteRange(range: KeyRange): Promise<void> {
-    this.#rangeDeletes += 1;
-    if (this.#writes > 0) this.#isRangeDeletedMeanwhile = true;
-    this.#cache.clear();
+  async deleteRange(asked: KeyRange): Promise<void> {
+    // One of its own: a range may be deleted twice at once.
+    const range = { ...asked };
+    this.#deleting.add(range);
+    if (this.#writes > 0) this.#deletedBeside.add(range);
+    const forgotten = this.#forget(range);
     let isDone = false;
     try {
       await this.#engine.deleteRange(range);
       isDone = true;
     } finally {
-      this.#rangeDeletes -= 1;
       if (!isDone) this.#suspend();
+      await forgotten;
+      this.#deleting.delete(range);
     }
   }
 
@@ -160,7 +174,15 @@ class CachedEngine implements StorageEngine {
 
   #mayEnter(): boolean {
     if (this.#isSuspended) this.#isSuspended = this.#engine.health.kind !== 'healthy';
-    return !this.#isSuspended && !this.#isClosed && this.#rangeDeletes === 0;
+    return !this.#isSuspended && !this.#isClosed;
+  }
+
+  /** Each step in a turn of its own: a large cache takes tens of milliseconds. */
+  async #forget(range: KeyRange): Promise<void> {
+    const steps = this.#cache.deleteRange(range);
+    // What is put off while a turn ends would still be of that turn.
+    while (steps.next().done !== true)
+      await new Promise<void>((resolve) => queueMicrotask(() => this.#tasks.endOfTurn(resolve)));
   }
 
   #suspend(): void {
@@ -169,14 +191,24 @@ class CachedEngine implements StorageEngine {
   }
 
   #wrote({ keys, values }: WriteBatch): void {
-    const mayEnter = !this.#isRangeDeletedMeanwhile && this.#mayEnter();
+    const mayEnter = this.#mayEnter();
     for (let i = 0; i < keys.length; i += 1) {
       const key = keys[i]!;
       const value = values[i];
-      if (value === undefined || this.#doWritesOverlap) this.#cache.delete(key);
+      const isDoubtful = this.#doWritesOverlap || isInOneOf(this.#deletedBeside, key);
+      if (value === undefined || isDoubtful) this.#cache.delete(key);
       else if (mayEnter && value.length <= writtenBytesMax && this.#isReadByKey(key))
         this.#cache.set(key, value);
       else this.#cache.update(key, value);
     }
   }
+}
+
+function isInOneOf(ranges: ReadonlySet<KeyRange>, key: Buffer): boolean {
+  if (ranges.size === 0) return false;
+  for (const { from, to } of ranges) {
+    if ((from === undefined || key.compare(from) >= 0) && (to === undefined || key.compare(to) < 0))
+      return true;
+  }
+  return false;
 }

@@ -9,6 +9,7 @@ import { ValueTable } from './value-table.ts';
 type Step =
   | { readonly kind: 'set' | 'update'; readonly key: number; readonly length: number }
   | { readonly kind: 'get' | 'delete'; readonly key: number }
+  | { readonly kind: 'deleteRange'; readonly from: number | undefined; readonly to: number | undefined }
   | { readonly kind: 'clear' };
 
 const keys = Array.from({ length: 120 }, (_, n) => Buffer.from(`key ${n}`.padEnd(5 + (n % 9), '.')));
@@ -19,11 +20,20 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ kind: fc.constantFrom('update' as const), key, length }) },
   { weight: 6, arbitrary: fc.record({ kind: fc.constantFrom('get' as const), key }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('delete' as const), key }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      kind: fc.constant('deleteRange' as const),
+      from: fc.option(key, { nil: undefined }),
+      to: fc.option(key, { nil: undefined }),
+    }),
+  },
   { weight: 1, arbitrary: fc.constant({ kind: 'clear' as const }) },
 );
 
 test('what a cache has of a key is what was set last, whatever it has forgotten', () => {
   let hits = 0;
+  let kept = 0;
   const law = fc.property(fc.array(step, { maxLength: 1500, size: 'max' }), (steps) => {
     const cache = new ValueCache(cacheBytesMin);
     const newest = new Map<number, Buffer>();
@@ -49,6 +59,18 @@ test('what a cache has of a key is what was set last, whatever it has forgotten'
           cache.delete(keys[each.key]!);
           newest.delete(each.key);
           return;
+        case 'deleteRange': {
+          const [from, to] = [each.from, each.to].map((bound) => (bound === undefined ? bound : keys[bound]));
+          const range = { ...(from && { from }), ...(to && { to }) };
+          for (const _ of cache.deleteRange(range)) assert.fail('so few are looked at in one step');
+          keys.forEach((each, n) => {
+            const isBelow = from !== undefined && each.compare(from) < 0;
+            const isAbove = to !== undefined && each.compare(to) >= 0;
+            if (!isBelow && !isAbove) newest.delete(n);
+            else if (cache.get(each) !== undefined) kept += 1;
+          });
+          return;
+        }
         default:
           cache.clear();
           newest.clear();
@@ -57,6 +79,7 @@ test('what a cache has of a key is what was set last, whatever it has forgotten'
   });
   fc.assert(law, { numRuns: 200 });
   assert.ok(hits > 1000, `${hits} hits`);
+  assert.ok(kept > 1000, `${kept} were beside a range`);
 });
 
 test('what is asked for stays, what is not goes', () => {

@@ -5,6 +5,7 @@
  */
 import type { Buffer } from 'node:buffer';
 import { hashOfKey } from '../key-hash.ts';
+import type { KeyRange } from '../storage-engine.ts';
 import { tableBytesMin, ValueTable } from './value-table.ts';
 
 /** The smallest cache; what is asked for is rounded down to a power of two. */
@@ -52,6 +53,11 @@ export class ValueCache {
     const hash = hashOfKey(key);
     this.#young.delete(hash, key);
     this.#old?.delete(hash, key);
+  }
+
+  /** Forgets the keys of the range, step by step. Until the last one is done none of them may be read or set. */
+  *deleteRange(range: KeyRange): Generator<void> {
+    for (const table of [this.#old, this.#young]) if (table !== undefined) yield* table.deleteRange(range);
   }
 
   clear(): void {
