@@ -251,8 +251,11 @@ test('R9: a read always answers: by the client’s deadline, by liveness, after 
     assert.deepEqual(lost.value, []);
     assert.ok(lost.ms >= 700 && lost.ms < 1000, `${lost.ms} ms`);
     const hasty = await timed(stores, () => second.values(key, { timeoutMs: 100 }));
-    assert.deepEqual(hasty.value, []);
+    assert.deepEqual(hasty.value, ['failed: timeout'], 'who knows better was about to be asked');
     assert.ok(hasty.ms < 150, `${hasty.ms} ms`);
+    link.state = 'silent';
+    const unheard = await timed(stores, () => second.values(key, { timeoutMs: 1000 }));
+    assert.deepEqual(unheard.value, ['failed: timeout'], 'all that was heard are misses of who stands in');
     link.state = 'full';
     assert.deepEqual(await second.values(key), ['failed: overload'], 'it is there, and has too much to do');
     link.state = 'refused';

@@ -140,9 +140,8 @@ class ReadOperation extends Deadline {
   }
 
   override expired(): void {
-    // Nobody waits any longer for who might still know better.
-    if (this.#secondLook !== undefined) this.#answer({ kind: 'read', object: undefined });
-    else this.#answer({ kind: 'failed', error: { code: 'timeout' } });
+    // Of a read that found nothing, too: who may know better has not said (R9).
+    this.#answer({ kind: 'failed', error: { code: 'timeout' } });
     this.#finish();
   }
 
