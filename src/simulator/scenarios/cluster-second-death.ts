@@ -31,6 +31,8 @@ export const clusterSecondDeath: Scenario = {
       configurations: 'quiet',
       expectedErrors: faultErrors,
       fixed: { delete_mode: 'keep' },
+      // Two nodes that do not hear each other acknowledge few.
+      ackedPutsMin: 10,
       client: {
         buckets: [{ name: 'siblings', conflicts: 'siblings', nVal: 3 }],
         keysPerBucket: 30,
