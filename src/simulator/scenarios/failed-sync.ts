@@ -23,6 +23,8 @@ export const failedSync: Scenario = {
     world.work.atLeast('recoveries', 2);
     await tellStory(world, {
       ...calmStory,
+      // A batch may have room for one replica's write alone: then those of one object fail apart from each other.
+      needsQuorums: true,
       operations: 60,
       pauseMsMean: 8,
       expectedErrors: ['storage', 'quorum_unsatisfied'],
