@@ -217,6 +217,39 @@ test('R9: a primary that did not take the question for a moment is asked again b
   }
 });
 
+test('R9: of two that are asked again, the one that has the newer version is heard, though the other was faster', async () => {
+  await ReplicatedStores.run({ nodes: 5 }, async (stores) => {
+    const { primaries, others, partitions } = stores.placesOf('k');
+    const [first, second, third] = primaries as [StoreNode, StoreNode, StoreNode];
+    await first.put('k', 'a', { w: quorumAll });
+    for (const other of [first, third]) stores.link(second, other).state = 'refused';
+    assert.equal((await second.put('k', 'b')).kind, 'stored');
+    for (const other of [first, third]) stores.link(second, other).state = 'open';
+    const forget = async (...nodes: StoreNode[]): Promise<void> => {
+      for (const node of nodes) for (const partition of partitions) await node.forget(partition, 'k');
+    };
+    const [toFirst, toSecond] = [stores.link(third, first), stores.link(third, second)];
+    for (const [after, timeoutMs] of [
+      ['open', 5000],
+      ['silent', 5000],
+      ['silent', 200],
+    ] as const) {
+      await forget(...others, third);
+      toFirst.state = 'refused';
+      toSecond.state = 'refused';
+      stores.world.after(20, () => {
+        toFirst.state = 'open';
+        toSecond.state = after;
+      });
+      const { value, ms } = await timed(stores, () => third.values('k', { timeoutMs }));
+      if (after === 'open') assert.deepEqual(value, ['a', 'b']);
+      else assert.ok(value.includes('a'), 'who says nothing is not waited for to the end');
+      assert.ok(ms < 500, `${ms} ms`);
+      await stores.world.sleep(1000);
+    }
+  });
+});
+
 test('R9: a primary that answers, though liveness holds it back, is asked before the key is called missing', async () => {
   await withTwoOfThree(async (three) => {
     const { stores, key, first, second } = three;

@@ -5,11 +5,13 @@
  * gives up meanwhile is left out. So is a primary asked that liveness holds to be dead for a while though it answers,
  * because it came and went, or calls dead though a connection to it stands (`Topology.mayAnswer`).
  *
+ * What the first of them has may be older than what the next one has: so all of a round are heard, those that are slow not for long.
+ *
  * Only reads come here that found nothing while a primary was out of reach: nobody else pays for it.
  */
 import type { Replica } from '../../core/ring/index.ts';
 import { Deadline } from '../../core/vnode/index.ts';
-import type { VersionedObject } from '../object/index.ts';
+import { mergeObjects, type VersionedObject } from '../object/index.ts';
 import type { ObjectKey, ReplicaReply } from '../vnode/index.ts';
 import type { CoordinatorParts } from './coordinator-parts.ts';
 
@@ -20,6 +22,8 @@ export const askAgainPauseMsMin = 50;
 
 /** So long the answer of a primary may take that liveness calls dead: if it is cut off, nothing comes, and the client waits. */
 const deadAnswerMsMax = 300;
+/** And so long that of any other, once one has the object. */
+const otherAnswersMsMax = 300;
 
 export type SecondLook =
   | { readonly kind: 'found'; readonly object: VersionedObject }
@@ -34,6 +38,7 @@ export class AskAgain extends Deadline {
   /** Primaries that have not said what they have. */
   #lost: readonly Replica[];
   #refused = new Set<Replica>();
+  #found: VersionedObject | undefined;
   #waiting = 0;
   #round = 0;
   #isOver = false;
@@ -65,12 +70,21 @@ export class AskAgain extends Deadline {
     this.#round += 1;
   }
 
+  /** What has come of it so far, while others are waited for. */
+  get found(): VersionedObject | undefined {
+    return this.#found;
+  }
+
   stop(): void {
     this.#isOver = true;
     this.#parts.deadlines.clear(this);
   }
 
   override expired(): void {
+    if (this.#found !== undefined) {
+      this.#finish({ kind: 'found', object: this.#found });
+      return;
+    }
     this.#refused = new Set();
     this.#waiting = this.#lost.length;
     for (const replica of this.#lost) {
@@ -83,17 +97,23 @@ export class AskAgain extends Deadline {
 
   #heard(replica: Replica, reply: ReplicaReply): void {
     if (this.#isOver) return;
-    if (reply.kind === 'object') {
-      this.#finish({ kind: 'found', object: reply.object });
+    this.#waiting -= 1;
+    if (reply.kind === 'object') this.#foundBy(reply.object);
+    if (this.#found !== undefined) {
+      if (this.#waiting === 0) this.#finish({ kind: 'found', object: this.#found });
       return;
     }
-    this.#waiting -= 1;
     // That the queue to one is full which is called dead says nothing of it.
     const isThere = reply.kind === 'failed' || this.#parts.topology.isUp(replica.node);
     const isRefused = isThere && isOverload(reply);
     if (isRefused) this.#refused.add(replica);
     else if (reply.kind !== 'unanswered') this.#lost = this.#lost.filter((each) => each !== replica);
     if (this.#waiting === 0) this.start();
+  }
+
+  #foundBy(object: VersionedObject): void {
+    if (this.#found === undefined) this.#parts.deadlines.set(this, otherAnswersMsMax);
+    this.#found = this.#found === undefined ? object : mergeObjects(this.#found, object);
   }
 
   #finish(look: SecondLook): void {

@@ -140,6 +140,8 @@ class ReadOperation extends Deadline {
   }
 
   override expired(): void {
+    const found = this.#secondLook?.found;
+    if (found !== undefined) this.#looked({ kind: 'found', object: found });
     // Of a read that found nothing, too: who may know better has not said (R9).
     this.#answer({ kind: 'failed', error: { code: 'timeout' } });
     this.#finish();
