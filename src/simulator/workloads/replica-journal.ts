@@ -40,7 +40,8 @@ export class ReplicaJournal {
   /** What was persisted, or a journal that begins with `initial`, durably. */
   static async open(environment: Environment, initial: PersistedState): Promise<ReplicaJournal> {
     const log = await WriteAheadLog.open(environment, 'replica');
-    assert(log.damages.length === 0, 'the journal is not damaged');
+    const isWhole = log.damages.every(({ kind }) => kind === 'torn tail');
+    assert(isWhole, 'the journal has all that was acknowledged');
     const journal = new ReplicaJournal(log, initial);
     if (log.lastIndex < log.firstIndex) {
       journal.write({ ...initial }, () => undefined);
