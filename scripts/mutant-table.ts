@@ -155,4 +155,14 @@ export const mutants: readonly Mutant[] = [
     firstSeed: 1,
     seedsMax: 10,
   },
+  {
+    name: 'cached-drop',
+    does: 'the values of a partition that was dropped stay in the cache, and are back with the partition',
+    file: 'src/storage/cache/cached-engine.ts',
+    from: '    const steps = this.#cache.deleteRange(range);',
+    to: '    const steps = this.#cache.deleteRange({ from: range.from!, to: range.from! });',
+    scenario: 'cluster-operators',
+    firstSeed: 1,
+    seedsMax: 60,
+  },
 ];
