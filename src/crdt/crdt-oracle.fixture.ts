@@ -182,13 +182,22 @@ class Request {
   }
 }
 
+/** Of assignments that are alike in time and value, the one with the smallest dot. */
 function latestOf(effects: readonly Effect[]): Effect | undefined {
   const later = (a: Effect, b: Effect) => {
     const x = a.payload as { micros: number; value: string };
     const y = b.payload as { micros: number; value: string };
-    return x.micros - y.micros || (x.value < y.value ? -1 : 1);
+    if (x.micros !== y.micros) return x.micros - y.micros;
+    if (x.value !== y.value) return x.value < y.value ? -1 : 1;
+    return compareNames(b.dot, a.dot);
   };
   return [...effects].sort(later).at(-1);
+}
+
+/** In the order of dots: by actor, then by counter. */
+function compareNames(a: string, b: string): number {
+  const [x, y] = [a, b].map((name) => name.split(':').map(Number));
+  return x![0]! - y![0]! || x![1]! - y![1]!;
 }
 
 function valueAt(live: readonly Effect[], type: string, place: Place): unknown {
