@@ -250,6 +250,36 @@ test('R9: of two that are asked again, the one that has the newer version is hea
   });
 });
 
+test('R12: while one primary is silent, those are asked that are back, though others stand in for them', async () => {
+  await ReplicatedStores.run({ nodes: 5 }, async (stores) => {
+    const { primaries, others } = stores.placesOf('k');
+    const [first, second, third] = primaries as [StoreNode, StoreNode, StoreNode];
+    const reader = others[0]!;
+    await first.put('k', 'v', { w: quorumAll });
+    const link = stores.link(reader, first);
+    const read = async (held: readonly StoreNode[], request: Parameters<StoreNode['values']>[1]) => {
+      stores.declareDown(second, third);
+      reader.topology.held.clear();
+      for (const { id } of held) reader.topology.held.add(id);
+      link.state = 'silent';
+      const { value, ms } = await timed(stores, () => reader.values('k', { timeoutMs: 1000, ...request }));
+      link.state = 'open';
+      await stores.world.sleep(2000);
+      for (const partition of stores.placesOf('k').partitions) {
+        for (const other of others) await other.forget(partition, 'k');
+      }
+      return ms < 500 ? value : [...value, 'late'];
+    };
+    const late = ['failed: timeout', 'late'];
+    assert.deepEqual(await read([second, third], {}), ['v']);
+    assert.deepEqual(await read([second], {}), late, 'one node is no quorum of two');
+    assert.deepEqual(await read([second], { r: quorumCount(1) }), ['v']);
+    const byPr = await read([second, third], { pr: quorumCount(1) });
+    assert.deepEqual(byPr, ['failed: quorum_unsatisfied', 'late'], 'pr asks for a primary of the list');
+    assert.deepEqual(await read([], {}), late);
+  });
+});
+
 test('R9: a primary that answers, though liveness holds it back, is asked before the key is called missing', async () => {
   await withTwoOfThree(async (three) => {
     const { stores, key, first, second } = three;

@@ -7,10 +7,11 @@
  *
  * What the first of them has may be older than what the next one has: so all of a round are heard, those that are slow not for long.
  *
- * Only reads come here that found nothing while a primary was out of reach: nobody else pays for it.
+ * Only reads come here that found nothing, or nothing yet (R12), while a primary was out of reach: nobody else pays for it.
  */
 import type { Replica } from '../../core/ring/index.ts';
 import { Deadline } from '../../core/vnode/index.ts';
+import type { NodeId } from '../../environment/index.ts';
 import { mergeObjects, type VersionedObject } from '../object/index.ts';
 import type { ObjectKey, ReplicaReply } from '../vnode/index.ts';
 import type { CoordinatorParts } from './coordinator-parts.ts';
@@ -26,7 +27,8 @@ const deadAnswerMsMax = 300;
 const otherAnswersMsMax = 300;
 
 export type SecondLook =
-  | { readonly kind: 'found'; readonly object: VersionedObject }
+  /** `nodes`: so many have it. */
+  | { readonly kind: 'found'; readonly object: VersionedObject; readonly nodes: number }
   /** Nobody who could be reached has it. `refused`: somebody who could not be asked is there, and has too much to do. */
   | { readonly kind: 'missing'; readonly refused: boolean };
 
@@ -39,6 +41,7 @@ export class AskAgain extends Deadline {
   #lost: readonly Replica[];
   #refused = new Set<Replica>();
   #found: VersionedObject | undefined;
+  readonly #holders = new Set<NodeId>();
   #waiting = 0;
   #round = 0;
   #isOver = false;
@@ -82,7 +85,7 @@ export class AskAgain extends Deadline {
 
   override expired(): void {
     if (this.#found !== undefined) {
-      this.#finish({ kind: 'found', object: this.#found });
+      this.#finish({ kind: 'found', object: this.#found, nodes: this.#holders.size });
       return;
     }
     this.#refused = new Set();
@@ -98,9 +101,10 @@ export class AskAgain extends Deadline {
   #heard(replica: Replica, reply: ReplicaReply): void {
     if (this.#isOver) return;
     this.#waiting -= 1;
-    if (reply.kind === 'object') this.#foundBy(reply.object);
+    if (reply.kind === 'object') this.#foundAt(replica.node, reply.object);
     if (this.#found !== undefined) {
-      if (this.#waiting === 0) this.#finish({ kind: 'found', object: this.#found });
+      if (this.#waiting === 0)
+        this.#finish({ kind: 'found', object: this.#found, nodes: this.#holders.size });
       return;
     }
     // That the queue to one is full which is called dead says nothing of it.
@@ -111,7 +115,8 @@ export class AskAgain extends Deadline {
     if (this.#waiting === 0) this.start();
   }
 
-  #foundBy(object: VersionedObject): void {
+  #foundAt(node: NodeId, object: VersionedObject): void {
+    this.#holders.add(node);
     if (this.#found === undefined) this.#parts.deadlines.set(this, otherAnswersMsMax);
     this.#found = this.#found === undefined ? object : mergeObjects(this.#found, object);
   }

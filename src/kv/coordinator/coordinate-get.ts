@@ -94,6 +94,7 @@ class ReadOperation extends Deadline {
   /** Primaries that did not take the question (R9). */
   #lost: Replica[] | undefined;
   #secondLook: AskAgain | undefined;
+  #earlyLook: AskAgain | undefined;
   /** Of a read that brings a large value. */
   #turn: LargeReadTurn | undefined;
   #answered = false;
@@ -141,7 +142,7 @@ class ReadOperation extends Deadline {
 
   override expired(): void {
     const found = this.#secondLook?.found;
-    if (found !== undefined) this.#looked({ kind: 'found', object: found });
+    if (found !== undefined) this.#found(found);
     // Of a read that found nothing, too: who may know better has not said (R9).
     this.#answer({ kind: 'failed', error: { code: 'timeout' } });
     this.#finish();
@@ -244,6 +245,7 @@ class ReadOperation extends Deadline {
   #decided(decision: ReadDecision): void {
     switch (decision.kind) {
       case 'waiting':
+        this.#lookEarly();
         break;
       case 'met':
         if (decision.object === undefined) this.#missed();
@@ -284,14 +286,26 @@ class ReadOperation extends Deadline {
       return;
     }
     this.#parts.observer.missDoubted();
-    this.#secondLook = new AskAgain(
-      this.#parts,
-      this.#key,
-      lost,
-      this.#parts.deadlines.remainingMs(this) ?? this.#timeoutMs,
-      (look) => this.#looked(look),
-    );
+    this.#secondLook = this.#askAgain(lost, (look) => this.#looked(look));
     this.#secondLook.start();
+  }
+
+  /** R12. */
+  #lookEarly(): void {
+    if (this.#answered || this.#earlyLook !== undefined || !this.#quorum.isHeldUp) return;
+    const unasked = this.#unasked();
+    if (unasked.length === 0) return;
+    this.#earlyLook = this.#askAgain(unasked, (look) => {
+      if (look.kind !== 'found' || look.nodes < this.#need.r) return;
+      this.#found(look.object);
+      this.#endIfOver();
+    });
+    this.#earlyLook.start();
+  }
+
+  #askAgain(replicas: readonly Replica[], done: (look: SecondLook) => void): AskAgain {
+    const leftMs = this.#parts.deadlines.remainingMs(this) ?? this.#timeoutMs;
+    return new AskAgain(this.#parts, this.#key, replicas, leftMs, done);
   }
 
   /** Primaries that did not take the question, and those that were not asked though they may answer. */
@@ -307,18 +321,22 @@ class ReadOperation extends Deadline {
   }
 
   #looked(look: SecondLook): void {
-    if (look.kind === 'found') {
-      this.#quorum.foundLate(look.object);
-      this.#answer({ kind: 'read', object: this.#quorum.merged });
-    } else if (look.refused) this.#answer({ kind: 'failed', error: { code: 'overload' } });
+    if (look.kind === 'found') this.#found(look.object);
+    else if (look.refused) this.#answer({ kind: 'failed', error: { code: 'overload' } });
     else this.#answer({ kind: 'read', object: undefined });
     this.#endIfOver();
+  }
+
+  #found(object: VersionedObject): void {
+    this.#quorum.foundLate(object);
+    this.#answer({ kind: 'read', object: this.#quorum.merged });
   }
 
   #answer(outcome: ReadOutcome): void {
     if (this.#answered) return;
     this.#answered = true;
     this.#secondLook?.stop();
+    this.#earlyLook?.stop();
     if (this.#turn !== undefined) this.#parts.largeReads.end(this.#turn);
     this.#done(outcome);
   }

@@ -20,6 +20,8 @@
  *     failures (R4). In a small ring a node may hold two replicas of a key: one that has been away missed both.
  * R11 A narrow read, which asks no more replicas than its quorum needs, ends only if all of them hold one version of an
  *     object that is no tombstone and does not expire. Any other reply makes the read ask everybody (`NarrowReads`).
+ * R12 While a primary keeps a read waiting, and who stands in for another has nothing, that other is asked, if it may answer. If as
+ *     many nodes as r have the object, that is the answer. Not with pr or node_confirms, which say who is to answer.
  */
 import type { Replica } from '../../core/ring/index.ts';
 import type { NodeId } from '../../environment/index.ts';
@@ -139,6 +141,13 @@ export class ReadQuorum {
       if (primary && reply?.kind === 'notfound') nodes.add(node);
     });
     return nodes.size >= this.#need.r;
+  }
+
+  /** A primary has said nothing yet, who stands in for another has nothing, and nobody has anything (R12). */
+  get isHeldUp(): boolean {
+    const isAboutNodes = this.#need.pr > 0 || this.#need.nodeConfirms > 0;
+    const isWaiting = this.#primariesWaiting > 0 && this.#merged === undefined;
+    return isWaiting && this.#notfoundsOfFallbacks > 0 && !isAboutNodes;
   }
 
   /** A primary whose place was taken, or whose failure was counted, has the object after all (R9). */
