@@ -1,7 +1,7 @@
 /**
  * The last-writer-wins register (Shapiro et al. 2011, §3.2.1): the value that was assigned at the latest
  * wall time shows; of those of one microsecond the one with the greater bytes; of those alike in both the one with the
- * smallest dot, which no value shows, but what an update leaves.
+ * smallest dot, which shows only in what an update leaves.
  *
  * An assignment at an earlier time than the value that shows, as after a clock was set back, is kept
  * behind that value, as Riak ignores it; it shows when a removal concurrent with it takes the later value
